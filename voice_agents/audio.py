@@ -1,0 +1,93 @@
+"""PCM16 helpers: bytes, levels, a streaming resampler (soxr) and WAV files. Everything is mono int16, shape (n,)."""
+
+from __future__ import annotations
+
+import io
+import wave
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+"""Mono PCM16 samples, shape (n,)."""
+
+EMPTY: Pcm = np.zeros(0, dtype=np.int16)
+
+
+def from_bytes(data: bytes) -> Pcm:
+    """Little-endian PCM16 bytes -> samples. A trailing odd byte is dropped."""
+    return np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.int16, copy=False)
+
+
+def to_bytes(pcm: Pcm) -> bytes:
+    """Samples -> little-endian PCM16 bytes."""
+    return pcm.astype("<i2", copy=False).tobytes()
+
+
+def silence(seconds: float, rate: int) -> Pcm:
+    """``seconds`` of digital silence at ``rate`` Hz."""
+    return np.zeros(round(seconds * rate), dtype=np.int16)
+
+
+def rms_dbfs(pcm: Pcm) -> float:
+    """Level in dB relative to full scale; -inf for digital silence or no samples."""
+    if not len(pcm):
+        return float("-inf")
+    mean_square = float(np.mean(np.square(pcm.astype(np.float64))))
+    return 10 * float(np.log10(mean_square / 32768.0**2)) if mean_square else float("-inf")
+
+
+def first_audible(pcm: Pcm, threshold: int = 64) -> int | None:
+    """Index of the first sample whose magnitude reaches ``threshold`` (64 = -54 dBFS peak), or None."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= threshold)
+    return int(loud[0]) if len(loud) else None
+
+
+class Resampler:
+    """Resamples a stream of any chunk lengths without clicks at the joints.
+
+    The converter holds back a few milliseconds until later chunks arrive; ``flush`` returns them.
+    """
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        self._stream = None
+        if source_rate != target_rate:
+            self._stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="int16", quality="LQ")
+
+    def feed(self, pcm: Pcm) -> Pcm:
+        """The next samples in; what is ready, out."""
+        return pcm if self._stream is None else self._stream.resample_chunk(pcm)
+
+    def flush(self) -> Pcm:
+        """End of the stream: the samples still held back. The resampler cannot be fed afterwards."""
+        return EMPTY if self._stream is None else self._stream.resample_chunk(EMPTY, last=True)
+
+
+def resample(pcm: Pcm, source_rate: int, target_rate: int) -> Pcm:
+    """A whole recording at another rate (high quality)."""
+    if source_rate == target_rate:
+        return pcm
+    converted: Pcm = soxr.resample(pcm, source_rate, target_rate)
+    return converted
+
+
+def read_wav(source: Path | bytes) -> tuple[Pcm, int]:
+    """A 16-bit WAV (several channels are averaged) -> samples and rate. Raises ValueError for other sample formats."""
+    opened = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+    with wave.open(opened, "rb") as file:
+        if file.getsampwidth() != 2:
+            raise ValueError(f"only 16-bit WAV is supported, this one has {8 * file.getsampwidth()} bits")
+        pcm = from_bytes(file.readframes(file.getnframes()))
+        channels, rate = file.getnchannels(), file.getframerate()
+    return (pcm if channels == 1 else pcm.reshape(-1, channels).mean(axis=1).astype(np.int16)), rate
+
+
+def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
+    """Write mono 16-bit WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(to_bytes(pcm))

@@ -1,0 +1,101 @@
+"""Every error the project raises on purpose, as one tree whose messages are shown to the user.
+
+VoiceAgentError                 one plain sentence that says what happened and what to do
+ +- ConfigurationError          a setting is missing or wrong; names the variable
+ +- InvalidInput                the caller sent something that cannot be used; nothing was changed
+ +- SessionLimitReached         all places are taken
+ +- ProviderError               a provider failed; carries its role and name, and when a retry makes sense
+     +- AuthenticationFailed    401, 403, auth_error
+     +- QuotaExceeded           the account is used up, or terms are not accepted
+     +- RequestRejected         400, 404: the provider does not accept what was asked (unknown model, voice ...)
+     +- RateLimited             429 and its socket twins
+     +- ProviderUnavailable     5xx, refused or dropped connections
+     +- ProviderTimeout         nothing came in time
+     +- ProtocolViolation       what came could not be understood
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+
+
+class Role(StrEnum):
+    """The four jobs a provider can fill."""
+
+    STT = "speech-to-text"
+    CHAT = "chat"
+    TTS = "text-to-speech"
+    REALTIME = "realtime"
+
+
+class Retry(Enum):
+    """When the same request may be sent again without the user doing anything."""
+
+    NEVER = "never"
+    BACKOFF = "backoff"
+    AT_ONCE = "at once"
+
+
+class VoiceAgentError(Exception):
+    """Base of all errors of this project. ``str(error)`` is one plain sentence and holds no secret."""
+
+
+class ConfigurationError(VoiceAgentError):
+    """A setting is missing or wrong; the message names the variable and what to put there."""
+
+
+class InvalidInput(VoiceAgentError):
+    """The caller sent something unusable; nothing was changed by it."""
+
+
+class SessionLimitReached(VoiceAgentError):
+    """All conversation places of this server are taken."""
+
+
+class ProviderError(VoiceAgentError):
+    """A provider failed.
+
+    ``role`` says which part of the conversation is affected, ``provider`` is the name a user knows
+    ("ElevenLabs", "Azure OpenAI"), ``retry`` what a client may do about it by itself.
+    """
+
+    retry = Retry.BACKOFF
+
+    def __init__(self, role: Role, provider: str, message: str) -> None:
+        super().__init__(message)
+        self.role = role
+        self.provider = provider
+
+
+class AuthenticationFailed(ProviderError):
+    """The provider does not accept the key."""
+
+    retry = Retry.NEVER
+
+
+class QuotaExceeded(ProviderError):
+    """The provider's account is used up or its terms are not accepted."""
+
+    retry = Retry.NEVER
+
+
+class RequestRejected(ProviderError):
+    """The provider does not accept this request, and would not accept it a second time."""
+
+    retry = Retry.NEVER
+
+
+class RateLimited(ProviderError):
+    """The provider asks to come back later."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider cannot be reached, answered 5xx, or dropped the connection."""
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not answer in time."""
+
+
+class ProtocolViolation(ProviderError):
+    """The provider sent something its own documentation does not allow."""

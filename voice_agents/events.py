@@ -1,0 +1,147 @@
+"""What an engine says: one frozen dataclass per event, one meaning each, the same from both engines.
+
+Every event carries ``turn`` (0 before the first turn, then counting up with every user turn or
+agent-initiated announcement) and ``at``, the session clock in seconds (monotonic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from voice_agents.audio import Pcm
+from voice_agents.errors import VoiceAgentError
+from voice_agents.turns.latency import TurnLatency
+
+
+class Status(StrEnum):
+    """What the session does right now; the words are shown in the page."""
+
+    READY = "Ready"
+    CONNECTING = "Connecting"
+    LISTENING = "Listening"
+    HEARING = "Hearing you"
+    THINKING = "Thinking"
+    SPEAKING = "Speaking"
+    PAUSED = "Paused"
+    RECONNECTING = "Reconnecting"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    turn: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChanged(Event):
+    """The session's state as the page shows it."""
+
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Event):
+    """The user began to speak (own VAD)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded(Event):
+    """The user's turn was taken; speech ended ``silence_s`` earlier."""
+
+    silence_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTranscript(Event):
+    """The user's words so far (``final=False`` replaces the previous one) or for good."""
+
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentText(Event):
+    """The next piece of the answer as the model wrote it; append to what came before in this turn."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled(Event):
+    """The agent calls a tool."""
+
+    name: str
+    args: Mapping[str, Any]
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned(Event):
+    """A tool is done; ``error`` says that ``result`` is what went wrong, as the model was told."""
+
+    call_id: str
+    result: str
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAudio(Event):
+    """The next samples to play: int16 mono at the session's ``output_rate``.
+
+    ``position`` is the sample index of ``pcm[0]`` in this turn's audio. ``epoch`` counts every time queued audio
+    became stale (pause, interruption): a queue drops chunks whose epoch is older than the session's.
+    """
+
+    pcm: Pcm
+    position: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPaused(Event):
+    """Stop playing now; queued audio of this and older epochs is stale. ``position``: first sample not played."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResumed(Event):
+    """The agent goes on from ``position``."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted(Event):
+    """The answer of this turn was cut; ``heard_text`` is what had been played and what memory now holds."""
+
+    heard_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnDone(Event):
+    """The turn is over, played to its end or cut."""
+
+    heard_text: str
+    latency: TurnLatency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something the user should know that does not stop the conversation."""
+
+    level: Literal["info", "warning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """The turn (or the session) could not go on; ``str(error)`` is one plain sentence for the page."""
+
+    error: VoiceAgentError

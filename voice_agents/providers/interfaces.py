@@ -1,0 +1,115 @@
+"""What an engine needs from a speech provider, whoever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import TracebackType
+from typing import Protocol, Self
+
+from voice_agents.audio import Pcm
+from voice_agents.errors import ProviderError
+
+STT_RATE = 16_000
+"""Hz of what a recogniser is sent."""
+TTS_RATE = 24_000
+"""Hz of what a voice answers with."""
+
+
+class ConnectionState(Enum):
+    """How a client stands with its provider."""
+
+    CONNECTING = auto()
+    OPEN = auto()
+    RECONNECTING = auto()
+    FAILED = auto()
+    """No further attempt is made until the next utterance (or text) needs the provider."""
+
+
+class ConnectionListener(Protocol):
+    """Hears of every change of a client's connection. Called in the event loop; must not block."""
+
+    def __call__(self, state: ConnectionState, error: ProviderError | None) -> None:
+        """``error`` is why the connection was lost (RECONNECTING) or given up (FAILED)."""
+
+
+class PartialListener(Protocol):
+    """Hears the current hypothesis of the utterance that is not committed yet."""
+
+    def __call__(self, text: str) -> None:
+        """``text`` replaces the last partial."""
+
+
+class SpeechToText(Protocol):
+    """A streaming recogniser: audio goes in all the time, a commit asks for the words since the last commit.
+
+    Entering starts to connect in the background and returns at once; leaving closes every socket and task.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def send_audio(self, pcm: Pcm) -> None:
+        """Queue int16 mono samples at 16 kHz, any length. Never blocks."""
+
+    def commit(self) -> asyncio.Future[str]:
+        """End the utterance. The future gives its words ("" if none) or raises ProviderError. First in, first out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """One word of the text that was sent, with the samples it sounds at (24 kHz, from the start of its stream)."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """The next samples of a stream (int16 mono, 24 kHz) and the words that became known with them.
+
+    Words come in order, each once, never before the chunk in which they begin.
+    """
+
+    pcm: Pcm
+    words: tuple[SpokenWord, ...] = ()
+
+
+class SpeechStream(Protocol):
+    """The spoken form of one turn. Iterate it while sending; the iteration ends after ``finish`` or ``cancel``.
+
+    Raises ProviderError out of the iteration when the rest cannot be spoken.
+    """
+
+    def send(self, text: str) -> None:
+        """Speak this piece (a clause or sentence) next. Never blocks."""
+
+    def finish(self) -> None:
+        """No more text will come."""
+
+    def cancel(self) -> None:
+        """Stop now; audio that still arrives is dropped."""
+
+    def __aiter__(self) -> AsyncIterator[SpeechChunk]: ...
+
+
+class TextToSpeech(Protocol):
+    """A voice with a warm connection. Entering starts to connect in the background and returns at once."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def open(self) -> SpeechStream:
+        """A new stream, for one turn."""
+
+    def set_voice(self, voice: str) -> None:
+        """Streams opened from now on speak with this voice."""

@@ -1,0 +1,282 @@
+"""What the environment (and ``.env``) says: which provider fills which role, and the limits of this server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from platformdirs import user_data_path
+
+from voice_agents.errors import ConfigurationError, Role
+
+RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
+"""ElevenLabs' premade voice "Rachel", the seed plan's default."""
+
+ELEVENLABS_URL = "https://api.elevenlabs.io"
+OPENAI_URL = "https://api.openai.com/v1"
+OFFLINE_KEY = "offline"
+OFFLINE_MODEL = "offline"
+
+
+class Provider(StrEnum):
+    """Who fills a role, by the name a user knows."""
+
+    ELEVENLABS = "ElevenLabs"
+    AZURE = "Azure OpenAI"
+    OPENAI = "OpenAI-compatible"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One provider in one role. ``base_url`` has no trailing slash; ``model`` is a deployment name on Azure.
+
+    The base URL of speech roles ends before ``/v1/...`` (ElevenLabs), that of chat and realtime with
+    ``/v1`` (OpenAI) or ``/openai/v1`` (Azure), as the vendors' own SDKs expect it.
+    """
+
+    provider: Provider
+    base_url: str
+    model: str
+    api_key: str = field(repr=False)
+    voice: str = ""
+    transcribe_model: str = ""
+    """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """How turns are taken; what the page's controls change for one session.
+
+    ``silence_s`` is the patience: seconds of silence after which a turn ends.
+    """
+
+    silence_s: float = 0.5
+    adaptive: bool = True
+    playout_lead_ms: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the app is told from outside; immutable, shared by all sessions, without secrets in ``repr``.
+
+    A role that is ``None`` has no provider configured; :meth:`with_offline` fills it.
+    """
+
+    stt: Endpoint | None = None
+    tts: Endpoint | None = None
+    chat: Endpoint | None = None
+    realtime: Endpoint | None = None
+    turns: TurnSettings = TurnSettings()
+    instructions: str = ""
+    database: Path = field(default_factory=lambda: default_database())
+    hf_token: str = field(default="", repr=False)
+    app_password: str = field(default="", repr=False)
+    max_sessions: int = 20
+    session_time_limit_s: float = 3600.0
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+        """Read the environment; a ``.env`` file fills what the environment leaves out.
+
+        Raises ConfigurationError naming the variable when a provider is configured by half or a value is unusable.
+        """
+        values = _Values(_merged(os.environ if env is None else env, dotenv))
+        chat, realtime = _language_models(values)
+        stt, tts = _speech(values)
+        return cls(
+            stt=stt,
+            tts=tts,
+            chat=chat,
+            realtime=realtime,
+            instructions=values.get("AGENT_INSTRUCTIONS"),
+            database=_database(values),
+            hf_token=values.get("HF_TOKEN"),
+            app_password=values.get("APP_PASSWORD"),
+            max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
+            session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
+        )
+
+    def endpoint(self, role: Role) -> Endpoint:
+        """The provider of a role. Raises ConfigurationError when nothing fills it."""
+        found = {Role.STT: self.stt, Role.TTS: self.tts, Role.CHAT: self.chat, Role.REALTIME: self.realtime}[role]
+        if found is None:
+            raise ConfigurationError(
+                f"No provider is configured for {role.value}: set its keys or start the offline server."
+            )
+        return found
+
+    @property
+    def missing_roles(self) -> tuple[Role, ...]:
+        """Roles nothing fills yet."""
+        filled = {Role.STT: self.stt, Role.CHAT: self.chat, Role.TTS: self.tts, Role.REALTIME: self.realtime}
+        return tuple(role for role, endpoint in filled.items() if endpoint is None)
+
+    @property
+    def offline_roles(self) -> tuple[Role, ...]:
+        """Roles filled by the embedded offline server."""
+        filled = {Role.STT: self.stt, Role.CHAT: self.chat, Role.TTS: self.tts, Role.REALTIME: self.realtime}
+        return tuple(r for r, e in filled.items() if e is not None and e.provider is Provider.OFFLINE)
+
+    def with_offline(self, url: str) -> Settings:
+        """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``)."""
+        url = url.rstrip("/")
+        speech = Endpoint(Provider.OFFLINE, url, "", OFFLINE_KEY)
+        language = Endpoint(Provider.OFFLINE, f"{url}/openai/v1", OFFLINE_MODEL, OFFLINE_KEY)
+        return replace(
+            self,
+            stt=self.stt or replace(speech, model="scribe_v2_realtime"),
+            tts=self.tts or replace(speech, model="eleven_flash_v2_5", voice=RACHEL_VOICE_ID),
+            chat=self.chat or language,
+            realtime=self.realtime or replace(language, voice="marin", transcribe_model=OFFLINE_MODEL),
+        )
+
+
+def default_database() -> Path:
+    """The SQLite file under the user's data folder."""
+    return user_data_path("voice-agents", appauthor=False) / "conversations.sqlite3"
+
+
+class _Values:
+    """The merged environment, read with checks that name the variable."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def get(self, name: str, default: str = "") -> str:
+        return self._values.get(name, "").strip() or default
+
+    def url(self, name: str, default: str = "") -> str:
+        value = self.get(name, default).rstrip("/")
+        if not value:
+            return ""
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(f"{name} must be a full address such as https://example.com, not {value!r}.")
+        if parts.username or parts.password or parts.query:
+            raise ConfigurationError(
+                f"{name} must not contain a user name, a password or a query: put the key in its own variable."
+            )
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ConfigurationError(
+                f"{name} uses http:// for {parts.hostname}: use https:// (http is for this machine only)."
+            )
+        return value
+
+    def number(self, name: str, default: float, at_least: float) -> float:
+        raw = self.get(name, str(default))
+        try:
+            value = float(raw)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
+        if not at_least <= value < float("inf"):
+            raise ConfigurationError(f"{name} must be at least {at_least:g}, not {raw}.")
+        return value
+
+    def needs(self, name: str, because: str) -> str:
+        value = self.get(name)
+        if not value:
+            raise ConfigurationError(
+                f"{name} is missing: {because}. Set it, or remove the other variable to run this part offline."
+            )
+        return value
+
+
+def _merged(env: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+    from_file = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
+    merged = {name: value for name, value in from_file.items() if value}
+    merged.update({name: value for name, value in env.items() if value})
+    return merged
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _speech(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+    base_url = values.url("ELEVENLABS_BASE_URL")
+    key = values.get("ELEVENLABS_API_KEY")
+    if base_url and not key:
+        values.needs("ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL is set")
+    if not key:
+        return None, None
+    shared = Endpoint(Provider.ELEVENLABS, base_url or ELEVENLABS_URL, "", key)
+    stt = replace(shared, model=values.get("ELEVENLABS_STT_MODEL", "scribe_v2_realtime"))
+    tts = replace(
+        shared,
+        model=values.get("ELEVENLABS_TTS_MODEL", "eleven_flash_v2_5"),
+        voice=values.get("ELEVENLABS_VOICE_ID", RACHEL_VOICE_ID),
+    )
+    return stt, tts
+
+
+def _language_models(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+    azure = _azure(values)
+    other = _openai(values)
+    return azure[0] or other[0], azure[1] or other[1]
+
+
+def _azure(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+    chat, realtime = values.get("AZURE_OPENAI_DEPLOYMENT"), values.get("AZURE_OPENAI_REALTIME_DEPLOYMENT")
+    resource = values.url("AZURE_OPENAI_ENDPOINT")
+    key = values.get("AZURE_OPENAI_API_KEY")
+    if not (chat or realtime or resource or key):
+        return None, None
+    because = "other AZURE_OPENAI_ variables are set"
+    if not resource:
+        values.needs("AZURE_OPENAI_ENDPOINT", because)
+    values.needs("AZURE_OPENAI_API_KEY", because)
+    if not (chat or realtime):
+        values.needs(
+            "AZURE_OPENAI_DEPLOYMENT", f"{because}, so name the chat deployment (or AZURE_OPENAI_REALTIME_DEPLOYMENT)"
+        )
+    base_url = resource if resource.endswith("/openai/v1") else f"{resource}/openai/v1"
+    shared = Endpoint(
+        Provider.AZURE,
+        base_url,
+        "",
+        key,
+        voice=values.get("AZURE_REALTIME_VOICE", "marin"),
+        transcribe_model=values.get("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT"),
+    )
+    return replace(shared, model=chat) if chat else None, replace(shared, model=realtime) if realtime else None
+
+
+def _openai(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+    key, base_url = values.get("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
+    chat, realtime = values.get("OPENAI_MODEL"), values.get("OPENAI_REALTIME_MODEL")
+    if not (key or base_url or chat or realtime):
+        return None, None
+    values.needs("OPENAI_API_KEY", "other OPENAI_ variables are set (a server that needs no key takes any word)")
+    if not (chat or realtime):
+        values.needs("OPENAI_MODEL", "OPENAI_API_KEY is set, so name the chat model (or OPENAI_REALTIME_MODEL)")
+    shared = Endpoint(
+        Provider.OPENAI, base_url or OPENAI_URL, "", key, voice=values.get("AZURE_REALTIME_VOICE", "marin")
+    )
+    transcribe = replace(shared, transcribe_model="gpt-4o-mini-transcribe")
+    return replace(shared, model=chat) if chat else None, replace(transcribe, model=realtime) if realtime else None
+
+
+def _database(values: _Values) -> Path:
+    url = values.get("DATABASE_URL")
+    if not url:
+        return default_database()
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///")).expanduser()
+    if "://" in url:
+        scheme = url.split("://", 1)[0]
+        raise ConfigurationError(
+            f"DATABASE_URL: {scheme} is not supported yet; use sqlite:///path/to/file.sqlite3 or leave it empty."
+        )
+    return Path(url).expanduser()

@@ -1,0 +1,119 @@
+"""The latency words of this project: every figure is defined where it is declared.
+
+Marks are clock readings in seconds (one monotonic clock per session); figures are seconds, or ``None``
+where a mark is missing (a typed turn has no endpointing, a silent answer no playout).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, fields
+from statistics import median
+
+
+@dataclass(slots=True)
+class TurnMarks:
+    """Clock readings of one turn, set by the engine as things happen; the first reading of each wins."""
+
+    speech_end: float | None = None
+    """The user's last speech sample arrived."""
+    turn_taken: float | None = None
+    """The turn was taken: the recogniser's commit was sent (or the typed text arrived)."""
+    transcript_final: float | None = None
+    """The final transcript was received."""
+    first_token: float | None = None
+    """The first token of the answer was received."""
+    first_piece_written: float | None = None
+    """The model wrote the last token of the first piece that is spoken."""
+    first_text_sent: float | None = None
+    """The first piece was handed to text-to-speech."""
+    first_audio: float | None = None
+    """The first audible sample of the answer was received."""
+    first_played: float | None = None
+    """That sample was handed to the transport."""
+    silence_s: float = 0.0
+    """The silence that was waited for before the turn was taken (after adaptation)."""
+    tool_s: float = 0.0
+    """Time spent in tools before the first token of the spoken answer."""
+
+    def mark(self, name: str, at: float) -> None:
+        """Set a mark unless it is set already."""
+        if getattr(self, name) is None:
+            setattr(self, name, at)
+
+    def result(self) -> TurnLatency:
+        """The figures these marks give."""
+        taken = self.turn_taken
+        start = self.speech_end if self.speech_end is not None else taken
+        token = _span(self.transcript_final, self.first_token)
+        return TurnLatency(
+            endpointing=_span(self.speech_end, taken),
+            silence=self.silence_s if self.speech_end is not None else None,
+            transcription=_span(taken, self.transcript_final) if self.speech_end is not None else None,
+            tools=self.tool_s or None,
+            first_token=None if token is None else max(0.0, token - self.tool_s),
+            text_wait=_span(self.first_token, self.first_piece_written),
+            first_sentence=_span(self.first_token, self.first_text_sent),
+            first_audio=_span(self.first_text_sent, self.first_audio),
+            playout=_span(self.first_audio, self.first_played),
+            voice_to_voice=_span(start, self.first_played),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLatency:
+    """Where the time of one turn went, in seconds."""
+
+    endpointing: float | None = None
+    """The user's last speech sample -> the turn is taken; includes the configured silence."""
+    silence: float | None = None
+    """The part of endpointing that was waited for on purpose."""
+    transcription: float | None = None
+    """Turn taken -> final transcript."""
+    tools: float | None = None
+    """Time in tools before the first token of the answer; not part of ``first_token``."""
+    first_token: float | None = None
+    """Final transcript -> first answer token."""
+    text_wait: float | None = None
+    """First token -> the first piece that is spoken has been written by the model."""
+    first_sentence: float | None = None
+    """First token -> first text handed to TTS; includes the text wait."""
+    first_audio: float | None = None
+    """Text handed to TTS -> first audible sample received."""
+    playout: float | None = None
+    """That sample received -> handed to the transport."""
+    voice_to_voice: float | None = None
+    """The user's last speech sample (typed: the text) -> first audible sample handed to the transport."""
+
+    @property
+    def overhead(self) -> float | None:
+        """Voice to voice minus silence, providers, tools and text wait: what is left is ours."""
+        if self.voice_to_voice is None:
+            return None
+        others = (self.silence, self.transcription, self.tools, self.first_token, self.text_wait, self.first_audio)
+        return self.voice_to_voice - sum(part or 0.0 for part in others)
+
+
+class LatencyHistory:
+    """The last turns of a session and their medians."""
+
+    def __init__(self, size: int = 100) -> None:
+        self._turns: deque[TurnLatency] = deque(maxlen=size)
+
+    def add(self, turn: TurnLatency) -> None:
+        """Keep one turn; the oldest is forgotten when ``size`` is reached."""
+        self._turns.append(turn)
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def medians(self) -> TurnLatency:
+        """Each figure's median over the turns that have it."""
+        columns = {
+            f.name: [v for t in self._turns if (v := getattr(t, f.name)) is not None] for f in fields(TurnLatency)
+        }
+        return TurnLatency(**{name: median(values) for name, values in columns.items() if values})
+
+
+def _span(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
