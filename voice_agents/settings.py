@@ -50,16 +50,33 @@ class Endpoint:
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
 
 
+class TurnMode(StrEnum):
+    """Who ends the user's turn."""
+
+    AUTOMATIC = "automatic"
+    PUSH_TO_TALK = "push to talk"
+    """Only ``session.end_turn()`` ends it."""
+
+
+class TurnDetection(StrEnum):
+    """Realtime only: which of the server's detectors decides."""
+
+    SERVER_VAD = "server_vad"
+    SEMANTIC_VAD = "semantic_vad"
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
 
-    ``silence_s`` is the patience: seconds of silence after which a turn ends.
+    ``silence_s`` is the patience: seconds of silence after which a turn ends, from 0.2 to 2.
     """
 
     silence_s: float = 0.5
     adaptive: bool = True
-    playout_lead_ms: int = 120
+    playout_lead_s: float = 0.12
+    mode: TurnMode = TurnMode.AUTOMATIC
+    detection: TurnDetection = TurnDetection.SERVER_VAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""Spoken test input: the Debian voices flite and espeak-ng, as int16 mono at 16 kHz."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voice_agents.audio import Pcm, read_wav, resample, silence
+
+RATE = 16_000
+
+
+@cache
+def flite(text: str, voice: str = "slt") -> Pcm:
+    """Text in one of flite's voices (slt, rms, awb, kal16), trimmed to the samples louder than -54 dBFS."""
+    need("flite")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "speech.wav"
+        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, timeout=60)
+        pcm, rate = read_wav(path)
+    return trimmed(resample(pcm, rate, RATE))
+
+
+@cache
+def espeak(text: str, voice: str = "en-us") -> Pcm:
+    """Text in an espeak-ng voice, trimmed; a recogniser trained on people finds it hard."""
+    need("espeak-ng")
+    out = subprocess.run(
+        ["espeak-ng", "-v", voice, "--stdout", text], check=True, timeout=60, capture_output=True
+    ).stdout
+    pcm, rate = read_wav(out)
+    return trimmed(resample(pcm, rate, RATE))
+
+
+def trimmed(pcm: Pcm, threshold: int = 64) -> Pcm:
+    """Without the quiet samples at both ends."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= threshold)
+    return pcm[loud[0] : loud[-1] + 1] if len(loud) else pcm
+
+
+def padded(pcm: Pcm, before_s: float = 0.5, after_s: float = 1.0) -> Pcm:
+    """With silence around it."""
+    return np.concatenate([silence(before_s, RATE), pcm, silence(after_s, RATE)])
+
+
+def need(program: str) -> None:
+    """Skip the test with a plain message where a Debian program is missing."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed (Debian package {program})")

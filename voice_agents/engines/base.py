@@ -1,0 +1,74 @@
+"""The shape of an engine: a conversation in, events out, whichever architecture is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.model import Conversation
+from voice_agents.events import Event
+from voice_agents.settings import TurnSettings
+
+OUTPUT_RATE = 24_000
+"""Hz of AgentAudio from every engine."""
+
+
+class Session(Protocol):
+    """One live conversation. Enter it, push audio, iterate its events; leaving ends every socket and task.
+
+    Iterate from one task only. The iteration ends when the session is closed.
+    """
+
+    conversation: Conversation
+    input_rate: int
+    """Hz that :meth:`push_audio` expects."""
+    output_rate: int
+    """Hz of :class:`AgentAudio`."""
+
+    @property
+    def epoch(self) -> int:
+        """Counts up whenever audio already handed out became stale; drop AgentAudio whose epoch is lower."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """The microphone's next samples, int16 mono at ``input_rate``, any length. Never blocks.
+
+        Raises InvalidInput for anything that is not one-dimensional int16.
+        """
+
+    def send_text(self, text: str) -> None:
+        """A typed turn; interrupts like speech does. Raises InvalidInput when empty or longer than 4000 characters."""
+
+    def end_turn(self) -> None:
+        """Push-to-talk release: the user's turn ends now."""
+
+    def interrupt(self) -> None:
+        """Stop talking now; nothing happens when the agent is silent."""
+
+    def set_turns(self, turns: TurnSettings) -> None:
+        """Change patience or mode, from the next turn on."""
+
+    def set_voice(self, voice: str) -> None:
+        """Change the agent's voice, from its next answer on."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+
+class Engine(Protocol):
+    """Makes sessions; holds only what sessions may share: settings, connection pools, warm models."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> Session:
+        """A session on a conversation (a new one by default). Raises SessionLimitReached when all places are taken."""
