@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from voice_agents.audio import Pcm
 from voice_agents.offline.faults import FaultPlan, Service
 
 if TYPE_CHECKING:
     from voice_agents.offline.brain import Brain
-    from voice_agents.offline.stt import Recogniser
-    from voice_agents.offline.tts import Voice
+    from voice_agents.offline.tts import Synthesis
+
+
+class Utterance(Protocol):
+    """See ``voice_agents.offline.stt.Utterance``."""
+
+    def feed(self, pcm: Pcm) -> None: ...
+
+    @property
+    def partial(self) -> str: ...
+
+    async def finish(self) -> str: ...
+
+    def cancel(self) -> None: ...
+
+
+class Recogniser(Protocol):
+    """See ``voice_agents.offline.stt.Recogniser``."""
+
+    def utterance(self, on_partial: Callable[[str], None] | None = None) -> Utterance: ...
+
+
+class Voice(Protocol):
+    """See ``voice_agents.offline.tts.Voice``."""
+
+    def speak(self, text: str, voice: str = ..., speed: float = ...) -> AsyncIterator[Synthesis]: ...
 
 
 @dataclass(slots=True)
@@ -63,3 +88,15 @@ class Services:
     faults: FaultPlan = field(default_factory=FaultPlan)
     pace: Pace = field(default_factory=Pace)
     connections: Connections = field(default_factory=Connections)
+
+
+@asynccontextmanager
+async def local_services() -> AsyncIterator[Services]:
+    """The real engines, loaded off the event loop (seconds); leaving ends their threads."""
+    # only a process that runs the engines pays for importing them
+    from voice_agents.offline.brain import Brain, grammar
+    from voice_agents.offline.stt import Recogniser as PocketSphinx
+    from voice_agents.offline.tts import Voice as Espeak
+
+    async with Espeak() as voice, PocketSphinx(grammar()) as recogniser:
+        yield Services(recogniser, voice, Brain())

@@ -1,0 +1,196 @@
+"""A vendor's websocket as served here: JSON messages in and out, with the declared faults striking on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
+
+from starlette.responses import JSONResponse
+from starlette.types import Scope
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Service
+from voice_agents.offline.services import Services
+
+Message = dict[str, Any]
+
+TRANSPORT_KEY = "voice_agents.transport"
+"""Where the server leaves the asyncio transport of a connection in its ASGI scope."""
+
+ABNORMAL = 1006
+"""Close code of a connection that was cut without a close frame."""
+
+
+class Dialect(Protocol):
+    """How one vendor's socket names its messages and words its errors."""
+
+    def type_of(self, message: Message) -> str:
+        """The message's type, for faults that strike one type only."""
+
+    def refusal(self, status: int) -> Message:
+        """The JSON body of a refused handshake."""
+
+    def error(self, name: str) -> Message:
+        """The error message of this name, in the vendor's shape."""
+
+    def close_code(self, name: str) -> int | None:
+        """The code the socket is closed with after that error; None: it stays open."""
+
+
+class VendorSocket:
+    """One accepted websocket. Iterate it for the client's text messages; the iteration ends when the socket is gone.
+
+    ``send`` and ``close`` may be called from several tasks and do nothing once the socket is closed.
+    """
+
+    def __init__(self, websocket: WebSocket, faults: ConnectionFaults, dialect: Dialect) -> None:
+        self.faults = faults
+        self._websocket = websocket
+        self._dialect = dialect
+        self._inbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._gone = asyncio.Event()
+        self._sending = asyncio.Lock()
+
+    @property
+    def query(self) -> Any:
+        """The query parameters (starlette's ``QueryParams``)."""
+        return self._websocket.query_params
+
+    @property
+    def headers(self) -> Any:
+        """The handshake's headers (starlette's ``Headers``)."""
+        return self._websocket.headers
+
+    @property
+    def path(self) -> dict[str, str]:
+        """The path parameters."""
+        return self._websocket.path_params
+
+    @property
+    def is_gone(self) -> bool:
+        """Closed by either side."""
+        return self._gone.is_set()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (text := await self._inbox.get()) is not None:
+            yield text
+
+    async def receive(self, timeout_s: float | None = None) -> str | None:
+        """The next text message; None when the socket is gone. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            return await self._inbox.get()
+
+    async def send(self, message: Message) -> None:
+        """Send one message, or what a fault makes of it. Messages never overtake each other."""
+        async with self._sending:
+            struck = self.faults.on_message(self._dialect.type_of(message))
+            copies = 1
+            for fault in struck:
+                if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
+                    await self._wait(fault.delay_s)
+                elif fault.kind is FaultKind.DUPLICATE:
+                    copies = 2
+                else:
+                    await self._replace(fault)
+                    return
+            for _ in range(copies):
+                await self._send_text(json.dumps(message))
+
+    async def fail(self, name: str, message: Message | None = None) -> None:
+        """Send the error of this name (``message``: worded for the case) and close if that error closes."""
+        async with self._sending:
+            await self._send_text(json.dumps(message or self._dialect.error(name)))
+        code = self._dialect.close_code(name)
+        if code is not None:
+            await self.close(code, name)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the socket; code 1006 cuts the TCP connection."""
+        if self.is_gone:
+            return
+        self._mark_gone()
+        if code == ABNORMAL:
+            cut(self._websocket.scope)
+        elif self._websocket.application_state is WebSocketState.CONNECTED:
+            try:
+                await self._websocket.close(code, reason)
+            except (RuntimeError, WebSocketDisconnect):
+                return  # the client was faster
+
+    async def pump(self) -> None:
+        """Read until the socket is gone, whatever the sending side waits for."""
+        try:
+            while not self.is_gone:
+                self._inbox.put_nowait(await self._websocket.receive_text())
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            pass  # gone; or a binary message, which no protocol here has
+        finally:
+            self._mark_gone()
+
+    def _mark_gone(self) -> None:
+        self._gone.set()
+        self._inbox.put_nowait(None)
+
+    async def _replace(self, fault: Fault) -> None:
+        if fault.kind is FaultKind.CLOSE:
+            await self.close(fault.status, "fault")
+        elif fault.kind is FaultKind.MALFORMED:
+            await self._send_text('{"surprise": [1, 2, 3]}' if fault.name == "schema" else '{"audio": "AAAA", ')
+        else:
+            await self._send_text(json.dumps(self._dialect.error(fault.name)))
+            code = self._dialect.close_code(fault.name)
+            if code is not None:
+                await self.close(code, fault.name)
+
+    async def _send_text(self, text: str) -> None:
+        if self.is_gone:
+            return
+        try:
+            await self._websocket.send_text(text)
+        except (RuntimeError, WebSocketDisconnect):
+            self._mark_gone()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+                await self._gone.wait()
+        except TimeoutError:
+            return
+
+
+async def serve(
+    websocket: WebSocket,
+    services: Services,
+    service: Service,
+    dialect: Dialect,
+    handler: Callable[[VendorSocket], Awaitable[None]],
+) -> None:
+    """Accept a websocket, unless a fault refuses it, and run ``handler`` on it; close it when the handler is done.
+
+    The handler ends its own tasks; it should return soon after the socket's iteration has ended.
+    """
+    faults = services.faults.begin(service)
+    if faults.refusal is not None:
+        status = faults.refusal.status
+        await websocket.send_denial_response(JSONResponse(dialect.refusal(status), status))
+        return
+    with services.connections.opened(service):
+        await websocket.accept()
+        socket = VendorSocket(websocket, faults, dialect)
+        pump = asyncio.create_task(socket.pump())
+        try:
+            await handler(socket)
+            await socket.close()
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+
+def cut(scope: Scope) -> None:
+    """Cut the TCP connection of a request or socket at once, as a crashed server would."""
+    transport = scope.get(TRANSPORT_KEY)
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
