@@ -11,6 +11,20 @@ from typing import Protocol, Self
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError
+from voice_agents.turns.playout import SpokenWord
+
+__all__ = [
+    "STT_RATE",
+    "TTS_RATE",
+    "ConnectionListener",
+    "ConnectionState",
+    "PartialListener",
+    "SpeechChunk",
+    "SpeechStream",
+    "SpeechToText",
+    "SpokenWord",
+    "TextToSpeech",
+]
 
 STT_RATE = 16_000
 """Hz of what a recogniser is sent."""
@@ -59,15 +73,6 @@ class SpeechToText(Protocol):
 
     def commit(self) -> asyncio.Future[str]:
         """End the utterance. The future gives its words ("" if none) or raises ProviderError. First in, first out."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenWord:
-    """One word of the text that was sent, with the samples it sounds at (24 kHz, from the start of its stream)."""
-
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
