@@ -1,15 +1,23 @@
 """Whose turn it is to speak: an explicit state machine that stops the agent first and decides afterwards.
 
 Time is the session clock in seconds, given with every call.
+
+LISTENING       user_started -> USER_SPEAKING         agent_turn, typed, turn_ended -> THINKING
+USER_SPEAKING   turn_ended (TAKE_TURN), typed -> THINKING
+THINKING        agent_started -> AGENT_SPEAKING       user_started (PAUSE) -> AGENT_PAUSED
+AGENT_SPEAKING  agent_finished -> LISTENING           user_started (PAUSE) -> AGENT_PAUSED
+AGENT_PAUSED    words (CANCEL, MERGE) -> USER_SPEAKING, or THINKING (TAKE_TURN) if the user has finished
+                a cough, "mm-hmm", nothing (RESUME) -> THINKING or AGENT_SPEAKING, where it came from
+In the last three: interrupt, nothing_said, agent_finished -> LISTENING; typed (CANCEL) -> THINKING.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-BACKCHANNELS: frozenset[str] = frozenset()
-"""What people say to show that they listen; it does not take the floor."""
+from voice_agents.turns.backchannel import BACKCHANNELS, is_backchannel
 
 
 class FloorState(Enum):
@@ -35,11 +43,11 @@ class FloorAction(Enum):
     RESUME = auto()
     """It was nothing: go on from the exact sample, drop the words heard meanwhile, reset the endpointer."""
     CANCEL = auto()
-    """The agent's turn is over: stop model, voice and playout; memory keeps what was heard. With the action TAKE_TURN
-    or state USER_SPEAKING the sound that interrupted belongs to the user's next turn."""
+    """The agent's turn is over: stop model, voice and playout; memory keeps what was heard. What the user said to
+    interrupt (also words a PROBE brings later) begins the user's next turn."""
     MERGE = auto()
-    """As CANCEL, but nothing of the answer was heard: the turn was taken too early. Take the user's last turn out of
-    memory; its words and those now being spoken are one turn."""
+    """As CANCEL, but nothing of the answer was heard yet: the turn was taken too early. Take the user's last turn out
+    of memory; its words and those now being spoken are one turn."""
     PROBE = auto()
     """Commit the recogniser now, to learn what the user said; tell the answer with ``probed``."""
     TAKE_TURN = auto()
@@ -48,17 +56,36 @@ class FloorAction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FloorSettings:
-    """The floor's constants."""
+    """The floor's constants, in seconds."""
 
     probe_after_s: float = 0.25
     """Silence after an interrupting sound before the recogniser is asked what it was."""
     give_up_s: float = 1.2
     """Silence after an interrupting sound after which the agent goes on, whatever is still unanswered."""
     long_sound_s: float = 1.5
-    """Sound (pauses not counted) without recognised words after which the user has the floor all the same."""
+    """Sound without recognised words (pauses not counted) after which the user has the floor all the same: who speaks
+    that long is not coughing, even if the recogniser does not know the language."""
     settling_s: float = 3.0
-    """The agent's first speech of the session lets the browser's echo cancellation settle: words are needed then."""
+    """Seconds of agent speech in which the browser's echo cancellation settles (measured: about three). A sound that
+    interrupts then pauses the agent too, but only words take the floor: after ``long_sound_s`` they are probed for."""
     backchannels: frozenset[str] = BACKCHANNELS
+
+
+@dataclass(slots=True)
+class _Pause:
+    """What is known of the sound that made the agent pause."""
+
+    resume_to: FloorState
+    needs_words: bool
+    began: float
+    """When the sound that goes on now (or went on last) began."""
+    stopped: float | None = None
+    """When it stopped; None while it goes on."""
+    sound_s: float = 0.0
+    """How long the user was heard since the pause, without the sound that goes on now."""
+    probed_at: float | None = None
+    """When the recogniser was asked, about what was heard last."""
+    turn_ended: bool = False
 
 
 class Floor:
@@ -69,37 +96,96 @@ class Floor:
     """
 
     def __init__(self, settings: FloorSettings | None = None) -> None:
-        raise NotImplementedError
+        self._settings = settings or FloorSettings()
+        self._state = FloorState.LISTENING
+        self._since = 0.0
+        self._agent_spoke_s = 0.0
+        self._voice = False
+        self._pause: _Pause | None = None
+        self._answers_user = False
+        """The agent's turn answers the user; it does not only announce something."""
+        self._live_probes = 0
+        """Unanswered probes whose words may still take the floor."""
+        self._void_probes = 0
+        """Older unanswered probes: the floor was settled without them."""
 
     @property
     def state(self) -> FloorState:
         """Who has the floor now."""
-        raise NotImplementedError
+        return self._state
 
     @property
     def wake_at(self) -> float | None:
         """When :meth:`advance` must be called at the latest; None: nothing is waited for."""
-        raise NotImplementedError
+        pause = self._pause
+        if pause is None:
+            return None
+        if pause.probed_at is None:
+            return self._probe_due(pause)
+        return self._give_up_due(pause)
 
     def advance(self, at: float) -> list[FloorAction]:
-        """Time has passed: PROBE, RESUME or CANCEL if their time has come."""
-        raise NotImplementedError
+        """Time has passed: PROBE, RESUME or CANCEL (MERGE) if their time has come."""
+        pause = self._pause
+        if pause is None:
+            return []
+        if pause.probed_at is None:
+            if at < self._probe_due(pause):
+                return []
+            if pause.stopped is None and not pause.needs_words:
+                return self._user_takes_floor(at)
+            pause.probed_at = at
+            self._live_probes += 1
+            return [FloorAction.PROBE]
+        return self._resume(at) if at >= self._give_up_due(pause) else []
 
     def user_started(self, at: float) -> list[FloorAction]:
         """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
-        raise NotImplementedError
+        self._voice = True
+        if self._state is FloorState.LISTENING:
+            self._go(FloorState.USER_SPEAKING, at)
+        elif self._pause is not None:
+            self._pause.began, self._pause.stopped = at, None
+            self._pause.probed_at = None
+            self._pause.turn_ended = False
+        elif self._state is not FloorState.USER_SPEAKING:
+            return self._hold(at)
+        return []
 
     def user_stopped(self, at: float) -> list[FloorAction]:
         """The user's voice fell silent (VoiceStopped); ``at``: when its last sample arrived, may lie in the past."""
-        raise NotImplementedError
+        self._voice = False
+        pause = self._pause
+        if pause is not None and pause.stopped is None:
+            pause.stopped = at
+            pause.sound_s += max(0.0, at - pause.began)
+            pause.probed_at = None
+        return []
 
     def words(self, text: str, at: float) -> list[FloorAction]:
-        """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE while paused, if real."""
-        raise NotImplementedError
+        """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE while paused, if real.
+
+        Outside AGENT_PAUSED it decides nothing.
+        """
+        return self._user_takes_floor(at) if self._pause is not None and self._real(text) else []
 
     def probed(self, text: str, at: float) -> list[FloorAction]:
-        """The final words of a PROBE ("" if none or if it failed). CANCEL or MERGE if real words, else RESUME."""
-        raise NotImplementedError
+        """The final words of a PROBE ("" if none or if it failed), first in, first out.
+
+        While paused: CANCEL or MERGE if they are real words, else RESUME unless the user speaks again. An answer that
+        comes after the agent went on still counts: CANCEL (MERGE) and TAKE_TURN at once; TAKE_TURN alone if the agent
+        has finished. Where the floor was settled without the PROBE nothing happens: its words belong to the user's
+        turn that is under way. Raises RuntimeError without a PROBE.
+        """
+        if self._void_probes:
+            self._void_probes -= 1
+            return []
+        if not self._live_probes:
+            raise RuntimeError("an answer without a PROBE")
+        self._live_probes -= 1
+        if self._real(text):
+            return self._user_takes_floor(at)
+        return self._resume(at) if self._pause is not None and self._answered(self._pause) else []
 
     def turn_ended(self, at: float) -> list[FloorAction]:
         """The endpointer's TurnEnd or a push-to-talk release. TAKE_TURN when the user has the floor.
@@ -107,28 +193,130 @@ class Floor:
         While AGENT_PAUSED it is remembered: TAKE_TURN follows at once should the sound turn out to be words.
         While the agent thinks or speaks it means nothing.
         """
-        raise NotImplementedError
+        if self._pause is not None:
+            self._pause.turn_ended = True
+            return []
+        if self._state not in (FloorState.LISTENING, FloorState.USER_SPEAKING):
+            return []
+        return self._take_turn(at)
 
     def nothing_said(self, at: float) -> list[FloorAction]:
-        """The turn that was taken held no words (THINKING -> LISTENING)."""
-        raise NotImplementedError
+        """The turn that was taken held no words (THINKING -> LISTENING; from AGENT_PAUSED the user has the floor)."""
+        return self.agent_finished(at)
 
     def typed(self, at: float) -> list[FloorAction]:
         """A typed turn: CANCEL if the agent thinks or talks; the state is THINKING afterwards."""
-        raise NotImplementedError
+        actions = [FloorAction.CANCEL] if self._state in _AGENT_STATES else []
+        self._settle()
+        self._go(FloorState.THINKING, at)
+        self._answers_user = True
+        return actions
 
     def interrupt(self, at: float) -> list[FloorAction]:
-        """The stop button: CANCEL if the agent thinks or talks, else nothing."""
-        raise NotImplementedError
+        """The stop button: CANCEL if the agent thinks or talks, else nothing. A voice that is on has the floor."""
+        if self._state not in _AGENT_STATES:
+            return []
+        self._settle()
+        self._go(FloorState.USER_SPEAKING if self._voice else FloorState.LISTENING, at)
+        return [FloorAction.CANCEL]
 
     def agent_turn(self, at: float) -> list[FloorAction]:
         """The agent speaks up by itself (a timer fired): LISTENING -> THINKING. Wait for LISTENING before the call."""
-        raise NotImplementedError
+        self._expect(FloorState.LISTENING)
+        self._go(FloorState.THINKING, at)
+        self._answers_user = False
+        return []
 
     def agent_started(self, at: float) -> list[FloorAction]:
         """The first audible sample of the answer is handed out (THINKING -> AGENT_SPEAKING)."""
-        raise NotImplementedError
+        self._expect(FloorState.THINKING)
+        self._go(FloorState.AGENT_SPEAKING, at)
+        return []
 
     def agent_finished(self, at: float) -> list[FloorAction]:
-        """The answer was played to its end, failed, or was empty. The user's voice, if on, has the floor."""
-        raise NotImplementedError
+        """The answer was played to its end, failed, or was empty.
+
+        In AGENT_PAUSED the sound that is not settled yet becomes a user turn (taken at once if it has ended).
+        """
+        self._expect(*_AGENT_STATES)
+        pause = self._pause
+        if pause is None:
+            self._go(FloorState.LISTENING, at)
+        elif pause.turn_ended:
+            return self._take_turn(at)
+        else:
+            self._go(FloorState.USER_SPEAKING, at)
+        return []
+
+    def _hold(self, at: float) -> list[FloorAction]:
+        settling = self._agent_spoke_s + (at - self._since) < self._settings.settling_s
+        pause = _Pause(self._state, settling and self._state is FloorState.AGENT_SPEAKING, began=at)
+        self._go(FloorState.AGENT_PAUSED, at)
+        self._pause = pause
+        return [FloorAction.PAUSE]
+
+    def _resume(self, at: float) -> list[FloorAction]:
+        assert self._pause is not None
+        self._go(self._pause.resume_to, at)
+        return [FloorAction.RESUME]
+
+    def _user_takes_floor(self, at: float) -> list[FloorAction]:
+        pause = self._pause
+        ended = not self._voice and (pause is None or pause.turn_ended)
+        heard = FloorState.AGENT_SPEAKING in (self._state, pause and pause.resume_to)
+        self._settle()
+        if self._state in _AGENT_STATES:
+            self._go(FloorState.USER_SPEAKING, at)
+            actions = [FloorAction.MERGE if self._answers_user and not heard else FloorAction.CANCEL]
+        else:
+            actions = []
+        return [*actions, *self._take_turn(at)] if ended else actions
+
+    def _take_turn(self, at: float) -> list[FloorAction]:
+        self._settle()
+        self._go(FloorState.THINKING, at)
+        self._answers_user = True
+        return [FloorAction.TAKE_TURN]
+
+    def _settle(self) -> None:
+        """Who has the floor is known: the probes still under way decide nothing any more."""
+        self._void_probes, self._live_probes = self._void_probes + self._live_probes, 0
+
+    def _probe_due(self, pause: _Pause) -> float:
+        """When the recogniser is asked (or, during a long sound, the floor is the user's without asking)."""
+        if pause.stopped is not None:
+            return pause.stopped + self._settings.probe_after_s
+        return pause.began + max(0.0, self._settings.long_sound_s - pause.sound_s)
+
+    def _give_up_due(self, pause: _Pause) -> float:
+        start = pause.probed_at if pause.stopped is None else pause.stopped
+        assert start is not None
+        return start + self._settings.give_up_s
+
+    def _answered(self, pause: _Pause) -> bool:
+        """All that was heard is known: the recogniser was asked since, and nothing is unanswered."""
+        return pause.probed_at is not None and self._live_probes == 0
+
+    def _real(self, text: str) -> bool:
+        return not is_backchannel(text, self._settings.backchannels)
+
+    def _expect(self, *states: FloorState) -> None:
+        if self._state not in states:
+            raise RuntimeError(f"not possible while {self._state.name}")
+
+    def _go(self, state: FloorState, at: float) -> None:
+        if state not in _NEXT[self._state]:
+            raise RuntimeError(f"{self._state.name} -> {state.name} is not a transition")
+        if self._state is FloorState.AGENT_SPEAKING:
+            self._agent_spoke_s += at - self._since
+        self._state, self._since, self._pause = state, at, None
+
+
+_AGENT_STATES = (FloorState.THINKING, FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
+_NEXT: Mapping[FloorState, frozenset[FloorState]] = {
+    FloorState.LISTENING: frozenset({FloorState.USER_SPEAKING, FloorState.THINKING}),
+    FloorState.USER_SPEAKING: frozenset({FloorState.THINKING}),
+    FloorState.THINKING: frozenset(FloorState),
+    FloorState.AGENT_SPEAKING: frozenset(FloorState) - {FloorState.AGENT_SPEAKING},
+    FloorState.AGENT_PAUSED: frozenset(FloorState) - {FloorState.AGENT_PAUSED},
+}

@@ -5,10 +5,14 @@ Positions are sample indices in the audio of the current turn; times are the ses
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from voice_agents.audio import Pcm
+import numpy as np
+
+from voice_agents.audio import EMPTY, Pcm
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,17 @@ class Frame:
     position: int
 
 
+class _State(Enum):
+    IDLE = auto()
+    """No turn, or the turn was cancelled."""
+    PLAYING = auto()
+    PAUSED = auto()
+
+
+_ROUNDING = 1e-3
+"""Samples by which a clock may be early, so that a wake-up computed in floating point finds its frame due."""
+
+
 class Playout:
     """One per session; ``begin`` starts each turn. Who plays frames must drop those of an older ``epoch``.
 
@@ -40,11 +55,29 @@ class Playout:
 
     def __init__(self, rate: int = 24_000, lead_s: float = 0.12, frame: int = 480) -> None:
         """``rate`` in Hz; ``lead_s``: how far ahead of real time frames are handed out; ``frame``: samples of each."""
-        raise NotImplementedError
+        self.epoch = 0
+        self._rate = rate
+        self._lead = lead_s * rate
+        self._frame = frame
+        self._clear()
+
+    def _clear(self) -> None:
+        self._state = _State.IDLE
+        self._audio = _Audio()
+        self._words = _Words()
+        self._finished = False
+        self._handed = 0
+        self._anchor = 0
+        """The sample that was handed out first since the clock last started ..."""
+        self._anchor_at = 0.0
+        """... and when."""
 
     def begin(self, now: float) -> None:
         """A new turn: position 0, no audio, no words. A turn that still plays is cancelled."""
-        raise NotImplementedError
+        if self._state is not _State.IDLE and not self.done(now):
+            self.cancel(now)
+        self._clear()
+        self._state = _State.PLAYING
 
     def add(self, pcm: Pcm, words: Sequence[SpokenWord] = (), source: str = "") -> None:
         """The turn's next samples (may be none) and the words that became known, positions counted in the turn.
@@ -52,53 +85,163 @@ class Playout:
         ``source`` is the id of the model's message the words belong to. Words may come later than their audio.
         After ``cancel`` (until ``begin``) everything is dropped.
         """
-        raise NotImplementedError
+        if self._state is _State.IDLE:
+            return
+        self._audio.append(pcm)
+        self._words.append(words, source)
 
     def finish(self) -> None:
         """No more audio will come in this turn."""
-        raise NotImplementedError
+        self._finished = True
 
     def due(self, now: float) -> list[Frame]:
         """The frames to hand out now, in order; all of ``frame`` samples, but the turn's last may be shorter."""
-        raise NotImplementedError
+        frames: list[Frame] = []
+        if self._state is not _State.PLAYING:
+            return frames
+        played = self.position(now)
+        self._audio.forget(played)
+        while (size := self._next_size()) > 0:
+            if self._handed <= played:  # the first frame, or the player ran dry: its clock starts (again) now
+                self._anchor, self._anchor_at = self._handed, now
+            elif self._handed + size > self._clock(now) + self._lead + _ROUNDING:
+                break
+            frames.append(Frame(self._audio.read(self._handed, size), self._handed))
+            self._handed += size
+        return frames
 
     def wake_at(self, now: float) -> float | None:
-        """When ``due`` gives the next frame or ``done`` becomes true; None: not before ``add``, ``finish``, ``resume``."""
-        raise NotImplementedError
+        """When ``due`` gives the next frame or ``done`` becomes true; None: not before ``add``, ``finish``, ``resume``.
+
+        May lie in the past: then it is now.
+        """
+        if self._state is not _State.PLAYING:
+            return None
+        size = self._next_size()
+        if size == 0:
+            return self._played_at(self._handed) if self._finished else None
+        return now if self.position(now) >= self._handed else self._played_at(self._handed + size - self._lead)
 
     def position(self, now: float) -> int:
         """Samples played so far."""
-        raise NotImplementedError
+        if self._state is not _State.PLAYING:
+            return self._handed
+        return max(self._anchor, min(self._handed, int(self._clock(now) + _ROUNDING)))
 
     def pause(self, now: float) -> int:
         """Stop. Everything handed out is stale (``epoch``); returns the first sample not played. Twice is once."""
-        raise NotImplementedError
+        if self._state is _State.PLAYING:
+            self._stop(now, _State.PAUSED)
+        return self._handed
 
-    def resume(self, now: float) -> int:
-        """Go on from exactly the sample ``pause`` returned; returns it. Frames from there are given anew."""
-        raise NotImplementedError
+    def resume(self) -> int:
+        """Go on from exactly the sample ``pause`` returned; returns it. Frames from there are given anew by ``due``."""
+        if self._state is _State.PAUSED:
+            self._state = _State.PLAYING
+        return self._handed
 
     def cancel(self, now: float) -> int:
         """The turn is over; returns the first sample not played. ``heard`` answers until the next ``begin``."""
-        raise NotImplementedError
+        if self._state is not _State.IDLE:
+            self._stop(now, _State.IDLE)
+            self._audio = _Audio()
+        return self._handed
 
     def done(self, now: float) -> bool:
-        """Everything was played and ``finish`` was called."""
-        raise NotImplementedError
+        """Everything was played and ``finish`` was called; also after ``cancel`` and before the first ``begin``."""
+        if self._state is _State.IDLE:
+            return True
+        return self._finished and self.position(now) == self._audio.end
 
     @property
     def paused(self) -> bool:
         """Between ``pause`` and ``resume``."""
-        raise NotImplementedError
+        return self._state is _State.PAUSED
 
     def heard(self, position: int) -> str:
         """The words played up to ``position``, joined by spaces; a word counts when half of it was played."""
-        raise NotImplementedError
+        return " ".join(word.text for word in self._words.until(position))
 
     def heard_by_source(self, position: int) -> dict[str, str]:
         """As ``heard``, by source, in order of appearance; a source of which nothing was heard yet has ""."""
-        raise NotImplementedError
+        return self._words.by_source(self._words.until(position))
 
     def spoken_by_source(self) -> dict[str, str]:
         """All words known of each source, played or not."""
-        raise NotImplementedError
+        return self._words.by_source(self._words.all)
+
+    def _clock(self, now: float) -> float:
+        """The sample a player with endless audio would be at."""
+        return self._anchor + (now - self._anchor_at) * self._rate
+
+    def _played_at(self, position: float) -> float:
+        return self._anchor_at + (position - self._anchor) / self._rate
+
+    def _next_size(self) -> int:
+        """Samples of the next frame; 0: there is none yet. A piece of a frame waits for the rest, or for the end."""
+        left = self._audio.end - self._handed
+        return self._frame if left >= self._frame else left if self._finished else 0
+
+    def _stop(self, now: float, state: _State) -> None:
+        self._handed = self.position(now)
+        self._state = state
+        self.epoch += 1
+
+
+class _Audio:
+    """The turn's samples from somewhere before the played position on; never copied as a whole."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self._chunks: deque[tuple[int, Pcm]] = deque()
+
+    def append(self, pcm: Pcm) -> None:
+        if len(pcm):
+            self._chunks.append((self.end, pcm))
+            self.end += len(pcm)
+
+    def forget(self, position: int) -> None:
+        """Samples before ``position`` will not be read again."""
+        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) <= position:
+            self._chunks.popleft()
+
+    def read(self, position: int, size: int) -> Pcm:
+        parts = []
+        for start, chunk in self._chunks:
+            if start >= position + size:
+                break
+            part = chunk[max(0, position - start) : position + size - start]
+            if len(part):
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class _SourcedWord:
+    text: str
+    middle: float
+    source: str
+
+
+class _Words:
+    """The turn's words in order, and the messages they come from."""
+
+    def __init__(self) -> None:
+        self.all: list[_SourcedWord] = []
+        self._sources: dict[str, None] = {}
+
+    def append(self, words: Sequence[SpokenWord], source: str) -> None:
+        if source or words:
+            self._sources.setdefault(source)
+        self.all += [_SourcedWord(word.text, (word.start + word.end) / 2, source) for word in words]
+
+    def until(self, position: int) -> list[_SourcedWord]:
+        """The words of which at least half lies before ``position``."""
+        return [word for word in self.all if word.middle <= position]
+
+    def by_source(self, words: Iterable[_SourcedWord]) -> dict[str, str]:
+        """Each source's share of ``words`` as text."""
+        texts: dict[str, list[str]] = {source: [] for source in self._sources}
+        for word in words:
+            texts[word.source].append(word.text)
+        return {source: " ".join(parts) for source, parts in texts.items()}

@@ -1,0 +1,25 @@
+"""Knows the words by which people show that they listen, and which are no attempt to speak."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_WORDS = """
+ah aha ahem aw eh er haha heh hm hmm hmmm huh mhm mhmm mm mmhm mmhmm mmm oh ok okay ooh right uh uhhuh uhm um umm wow yeah
+"""
+_PHRASES = ("i see", "got it", "all right", "that's right", "of course", "makes sense")
+
+BACKCHANNELS = frozenset(_WORDS.split()) | frozenset(_PHRASES)
+"""Lower case, hyphens left out. "Yes", "no" and "sure" are not among them: they answer a question of the agent."""
+
+
+def is_backchannel(text: str, backchannels: Iterable[str] = BACKCHANNELS) -> bool:
+    """Whether the text holds nothing but backchannels (in any number), or no words at all.
+
+    Sounds a recogniser puts into brackets, such as "(coughs)", are no words.
+    """
+    plain = re.sub(r"\([^)]*\)|\[[^]]*\]|<[^>]*>", " ", text.lower().replace("’", "'").replace("-", ""))
+    rest = " ".join(re.findall(r"[\w']+", plain))
+    one = "|".join(re.escape(phrase) for phrase in sorted(backchannels, key=len, reverse=True))
+    return re.fullmatch(rf"(?:(?:{one})(?: |$))*", rest) is not None
