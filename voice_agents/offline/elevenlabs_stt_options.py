@@ -51,7 +51,7 @@ class SttOptions:
 
     @classmethod
     def parse(cls, query: QueryParams) -> Self:
-        """Raises InvalidOption. Options that need the vendor's own models (entities, no_verbatim ...) have no effect."""
+        """Raises InvalidOption. What needs the vendor's own models (entities, no_verbatim ...) has no effect."""
         keyterms = tuple(query.getlist("keyterms"))
         if len(keyterms) > MAX_KEYTERMS or any(len(term) > MAX_KEYTERM_CHARS for term in keyterms):
             raise InvalidOption(f"keyterms: at most {MAX_KEYTERMS} terms of {MAX_KEYTERM_CHARS} characters")

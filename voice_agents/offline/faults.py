@@ -25,7 +25,8 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"
     """The handshake or request is answered with ``status`` (default 500) and the vendor's error body."""
     ERROR_FRAME = "error"
-    """Instead of message ``after`` comes the service's own error message called ``name``, then the close it brings."""
+    """Instead of message ``after`` comes the service's own error message called ``name``, then the close it brings.
+    Over plain HTTP the request is answered with that error and ``status`` (default 400)."""
     CLOSE = "close"
     """Instead of message ``after`` the socket closes with code ``status`` (default 1011; 1006 cuts the TCP
     connection without a close frame). A streamed HTTP body is cut."""
@@ -129,7 +130,11 @@ class ConnectionFaults:
     @property
     def refusal(self) -> Fault | None:
         """The REFUSE fault, to be asked before anything is accepted."""
-        return next((fault for fault in self._faults if fault.kind is FaultKind.REFUSE), None)
+        return self.of(FaultKind.REFUSE)
+
+    def of(self, kind: FaultKind) -> Fault | None:
+        """The fault of this kind, whether it has struck or not."""
+        return next((fault for fault in self._faults if fault.kind is kind), None)
 
     def on_message(self, message_type: str = "") -> list[Fault]:
         """Counts one message about to be sent (its type, where the protocol has types); the faults that strike it."""

@@ -80,7 +80,8 @@ class OfflineServer:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(_listen(*self._address))
-            self.services = self._given or await stack.enter_async_context(local_services())
+            given = self._given
+            self.services = await stack.enter_async_context(local_services()) if given is None else given
             self.services.faults = self._faults or self.services.faults
             self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]

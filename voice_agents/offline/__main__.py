@@ -1,0 +1,105 @@
+"""``python -m voice_agents.offline``: the offline server by itself, to develop any client of these protocols against."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+
+from voice_agents.errors import ConfigurationError
+from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.server import OfflineServer
+from voice_agents.offline.services import Pace
+
+_WELCOME = """
+Point clients here (any key is accepted):
+  ElevenLabs         ELEVENLABS_BASE_URL={url} ELEVENLABS_API_KEY=offline
+                     SDK: ElevenLabs(base_url="{url}", api_key="offline")
+  OpenAI, Realtime   OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline OPENAI_REALTIME_MODEL=offline
+  Azure OpenAI       AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
+                     AZURE_OPENAI_REALTIME_DEPLOYMENT=offline
+Faults while it runs: curl -X POST {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
+Ctrl-C ends it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C, SIGTERM, or (``--parent-pipe``) the end of standard input. The first line is the URL."""
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(options))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m voice_agents.offline", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8765, help="0 chooses a free one (default: %(default)s)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="SERVICE:KIND[:VALUE][:after=N][:delay=S][:times=N]",
+        help="let something go wrong, like stt:refuse:401 or tts:close:1006:after=3 (may be repeated)",
+    )
+    for flag, meaning in (
+        ("--stt-commit-delay", "commit to final transcript"),
+        ("--chat-first-token-delay", "request to first token"),
+        ("--chat-token-delay", "one token to the next"),
+        ("--tts-first-audio-delay", "text to first audio"),
+    ):
+        parser.add_argument(flag, type=float, default=0.0, metavar="S", help=f"at least S seconds from {meaning}")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when standard input ends")
+    return parser
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    pace = Pace(
+        stt_commit_s=options.stt_commit_delay,
+        chat_first_token_s=options.chat_first_token_delay,
+        chat_token_s=options.chat_token_delay,
+        tts_first_audio_s=options.tts_first_audio_delay,
+    )
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows
+        loop.add_signal_handler(signal.SIGTERM, end.set)
+        loop.add_signal_handler(signal.SIGINT, end.set)
+    faults = FaultPlan(options.fault)
+    async with OfflineServer(options.port, host=options.host, faults=faults, pace=pace) as server:
+        print(server.url, flush=True)
+        if options.parent_pipe:
+            await _until_stdin_ends(end)
+        else:
+            print(_WELCOME.format(url=server.url), flush=True)
+            await end.wait()
+
+
+async def _until_stdin_ends(end: asyncio.Event) -> None:
+    """The parent holds the other end of the pipe: when it dies, however it dies, the pipe ends."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    waiting = {asyncio.create_task(reader.read()), asyncio.create_task(end.wait())}
+    _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

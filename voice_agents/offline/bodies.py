@@ -1,0 +1,51 @@
+"""Streamed HTTP bodies with the declared faults striking on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+from starlette.types import Scope
+
+from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind
+from voice_agents.offline.sockets import cut
+
+
+async def faulty_body(
+    pieces: AsyncIterator[bytes],
+    faults: ConnectionFaults,
+    scope: Scope,
+    *,
+    malformed: bytes,
+    error: Callable[[str], bytes] | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """``pieces`` as a body. Each counts as one message.
+
+    MALFORMED sends ``malformed`` instead of a piece. ERROR_FRAME sends what ``error`` makes of the error's name and
+    ends the body. CLOSE cuts the TCP connection, so that the client sees an incomplete body. The server ends a STALL by
+    cancelling the response when the client is gone.
+    """
+    async for piece in pieces:
+        body = [piece]
+        for fault in faults.on_message():
+            if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
+                await _wait(fault)
+            elif fault.kind is FaultKind.DUPLICATE:
+                body = [piece, piece]
+            elif fault.kind is FaultKind.CLOSE:
+                cut(scope)
+                return
+            elif fault.kind is FaultKind.MALFORMED:
+                body = [malformed]
+            elif error is not None:
+                yield error(fault.name)
+                return
+        for part in body:
+            yield part
+
+
+async def _wait(fault: Fault) -> None:
+    if math.isinf(fault.delay_s):
+        await asyncio.Event().wait()
+    await asyncio.sleep(fault.delay_s)
