@@ -1,0 +1,46 @@
+"""Runs the page with the fake engine: ``python -m tests.ui.demo [port]``, to see it without any provider."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from tests.ui.fake_engine import FakeSession
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.errors import Role
+from voice_agents.settings import Settings
+from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.ui.page import build_page
+from voice_agents.ui.view import Entry
+from voice_agents.ui.voice_tab import TabSpec
+
+
+def make_session(request: SessionRequest) -> Session:
+    return FakeSession(request.conversation, request.turns)
+
+
+async def no_history(conversation: Conversation) -> Sequence[Entry]:
+    return []
+
+
+async def voices() -> list[tuple[str, str]]:
+    return [("Rachel", "r"), ("Adam", "a")]
+
+
+if __name__ == "__main__":
+    settings = Settings().with_offline("http://127.0.0.1:1")
+    registry = SessionRegistry(make_session)
+    spec = TabSpec(
+        "sandwich",
+        "Sandwich",
+        "STT -> Agent -> TTS",
+        (Role.STT, Role.CHAT, Role.TTS),
+        examples=("What time is it in Tokyo?", "Roll two dice"),
+        list_voices=voices,
+    )
+    page = build_page(settings, registry, [spec], no_history)
+    page.launch(server_name="127.0.0.1", server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870, ssr_mode=False)

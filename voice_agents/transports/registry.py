@@ -1,0 +1,287 @@
+"""Which conversations are live right now: one running session each, whoever talks to it by voice or by typing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import TracebackType
+from typing import Protocol, Self
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.errors import SessionLimitReached, VoiceAgentError
+from voice_agents.events import Event, Failed, Status, StatusChanged
+from voice_agents.settings import TurnSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a page asks for: which engine (``kind`` is its tab's name), which conversation, how to take turns."""
+
+    kind: str
+    conversation: Conversation
+    turns: TurnSettings = TurnSettings()
+    voice: str = ""
+
+
+SessionFactory = Callable[[SessionRequest], Session]
+"""Makes a session on the running loop; may raise any VoiceAgentError."""
+
+
+class Ending(Enum):
+    """Why a session was ended."""
+
+    LEFT = auto()
+    IDLE = auto()
+    """A typed conversation was left alone: its place is given back, the next message opens it again."""
+    NO_SOUND = auto()
+    TIME_LIMIT = auto()
+    REPLACED = auto()
+    SHUTDOWN = auto()
+    FAILED = auto()
+    """The session broke; a Failed event has said so."""
+
+    @property
+    def sentence(self) -> str:
+        """What to tell the user; empty when the user knows already."""
+        return _SENTENCES.get(self, "")
+
+
+_SENTENCES = {
+    Ending.NO_SOUND: "No sound came from this browser any more, so the call was ended. Press Record to go on.",
+    Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
+    Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
+    Ending.SHUTDOWN: "The server is shutting down.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a session is ended without being asked, in seconds."""
+
+    no_sound_s: float = 5.0
+    """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
+    idle_s: float = 60.0
+    """A typed conversation without a call in which nothing happens."""
+    session_s: float = 3600.0
+    opening_s: float = 30.0
+
+
+class Listener(Protocol):
+    """Who hears a session's events: the page, a call."""
+
+    def hear(self, event: Event) -> None:
+        """The next event. Must not block and must not raise."""
+
+    def ended(self, why: Ending) -> None:
+        """No further event comes."""
+
+
+class LiveSession:
+    """A session that runs in a task of its own until it is ended; made by :class:`SessionRegistry` only."""
+
+    def __init__(
+        self, request: SessionRequest, session: Session, limits: Limits, gone: Callable[[LiveSession], None]
+    ) -> None:
+        self.request = request
+        self.session = session
+        self._limits = limits
+        self._listeners: list[Listener] = []
+        self._call: Listener | None = None
+        self._waiting: list[Callable[[Session], None]] = []
+        self._early_audio: deque[Pcm] = deque(maxlen=200)
+        self._open = False
+        self._why: Ending | None = None
+        self._turn = 0
+        self._at = 0.0
+        loop = asyncio.get_running_loop()
+        self._started = self._last_sign = loop.time()
+        self._task = loop.create_task(self._run(), name=f"session {request.kind}")
+        self._task.add_done_callback(lambda _: gone(self))
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why it ended or is about to end; None while it lives."""
+        return self._why
+
+    @property
+    def in_call(self) -> bool:
+        """A browser's microphone and speaker are attached."""
+        return self._call is not None
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` everything from now on; a listener is told once, however often it asks."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
+
+    def attach_call(self, call: Listener) -> None:
+        """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up."""
+        earlier, self._call = self._call, call
+        self.listen(call)
+        self._sign_of_life()
+        if earlier is not None and earlier is not call:
+            self._listeners.remove(earlier)
+            earlier.ended(Ending.REPLACED)
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """The microphone's next samples at the session's input rate; kept while the session is still opening."""
+        self._sign_of_life()
+        if self._open:
+            self.session.push_audio(pcm)
+        else:
+            self._early_audio.append(pcm)
+
+    def do(self, action: Callable[[Session], None]) -> None:
+        """Act on the session as soon as it is open. Raises what the action raises when it is open already."""
+        self._sign_of_life()
+        if self._open:
+            action(self.session)
+        else:
+            self._waiting.append(action)
+
+    async def leave(self, call: Listener) -> None:
+        """The call was hung up by its user; ends the session unless another call has taken it over."""
+        if self._call is call:
+            await self.end(Ending.LEFT)
+
+    async def end(self, why: Ending) -> None:
+        """End it and wait until its sockets and tasks are gone."""
+        if self._why is None:
+            self._why = why
+            self._task.cancel()
+        if asyncio.current_task() is not self._task:
+            await asyncio.wait([self._task], timeout=2.0)
+
+    def _sign_of_life(self) -> None:
+        self._last_sign = asyncio.get_running_loop().time()
+
+    async def _run(self) -> None:
+        watchdog = asyncio.create_task(self._watch())
+        try:
+            self._tell(StatusChanged(turn=0, at=0.0, status=Status.CONNECTING))
+            await self._converse()
+            self._why = self._why or Ending.FAILED
+        except VoiceAgentError as error:
+            self._fail(error)
+        except TimeoutError:
+            self._fail(VoiceAgentError("The conversation could not be opened in time. Please try again."))
+        except Exception:
+            log.exception("a %s session broke", self.request.kind)
+            self._fail(VoiceAgentError("Something went wrong inside this app. The conversation can be started again."))
+        finally:
+            watchdog.cancel()
+            for listener in self._listeners:
+                listener.ended(self._why or Ending.SHUTDOWN)
+
+    async def _converse(self) -> None:
+        opening = asyncio.timeout(self._limits.opening_s)
+        async with opening, self.session as session:
+            opening.reschedule(None)
+            self._opened(session)
+            async for event in session:
+                self._turn, self._at = event.turn, event.at
+                if not self.in_call:
+                    self._sign_of_life()
+                self._tell(event)
+
+    def _opened(self, session: Session) -> None:
+        self._open = True
+        while self._early_audio:
+            session.push_audio(self._early_audio.popleft())
+        for action in self._waiting:
+            try:
+                action(session)
+            except VoiceAgentError as error:
+                self._tell(Failed(turn=0, at=0.0, error=error))
+        self._waiting.clear()
+
+    def _tell(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            listener.hear(event)
+
+    def _fail(self, error: VoiceAgentError) -> None:
+        self._why = Ending.FAILED
+        self._tell(Failed(turn=self._turn, at=self._at, error=error))
+        self._tell(StatusChanged(turn=self._turn, at=self._at, status=Status.ERROR))
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        why = None
+        while why is None:
+            limit_at = self._started + self._limits.session_s
+            quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
+            await asyncio.sleep(max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time()))
+            why = self._overdue(loop.time())
+        if self._why is None:
+            self._why = why
+            self._task.cancel()
+
+    def _overdue(self, now: float) -> Ending | None:
+        if now >= self._started + self._limits.session_s:
+            return Ending.TIME_LIMIT
+        quiet = now - self._last_sign
+        if self.in_call:
+            return Ending.NO_SOUND if quiet >= self._limits.no_sound_s else None
+        return Ending.IDLE if quiet >= self._limits.idle_s else None
+
+
+@dataclass(slots=True)
+class SessionRegistry:
+    """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
+
+    make_session: SessionFactory
+    max_sessions: int = 20
+    limits: Limits = Limits()
+    _live: dict[str, LiveSession] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def get(self, conversation: Conversation) -> LiveSession | None:
+        """The live session of this conversation, for its owner only."""
+        live = self._live.get(conversation.id)
+        return live if live is not None and live.request.conversation == conversation else None
+
+    async def open(self, request: SessionRequest) -> LiveSession:
+        """The live session of a conversation; an existing one of the same kind is gone on with.
+
+        Raises SessionLimitReached when all places are taken, and what making a session raises.
+        """
+        wanted = request.conversation
+        while (live := self._live.get(wanted.id)) is not None:
+            if live.request.conversation != wanted:
+                raise VoiceAgentError("This conversation belongs to another browser. Press New conversation.")
+            if live.request.kind == request.kind and live.ending is None:
+                return live
+            await live.end(Ending.REPLACED)
+            self._forget(live)
+        if len(self._live) >= self.max_sessions:
+            raise SessionLimitReached(
+                f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
+            )
+        live = LiveSession(request, self.make_session(request), self.limits, self._forget)
+        self._live[wanted.id] = live
+        return live
+
+    async def close(self) -> None:
+        """End every session."""
+        await asyncio.gather(*(live.end(Ending.SHUTDOWN) for live in tuple(self._live.values())))
+
+    def _forget(self, live: LiveSession) -> None:
+        if self._live.get(live.request.conversation.id) is live:
+            del self._live[live.request.conversation.id]

@@ -1,0 +1,150 @@
+"""A browser's call over fastrtc: its microphone into a live session, the session's answer to its speaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import numpy as np
+from fastrtc import AsyncStreamHandler, CloseStream, WebRTC
+from fastrtc.tracks import AudioCallback
+from numpy.typing import NDArray
+
+from voice_agents.audio import Resampler
+from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.errors import VoiceAgentError
+from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
+from voice_agents.transports.ice import DIRECT, relays
+from voice_agents.transports.registry import Ending, LiveSession
+from voice_agents.transports.speaker import WIRE_RATE, Speaker
+
+MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
+"""Wishes, not demands: a device that lacks one of them is used all the same."""
+
+ARGUMENTS_TIMEOUT_S = 10.0
+EMIT_TURN_S = 50.0
+"""fastrtc cancels an ``emit()`` after 60 s and warns; ours comes back earlier."""
+
+OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
+"""The values of the page's controls, in the order they were given to :func:`answer_calls` -> the session to talk to."""
+
+
+def call_button(elem_id: str, hf_token: str = "") -> WebRTC:
+    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+    button = WebRTC(
+        label="Microphone",
+        elem_id=elem_id,
+        modality="audio",
+        mode="send-receive",
+        rtc_configuration=DIRECT,
+        server_rtc_configuration=DIRECT,
+        track_constraints=dict(MICROPHONE),
+        full_screen=False,
+    )
+    if hf_token:
+
+        async def fresh_relays() -> dict[str, Any]:
+            found = await relays(hf_token)
+            button.server_rtc_configuration = button.convert_to_aiortc_format(found)
+            return found
+
+        button.rtc_configuration = fresh_relays
+    return button
+
+
+def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], places: int) -> None:
+    """Connect the button: each call gets ``open_call(values of controls)`` as its session.
+
+    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
+    """
+    button.stream(
+        CallHandler(open_call),
+        inputs=[button, *controls],
+        outputs=[button],
+        concurrency_limit=places,
+        send_input_on="submit",
+    )
+
+
+class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
+    """One connection. Audio leaves through a :class:`Speaker`, so ``emit`` only waits for the end of the call."""
+
+    def __init__(self, open_call: OpenCall) -> None:
+        super().__init__(output_sample_rate=OUTPUT_RATE, input_sample_rate=WIRE_RATE)
+        self._open_call = open_call
+        self._live: LiveSession | None = None
+        self._speaker: Speaker | None = None
+        self._resampler: Resampler | None = None
+        self._over = asyncio.Event()
+        self._last_words: str | None = None
+
+    def copy(self) -> CallHandler:
+        """A handler for a new connection."""
+        return CallHandler(self._open_call)
+
+    async def start_up(self) -> None:
+        """The connection stands: open its session with what the page's controls say."""
+        try:
+            async with asyncio.timeout(ARGUMENTS_TIMEOUT_S):
+                await self.wait_for_args()
+            live = await self._open_call(self.latest_args[2:])
+        except TimeoutError:
+            return self._hang_up("The page did not answer. Please reload it and press Record again.")
+        except VoiceAgentError as error:
+            return self._hang_up(str(error))
+        if self._over.is_set():
+            return await live.end(Ending.LEFT)
+        track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
+        self._speaker = Speaker(track.queue, track.clear_queue, live.session.output_rate)
+        self._resampler = Resampler(WIRE_RATE, live.session.input_rate)
+        self._live = live
+        live.attach_call(self)
+
+    async def receive(self, frame: tuple[int, NDArray[np.int16]]) -> None:
+        """20 ms from the microphone, shape (1, 960)."""
+        if self._live is not None and self._resampler is not None:
+            self._live.push_audio(self._resampler.feed(frame[1][0]))
+
+    async def emit(self) -> CloseStream | None:
+        """Wait for the end of the call; say its last words once, if it has any."""
+        try:
+            async with asyncio.timeout(EMIT_TURN_S):
+                await self._over.wait()
+        except TimeoutError:
+            return None
+        if self._last_words is None:
+            raise asyncio.CancelledError  # ends fastrtc's task, which it forgets when ICE fails
+        words, self._last_words = self._last_words, None
+        return CloseStream(words)
+
+    async def shutdown(self) -> None:
+        """The connection is gone."""
+        self._over.set()
+        live, self._live = self._live, None
+        if live is not None:
+            await live.leave(self)
+
+    def hear(self, event: Event) -> None:
+        """One of the session's events: sound goes to the speaker, stops stop it."""
+        if self._speaker is None or self._live is None:
+            return
+        match event:
+            case AgentAudio():
+                if event.epoch >= self._live.session.epoch:
+                    self._speaker.play(event.pcm)
+            case AgentPaused() | Interrupted():
+                self._speaker.hush()
+            case TurnDone():
+                self._speaker.finish()
+
+    def ended(self, why: Ending) -> None:
+        """The session is over, so is the call."""
+        if self._speaker is not None:
+            self._speaker.hush()
+        self._live = None
+        self._hang_up(why.sentence or "The call has ended.")
+
+    def _hang_up(self, sentence: str) -> None:
+        self._last_words = sentence
+        self._over.set()

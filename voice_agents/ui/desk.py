@@ -1,0 +1,155 @@
+"""Keeps what each open conversation shows, feeds it with its session's events and tells the pages about changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from voice_agents.conversation.model import Conversation
+from voice_agents.errors import VoiceAgentError
+from voice_agents.events import AgentAudio, Event, Status
+from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.ui.view import Banner, ConversationView, Entry
+
+log = logging.getLogger(__name__)
+
+LoadHistory = Callable[[Conversation], Awaitable[Sequence[Entry]]]
+"""What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
+
+CONNECT_S = 30.0
+"""How long a page waits for its call to be established before it stops following."""
+
+REDRAW_S = 0.1
+
+
+class Sheet:
+    """What the page shows of one conversation; listens to its session."""
+
+    def __init__(self) -> None:
+        self.view = ConversationView()
+        self.live: LiveSession | None = None
+        self._changed = asyncio.Event()
+        self._follower = 0
+        self._expected_until = 0.0
+
+    @property
+    def shown_status(self) -> Status:
+        """The session's status; without a call nobody listens, so a waiting session is simply ready."""
+        if self.view.status is Status.LISTENING and (self.live is None or not self.live.in_call):
+            return Status.READY
+        return self.view.status
+
+    def follow(self, live: LiveSession) -> None:
+        """Show this session from now on."""
+        if self.live is not live:
+            self.live = live
+            self.view.begin_session()
+            live.listen(self)
+
+    def hear(self, event: Event) -> None:
+        """One event of the session."""
+        if not isinstance(event, AgentAudio):
+            self.view.apply(event)
+            self._changed.set()
+
+    def ended(self, why: Ending) -> None:
+        """The session is over."""
+        self.live = None
+        self.view.end_session(Banner("info", why.sentence) if why.sentence else None)
+        self._changed.set()
+
+    def fail(self, error: VoiceAgentError) -> None:
+        """Say what could not be done."""
+        self.view.say("error", str(error))
+        self._changed.set()
+
+    def expect(self) -> None:
+        """A call is being established."""
+        self._expected_until = asyncio.get_running_loop().time() + CONNECT_S
+        self.view.status = Status.CONNECTING
+        self.view.banner = None
+        self._changed.set()
+
+    def unexpect(self) -> None:
+        """No call will come."""
+        self._expected_until = 0.0
+        if self.live is None and self.view.status is Status.CONNECTING:
+            self.view.status = Status.READY
+        self._changed.set()
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
+
+        A later follower of the same sheet (another window, a second button) takes over.
+        """
+        self._follower = me = self._follower + 1
+        self._changed.set()
+        loop = asyncio.get_running_loop()
+        while me == self._follower:
+            self._changed.clear()
+            yield
+            await asyncio.sleep(REDRAW_S)
+            waiting_s = self._expected_until - loop.time() if self.live is None else 3600.0
+            if not self._changed.is_set() and waiting_s <= 0:
+                self.unexpect()
+                if me == self._follower:
+                    yield
+                return
+            try:
+                async with asyncio.timeout(max(waiting_s, 0.0)):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+
+class Desk:
+    """All sheets of this server, oldest unused ones forgotten; what the page's buttons do happens here."""
+
+    def __init__(self, registry: SessionRegistry, load_history: LoadHistory, size: int = 500) -> None:
+        self.registry = registry
+        self._load_history = load_history
+        self._size = size
+        self._sheets: dict[Conversation, Sheet] = {}
+
+    async def sheet(self, conversation: Conversation) -> Sheet:
+        """The sheet of a conversation; read from the store when this server does not know it yet."""
+        known = self._sheets.get(conversation)
+        if known is None:
+            restored = Sheet()
+            try:
+                restored.view.restore(await self._load_history(conversation))
+            except VoiceAgentError as error:
+                restored.fail(error)
+            known = self._sheets.setdefault(conversation, restored)
+        self._sheets[conversation] = self._sheets.pop(conversation)
+        self._forget_old()
+        return known
+
+    async def open(self, request: SessionRequest) -> LiveSession:
+        """The live session this request asks for, shown on its sheet. Raises VoiceAgentError, which the sheet shows too."""
+        sheet = await self.sheet(request.conversation)
+        try:
+            live = await self.registry.open(request)
+        except VoiceAgentError as error:
+            sheet.unexpect()
+            sheet.fail(error)
+            raise
+        sheet.follow(live)
+        return live
+
+    async def say(self, request: SessionRequest, text: str) -> None:
+        """A typed turn; opens a session when none is live."""
+        text = text.strip()
+        if not text:
+            return
+        try:
+            live = await self.open(request)
+            live.do(lambda session: session.send_text(text))
+        except VoiceAgentError as error:
+            (await self.sheet(request.conversation)).fail(error)
+
+    def _forget_old(self) -> None:
+        for conversation, sheet in list(self._sheets.items())[: -self._size]:
+            if sheet.live is None:
+                del self._sheets[conversation]

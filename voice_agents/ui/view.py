@@ -1,0 +1,233 @@
+"""What a page shows of a conversation, as a pure function of its events: lines, status, notice, latency."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Literal
+
+from voice_agents.events import (
+    AgentAudio,
+    AgentResumed,
+    AgentText,
+    Event,
+    Failed,
+    Interrupted,
+    Notice,
+    Status,
+    StatusChanged,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    UserTranscript,
+)
+from voice_agents.turns.latency import LatencyHistory, TurnLatency
+
+KEPT_LINES = 80
+"""The page's transcript; older lines stay in the stored conversation."""
+
+
+class Speaker(Enum):
+    """Whose line it is."""
+
+    USER = auto()
+    AGENT = auto()
+    TOOL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored line of an earlier visit. ``speaker`` TOOL: ``tool`` is its name, ``text`` its result."""
+
+    speaker: Speaker
+    text: str
+    tool: str = ""
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of the transcript."""
+
+    speaker: Speaker
+    turn: int
+    text: str = ""
+    settled: bool = True
+    """False: a partial transcript or an answer that still grows, or a tool that has not returned."""
+    unheard: str = ""
+    """The end of an interrupted answer, which was written but never played; ``text`` is what was heard."""
+    tool: str = ""
+    call_id: str = ""
+    arguments: str = ""
+    failed: bool = False
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        """The user's words stand before the answer they caused, even when they arrive later."""
+        return self.turn, self.speaker is not Speaker.USER
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """One sentence above the conversation."""
+
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+@dataclass(slots=True)
+class ConversationView:
+    """Apply events, read what to show. ``revision`` counts the changes of the lines."""
+
+    lines: list[Line] = field(default_factory=list)
+    status: Status = Status.READY
+    banner: Banner | None = None
+    latency: TurnLatency | None = None
+    history: LatencyHistory = field(default_factory=LatencyHistory)
+    revision: int = 0
+    _before: int = 0
+    """Turns shown of earlier sessions: a new session counts from one again."""
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Show what was said on an earlier visit."""
+        for entry in entries:
+            self._before += entry.speaker is Speaker.USER
+            self._add(Line(entry.speaker, self._before, entry.text, tool=entry.tool))
+
+    def begin_session(self) -> None:
+        """A new session continues this conversation."""
+        self._before = max((line.turn for line in self.lines), default=0)
+        self.banner = None
+
+    def end_session(self, banner: Banner | None = None) -> None:
+        """No event comes any more; nothing stays half done on the page."""
+        self._drop_ghosts()
+        for line in self.lines:
+            if not line.settled:
+                line.failed = line.speaker is Speaker.TOOL
+                line.settled = True
+                self.revision += 1
+        self.status = Status.READY if self.status is not Status.ERROR else Status.ERROR
+        self.banner = banner or self.banner
+
+    def say(self, level: Literal["info", "warning", "error"], text: str) -> None:
+        """Put one sentence above the conversation."""
+        self.banner = Banner(level, text)
+
+    def apply(self, event: Event) -> None:
+        """The next event of the running session."""
+        match event:
+            case AgentAudio():
+                pass
+            case StatusChanged(status=status):
+                self.status = status
+            case UserTranscript():
+                self._heard_user(event)
+            case AgentText():
+                self._answered(event)
+            case ToolCalled() | ToolReturned():
+                self._used_tool(event)
+            case AgentResumed():
+                self._drop_ghosts()
+            case Interrupted():
+                self._cut(event)
+            case TurnDone():
+                self._finished(event)
+            case Notice(level=level, text=text):
+                self.say(level, text)
+            case Failed(error=error):
+                self.say("error", str(error))
+
+    def _heard_user(self, event: UserTranscript) -> None:
+        turn = self._before + event.turn
+        ghost = next((ln for ln in reversed(self.lines) if ln.speaker is Speaker.USER and not ln.settled), None)
+        if event.final:
+            self._drop_ghosts()
+            if event.text.strip():
+                self.banner = None
+                self._add(Line(Speaker.USER, turn, event.text.strip()))
+        elif ghost is not None:
+            ghost.text = event.text
+            self.revision += 1
+        elif event.text.strip():
+            self._add(Line(Speaker.USER, turn, event.text, settled=False))
+
+    def _answered(self, event: AgentText) -> None:
+        turn = self._before + event.turn
+        last = next((line for line in reversed(self.lines) if line.order == (turn, True)), None)
+        if last is None or last.speaker is Speaker.TOOL:
+            last = Line(Speaker.AGENT, turn, settled=False)
+            self._add(last)
+        last.text += event.text
+        self.revision += 1
+
+    def _used_tool(self, event: ToolCalled | ToolReturned) -> None:
+        turn = self._before + event.turn
+        if isinstance(event, ToolCalled):
+            arguments = json.dumps(dict(event.args), ensure_ascii=False, default=str) if event.args else ""
+            self._settle(turn, Speaker.AGENT)
+            self._add(
+                Line(Speaker.TOOL, turn, settled=False, tool=event.name, call_id=event.call_id, arguments=arguments)
+            )
+            return
+        for line in reversed(self.lines):
+            if line.speaker is Speaker.TOOL and line.call_id == event.call_id and not line.settled:
+                line.text, line.failed, line.settled = event.result, event.error, True
+                self.revision += 1
+                return
+
+    def _cut(self, event: Interrupted) -> None:
+        heard = event.heard_text
+        for line in self.lines:
+            if line.speaker is Speaker.AGENT and line.turn == self._before + event.turn:
+                line.text, line.unheard, heard = split_heard(line.text + line.unheard, heard)
+                line.settled = True
+        self.revision += 1
+
+    def _finished(self, event: TurnDone) -> None:
+        self._settle(self._before + event.turn, Speaker.AGENT)
+        if event.latency.voice_to_voice is not None:
+            self.latency = event.latency
+            self.history.add(event.latency)
+
+    def _settle(self, turn: int, speaker: Speaker) -> None:
+        for line in self.lines:
+            if line.turn == turn and line.speaker is speaker and not line.settled:
+                line.settled = True
+                self.revision += 1
+
+    def _drop_ghosts(self) -> None:
+        kept = [line for line in self.lines if line.settled or line.speaker is not Speaker.USER]
+        if len(kept) != len(self.lines):
+            self.lines[:] = kept
+            self.revision += 1
+
+    def _add(self, line: Line) -> None:
+        self.lines.insert(bisect_right(self.lines, line.order, key=lambda other: other.order), line)
+        del self.lines[:-KEPT_LINES]
+        self.revision += 1
+
+
+def split_heard(written: str, heard: str) -> tuple[str, str, str]:
+    """Where an interrupted answer was cut: (heard part, unheard part, what of ``heard`` is left for later lines).
+
+    Compared word by word, letters and digits only: the spoken text has lost markdown and may differ in spaces.
+    """
+    wanted = [word for word in map(_bare, heard.split()) if word]
+    end, position = 0, 0
+    for word in written.split():
+        start = written.index(word, position)
+        position = start + len(word)
+        bare = _bare(word)
+        if bare and (not wanted or bare != wanted[0]):
+            break
+        if bare:
+            wanted.pop(0)
+        end = position
+    return written[:end], written[end:], " ".join(wanted)
+
+
+def _bare(word: str) -> str:
+    return "".join(c for c in word if c.isalnum()).lower()
