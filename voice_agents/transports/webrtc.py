@@ -75,7 +75,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._open_call = open_call
         self._live: LiveSession | None = None
         self._speaker: Speaker | None = None
-        self._resampler: Resampler | None = None
+        self._microphone: Resampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
 
@@ -97,14 +97,14 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             return await live.end(Ending.LEFT)
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
         self._speaker = Speaker(track.queue, track.clear_queue, live.session.output_rate)
-        self._resampler = Resampler(WIRE_RATE, live.session.input_rate)
+        self._microphone = Resampler(WIRE_RATE, live.session.input_rate)
         self._live = live
         live.attach_call(self)
 
     async def receive(self, frame: tuple[int, NDArray[np.int16]]) -> None:
         """20 ms from the microphone, shape (1, 960)."""
-        if self._live is not None and self._resampler is not None:
-            self._live.push_audio(self._resampler.feed(frame[1][0]))
+        if self._live is not None and self._microphone is not None:
+            self._live.push_audio(self._microphone.feed(frame[1][0]))
 
     async def emit(self) -> CloseStream | None:
         """Wait for the end of the call; say its last words once, if it has any."""
