@@ -1,10 +1,19 @@
-"""A small rule-based model: it answers, or calls the tools on offer, from the messages alone, and says what it does not understand."""
+"""A small rule-based model: it answers, or calls the tools on offer, from the messages alone.
+
+What it does not understand it says it does not understand.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from voice_agents.offline import skills
+from voice_agents.offline.skills import ABILITIES, SKILLS, Listener, Say, Step, Talk, Use
+from voice_agents.offline.skills.rules import RULES
 
 MessageRole = Literal["system", "user", "assistant", "tool"]
 
@@ -30,28 +39,137 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says, or the tools it calls first (then ``text`` is usually empty)."""
+    """What the model says, or the tools it calls first; then ``text`` is empty, all is said when they have answered."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+
+
+EXAMPLES: tuple[str, ...] = tuple(skill.examples[0] for skill in SKILLS if skill.demo)
+"""Phrases to try, as a user would read them; every one is understood spoken and typed."""
+
+GREETING = "Hello, I am the small offline agent. What can I do for you?"
+LISTENING = "I am listening."
+
+_NOT_UNDERSTOOD = (
+    'I heard "{heard}", but I do not understand it; I am only the small offline agent, and I can {abilities}.',
+    'Sorry, I do not understand "{heard}", because I am a small offline agent that can {abilities}.',
+    'I do not understand "{heard}" yet, but as a small offline agent I can {abilities}.',
+)
+_HEARD_WORDS = 12
+_ERROR_WRAPPING = re.compile(r"^\s*(?:tool\s+)?error\b[^:]*:\s*|\s*please fix your mistakes\.?\s*$", re.IGNORECASE)
+_IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
+
+_listener = Listener(SKILLS, RULES)
+
+
+def grammar() -> str:
+    """JSGF with every phrase the skills understand: lower-case words of pocketsphinx's en-us dictionary."""
+    return skills.grammar()
 
 
 class Brain:
     """The model. It has no state: everything it remembers stands in the messages. One instance serves everybody."""
 
     def reply(self, messages: Sequence[Message], tools: Collection[str]) -> Reply:
-        """The next assistant message after ``messages``; takes well under a millisecond and never raises.
+        """The next assistant message after ``messages``; takes about a millisecond and never raises.
 
         ``tools`` are the names of the tools on offer. A skill whose tool is not on offer says so. After tool messages
         the results are spoken.
         """
-        raise NotImplementedError
+        last = messages[-1] if messages else None
+        if last and last.role == "assistant" and not last.tool_calls:
+            return Reply(LISTENING)
+        asked = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
+        if asked is None:
+            return Reply(GREETING)
+        steps = _plan(messages[: asked + 1])
+        results = _results(messages[asked + 1 :])
+        wanted = [step for step in steps if isinstance(step, Use) and step.tool in tools]
+        if wanted and not results:
+            return Reply(tool_calls=_calls(wanted, messages))
+        spoken = [_spoken(step, tools, results) for step in steps]
+        spoken += [_result(text) for _, text in results]
+        return Reply(" ".join(text for text in spoken if text))
 
 
-def grammar() -> str:
-    """JSGF with every phrase the skills understand: lower-case words of pocketsphinx's en-us dictionary."""
-    raise NotImplementedError
+def _plan(messages: Sequence[Message]) -> list[Step]:
+    """What to do about the last message, which is the user's."""
+    text = messages[-1].text
+    understood = _listener.understand(text)
+    if not understood.requests and len(messages) > 1 and messages[-2].role == "user":
+        # A request that was taken for two turns because of a pause within it.
+        both = _listener.understand(f"{messages[-2].text} {text}")
+        understood = understood if both.missed else both
+    if not understood.requests:
+        return [Say(_not_understood(text))]
+    talk = _talk(messages[:-1])
+    steps: list[Step] = []
+    for request in understood.requests:
+        step = request.skill.act(request.slots, talk)
+        steps += step if isinstance(step, tuple) else (step,)
+    if understood.missed:
+        steps.append(Say(f'But I do not understand "{_heard(understood.missed[0])}".'))
+    return steps
 
 
-EXAMPLES: tuple[str, ...] = ()
-"""Phrases to try, as a user would read them; every one is understood spoken and typed."""
+def _talk(messages: Sequence[Message]) -> Talk:
+    """The conversation as skills see it."""
+    requests = tuple(message.text for message in messages if message.role == "user")
+    answers = tuple(message.text for message in messages if message.role == "assistant" and message.text)
+
+    def recall(slot: str) -> Any:
+        said = (request for text in reversed(requests) for request in reversed(_listener.understand(text).requests))
+        return next((request.slots[slot] for request in said if slot in request.slots), None)
+
+    return Talk(requests, answers, recall)
+
+
+def _calls(wanted: Sequence[Use], messages: Sequence[Message]) -> tuple[ToolCall, ...]:
+    """The calls, with ids that differ from turn to turn and are the same for the same messages."""
+    turn = hashlib.blake2b(repr(messages).encode(), digest_size=11).hexdigest()
+    return tuple(ToolCall(f"call_{turn}{at:02}", use.tool, use.arguments) for at, use in enumerate(wanted))
+
+
+def _results(messages: Sequence[Message]) -> list[tuple[str, str]]:
+    """The tools' names and what they answered, in the order of the calls."""
+    answers = {message.tool_call_id: message.text for message in messages if message.role == "tool"}
+    calls = [call for message in messages for call in message.tool_calls]
+    return [(call.name, answers[call.id]) for call in calls if call.id in answers]
+
+
+def _spoken(step: Step, tools: Collection[str], results: list[tuple[str, str]]) -> str:
+    """A step in words; takes the result it speaks out of ``results``."""
+    if isinstance(step, Say):
+        return step.text
+    at = next((at for at, (name, _) in enumerate(results) if name == step.tool), None)
+    if at is not None:
+        return _result(results.pop(at)[1], step.lead)
+    if step.tool in tools:
+        return ""
+    return f"I can not do that here, because the tool {step.tool.replace('_', ' ')} is not switched on."
+
+
+def _result(text: str, lead: str = "") -> str:
+    """A tool's answer as it is spoken; what went wrong in plain words."""
+    text = text.strip()
+    if not _IS_ERROR.match(text):
+        return f"{lead}{text}" if text else "That is done."
+    reason = _ERROR_WRAPPING.sub("", text).strip()
+    return f"Sorry, that did not work. {reason[:1].upper()}{reason[1:]}".strip()
+
+
+def _not_understood(text: str) -> str:
+    """One sentence with what was heard and what could be asked; the same for the same text."""
+    heard = _heard(text)
+    if not heard:
+        return "I did not hear any words."
+    form, first = hashlib.blake2b(heard.encode(), digest_size=2).digest()
+    some = [ABILITIES[(first + at) % len(ABILITIES)] for at in range(3)]
+    abilities = f"{some[0]}, {some[1]} or {some[2]}"
+    return _NOT_UNDERSTOOD[form % len(_NOT_UNDERSTOOD)].format(heard=heard, abilities=abilities)
+
+
+def _heard(text: str) -> str:
+    """The first words of a text, without signs that cannot be spoken."""
+    return " ".join(re.sub(r"[^\w\s'’.,-]|_", " ", text).split()[:_HEARD_WORDS]).strip(" .,'’-")

@@ -1,0 +1,55 @@
+"""Everything the offline agent can do, each skill declared once."""
+
+from __future__ import annotations
+
+from voice_agents.offline.skills import small_talk, tool_skills
+from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
+from voice_agents.offline.skills.phrases import Rule, Slots, jsgf
+from voice_agents.offline.skills.rules import RULES
+from voice_agents.offline.skills.understanding import Listener, Request, Understanding
+
+__all__ = [
+    "ABILITIES",
+    "SKILLS",
+    "Listener",
+    "Request",
+    "Say",
+    "Skill",
+    "Step",
+    "Talk",
+    "Understanding",
+    "Use",
+    "grammar",
+]
+
+
+def _help(slots: Slots, talk: Talk) -> Step:
+    return Say(f"I can {', '.join(ABILITIES[:-1])}, and {ABILITIES[-1]}.")
+
+
+_HELP = Skill(
+    "help",
+    ("what can you do", "what can i (say | ask) [you]", "help [me]"),
+    _help,
+    ("What can you do?", "Help me."),
+    typed=(
+        "what (are your skills | do you (know | understand) | else can you do)",
+        "(how can you | can you) help [me]",
+    ),
+    demo=True,
+)
+
+SKILLS: tuple[Skill, ...] = (*tool_skills.SKILLS, *small_talk.SKILLS, _HELP)
+
+ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
+"""What the agent can do, in the order it tells."""
+
+
+def grammar() -> str:
+    """JSGF of all that can be said: a request with polite words around it, or two of the short ones at once."""
+    spoken = [skill for skill in SKILLS if skill.phrases]
+    requests = [Rule(f"ask_{skill.name}", " | ".join(skill.phrases)) for skill in spoken]
+    joined = " | ".join(f"<ask_{skill.name}>" for skill in spoken if skill.joins)
+    every = " | ".join(f"<{rule.name}>" for rule in requests)
+    rules = (*RULES, *requests, Rule("request", every), Rule("short", joined))
+    return jsgf("offline_agent", "[<lead>] <request> [please] | <short> and <short>", rules)

@@ -1,0 +1,61 @@
+"""What a skill is, and what it may look at and do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voice_agents.offline.skills.phrases import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Something to be said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A tool to be called; its result is said, after ``lead``."""
+
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    lead: str = ""
+
+
+Step = Say | Use
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The conversation before the request that is answered."""
+
+    requests: tuple[str, ...] = ()
+    """What the user said, oldest first."""
+    answers: tuple[str, ...] = ()
+    """What was answered, oldest first; cut where the user interrupted."""
+    recall: Callable[[str], Any] = lambda slot: None
+    """The value a slot had last in ``requests``; None if it never had one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """One thing the offline agent can do."""
+
+    name: str
+    """Lower-case letters and underscores."""
+    phrases: tuple[str, ...]
+    """What can be said or typed for it, in the phrase language."""
+    act: Callable[[Slots, Talk], Step | tuple[Step, ...]]
+    examples: tuple[str, ...]
+    """As a user would write them; said without the punctuation they are in the grammar."""
+    typed: tuple[str, ...] = ()
+    """Phrases that are only matched against text, not listened for."""
+    ability: str = ""
+    """Completes "I can ..."."""
+    joins: bool = False
+    """Can be said together with another request: "flip a coin and roll a dice"."""
+    demo: bool = False
+    """Its first example is shown in the page."""

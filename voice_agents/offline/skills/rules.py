@@ -1,0 +1,162 @@
+"""What phrases are made of besides words: places, people, units, times and errands."""
+
+from __future__ import annotations
+
+import re
+
+from voice_agents.offline.skills import numbers
+from voice_agents.offline.skills.phrases import Rule
+from voice_agents.offline.skills.sentence import Sentence
+
+PLACES = (
+    "amsterdam|athens|auckland|bangkok|barcelona|beijing|berlin|boston|brussels|budapest|buenos aires|cairo|cape town"
+    "|chicago|copenhagen|delhi|denver|dubai|dublin|frankfurt|geneva|hamburg|helsinki|hong kong|honolulu|istanbul"
+    "|jakarta|johannesburg|lima|lisbon|london|los angeles|madrid|manila|melbourne|mexico city|milan|montreal|moscow"
+    "|mumbai|munich|nairobi|new york|oslo|paris|prague|rome|san francisco|santiago|sao paulo|seattle|seoul|shanghai"
+    "|singapore|stockholm|sydney|taipei|tokyo|toronto|vancouver|vienna|warsaw|zurich"
+)
+PEOPLE = (
+    "adam|alex|alexander|alice|amanda|amy|andrew|angela|anna|anne|anthony|barbara|ben|benjamin|betty|brandon|brian"
+    "|carol|catherine|charles|chris|christine|clara|daniel|david|deborah|dennis|diana|donna|edward|elena|elizabeth"
+    "|ella|emily|emma|eric|eva|felix|frank|gary|george|grace|greg|hannah|helen|henry|jack|jacob|james|jane|jason"
+    "|jennifer|jerry|jessica|joe|john|jonathan|joseph|julia|karen|kate|kevin|larry|laura|leo|linda|lisa|lucas|lucy"
+    "|margaret|maria|mark|martin|mary|matthew|max|melissa|michael|michelle|mike|nancy|nicholas|nicole|nina|oliver"
+    "|oscar|patricia|patrick|paul|peter|philip|rachel|rebecca|richard|robert|ryan|sam|samantha|samuel|sandra|sarah"
+    "|scott|simon|sophia|sophie|stephanie|steven|susan|thomas|tim|tom|victoria|walter|william|zoe"
+)
+ERRANDS = (
+    "buy milk|buy bread and butter|call my mother|call the doctor|water the plants|feed the cat|walk the dog"
+    "|pay the rent|send the report|wash the car|book a table for two|take a break|check the oven"
+)
+TIMER_LABELS = "tea|pasta|pizza|eggs|laundry|coffee|bread"
+
+UNITS = {
+    "kilometers": "kilometer km kms",
+    "miles": "mile mi",
+    "meters": "meter m",
+    "centimeters": "centimeter cm",
+    "millimeters": "millimeter millimetre millimetres mm",
+    "feet": "foot ft",
+    "inches": "inch",
+    "yards": "yard yd yds",
+    "kilograms": "kilogram kilo kilos kg kgs",
+    "grams": "gram g",
+    "pounds": "pound lb lbs",
+    "ounces": "ounce oz",
+    "celsius": "c centigrade",
+    "fahrenheit": "f",
+    "liters": "liter l",
+    "gallons": "gallon gal",
+}
+"""The name a unit is given to the tool by -> what else it is called."""
+
+_UNIT_NAMES = {alias: name for name, aliases in UNITS.items() for alias in [name, *aliases.split()]}
+_SPOKEN_UNITS = (
+    "kilometer|kilometers|mile|miles|meter|meters|centimeters|foot|feet|inch|inches|yards|kilogram|kilograms|grams"
+    "|pound|pounds|ounce|ounces|liter|liters|gallon|gallons|[degrees] (celsius | fahrenheit)"
+)
+_TYPED_UNIT = rf"(?: degrees?)?(?: (?:{'|'.join(_UNIT_NAMES)}))"
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600}
+_TIME_WORDS = "|".join(f"{unit}s?" for unit in _SECONDS)
+_TYPED_DURATION = (
+    rf"(?: (?:\d[\d.,]*|[a-z]+)){{1,8}}? (?:{_TIME_WORDS})(?:(?: (?:\d[\d.,]*|[a-z]+)){{1,4}}? (?:{_TIME_WORDS}))*"
+    r"(?: and a half)?"
+)
+
+
+def _place(heard: Sentence) -> str:
+    """As written if it was written with capitals, else with one for each word."""
+    return heard.original if heard.original != heard.original.lower() else heard.original.title()
+
+
+def _person(heard: Sentence) -> str | None:
+    """A name; words that are not known as one only count when written with a capital."""
+    if heard.text.strip() in PEOPLE.split("|"):
+        return _place(heard)
+    return heard.original if heard.original[:1].isupper() else None
+
+
+def _name(heard: Sentence) -> str:
+    return _place(heard)
+
+
+def _known_unit(heard: Sentence) -> str | None:
+    return _UNIT_NAMES.get(re.sub(r" degrees?(?= )", "", heard.text).strip())
+
+
+def _any_unit(heard: Sentence) -> str:
+    return _known_unit(heard) or heard.text.strip()
+
+
+def duration_of(words: list[str]) -> float | None:
+    """Seconds of "two minutes and ten seconds", "half an hour", "an hour and a half"; None for anything else."""
+    total = 0.0
+    count: list[str] = []
+    last = 0
+    for word in words:
+        seconds = _SECONDS.get(word) or _SECONDS.get(word.removesuffix("s"))
+        if seconds is None:
+            count.append(word)
+            continue
+        value = _count(count)
+        if value is None:
+            return None
+        total, last, count = total + value * seconds, seconds, []
+    if count == ["and", "a", "half"] and last:
+        return total + last / 2
+    return total if not count and total > 0 else None
+
+
+def _count(words: list[str]) -> float | None:
+    """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an"."""
+    if words[:1] == ["and"]:
+        words = words[1:]
+    text = " ".join(words)
+    if text in ("half a", "half an", "half"):
+        return 0.5
+    if text in ("a quarter of an", "quarter of an"):
+        return 0.25
+    if text in ("three quarters of an", "3 quarters of an"):
+        return 0.75
+    half = text.endswith(" and a half")
+    value = numbers.value_of(words[:-3] if half else words)
+    return None if value is None or value < 0 else value + 0.5 * half
+
+
+def _duration(heard: Sentence) -> float | None:
+    return duration_of(heard.text.split())
+
+
+def _topic(heard: Sentence) -> str:
+    return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
+
+
+def _free(heard: Sentence) -> str:
+    return heard.original.strip()
+
+
+_FREE = r"(?: \S+)+"
+
+RULES = (
+    *numbers.RULES,
+    Rule("lead", "please | can you [please] | could you [please] | would you [please]"),
+    Rule("place", PLACES, _place, r"(?: (?!and )[^\W\d_]\S*){1,4}"),
+    Rule("city", PLACES, _place),
+    Rule("first_name", PEOPLE, _name),
+    Rule("person", PEOPLE, _person, r" [^\W\d_]\S*"),
+    Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}"),
+    Rule("unit", _SPOKEN_UNITS, _known_unit, _TYPED_UNIT),
+    Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}"),
+    Rule("span", "(a | an | <whole>) (second | seconds | minute | minutes | hour | hours)"),
+    Rule(
+        "duration",
+        "<span> [and <span>] | half (a minute | an hour) | (a minute | an hour) and a half"
+        " | <digit> and a half (minutes | hours)",
+        _duration,
+        _TYPED_DURATION,
+    ),
+    Rule("label", TIMER_LABELS, _free, r"(?: \S+){1,6}?"),
+    Rule("errand", ERRANDS, _free, _FREE),
+    Rule("topic", "moon | ocean | sea | [honey] bees", _topic),
+)

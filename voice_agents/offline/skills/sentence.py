@@ -1,0 +1,123 @@
+"""Typed or recognised text as the words that phrases are matched against, each with its place in the original."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+MAX_WORDS = 200
+"""What comes after is not looked at."""
+
+CONTRACTIONS = {
+    "what's": "what is",
+    "who's": "who is",
+    "where's": "where is",
+    "how's": "how is",
+    "it's": "it is",
+    "that's": "that is",
+    "let's": "let us",
+    "name's": "name is",
+    "i'm": "i am",
+    "you're": "you are",
+    "i'd": "i would",
+    "i'll": "i will",
+    "don't": "do not",
+    "didn't": "did not",
+    "can't": "can not",
+}
+"""Written as people speak -> as the phrases are written."""
+
+SPELLINGS = {
+    **{short.replace("'", ""): full for short, full in CONTRACTIONS.items() if short not in ("it's", "i'd", "i'll")},
+    "cannot": "can not",
+    "ok": "okay",
+    "hiya": "hi",
+    "metre": "meter",
+    "metres": "meters",
+    "kilometre": "kilometer",
+    "kilometres": "kilometers",
+    "centimetre": "centimeter",
+    "centimetres": "centimeters",
+    "litre": "liter",
+    "litres": "liters",
+    "×": "*",
+    "÷": "/",
+    "−": "-",
+    "%": "percent",
+}
+
+_TOKEN = re.compile(
+    r"(?P<word>\d+(?:[.,]\d+)*|°\s?[cCfF]|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^()=×÷−%]|-(?![^\W\d_])|(?<![^\W\d_])-)|(?P<stop>[.!?;:\n])|(?P<comma>,)"
+)
+
+
+class Pause(IntEnum):
+    """The punctuation after a word."""
+
+    NONE = 0
+    COMMA = 1
+    STOP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in lower case without accents; ``start`` and ``end`` are its place in the source."""
+
+    text: str
+    start: int
+    end: int
+    pause: Pause = Pause.NONE
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Some words of a source text."""
+
+    source: str
+    words: tuple[Word, ...]
+
+    @classmethod
+    def of(cls, source: str) -> Sentence:
+        """The words of a text: contractions spelled out, symbols as their own words, everything else left out."""
+        words: list[Word] = []
+        for match in _TOKEN.finditer(source):
+            if match["word"]:
+                words += [Word(text, *match.span()) for text in _spell(match["word"])]
+            elif words:
+                last = words[-1]
+                pause = Pause.STOP if match["stop"] else max(last.pause, Pause.COMMA)
+                words[-1] = Word(last.text, last.start, last.end, pause)
+            if len(words) >= MAX_WORDS:
+                break
+        return cls(source, tuple(words))
+
+    @cached_property
+    def text(self) -> str:
+        """Every word with a space before it: what the regular expressions of phrases match."""
+        return "".join(f" {word.text}" for word in self.words)
+
+    @property
+    def original(self) -> str:
+        """The piece of the source these words come from."""
+        return self.source[self.words[0].start : self.words[-1].end] if self.words else ""
+
+    def part(self, first: int, end: int) -> Sentence:
+        """The words ``first`` to ``end`` (not included)."""
+        return Sentence(self.source, self.words[first:end])
+
+    def at(self, start: int, end: int) -> Sentence:
+        """The words that stand between two positions of ``text``."""
+        before = self.text[:start].count(" ")
+        return self.part(before, before + self.text[start:end].count(" "))
+
+
+def _spell(word: str) -> list[str]:
+    """One word of the source as the words it stands for."""
+    folded = unicodedata.normalize("NFKD", word.replace("’", "'")).casefold()
+    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    if plain.startswith("°"):
+        return ["celsius" if plain.endswith("c") else "fahrenheit"]
+    return SPELLINGS.get(plain, CONTRACTIONS.get(plain, plain)).split()

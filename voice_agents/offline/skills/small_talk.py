@@ -1,0 +1,228 @@
+"""Skills that answer by themselves."""
+
+from __future__ import annotations
+
+from voice_agents.offline.skills import numbers, stories
+from voice_agents.offline.skills.model import Say, Skill, Step, Talk
+from voice_agents.offline.skills.phrases import Slots
+
+COUNT_LIMIT = 100
+
+ABOUT_ME = (
+    "I am a small offline agent made of rules, not a person and not a language model. "
+    "I run on this machine alone, without any account or network."
+)
+
+
+def _next(texts: tuple[str, ...], talk: Talk) -> Say:
+    """The first that was not told yet; from the start again when all were."""
+    told = sum(any(answer and text.startswith(answer[:20]) for text in texts) for answer in talk.answers)
+    return Say(texts[told % len(texts)])
+
+
+def _hello(slots: Slots, talk: Talk) -> Step:
+    return Say("Hello again." if talk.answers else "Hello, it is good to hear you. What can I do for you?")
+
+
+def _how_are_you(slots: Slots, talk: Talk) -> Step:
+    return Say("I am fine, thank you. What can I do for you?")
+
+
+def _thanks(slots: Slots, talk: Talk) -> Step:
+    return _next(("You are welcome.", "My pleasure.", "Any time."), talk)
+
+
+def _goodbye(slots: Slots, talk: Talk) -> Step:
+    name = talk.recall("name")
+    return Say(f"Goodbye, {name}. It was nice to talk to you." if name else "Goodbye. It was nice to talk to you.")
+
+
+def _who(slots: Slots, talk: Talk) -> Step:
+    return Say(ABOUT_ME)
+
+
+def _hear(slots: Slots, talk: Talk) -> Step:
+    return Say("Yes, I can hear you.")
+
+
+def _name(slots: Slots, talk: Talk) -> Step:
+    return Say(f"Nice to meet you, {slots['name']}.")
+
+
+def _ask_name(slots: Slots, talk: Talk) -> Step:
+    name = talk.recall("name")
+    return Say(f"Your name is {name}." if name else "You have not told me your name yet.")
+
+
+def _said(slots: Slots, talk: Talk) -> Step:
+    return Say(f"You said: {_sentence(talk.requests[-1])}" if talk.requests else "You have not said anything before.")
+
+
+def _repeat(slots: Slots, talk: Talk) -> Step:
+    return Say(talk.answers[-1] if talk.answers else "I have not said anything yet.")
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text[-1:] in (".", "!", "?") else f"{text}."
+
+
+def _story(slots: Slots, talk: Talk) -> Step:
+    return _next(stories.STORIES, talk)
+
+
+def _topic(slots: Slots, talk: Talk) -> Step:
+    return Say(stories.TOPICS[slots["topic"]])
+
+
+def _joke(slots: Slots, talk: Talk) -> Step:
+    return _next(stories.JOKES, talk)
+
+
+def _count(slots: Slots, talk: Talk) -> Step:
+    last = slots["number"]
+    if not 1 <= last <= COUNT_LIMIT or last != int(last):
+        return Say(f"I can only count from one to {numbers.say(COUNT_LIMIT)}.")
+    counted = [numbers.say(number) for number in range(1, int(last) + 1)]
+    tens = [", ".join(counted[first : first + 10]) for first in range(0, len(counted), 10)]
+    return Say(" ".join(f"{ten.capitalize()}." for ten in tens))
+
+
+def _stop(slots: Slots, talk: Talk) -> Step:
+    return Say("Okay.")
+
+
+def _yes(slots: Slots, talk: Talk) -> Step:
+    return Say("Good. What shall I do?")
+
+
+def _no(slots: Slots, talk: Talk) -> Step:
+    return Say("All right.")
+
+
+SKILLS = (
+    Skill(
+        "introduction",
+        ("my name is <name>", "i am <first_name:name>", "call me <person:name>"),
+        _name,
+        ("My name is Emma.", "I'm Peter.", "Call me Alex."),
+        typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
+        ability="remember your name",
+        demo=True,
+    ),
+    Skill(
+        "ask_name",
+        ("what is my name", "do you (know | remember) my name", "who am i"),
+        _ask_name,
+        ("What's my name?", "Do you remember my name?"),
+        typed=("(tell me | say) my name", "what (was | is) my name [again]", "what am i called"),
+        demo=True,
+    ),
+    Skill(
+        "story",
+        ("tell me (a | another) story",),
+        _story,
+        ("Tell me a story.", "Tell me another story."),
+        typed=("(tell | read) [me | us] (a | another | one more) [(short | long | nice | new)] story", "[a] story"),
+        ability="tell a story or a joke",
+        demo=True,
+    ),
+    Skill(
+        "topic",
+        ("tell me [something] about [the] <topic>",),
+        _topic,
+        ("Tell me about the moon.", "Tell me something about honey bees.", "Tell me about the ocean."),
+        typed=("what do you know about [the] <topic>", "(describe | explain) [the] <topic>"),
+        ability="tell you about the moon, the ocean or honey bees",
+        demo=True,
+    ),
+    Skill(
+        "joke",
+        ("tell me (a | another) joke",),
+        _joke,
+        ("Tell me a joke.", "Tell me another joke."),
+        typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke", "make me laugh"),
+        demo=True,
+    ),
+    Skill(
+        "count",
+        ("count [from one] to <number>",),
+        _count,
+        ("Count to twenty.", "Count from one to ten."),
+        typed=("count [from 1] [up] to <number>",),
+        ability="count",
+        demo=True,
+    ),
+    Skill(
+        "said_before",
+        ("what did i (say | ask) [before]", "what was my last question"),
+        _said,
+        ("What did I say before?",),
+        typed=("what (was the last thing | did) i (said | say | just say) [last]",),
+    ),
+    Skill(
+        "repeat",
+        ("(repeat | say) that [again]", "what did you say", "say that once more"),
+        _repeat,
+        ("Repeat that.", "What did you say?"),
+        typed=("(repeat | again | pardon | excuse me | come again)", "i did not (hear | get | catch) (that | you)"),
+    ),
+    Skill(
+        "hello",
+        ("(hello | hi) [there]", "good (morning | afternoon | evening)"),
+        _hello,
+        ("Hello!", "Hi there.", "Good morning."),
+        typed=("(hey | hello | hi | greetings) [(there | you | agent | robot | everyone)]", "good day"),
+    ),
+    Skill(
+        "how_are_you",
+        ("how are you [doing] [today]",),
+        _how_are_you,
+        ("How are you?", "How are you doing today?"),
+        typed=("(how is it going | what is up | how do you do)", "(hey | hello | hi) how are you [doing] [today]"),
+    ),
+    Skill(
+        "who_are_you",
+        (
+            "who are you",
+            "what are you",
+            "are you (real | a robot | human | a person)",
+            "what is your name",
+            "who made you",
+        ),
+        _who,
+        ("Who are you?", "Are you real?", "What's your name?"),
+        typed=("are you (an ai | a human | a bot | a machine | a language model | alive | there a person)",),
+        demo=True,
+    ),
+    Skill(
+        "hear_me",
+        ("can you hear me", "are you (there | listening)"),
+        _hear,
+        ("Can you hear me?", "Are you there?"),
+        typed=("(test | testing) [one two three | 1 2 3]", "do you hear me"),
+    ),
+    Skill(
+        "thanks",
+        ("(thank you | thanks) [very much]",),
+        _thanks,
+        ("Thank you.", "Thanks."),
+        typed=("(thank you | thanks) [(so much | a lot)]", "(great | good | nice | perfect | cool | awesome) [thanks]"),
+    ),
+    Skill(
+        "goodbye",
+        ("(goodbye | bye [bye])", "good night", "see you [later]"),
+        _goodbye,
+        ("Goodbye.", "See you later."),
+        typed=("good bye", "(ciao | farewell | see you soon | have a nice day)"),
+    ),
+    Skill(
+        "stop",
+        ("stop [it]", "never mind", "be quiet", "forget it", "stop talking"),
+        _stop,
+        ("Stop.", "Never mind."),
+        typed=("(cancel | shut up | enough | that is enough | wait | hold on | quiet | silence)",),
+    ),
+    Skill("yes", ("yes", "(okay | sure)"), _yes, ("Yes.", "Okay."), typed=("(yeah | yep | yup | of course | right)",)),
+    Skill("no", ("no", "no thanks", "no thank you"), _no, ("No.", "No, thank you."), typed=("(nope | nah | not now)",)),
+)

@@ -1,0 +1,263 @@
+"""Skills that call the tools."""
+
+from __future__ import annotations
+
+from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
+from voice_agents.offline.skills.phrases import Slots
+
+HOW_LONG = "For how long shall I set the timer?"
+
+
+def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
+    places = [slots[slot] for slot in ("place", "city", "second") if slot in slots]
+    return tuple(Use("get_time", {"place": place}) for place in places or [HERE])
+
+
+HERE = "here"
+"""The place given to the time tool when none was named."""
+
+
+def _calculate(slots: Slots, talk: Talk) -> Step:
+    return Use("calculate", {"expression": slots["sum"]})
+
+
+def _convert(slots: Slots, talk: Talk) -> Step:
+    source = slots.get("unit", slots.get("measure"))
+    return Use(
+        "convert_units", {"value": float(slots.get("amount", 1)), "from_unit": source, "to_unit": slots["target"]}
+    )
+
+
+def _roll(slots: Slots, talk: Talk) -> Step:
+    return Use("roll_dice", {"sides": int(slots.get("sides", 6)), "count": slots.get("few", 1)})
+
+
+def _flip(slots: Slots, talk: Talk) -> Step:
+    return Use("flip_coin")
+
+
+def _set_timer(slots: Slots, talk: Talk) -> Step:
+    label = slots.get("label", slots.get("errand", ""))
+    if "duration" not in slots:
+        return Say(HOW_LONG)
+    return Use("set_timer", {"seconds": slots["duration"], "label": label}, lead="Sure. ")
+
+
+def _bare_duration(slots: Slots, talk: Talk) -> Step:
+    if talk.answers and talk.answers[-1] == HOW_LONG:
+        return _set_timer(slots, talk)
+    return Say("Shall I set a timer? Then say, set a timer, and for how long.")
+
+
+def _list_timers(slots: Slots, talk: Talk) -> Step:
+    return Use("list_timers")
+
+
+def _cancel_timers(slots: Slots, talk: Talk) -> Step:
+    return Use("cancel_timers")
+
+
+def _save_note(slots: Slots, talk: Talk) -> Step:
+    return Use("save_note", {"text": slots["errand"]}, lead="Sure. ")
+
+
+def _list_notes(slots: Slots, talk: Talk) -> Step:
+    return Use("list_notes")
+
+
+def _delete_notes(slots: Slots, talk: Talk) -> Step:
+    return Use("delete_notes")
+
+
+_ASK_TIME = "(what time is it | what is the time | tell me the time)"
+
+SKILLS = (
+    Skill(
+        "time",
+        (
+            f"{_ASK_TIME} in <place>",
+            f"{_ASK_TIME} in <city> and [in] <city:second>",
+            f"{_ASK_TIME} [now]",
+            "(what about | how about | and) [in] <city>",
+        ),
+        _time,
+        (
+            "What time is it in New York?",
+            "What's the time in Tokyo?",
+            "Tell me the time in Cape Town.",
+            "What time is it in Paris and in Tokyo?",
+            "What time is it?",
+            "What about London?",
+        ),
+        typed=(
+            "[what is the] (current | local) time [in <place>]",
+            "[the] time in <place>",
+            "what time (is it | do you have) (in | at) <place> [right] now",
+            "(do you know | tell me | say) what time it is [in <place>]",
+            "how late is it [in <place>]",
+            "in <city>",
+        ),
+        ability="tell the time in a city",
+        joins=True,
+        demo=True,
+    ),
+    Skill(
+        "sum",
+        ("(what is | how much is | calculate) <sum>",),
+        _calculate,
+        (
+            "What's seven times eight?",
+            "How much is twenty one plus forty two?",
+            "Calculate nine hundred and one divided by seventeen.",
+            "What is fifteen percent of eighty?",
+            "What is the square root of one hundred and forty four?",
+        ),
+        typed=("(compute | solve | work out | evaluate | how many is) <sum>", "<sum> [=]", "what is <sum> ="),
+        ability="do arithmetic",
+        demo=True,
+    ),
+    Skill(
+        "units",
+        (
+            "convert <amount> <measure> (to | into) <measure:target>",
+            "(what is | how much is) <amount> <unit> in <unit:target>",
+            "how many <unit:target> are [there] in <amount> <unit>",
+        ),
+        _convert,
+        (
+            "Convert ten miles to kilometers.",
+            "How many feet are in a mile?",
+            "What is twenty degrees celsius in fahrenheit?",
+            "How much is one hundred and fifty pounds in kilograms?",
+        ),
+        typed=(
+            "how many <unit:target> (in | is | make | are) <amount> <unit>",
+            "[what is] <amount> <unit> (in | to | into | as | =) <unit:target>",
+            "(change | turn) <amount> <measure> (to | into) <measure:target>",
+            "convert <measure> to <measure:target>",
+        ),
+        ability="convert units",
+        demo=True,
+    ),
+    Skill(
+        "dice",
+        (
+            "(roll | throw) (a | the) (dice | die)",
+            "(roll | throw) <few> (dice | die)",
+            "roll a <number:sides> sided (dice | die)",
+        ),
+        _roll,
+        ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
+        typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
+        ability="roll dice",
+        joins=True,
+        demo=True,
+    ),
+    Skill(
+        "coin",
+        ("(flip | toss) a coin", "heads or tails"),
+        _flip,
+        ("Flip a coin.", "Heads or tails?"),
+        typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
+        ability="flip a coin",
+        joins=True,
+        demo=True,
+    ),
+    Skill(
+        "set_timer",
+        (
+            "(set | start) a timer for <duration>",
+            "(set | start) a <label> timer for <duration>",
+            "remind me in <duration> to <errand>",
+            "(set | start) a timer",
+        ),
+        _set_timer,
+        (
+            "Set a timer for ten seconds.",
+            "Start a timer for two minutes and thirty seconds.",
+            "Set a tea timer for three minutes.",
+            "Remind me in five minutes to check the oven.",
+            "Set a timer.",
+        ),
+        typed=(
+            "(set | start | make) (the | an | another) timer (for | to | of) <duration>",
+            "[(set | start | make)] [a | an | another] timer (for | of) <duration> (called | for) [the] <label>",
+            "[(set | start | make)] [a | an | another] <duration> timer [(called | named | for) [the] <label>]",
+            "[(set | start | make)] [a | an | another] <duration> <label> timer",
+            "(timer | countdown) [for] <duration>",
+            "(remind me | wake me [up]) in <duration>",
+            "remind me to <label> in <duration>",
+        ),
+        ability="set a timer",
+        joins=True,
+        demo=True,
+    ),
+    Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
+    Skill(
+        "list_timers",
+        (
+            "what timers are (running | there | set)",
+            "how much time is left",
+            "(list | show) [me] (my | all | the) timers",
+        ),
+        _list_timers,
+        ("How much time is left?", "What timers are running?", "List my timers."),
+        typed=(
+            "[(list | show)] timers",
+            "how (long | much time) is left on [(the | my)] timer",
+            "(are there | do i have | have i) [any] timers [running]",
+            "which timers are (running | there | set)",
+        ),
+        demo=True,
+    ),
+    Skill(
+        "cancel_timers",
+        ("(cancel | stop | delete) (the | my | all) (timer | timers)",),
+        _cancel_timers,
+        ("Cancel the timer.", "Stop all timers."),
+        typed=("(cancel | stop | delete | clear | kill) [all] [(of | the | my)] (timer | timers)",),
+    ),
+    Skill(
+        "save_note",
+        (
+            "(take | make) a note <errand>",
+            "(take | make) a note to <errand>",
+            "remember to <errand>",
+            "remind me to <errand>",
+        ),
+        _save_note,
+        ("Take a note: buy milk.", "Remember to call the doctor.", "Make a note to water the plants."),
+        typed=(
+            "(add | save | write) [(a | me a | down a | this)] note [that | to | of | saying] <errand>",
+            "(take | make) a note (that | of | saying) <errand>",
+            "(note | write | jot) [down] [that] <errand>",
+            "do not forget [that | to] <errand>",
+            "(remember | keep in mind) that <errand>",
+        ),
+        ability="keep notes",
+        demo=True,
+    ),
+    Skill(
+        "list_notes",
+        (
+            "(read | list | show) [me] my notes",
+            "what are my notes",
+            "what did i ask you to remember",
+        ),
+        _list_notes,
+        ("Read my notes.", "What did I ask you to remember?"),
+        typed=(
+            "[what is in | what do i have in] my notes",
+            "(do i have | are there) [any] notes",
+            "(read | list | show) [me] [all] [(of | the)] notes",
+        ),
+        demo=True,
+    ),
+    Skill(
+        "delete_notes",
+        ("(delete | clear | forget) [all] my notes",),
+        _delete_notes,
+        ("Delete my notes.",),
+        typed=("(delete | clear | erase | remove | forget) (all [of] [(my | the)] | the) notes",),
+    ),
+)

@@ -1,0 +1,132 @@
+"""What a text asks for: the skills it matches, one request after the other, and the pieces nothing matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from voice_agents.offline.skills.model import Skill
+from voice_agents.offline.skills.phrases import Pattern, Rule, Slots
+from voice_agents.offline.skills.sentence import Pause, Sentence
+
+MAX_REQUESTS = 4
+"""How many requests of one text are looked for."""
+
+_LEAD = (
+    "([and] [then] [also] | so | well | um | uh | hey | okay) [now]"
+    " [please | (can | could | would | will) you [please] | i (want | would like) you to]"
+)
+_TAIL = "[for me] [right now | now | again | today] [please] [thanks | thank you]"
+_JOINTS = (("and", "then"), ("and", "also"), ("and",), ("then",), ("also",))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A skill the user asks for, and what with."""
+
+    skill: Skill
+    slots: Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """The requests of a text, and the pieces of it that were not understood, in order."""
+
+    requests: tuple[Request, ...]
+    missed: tuple[str, ...] = ()
+
+
+class Listener:
+    """Matches text against skills; what it found for a text is kept, so asking again costs nothing."""
+
+    def __init__(self, skills: Sequence[Skill], rules: Iterable[Rule]) -> None:
+        known = {rule.name: rule for rule in rules}
+        self._closed = [(skill, Pattern(p, known, open=False)) for skill in skills for p in skill.phrases]
+        self._open = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.phrases + skill.typed]
+        self._lead = Pattern(_LEAD, known, open=False)
+        self._tail = Pattern(_TAIL, known, open=False)
+        self.understand = lru_cache(maxsize=1024)(self._understand)
+
+    def _understand(self, text: str) -> Understanding:
+        sentence = Sentence.of(text)
+        for patterns in (self._closed, self._open):
+            whole = self._request(sentence, patterns)
+            if whole:
+                return Understanding((whole,))
+            parts = self._split(sentence, patterns, MAX_REQUESTS)
+            if parts:
+                return Understanding(tuple(parts))
+        return self._sentences(sentence)
+
+    def _sentences(self, sentence: Sentence) -> Understanding:
+        """Every sentence for itself, when the whole makes no sense."""
+        requests: list[Request] = []
+        missed: list[str] = []
+        for piece in _pieces(sentence):
+            found = self._request(piece, self._open)
+            parts = [found] if found else self._split(piece, self._open, MAX_REQUESTS)
+            requests += parts
+            if not parts:
+                missed.append(piece.original)
+        return Understanding(tuple(requests[:MAX_REQUESTS]), tuple(missed))
+
+    def _split(self, sentence: Sentence, patterns: list[tuple[Skill, Pattern]], most: int) -> list[Request]:
+        """Requests that together are all of the words; none if there is no such reading."""
+        if most < 2:
+            return []
+        for end, start in _joints(sentence):
+            first = self._request(sentence.part(0, end), patterns)
+            if not first:
+                continue
+            rest = sentence.part(start, len(sentence.words))
+            second = self._request(rest, patterns)
+            others = [second] if second else self._split(rest, patterns, most - 1)
+            if others:
+                return [first, *others]
+        return []
+
+    def _request(self, sentence: Sentence, patterns: list[tuple[Skill, Pattern]]) -> Request | None:
+        """The skill all the words ask for, as they are or without polite words around them."""
+        for words in self._readings(sentence):
+            for skill, pattern in patterns:
+                slots = pattern.match(words)
+                if slots is not None:
+                    return Request(skill, slots)
+        return None
+
+    def _readings(self, sentence: Sentence) -> Iterator[Sentence]:
+        """The words as they are, then without what may stand before and after a request."""
+        yield sentence
+        count = len(sentence.words)
+        first = self._longest(self._lead, [(sentence.part(0, n), n) for n in range(min(7, count - 1), 0, -1)])
+        last = self._longest(
+            self._tail, [(sentence.part(count - n, count), n) for n in range(min(7, count - 1), 0, -1)]
+        )
+        for start, end in {(first, 0): None, (0, last): None, (first, last): None}:
+            if (start or end) and start + end < count:
+                yield sentence.part(start, count - end)
+
+    @staticmethod
+    def _longest(pattern: Pattern, candidates: list[tuple[Sentence, int]]) -> int:
+        return next((length for words, length in candidates if pattern.match(words) is not None), 0)
+
+
+def _joints(sentence: Sentence) -> Iterator[tuple[int, int]]:
+    """Where one request may end and the next begin: at punctuation and at "and" or "then"."""
+    words = [word.text for word in sentence.words]
+    for at in range(1, len(words)):
+        joint = next((joint for joint in _JOINTS if tuple(words[at : at + len(joint)]) == joint), ())
+        if joint and at + len(joint) < len(words):
+            yield at, at + len(joint)
+        elif sentence.words[at - 1].pause is not Pause.NONE:
+            yield at, at
+
+
+def _pieces(sentence: Sentence) -> Iterator[Sentence]:
+    """The sentences, by their punctuation."""
+    first = 0
+    for at, word in enumerate(sentence.words, 1):
+        if word.pause is Pause.STOP or at == len(sentence.words):
+            yield sentence.part(first, at)
+            first = at
