@@ -8,11 +8,24 @@ from typing import Protocol, Self
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
+from voice_agents.errors import InvalidInput
 from voice_agents.events import Event
 from voice_agents.settings import TurnSettings
 
 OUTPUT_RATE = 24_000
 """Hz of AgentAudio from every engine."""
+MAX_TEXT = 4000
+"""Characters a typed turn may have."""
+
+
+def checked_text(text: str) -> str:
+    """A typed turn without outer white space. Raises InvalidInput when nothing is left or it is too long."""
+    text = text.strip()
+    if not text:
+        raise InvalidInput("There is nothing to send: type something first.")
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(f"This text has {len(text)} characters; at most {MAX_TEXT} fit into one turn.")
+    return text
 
 
 class Session(Protocol):

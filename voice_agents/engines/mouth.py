@@ -1,0 +1,100 @@
+"""The speaker side of a session: paces the agent's audio and says when it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from voice_agents.audio import Pcm, first_audible
+from voice_agents.turns.playout import Frame, Playout, SpokenWord
+
+
+class MouthListener(Protocol):
+    """What a session wants to know of its mouth. Called in the event loop."""
+
+    def on_frame(self, frame: Frame) -> None:
+        """These samples are to be played now."""
+
+    def on_audible(self) -> None:
+        """The first audible sample of this turn has just been handed out."""
+
+    def on_played(self) -> None:
+        """This turn was played to its end (or had no audio at all)."""
+
+
+class Mouth:
+    """Drives a :class:`Playout` from one task (:meth:`run`); between ``begin`` and the end there is one turn."""
+
+    def __init__(self, listener: MouthListener, clock: Callable[[], float], lead_s: float) -> None:
+        self._listener = listener
+        self._clock = clock
+        self._playout = Playout(lead_s=lead_s)
+        self._changed = asyncio.Event()
+        self._active = False
+        self._audible = False
+
+    @property
+    def epoch(self) -> int:
+        """See :attr:`Playout.epoch`."""
+        return self._playout.epoch
+
+    @property
+    def audible(self) -> bool:
+        """Something of this turn was handed out already."""
+        return self._audible
+
+    def begin(self) -> None:
+        """A new turn."""
+        self._playout.begin(self._clock())
+        self._active, self._audible = True, False
+
+    def add(self, pcm: Pcm, words: Sequence[SpokenWord], source: str) -> None:
+        """More of the turn's audio; see :meth:`Playout.add`."""
+        self._playout.add(pcm, words, source)
+        self._changed.set()
+
+    def finish(self) -> None:
+        """No more audio will come in this turn."""
+        self._playout.finish()
+        self._changed.set()
+
+    def pause(self) -> int:
+        """Stop now; the first sample not played."""
+        return self._playout.pause(self._clock())
+
+    def resume(self) -> int:
+        """Go on from exactly there."""
+        self._changed.set()
+        return self._playout.resume()
+
+    def cancel(self) -> int:
+        """Drop the rest of the turn; the first sample not played."""
+        self._active = False
+        return self._playout.cancel(self._clock())
+
+    def heard(self) -> dict[str, str]:
+        """The words played so far, by the message they belong to."""
+        return self._playout.heard_by_source(self._playout.position(self._clock()))
+
+    async def run(self) -> None:
+        """Hand out frames when they are due, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._hand_out()
+            wake = self._playout.wake_at(self._clock())
+            alarm = None if wake is None else loop.call_later(max(0.0, wake - self._clock()), self._changed.set)
+            await self._changed.wait()
+            self._changed.clear()
+            if alarm is not None:
+                alarm.cancel()
+
+    def _hand_out(self) -> None:
+        for frame in self._playout.due(self._clock()):
+            self._listener.on_frame(frame)
+            if not self._audible and first_audible(frame.pcm) is not None:
+                self._audible = True
+                self._listener.on_audible()
+        if self._active and self._playout.done(self._clock()):
+            self._active = False
+            self._listener.on_played()

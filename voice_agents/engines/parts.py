@@ -1,0 +1,40 @@
+"""What a Sandwich session is made of, so that a test (or a user of the package) can bring other parts."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from langchain_core.language_models import BaseChatModel
+
+from voice_agents.conversation.store import Store
+from voice_agents.errors import ProviderError
+from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.turns.vad import VoiceActivity
+
+
+class SandwichParts(Protocol):
+    """Makes the parts of one session; what it holds itself is shared by all sessions."""
+
+    @property
+    def store(self) -> Store:
+        """Where conversations are kept."""
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The chat model."""
+
+    @property
+    def instructions(self) -> str:
+        """What is added to the agent's voice rules."""
+
+    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
+        """A recogniser."""
+
+    def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
+        """A voice."""
+
+    def voice_activity(self) -> VoiceActivity:
+        """A voice detector."""
+
+    def plain_error(self, error: BaseException) -> ProviderError:
+        """What went wrong in the chat model, as one plain sentence."""

@@ -1,0 +1,425 @@
+"""One Sandwich conversation: speech-to-text, agent and text-to-speech, all stages overlapping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted, VoiceAgent
+from voice_agents.conversation.history import History
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.announcement import Announcement
+from voice_agents.engines.answer import Answer, Work
+from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.ear import Ear, SpeechGate
+from voice_agents.engines.mouth import Mouth
+from voice_agents.engines.outbox import Outbox
+from voice_agents.engines.parts import SandwichParts
+from voice_agents.engines.standing import Standing
+from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.user_turn import UserTurn
+from voice_agents.errors import ProviderError, Role, VoiceAgentError
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    AgentText,
+    Event,
+    Failed,
+    Interrupted,
+    Notice,
+    SpeechEnded,
+    SpeechStarted,
+    Status,
+    StatusChanged,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    UserTranscript,
+)
+from voice_agents.providers.interfaces import STT_RATE, ConnectionState
+from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.tools import Timers, standard_toolbox
+from voice_agents.turns.endpointing import Endpointer, TurnEnd
+from voice_agents.turns.floor import Floor, FloorAction, FloorState
+from voice_agents.turns.playout import Frame
+from voice_agents.turns.vad import VoiceEvent, VoiceStarted
+
+CLOSE_TIMEOUT_S = 0.8
+"""A session is gone within one second, whatever a provider does."""
+
+
+class SandwichSession:
+    """One conversation over :class:`SandwichParts`; see :class:`voice_agents.engines.base.Session`.
+
+    Everything happens in the event loop of its ``async with``: audio slices, the recogniser's words, the mouth and
+    timers report here, the floor decides, and :meth:`_act` carries it out.
+    """
+
+    input_rate = STT_RATE
+    output_rate = OUTPUT_RATE
+
+    def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings, speak: bool) -> None:
+        self.conversation = conversation
+        self._parts = parts
+        self._turns = turns
+        self._speak = speak
+        self._clock = asyncio.get_running_loop().time
+        self._outbox = Outbox(lambda: self.epoch)
+        self._tasks = Tasks()
+        self._floor = Floor()
+        self._floor_alarm: asyncio.TimerHandle | None = None
+        self._standing = Standing(Role.STT, *([Role.TTS] if speak else []))
+        self._status: Status | None = None
+        self._endpointer = Endpointer(turns)
+        self._ear = Ear(STT_RATE, parts.voice_activity(), self._on_slice, self._clock)
+        self._mouth = Mouth(self, self._clock, turns.playout_lead_s)
+        self._stt = parts.speech_to_text(self._on_partial, partial(self._on_connection, Role.STT))
+        self._tts = parts.text_to_speech(partial(self._on_connection, Role.TTS)) if speak else None
+        self._gate = SpeechGate(self._stt.send_audio)
+        self._history = History(parts.store)
+        self._timers = Timers(self._on_timer)
+        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
+        self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
+        self._turn = 0
+        self._user = UserTurn()
+        self._user_spoke = False
+        self._merging = False
+        self._answer: Answer | None = None
+        self._answered = UserTurn()
+        self._answering: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._announcements: list[str] = []
+
+    # The session's life
+
+    async def __aenter__(self) -> Self:
+        await self._history.messages(self.conversation)
+        await self._stt.__aenter__()
+        if self._tts is not None:
+            await self._tts.__aenter__()
+        self._tasks.start(self._ear.run(lambda: self._endpointer.deadline is not None))
+        self._tasks.start(self._mouth.run())
+        self._tell_status()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._floor_alarm is not None:
+            self._floor_alarm.cancel()
+        self._timers.close()
+        self._cut_answer(merge=False)
+        await self._tasks.close(self._settling, CLOSE_TIMEOUT_S)
+        await self._stt.__aexit__(None, None, None)
+        if self._tts is not None:
+            await self._tts.__aexit__(None, None, None)
+        self._outbox.close()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._outbox.__aiter__()
+
+    @property
+    def epoch(self) -> int:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._mouth.epoch
+
+    # What a caller may do
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._ear.push(pcm)
+
+    def send_text(self, text: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        user = UserTurn.of_text(checked_text(text))
+        self._forget_speech()
+        self._act(self._floor.typed(self._clock()))
+        self._begin_answer(user, self._turn + 1)
+
+    def end_turn(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._ear.after_queued(self._released)
+
+    def interrupt(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._act(self._floor.interrupt(self._clock()))
+
+    def set_turns(self, turns: TurnSettings) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._turns = turns
+        self._endpointer.configure(turns)
+
+    def set_voice(self, voice: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        if self._tts is not None:
+            self._tts.set_voice(voice)
+
+    # What the microphone and the recogniser report
+
+    def _on_slice(self, _raw: Pcm, pcm: Pcm, events: list[VoiceEvent]) -> None:
+        for event in events:
+            self._on_voice(event)
+        voice = self._ear.voice
+        if voice.speaking and voice.last_speech is not None:
+            self._endpointer.speech_heard(voice.last_speech)
+        held = self._turns.mode is TurnMode.PUSH_TO_TALK
+        self._gate.feed(pcm, wanted=held or voice.speaking or self._endpointer.deadline is not None)
+        end = self._endpointer.advance(voice.position)
+        if end is not None:
+            self._on_turn_end(end)
+
+    def _on_voice(self, event: VoiceEvent) -> None:
+        if isinstance(event, VoiceStarted):
+            self._user_spoke = True
+            self._endpointer.speech_started(event.start)
+            self._emit(SpeechStarted, turn=self._user_number)
+            self._act(self._floor.user_started(self._clock()))
+        else:
+            self._endpointer.speech_heard(event.end)
+            self._act(self._floor.user_stopped(self._ear.time_of(event.end)))
+
+    def _on_partial(self, text: str) -> None:
+        if not self._user_spoke:
+            return
+        words = self._user.known(text)
+        earlier = self._answered.known() if self._may_merge else ""
+        self._endpointer.partial(words)
+        self._emit(UserTranscript, turn=self._user_number, text=f"{earlier} {words}".strip(), final=False)
+        self._act(self._floor.words(text, self._clock()))
+
+    def _on_turn_end(self, end: TurnEnd) -> None:
+        self._user.marks.speech_end = self._ear.time_of(end.speech_end)
+        self._user.marks.silence_s = end.silence_s
+        self._act(self._floor.turn_ended(self._clock()))
+
+    def _released(self) -> None:
+        """Push-to-talk: the user waited for nothing, so the time since the last sample counts as silence."""
+        now = self._clock()
+        self._endpointer.cancel()
+        if self._ear.voice.last_speech is not None:
+            self._user.marks.speech_end = self._ear.time_of(self._ear.voice.last_speech)
+            self._user.marks.silence_s = now - self._user.marks.speech_end
+        self._act(self._floor.turn_ended(now))
+
+    @property
+    def _may_merge(self) -> bool:
+        """The user goes on before anything of the answer was heard."""
+        return self._merging or (self._answer is not None and not self._mouth.audible)
+
+    @property
+    def _user_number(self) -> int:
+        """The number of the turn the user's present words belong to."""
+        return self._turn if self._may_merge else self._turn + 1
+
+    # What the floor decides
+
+    def _act(self, actions: list[FloorAction]) -> None:
+        for action in actions:
+            match action:
+                case FloorAction.PAUSE:
+                    self._emit(AgentPaused, position=self._mouth.pause())
+                case FloorAction.RESUME:
+                    self._resume()
+                case FloorAction.CANCEL:
+                    self._cut_answer(merge=False)
+                case FloorAction.MERGE:
+                    self._cut_answer(merge=True)
+                case FloorAction.PROBE:
+                    self._tasks.start(self._probe())
+                case FloorAction.TAKE_TURN:
+                    self._take_turn()
+        self._tell_status()
+        self._set_floor_alarm()
+        if self._announcements and self._floor.state is FloorState.LISTENING:
+            self._announce(self._announcements.pop(0))
+
+    def _set_floor_alarm(self) -> None:
+        if self._floor_alarm is not None:
+            self._floor_alarm.cancel()
+        wake = self._floor.wake_at
+        loop = asyncio.get_running_loop()
+        self._floor_alarm = None if wake is None else loop.call_at(wake, self._on_floor_alarm)
+
+    def _on_floor_alarm(self) -> None:
+        self._act(self._floor.advance(self._clock()))
+
+    def _resume(self) -> None:
+        shown_again = self._answered.known() if self._may_merge and self._user.known() else ""
+        self._forget_speech()
+        self._emit(AgentResumed, position=self._mouth.resume())
+        if shown_again:
+            self._emit(UserTranscript, text=shown_again, final=True)
+
+    def _forget_speech(self) -> None:
+        """What the user said since the last turn was not meant for us."""
+        if self._user_spoke:
+            self._stt.commit().add_done_callback(_ignore)
+        self._user, self._user_spoke = UserTurn(), False
+        self._endpointer.cancel()
+
+    async def _probe(self) -> None:
+        piece = self._stt.commit()
+        self._user.pieces.append(piece)
+        try:
+            text = await asyncio.shield(piece)
+        except ProviderError:
+            text = ""
+            if piece in self._user.pieces:
+                self._user.pieces.remove(piece)
+        else:
+            if piece not in self._user.pieces:
+                return
+        self._act(self._floor.probed(text, self._clock()))
+
+    def _take_turn(self) -> None:
+        number, user = self._user_number, self._user
+        user.pieces.append(self._stt.commit())
+        self._user, self._user_spoke = UserTurn(), False
+        self._endpointer.cancel()
+        self._emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
+        self._begin_answer(user, number)
+
+    # The answer
+
+    def _begin_answer(self, user: UserTurn, number: int) -> None:
+        answer = self._new_answer(user, number)
+        self._answering = self._tasks.start(self._run_answer(answer, user, self._settling))
+
+    def _announce(self, text: str) -> None:
+        self._act(self._floor.agent_turn(self._clock()))
+        answer = self._new_answer(UserTurn(), self._turn + 1)
+        work = Announcement(self._history, self.conversation, text)
+        self._answering = self._tasks.start(self._run_work(answer, work, self._settling))
+
+    def _new_answer(self, user: UserTurn, number: int) -> Answer:
+        self._turn, self._merging, self._answered = number, False, user
+        user.marks.mark("turn_taken", self._clock())
+        self._mouth.begin()
+        self._answer = Answer(user.marks, self._mouth, self._tts, self._on_output, self._clock)
+        return self._answer
+
+    async def _run_answer(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
+        try:
+            text = await user.words()
+        except ProviderError as error:
+            return self._fail(error)
+        user.marks.mark("transcript_final", self._clock())
+        self._emit(UserTranscript, text=text, final=True)
+        if text:
+            return await self._run_work(answer, self._agent.turn(self.conversation, text), before)
+        self._mouth.cancel()
+        self._answer = None
+        return self._act(self._floor.nothing_said(self._clock()))
+
+    async def _run_work(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await answer.run(work)
+        except VoiceAgentError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(self._parts.plain_error(error))
+
+    def _fail(self, error: VoiceAgentError) -> None:
+        self._emit(Failed, error=error)
+        self._mouth.finish()
+
+    def _on_output(self, output: AgentOutput) -> None:
+        match output:
+            case Token(text=text):
+                self._emit(AgentText, text=text)
+            case ToolStarted(name=name, args=args, call_id=call_id):
+                self._emit(ToolCalled, name=name, args=args, call_id=call_id)
+            case ToolFinished(call_id=call_id, result=result, error=error):
+                self._emit(ToolReturned, call_id=call_id, result=result, error=error)
+
+    def _cut_answer(self, merge: bool) -> None:
+        answer, task = self._answer, self._answering
+        if answer is None or task is None:
+            return
+        self._mouth.cancel()
+        task.cancel()
+        if merge:
+            self._merging = True
+            self._user.pieces[:0] = self._answered.pieces
+        else:
+            self._emit(Interrupted, heard_text=_joined(answer.heard()))
+        self._wind_up(answer, task, discard=merge)
+
+    def _wind_up(self, answer: Answer, task: asyncio.Task[None], discard: bool) -> None:
+        self._answer = None
+        self._settling = self._tasks.start(self._settle(answer, task, self._turn, self._settling, discard))
+
+    async def _settle(
+        self,
+        answer: Answer,
+        task: asyncio.Task[None],
+        number: int,
+        before: asyncio.Task[None] | None,
+        discard: bool,
+    ) -> None:
+        heard = answer.heard()
+        await asyncio.wait([other for other in (before, task) if other is not None])
+        if answer.work is not None:
+            try:
+                await (answer.work.discard() if discard else answer.work.settle(heard))
+            except VoiceAgentError as error:
+                self._emit(Failed, turn=number, error=error)
+        if not discard:
+            self._emit(TurnDone, turn=number, heard_text=_joined(heard), latency=answer.marks.result())
+
+    # What the mouth, timers and connections report
+
+    def on_frame(self, frame: Frame) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.epoch)
+
+    def on_audible(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._answered.marks.mark("first_played", self._clock())
+        self._act(self._floor.agent_started(self._clock()))
+
+    def on_played(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        if self._answer is not None and self._answering is not None:
+            self._wind_up(self._answer, self._answering, discard=False)
+        self._act(self._floor.agent_finished(self._clock()))
+
+    def _on_timer(self, text: str) -> None:
+        self._announcements.append(text)
+        self._act([])
+
+    def _on_connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
+        if self._standing.change(role, state, error):
+            if state is ConnectionState.FAILED and error is not None:
+                self._emit(Failed, error=error)
+            elif error is not None:
+                self._emit(Notice, level="warning", text=str(error))
+            else:
+                self._emit(Notice, level="info", text=f"The connection for {role.value} is back.")
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        status = self._standing.status(self._floor.state)
+        if status is not self._status:
+            self._status = status
+            self._emit(StatusChanged, status=status)
+
+    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+        self._outbox.put(kind(turn=self._turn if turn is None else turn, at=self._clock(), **values))
+
+
+def _joined(heard: dict[str, str]) -> str:
+    return " ".join(text.strip() for text in heard.values() if text)
+
+
+def _ignore(piece: asyncio.Future[str]) -> None:
+    """Take the outcome of a piece nobody waits for, so that asyncio does not complain of it."""
+    if not piece.cancelled():
+        piece.exception()
