@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 _WORDS = """
-ah aha ahem aw eh er haha heh hm hmm hmmm huh mhm mhmm mm mmhm mmhmm mmm oh ok okay ooh right uh uhhuh uhm um umm wow yeah
+ah aha ahem aw eh er haha heh hm hmm hmmm huh mhm mhmm mm mmhm mmhmm mmm oh ok okay ooh right uh uhhuh uhm um umm wow
+yeah
 """
 _PHRASES = ("i see", "got it", "all right", "that's right", "of course", "makes sense")
 

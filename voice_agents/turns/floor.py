@@ -184,7 +184,7 @@ class Floor:
             raise RuntimeError("an answer without a PROBE")
         self._live_probes -= 1
         if self._real(text):
-            return self._user_takes_floor(at)
+            return self._user_takes_floor(at) if self._state is not FloorState.USER_SPEAKING else []
         return self._resume(at) if self._pause is not None and self._answered(self._pause) else []
 
     def turn_ended(self, at: float) -> list[FloorAction]:
