@@ -71,6 +71,9 @@ class Session(Protocol):
     def set_voice(self, voice: str) -> None:
         """Change the agent's voice, from its next answer on."""
 
+    def set_speaking(self, speaking: bool) -> None:
+        """Whether answers are spoken (as at first) or, where nobody listens, only written; from the next one on."""
+
     def __aiter__(self) -> AsyncIterator[Event]: ...
 
 
@@ -84,4 +87,4 @@ class Engine(Protocol):
     ) -> None: ...
 
     def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> Session:
-        """A session on a conversation (a new one by default). Raises SessionLimitReached when all places are taken."""
+        """A session on a conversation (a new one by default)."""

@@ -21,10 +21,7 @@ from voice_agents.turns.vad import VoiceActivity
 
 
 class SandwichEngine:
-    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps store and HTTP pool for all.
-
-    ``engine.session(...)`` alone is enough for a script: entering a session enters an engine that was not entered.
-    """
+    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps store and HTTP pool for all."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`)."""
@@ -49,11 +46,9 @@ class SandwichEngine:
         await self._stack.aclose()
         self._store = self._chat = None
 
-    def session(
-        self, conversation: Conversation | None = None, turns: TurnSettings | None = None, speak: bool = True
-    ) -> SandwichSession:
-        """A session on a conversation (a new one by default). With ``speak=False`` answers are only written."""
-        return SandwichSession(self, conversation or Conversation(), turns or self._settings.turns, speak)
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
+        """A session on a conversation (a new one by default)."""
+        return SandwichSession(self, conversation or Conversation(), turns or self._settings.turns)
 
     @property
     def store(self) -> Store:

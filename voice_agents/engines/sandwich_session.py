@@ -63,23 +63,23 @@ class SandwichSession:
     input_rate = STT_RATE
     output_rate = OUTPUT_RATE
 
-    def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings, speak: bool) -> None:
+    def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._parts = parts
         self._turns = turns
-        self._speak = speak
+        self._speaking = True
         self._clock = asyncio.get_running_loop().time
         self._outbox = Outbox(lambda: self.epoch)
         self._tasks = Tasks()
         self._floor = Floor()
         self._floor_alarm: asyncio.TimerHandle | None = None
-        self._standing = Standing(Role.STT, *([Role.TTS] if speak else []))
+        self._standing = Standing(Role.STT, Role.TTS)
         self._status: Status | None = None
         self._endpointer = Endpointer(turns)
         self._ear = Ear(STT_RATE, parts.voice_activity(), self._on_slice, self._clock)
         self._mouth = Mouth(self, self._clock, turns.playout_lead_s)
         self._stt = parts.speech_to_text(self._on_partial, partial(self._on_connection, Role.STT))
-        self._tts = parts.text_to_speech(partial(self._on_connection, Role.TTS)) if speak else None
+        self._tts = parts.text_to_speech(partial(self._on_connection, Role.TTS))
         self._gate = SpeechGate(self._stt.send_audio)
         self._history = History(parts.store)
         self._timers = Timers(self._on_timer)
@@ -100,8 +100,7 @@ class SandwichSession:
     async def __aenter__(self) -> Self:
         await self._history.messages(self.conversation)
         await self._stt.__aenter__()
-        if self._tts is not None:
-            await self._tts.__aenter__()
+        await self._tts.__aenter__()
         self._tasks.start(self._ear.run(lambda: self._endpointer.deadline is not None))
         self._tasks.start(self._mouth.run())
         self._tell_status()
@@ -116,8 +115,7 @@ class SandwichSession:
         self._cut_answer(merge=False)
         await self._tasks.close(self._settling, CLOSE_TIMEOUT_S)
         await self._stt.__aexit__(None, None, None)
-        if self._tts is not None:
-            await self._tts.__aexit__(None, None, None)
+        await self._tts.__aexit__(None, None, None)
         self._outbox.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -156,8 +154,11 @@ class SandwichSession:
 
     def set_voice(self, voice: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        if self._tts is not None:
-            self._tts.set_voice(voice)
+        self._tts.set_voice(voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._speaking = speaking
 
     # What the microphone and the recogniser report
 
@@ -269,12 +270,11 @@ class SandwichSession:
             text = await asyncio.shield(piece)
         except ProviderError:
             text = ""
-            if piece in self._user.pieces:
-                self._user.pieces.remove(piece)
-        else:
-            if piece not in self._user.pieces:
-                return
-        self._act(self._floor.probed(text, self._clock()))
+            self._user.drop(piece)
+        actions = self._floor.probed(text, self._clock())
+        if actions and actions != [FloorAction.RESUME]:
+            self._user.keep(piece)
+        self._act(actions)
 
     def _take_turn(self) -> None:
         number, user = self._user_number, self._user
@@ -300,7 +300,8 @@ class SandwichSession:
         self._turn, self._merging, self._answered = number, False, user
         user.marks.mark("turn_taken", self._clock())
         self._mouth.begin()
-        self._answer = Answer(user.marks, self._mouth, self._tts, self._on_output, self._clock)
+        voice = self._tts if self._speaking else None
+        self._answer = Answer(user.marks, self._mouth, voice, self._on_output, self._clock)
         return self._answer
 
     async def _run_answer(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:

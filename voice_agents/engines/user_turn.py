@@ -23,6 +23,16 @@ class UserTurn:
         known.set_result(text)
         return cls([known], typed=True)
 
+    def keep(self, piece: asyncio.Future[str]) -> None:
+        """The piece belongs to this turn, before what came after it."""
+        if piece not in self.pieces:
+            self.pieces.insert(0, piece)
+
+    def drop(self, piece: asyncio.Future[str]) -> None:
+        """The piece does not belong to this turn."""
+        if piece in self.pieces:
+            self.pieces.remove(piece)
+
     def known(self, partial: str = "") -> str:
         """The words known so far, then ``partial``."""
         ready = (piece.result() for piece in self.pieces if piece.done() and _succeeded(piece))

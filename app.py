@@ -1,0 +1,112 @@
+"""Starts the voice agents: ``python app.py`` serves the page; where keys are missing the offline server stands in."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+import gradio as gr
+
+from voice_agents.conversation.history import History, HistoryEntry
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.errors import Role, VoiceAgentError
+from voice_agents.offline.brain import EXAMPLES
+from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.providers.elevenlabs_http import list_voices
+from voice_agents.settings import Settings
+from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.ui.page import build_page
+from voice_agents.ui.voice_tab import TabSpec
+
+
+class App:
+    """The engines and live sessions behind one page."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sandwich = SandwichEngine(settings)
+        self._registry = SessionRegistry(
+            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s)
+        )
+
+    def page(self) -> gr.Blocks:
+        """The Gradio page."""
+        tts = self._settings.endpoint(Role.TTS)
+        sandwich = TabSpec(
+            kind="sandwich",
+            title="Sandwich",
+            description="Speech-to-text, then an agent with tools and memory, then text-to-speech, all overlapping.",
+            roles=(Role.STT, Role.CHAT, Role.TTS),
+            examples=EXAMPLES,
+            list_voices=self._voices,
+            default_voice=tts.voice,
+        )
+        return build_page(self._settings, self._registry, [sandwich], self._history)
+
+    @asynccontextmanager
+    async def lifespan(self, _server: Any) -> AsyncIterator[None]:
+        """Keeps the engines open while the server runs."""
+        async with self._sandwich, self._registry:
+            yield
+
+    def _session(self, request: SessionRequest) -> Session:
+        session = self._sandwich.session(request.conversation, request.turns)
+        if request.voice:
+            session.set_voice(request.voice)
+        return session
+
+    async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
+        return await History(self._sandwich.store).messages(conversation)
+
+    async def _voices(self) -> Sequence[tuple[str, str]]:
+        return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description="Two voice agents in one page.")
+    parser.add_argument("--host", default=None, help="address to serve on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=None, help="port (default: GRADIO_SERVER_PORT or 7860)")
+    parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Serve until Ctrl-C; 1 with one plain sentence when that is not possible."""
+    options = arguments()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.from_env()
+        with ExitStack() as stack:
+            if settings.missing_roles:
+                settings = settings.with_offline(stack.enter_context(EmbeddedServer()))
+            offline = ", ".join(role.value for role in settings.offline_roles)
+            print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
+            app = App(settings)
+            app.page().launch(
+                server_name=options.host,
+                server_port=options.port,
+                share=options.share,
+                auth=("user", settings.app_password) if settings.app_password else None,
+                ssr_mode=False,
+                show_api=False,
+                app_kwargs={"lifespan": app.lifespan},
+            )
+    except VoiceAgentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

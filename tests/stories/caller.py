@@ -1,0 +1,165 @@
+"""A scripted caller: says things at given times, plays what it hears like a speaker would, and keeps a record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from langchain_core.language_models import BaseChatModel
+
+from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoice, Script
+from voice_agents.audio import Pcm
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+from voice_agents.engines.sandwich_session import SandwichSession
+from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
+from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, PartialListener
+from voice_agents.settings import TurnSettings
+from voice_agents.turns.vad import VoiceActivity
+
+E = TypeVar("E", bound=Event)
+FRAME_S = 0.02
+OUTPUT_RATE = 24_000
+
+
+class LoudnessModel:
+    """Takes everything loud for speech."""
+
+    def probability(self, chunk: Pcm) -> float:
+        return 0.99 if int(np.abs(chunk.astype(np.int32)).max()) >= FIRST_LABEL else 0.01
+
+    def reset(self) -> None:
+        pass
+
+
+@dataclass
+class StoryParts:
+    """Fake providers around a real agent and a real store."""
+
+    store: Store
+    model: BaseChatModel
+    words: Sequence[str]
+    instructions: str = ""
+    stt: FakeStt | None = None
+    voice: FakeVoice | None = None
+
+    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> FakeStt:
+        self.stt = FakeStt(self.words, on_partial, on_connection)
+        return self.stt
+
+    def text_to_speech(self, on_connection: ConnectionListener) -> FakeVoice:
+        self.voice = FakeVoice(on_connection)
+        return self.voice
+
+    def voice_activity(self) -> VoiceActivity:
+        return VoiceActivity(LoudnessModel())
+
+    def plain_error(self, error: BaseException) -> ProviderError:
+        return ProviderUnavailable(Role.CHAT, "the scripted model", str(error))
+
+
+@dataclass
+class Caller:
+    """Talks to a session on virtual time. ``played`` holds the samples that really came out of the speaker."""
+
+    session: SandwichSession
+    parts: StoryParts
+    events: list[Event] = field(default_factory=list)
+    played: list[tuple[float, int]] = field(default_factory=list)
+    _voice: list[tuple[int, int]] = field(default_factory=list)
+    _queue: list[tuple[Pcm, int]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, utterance: int, seconds: float | None = None) -> None:
+        """Begin to speak utterance ``utterance`` now, for as long as its words take (or ``seconds``)."""
+        length = seconds if seconds is not None else WORD_S * max(1, len(self.parts.words[utterance].split()))
+        self._voice.append((utterance + FIRST_LABEL, round(length * STT_RATE)))
+
+    async def until(self, kind: type[E], count: int = 1, within_s: float = 60.0) -> E:
+        """Wait for the ``count``-th event of a kind since the story began."""
+        async with asyncio.timeout(within_s):
+            while len(found := self.all(kind)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return found[count - 1]
+
+    def all(self, kind: type[E]) -> list[E]:
+        """The events of a kind so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def text(self, turn: int) -> str:
+        """What the agent wrote in a turn."""
+        from voice_agents.events import AgentText
+
+        return "".join(event.text for event in self.all(AgentText) if event.turn == turn)
+
+    async def microphone(self) -> None:
+        """A frame every 20 ms: the label of what is being said, or silence."""
+        size = round(FRAME_S * STT_RATE)
+        while True:
+            frame = np.zeros(size, dtype=np.int16)
+            if self._voice:
+                label, left = self._voice[0]
+                frame[: min(size, left)] = label
+                self._voice[0] = (label, left - size)
+                if left <= size:
+                    self._voice.pop(0)
+            self.session.push_audio(frame)
+            await asyncio.sleep(FRAME_S)
+
+    async def speaker(self) -> None:
+        """Plays queued audio in real time, 20 ms at a time, as a browser does."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._queue:
+                pcm, turn = self._queue.pop(0)
+                self.played += [(loop.time(), turn * 100_000 + int(value)) for value in pcm]
+            await asyncio.sleep(FRAME_S)
+
+    async def listen(self) -> None:
+        """Keep every event; audio goes to the speaker, a stop empties its queue."""
+        async for event in self.session:
+            self.events.append(event)
+            if isinstance(event, AgentAudio):
+                self._queue.append((event.pcm, event.turn))
+            elif isinstance(event, AgentPaused | Interrupted):
+                self._queue.clear()
+            self._changed.set()
+
+
+@asynccontextmanager
+async def call(
+    folder: Path,
+    script: Script,
+    words: Sequence[str] = (),
+    *,
+    conversation: Conversation | None = None,
+    turns: TurnSettings | None = None,
+    prepare: Callable[[StoryParts], Any] | None = None,
+) -> AsyncIterator[Caller]:
+    """A caller in a live session whose agent answers as ``script`` says; ``words`` are what the caller can say."""
+    async with Store(folder / "conversations.sqlite3") as store:
+        parts = StoryParts(store, FakeModel(script), words)
+        if prepare is not None:
+            prepare(parts)
+        session = SandwichSession(parts, conversation or Conversation(), turns or TurnSettings(adaptive=False))
+        async with session:
+            caller = Caller(session, parts)
+            tasks = [asyncio.create_task(work()) for work in (caller.listen, caller.speaker, caller.microphone)]
+            try:
+                yield caller
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+
+async def turn_done(caller: Caller, count: int = 1) -> TurnDone:
+    """Wait until ``count`` turns are over and remembered."""
+    return await caller.until(TurnDone, count)
