@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.model import Conversation
+from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.tools import Notes
+
+_BUSY_TIMEOUT_S = 5.0
+_TITLE_LENGTH = 60
+
+# synchronous=NORMAL: a commit survives the death of the process; only a power cut may take the last ones.
+_SCHEMA = """
+PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS conversations (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    title TEXT NOT NULL DEFAULT '',
+    created REAL NOT NULL,
+    updated REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS conversations_of_owner ON conversations (owner, updated);
+CREATE TABLE IF NOT EXISTS notes (
+    id INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    text TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS notes_of_owner ON notes (owner);
+"""
+
+Rows = list[tuple[Any, ...]]
+
+_FOREIGN = "This conversation belongs to somebody else: start a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +62,120 @@ class Store:
     Entering raises ConfigurationError (names DATABASE_URL) when the file cannot be opened.
     """
 
+    checkpointer: AsyncSqliteSaver
+    """Conversations are its threads, by their id; any LangGraph agent with a ``messages`` state can go on with them."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        connection: aiosqlite.Connection | None = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = await aiosqlite.connect(self._path, timeout=_BUSY_TIMEOUT_S)
+            self.checkpointer = AsyncSqliteSaver(connection)
+            await self.checkpointer.setup()
+            await connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                await connection.close()
+            raise ConfigurationError(
+                f"The database {self._path} cannot be opened ({error}): "
+                "set DATABASE_URL to a file this program may write, such as sqlite:///conversations.sqlite3."
+            ) from error
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        await self.checkpointer.conn.close()
 
     async def check_owner(self, conversation: Conversation) -> None:
         """Raises InvalidInput when the conversation is stored and belongs to somebody else."""
-        raise NotImplementedError
+        await self.latest_checkpoint(conversation)
 
-    async def list(self, owner: str) -> list[ConversationSummary]:
+    async def latest_checkpoint(self, conversation: Conversation) -> str | None:
+        """The id of the newest checkpoint, None if nothing was stored. Raises InvalidInput as :meth:`check_owner`."""
+        [(owner, checkpoint_id)] = await self.query(
+            "SELECT (SELECT owner FROM conversations WHERE id = :id), (SELECT checkpoint_id FROM checkpoints"
+            " WHERE thread_id = :id AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1)",
+            {"id": conversation.id},
+        )
+        if owner is not None and owner != conversation.owner:
+            raise InvalidInput(_FOREIGN)
+        return checkpoint_id if owner is not None else None
+
+    async def touch(self, conversation: Conversation, said: str = "") -> None:
+        """List the conversation as used just now; the first words the user ``said`` become its title.
+
+        Raises InvalidInput as :meth:`check_owner`.
+        """
+        changed = await self.execute(
+            "INSERT INTO conversations VALUES (:id, :owner, :title, :now, :now) ON CONFLICT (id) DO UPDATE SET"
+            " updated = :now, title = CASE title WHEN '' THEN :title ELSE title END WHERE owner = :owner",
+            {"id": conversation.id, "owner": conversation.owner, "title": _title(said), "now": time.time()},
+        )
+        if not changed:
+            raise InvalidInput(_FOREIGN)
+
+    async def keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
+        """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
+        for table in ("checkpoints", "writes"):
+            await self.execute(
+                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id <> ?", (conversation_id, checkpoint_id)
+            )
+
+    async def list(self, owner: str) -> Sequence[ConversationSummary]:
         """The owner's conversations in which something was said, latest first."""
-        raise NotImplementedError
+        rows = await self.query(
+            "SELECT id, title, created, updated FROM conversations WHERE owner = ? ORDER BY updated DESC", (owner,)
+        )
+        return [
+            ConversationSummary(id, title, datetime.fromtimestamp(created, UTC), datetime.fromtimestamp(updated, UTC))
+            for id, title, created, updated in rows
+        ]
 
     async def delete(self, conversation: Conversation) -> None:
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
-        raise NotImplementedError
+        await self.check_owner(conversation)
+        await self.checkpointer.adelete_thread(conversation.id)
+        await self.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""
-        raise NotImplementedError
+        return _StoredNotes(self, owner)
+
+    async def query(self, sql: str, parameters: Any = ()) -> Rows:
+        """The rows of a SELECT."""
+        async with self.checkpointer.conn.execute(sql, parameters) as cursor:
+            return [tuple(row) for row in await cursor.fetchall()]
+
+    async def execute(self, sql: str, parameters: Any = ()) -> int:
+        """Run one changing statement and commit it; how many rows it touched."""
+        # The saver's lock: it shares the connection, and a commit would end its transaction half way.
+        async with self.checkpointer.lock, self.checkpointer.conn.execute(sql, parameters) as cursor:
+            await self.checkpointer.conn.commit()
+            return cursor.rowcount
+
+
+class _StoredNotes:
+    def __init__(self, store: Store, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+
+    async def add(self, text: str) -> None:
+        await self._store.execute(
+            "INSERT INTO notes (owner, text, created) VALUES (?, ?, ?)", (self._owner, text, time.time())
+        )
+
+    async def all(self) -> list[str]:
+        rows = await self._store.query("SELECT text FROM notes WHERE owner = ? ORDER BY id", (self._owner,))
+        return [text for (text,) in rows]
+
+    async def clear(self) -> int:
+        return await self._store.execute("DELETE FROM notes WHERE owner = ?", (self._owner,))
+
+
+def _title(said: str) -> str:
+    words = " ".join(said.split())
+    return words if len(words) <= _TITLE_LENGTH else f"{words[:_TITLE_LENGTH].rsplit(' ', 1)[0]} ..."

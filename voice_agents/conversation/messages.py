@@ -1,0 +1,98 @@
+"""Pure rules for a conversation's messages: what is valid, what was heard, what the model is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+
+INTERRUPTED = "interrupted"
+"""Key in ``additional_kwargs`` of an AIMessage whose text breaks off where the user stopped hearing it."""
+
+_CANCELLED = "cancelled by the user"
+
+
+@dataclass(slots=True)
+class Answer:
+    """One message of the model while it comes in. ``message`` is set once it is complete."""
+
+    id: str
+    streamed: str = ""
+    message: AIMessage | None = None
+
+
+@dataclass(slots=True)
+class Record:
+    """What the agent did in one turn so far: the model's messages, and what tools returned per call id."""
+
+    answers: list[Answer] = field(default_factory=list)
+    results: dict[str, ToolMessage] = field(default_factory=dict)
+
+    def as_heard(self, heard: Mapping[str, str]) -> list[AnyMessage]:
+        """The messages that stay. ``heard`` has the text played per message id, missing if nothing was.
+
+        Text is cut to what was heard and left out if nothing was; a call without a result is answered as cancelled.
+        """
+        kept: list[AnyMessage] = []
+        for answer in self.answers:
+            message = _cut(answer, heard.get(answer.id, ""))
+            if message is not None:
+                kept += [message, *_answered(message, self.results)]
+        return kept
+
+
+def valid(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """The messages with every tool call answered right after it and no answer without its call.
+
+    A run that was killed leaves calls without answers, which every provider refuses.
+    """
+    results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
+    repaired: list[AnyMessage] = []
+    for message in messages:
+        if isinstance(message, ToolMessage):
+            continue
+        repaired.append(message)
+        if isinstance(message, AIMessage):
+            repaired += _answered(message, results)
+    return repaired
+
+
+def recent(messages: Sequence[AnyMessage], budget: int) -> list[AnyMessage]:
+    """The last messages, from a user's message on, whose text is at most ``budget`` characters."""
+    start = len(messages)
+    used = 0
+    for index in range(len(messages) - 1, -1, -1):
+        used += _size(messages[index])
+        if used > budget:
+            return list(messages[start:])
+        if isinstance(messages[index], HumanMessage):
+            start = index
+    return list(messages)
+
+
+def _cut(answer: Answer, heard: str) -> AIMessage | None:
+    message = answer.message
+    if message is not None and _same(heard, message.text):
+        return message if message.text or message.tool_calls else None
+    calls = message.tool_calls if message is not None else []
+    if not heard.strip() and not calls:
+        return None
+    return AIMessage(heard, id=answer.id, tool_calls=calls, additional_kwargs={INTERRUPTED: True})
+
+
+def _answered(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[ToolMessage]:
+    return [results.get(call["id"] or "") or _cancelled(call) for call in message.tool_calls]
+
+
+def _same(heard: str, text: str) -> bool:
+    return heard.split() == text.split()
+
+
+def _cancelled(call: ToolCall) -> ToolMessage:
+    return ToolMessage(_CANCELLED, tool_call_id=call["id"], name=call["name"], status="error")
+
+
+def _size(message: AnyMessage) -> int:
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return len(message.text) + sum(len(str(call["args"])) for call in calls)

@@ -1,0 +1,170 @@
+"""The agent's work on one turn, from the user's words to a history that equals what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain.agents import AgentState
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph.state import CompiledStateGraph
+
+from voice_agents.conversation.history import History
+from voice_agents.conversation.messages import Answer, Record, recent
+from voice_agents.conversation.model import Conversation, new_id
+
+HISTORY_BUDGET = 24_000
+"""Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
+_STOP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next piece of the answer. ``message_id`` is the message it belongs to: a turn with tools may have several."""
+
+    text: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The agent calls a tool."""
+
+    name: str
+    args: Mapping[str, Any]
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool is done; ``result`` is what the model is told."""
+
+    call_id: str
+    result: str
+    error: bool
+
+
+AgentOutput = Token | ToolStarted | ToolFinished
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStarted:
+    """In the graph's stream: the messages that follow are pieces of this answer."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDone:
+    """In the graph's stream: the answer is complete."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: Exception | None = None
+
+
+Graph = CompiledStateGraph[AgentState[Any], Record, Any, Any]
+
+
+class AgentTurn:
+    """The agent's work on one turn: one object that can be kept or discarded whole.
+
+    Iterate :meth:`stream` once, then await :meth:`settle` (keep) or :meth:`discard` (forget). The run is a fork of the
+    conversation that lives in memory: nothing is stored before it is settled, so that neither a crash nor a failure
+    nor a discarded turn can leave a broken history. Settle a turn before the next one streams, or that one will not
+    know of it.
+    """
+
+    def __init__(self, graph: Graph, history: History, conversation: Conversation, text: str) -> None:
+        self._graph = graph
+        self._history = history
+        self._conversation = conversation
+        self._said = HumanMessage(text, id=new_id())
+        self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
+        self._run: asyncio.Task[None] | None = None
+        self._ending = asyncio.Lock()
+        self._ended = False
+        self._current: Answer | None = None
+        self._record = Record()
+
+    async def stream(self) -> AsyncIterator[AgentOutput]:
+        """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
+
+        A run that is not iterated to its end stops, at the latest in :meth:`settle` or :meth:`discard`.
+        """
+        if self._run is not None or self._ended:
+            raise RuntimeError("A turn is streamed once, and before it is settled.")
+        # A task of its own, so that the run can be stopped wherever its consumer is.
+        self._run = asyncio.create_task(self._work(), name="agent turn")
+        try:
+            while not isinstance(output := await self._outputs.get(), _End):
+                yield output
+            if output.error is not None:
+                raise output.error
+        finally:
+            self._run.cancel()
+
+    async def settle(self, heard: Mapping[str, str]) -> None:
+        """Stop the run if it is not over and store the turn as it was heard; on disk when it returns.
+
+        ``heard`` has the text that was played per message id; a message that is missing was not heard. Heard whole:
+        stored as it is; in part: cut to it and marked interrupted; not at all: left out. The user's words and the
+        results of tools that ran stay; tools still running are stopped and answered as cancelled. Once settled or
+        discarded, further calls do nothing.
+        """
+        async with self._ending:
+            if self._ended:
+                return
+            await self._stop()
+            await self._history.extend(self._conversation, [self._said, *self._record.as_heard(heard)])
+            self._ended = True
+
+    async def discard(self) -> None:
+        """Stop the run if it is not over and leave no trace of the turn. Does nothing once settled."""
+        async with self._ending:
+            await self._stop()
+            self._ended = True
+
+    async def _stop(self) -> None:
+        if self._run is not None and not self._run.done():
+            self._run.cancel()
+            # A model or tool that does not let go cannot hold up the conversation: the run has nothing to write to.
+            await asyncio.wait({self._run}, timeout=_STOP_S)
+        self._outputs.put_nowait(_End())
+
+    async def _work(self) -> None:
+        error: Exception | None = None
+        try:
+            before = await self._history.load(self._conversation)
+            shown = recent([*before, self._said], HISTORY_BUDGET)
+            parts = self._graph.astream({"messages": shown}, context=self._record, stream_mode=["messages", "custom"])
+            async for mode, part in parts:
+                self._take(part if mode == "custom" else part[0])
+        except Exception as failure:
+            error = failure
+        self._outputs.put_nowait(_End(error))
+
+    def _take(self, part: object) -> None:
+        """One part of the graph's stream: a piece of an answer, or what the agent's hooks announce."""
+        match part:
+            case AnswerStarted(answer):
+                self._current = answer
+            case AnswerDone(answer):
+                self._current = None
+                # A model that does not stream, or a sentence of our own.
+                if not answer.streamed and answer.message is not None:
+                    self._say(answer, answer.message.text)
+            case AIMessage() if self._current is not None:
+                self._say(self._current, part.text)
+            case ToolStarted() | ToolFinished():
+                self._outputs.put_nowait(part)
+
+    def _say(self, answer: Answer, text: str) -> None:
+        if text:
+            answer.streamed += text
+            self._outputs.put_nowait(Token(text, answer.id))
