@@ -9,8 +9,9 @@ from voice_agents.offline.skills.sentence import Sentence
 
 Number = int | float
 
-_SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_SMALL += ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_SMALL = _DIGITS + _TEENS
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
@@ -160,17 +161,16 @@ _TYPED_SUM_WORD = rf"(?: (?:\d[\d.,]*|{_NUMBER_WORDS}|[-+*/^()x]|plus|times|over
 _TYPED_SUM = rf"(?:(?: the)? square root of| multiplied by| divided by| to the power of|{_TYPED_SUM_WORD})+"
 
 RULES = (
-    Rule("digit", "|".join(_SMALL[1:10])),
-    Rule("below_hundred", "<digit>|" + "|".join(_SMALL[10:]) + "|(" + "|".join(_TENS) + ") [<digit>]"),
-    Rule("whole", "zero | <below_hundred> | (a | <digit>) hundred [[and] <below_hundred>] | (a | one) thousand"),
+    Rule("digit", "|".join(_DIGITS[1:])),
+    Rule("below_hundred", "<digit>|" + "|".join(_TEENS) + "|(" + "|".join(_TENS) + ") [<digit>]", _number),
+    Rule("whole", "zero | [<digit> hundred [and]] <below_hundred> | <digit> hundred | one thousand"),
     Rule("number", "[minus] <whole> [point (zero | <digit>) [zero | <digit>]]", _number, _TYPED_NUMBER),
     Rule("amount", "a | an | <number>", _number, _TYPED_NUMBER),
     Rule("few", "|".join(_SMALL[1:13]), _number, r" \d+"),
     Rule("operator", "plus | minus | times | multiplied by | divided by"),
     Rule(
         "sum",
-        "<whole> <operator> <whole> [<operator> <whole>] | <whole> percent of <whole> | <whole> squared"
-        " | [the] square root of <whole>",
+        "<whole> (squared | (<operator> | percent of) <whole>) | [the] square root of <whole>",
         _expression,
         _TYPED_SUM,
     ),

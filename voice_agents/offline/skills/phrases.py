@@ -1,7 +1,7 @@
 """A small phrase language: one declaration is both the recogniser's grammar and what text is matched against.
 
 ``hello [there]`` has an optional word, ``(flip|toss) a coin`` a choice, ``time in <place>`` a rule whose value fills
-the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are written in lower case, contractions spelled out.
+the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are in lower case, contractions spelled out.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ _FREE = r"(?: \S+)+"
 
 RULES = (
     *numbers.RULES,
-    Rule("lead", "please | can you [please] | could you [please] | would you [please]"),
+    Rule("lead", "please | can you [please] | could you [please]"),
     Rule("place", PLACES, _place, r"(?: (?!and )[^\W\d_]\S*){1,4}"),
     Rule("city", PLACES, _place),
     Rule("first_name", PEOPLE, _name),
@@ -148,7 +148,7 @@ RULES = (
     Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}"),
     Rule("unit", _SPOKEN_UNITS, _known_unit, _TYPED_UNIT),
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}"),
-    Rule("span", "(a | an | <whole>) (second | seconds | minute | minutes | hour | hours)"),
+    Rule("span", "(a | an | <below_hundred>) (second | seconds | minute | minutes | hour | hours)"),
     Rule(
         "duration",
         "<span> [and <span>] | half (a minute | an hour) | (a minute | an hour) and a half"

@@ -105,7 +105,7 @@ SKILLS = (
         "introduction",
         ("my name is <name>", "i am <first_name:name>", "call me <person:name>"),
         _name,
-        ("My name is Emma.", "I'm Peter.", "Call me Alex."),
+        ("My name is Robert.", "I'm Peter.", "Call me Alex."),
         typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
         ability="remember your name",
         demo=True,

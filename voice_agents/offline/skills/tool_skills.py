@@ -9,7 +9,7 @@ HOW_LONG = "For how long shall I set the timer?"
 
 
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
-    places = [slots[slot] for slot in ("place", "city", "second") if slot in slots]
+    places = [slots[slot] for slot in ("place", "city") if slot in slots]
     return tuple(Use("get_time", {"place": place}) for place in places or [HERE])
 
 
@@ -75,8 +75,7 @@ SKILLS = (
     Skill(
         "time",
         (
-            f"{_ASK_TIME} in <place>",
-            f"{_ASK_TIME} in <city> and [in] <city:second>",
+            f"{_ASK_TIME} in <place> [and [in] <city>]",
             f"{_ASK_TIME} [now]",
             "(what about | how about | and) [in] <city>",
         ),
@@ -98,7 +97,6 @@ SKILLS = (
             "in <city>",
         ),
         ability="tell the time in a city",
-        joins=True,
         demo=True,
     ),
     Skill(
@@ -144,7 +142,7 @@ SKILLS = (
         (
             "(roll | throw) (a | the) (dice | die)",
             "(roll | throw) <few> (dice | die)",
-            "roll a <number:sides> sided (dice | die)",
+            "roll a <below_hundred:sides> sided (dice | die)",
         ),
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
@@ -166,8 +164,7 @@ SKILLS = (
     Skill(
         "set_timer",
         (
-            "(set | start) a timer for <duration>",
-            "(set | start) a <label> timer for <duration>",
+            "(set | start) a [<label>] timer for <duration>",
             "remind me in <duration> to <errand>",
             "(set | start) a timer",
         ),
@@ -189,7 +186,6 @@ SKILLS = (
             "remind me to <label> in <duration>",
         ),
         ability="set a timer",
-        joins=True,
         demo=True,
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
