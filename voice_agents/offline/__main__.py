@@ -1,13 +1,15 @@
-"""``python -m voice_agents.offline``: the offline server by itself, to develop any client of these protocols against."""
+"""``python -m voice_agents.offline``: the offline server by itself, to develop clients of these protocols against."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.faults import Fault, FaultPlan
@@ -85,20 +87,23 @@ async def _serve(options: argparse.Namespace) -> None:
     async with OfflineServer(options.port, host=options.host, faults=faults, pace=pace) as server:
         print(server.url, flush=True)
         if options.parent_pipe:
-            await _until_stdin_ends(end)
+            _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
             print(_WELCOME.format(url=server.url), flush=True)
-            await end.wait()
+        await end.wait()
 
 
-async def _until_stdin_ends(end: asyncio.Event) -> None:
+def _end_with_stdin(end: Callable[[], object]) -> None:
     """The parent holds the other end of the pipe: when it dies, however it dies, the pipe ends."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    waiting = {asyncio.create_task(reader.read()), asyncio.create_task(end.wait())}
-    _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop was faster
+            end()
+
+    # a daemon thread in a bare os.read: neither the loop nor the interpreter waits for it at the end
+    threading.Thread(target=watch, name="parent-pipe", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import base64
 import functools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +103,7 @@ class _SpeechEndpoints:
         body = faulty_body(pieces, faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
         return StreamingResponse(body, media_type=media_type)
 
-    async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncIterator[bytes]:
+    async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[bytes, None]:
         not_before = time.monotonic() + self._services.pace.tts_first_audio_s
         encoder = asked.output.encoder()
         position_s = 0.0
