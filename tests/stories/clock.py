@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
 from typing import Any, TypeVar
+from unittest.mock import patch
+
+import aiosqlite.core
 
 T = TypeVar("T")
 
@@ -40,5 +44,31 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 def play(story: Coroutine[Any, Any, T]) -> T:
     """Run a scripted conversation on virtual time."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with patch("aiosqlite.core.SimpleQueue", _AtOnceQueue), asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(story)
+
+
+class _AtOnceQueue:
+    """Stands in for the queue of aiosqlite's thread: every call runs in the caller's own thread, at once.
+
+    On virtual time a thread's milliseconds would be an age.
+    """
+
+    def __init__(self) -> None:
+        self._thread_side: SimpleQueue[tuple[None, Callable[[], Any]]] = SimpleQueue()
+
+    def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
+        future, function = item
+        try:
+            result = function()
+        except Exception as error:
+            if future is not None:
+                future.set_exception(error)
+            return
+        if future is not None:
+            future.set_result(result)
+        if result is aiosqlite.core._STOP_RUNNING_SENTINEL:
+            self._thread_side.put_nowait((None, lambda: result))
+
+    def get(self) -> tuple[None, Callable[[], Any]]:
+        return self._thread_side.get()

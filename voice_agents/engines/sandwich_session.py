@@ -354,19 +354,15 @@ class SandwichSession:
         self._wind_up(answer, task, discard=merge)
 
     def _wind_up(self, answer: Answer, task: asyncio.Task[None], discard: bool) -> None:
+        """Whatever stopped the answer: memory gets what was heard of it, before the next answer begins."""
         self._answer = None
-        self._settling = self._tasks.start(self._settle(answer, task, self._turn, self._settling, discard))
+        before = [other for other in (self._settling, task) if other is not None]
+        self._settling = self._tasks.start(self._settle(answer, answer.heard(), self._turn, before, discard))
 
     async def _settle(
-        self,
-        answer: Answer,
-        task: asyncio.Task[None],
-        number: int,
-        before: asyncio.Task[None] | None,
-        discard: bool,
+        self, answer: Answer, heard: dict[str, str], number: int, before: list[asyncio.Task[None]], discard: bool
     ) -> None:
-        heard = answer.heard()
-        await asyncio.wait([other for other in (before, task) if other is not None])
+        await asyncio.wait(before)
         if answer.work is not None:
             try:
                 await (answer.work.discard() if discard else answer.work.settle(heard))

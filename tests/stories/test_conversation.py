@@ -1,0 +1,279 @@
+"""Scripted conversations on virtual time: what the user hears, sees and what is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from tests.stories.caller import Caller, call, turn_done
+from tests.stories.clock import play
+from tests.stories.fakes import Call, Step
+from voice_agents.conversation.history import History, Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    Failed,
+    Interrupted,
+    Status,
+    StatusChanged,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    UserTranscript,
+)
+
+LONG = " ".join(f"word{number}" for number in range(40)) + "."
+
+
+def echo(messages: list[BaseMessage]) -> Sequence[Step]:
+    """Says what it heard last, and how many user messages it knows."""
+    users = [message for message in messages if isinstance(message, HumanMessage)]
+    return [f"Sure, you said {users[-1].text}. That was number {len(users)}."]
+
+
+def long_answer(_messages: list[BaseMessage]) -> Sequence[Step]:
+    return [LONG]
+
+
+async def remembered(caller: Caller) -> list[tuple[Speaker, str]]:
+    entries = await History(caller.parts.store).messages(caller.session.conversation)
+    return [(entry.role, entry.text) for entry in entries]
+
+
+def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["what time is it"]) as caller:
+            await asyncio.sleep(0.5)
+            caller.say(0)
+            done = await turn_done(caller)
+            finals = [event.text for event in caller.all(UserTranscript) if event.final]
+            assert finals == ["what time is it"]
+            assert any(not event.final for event in caller.all(UserTranscript))
+            assert caller.text(1).split() == [
+                "Sure,",
+                "you",
+                "said",
+                "what",
+                "time",
+                "is",
+                "it.",
+                "That",
+                "was",
+                "number",
+                "1.",
+            ]
+            assert done.heard_text.split() == caller.text(1).split()
+            assert await remembered(caller) == [
+                (Speaker.USER, "what time is it"),
+                (Speaker.AGENT, caller.text(1)),
+            ]
+
+    play(story())
+
+
+def test_statuses_tell_the_turn_from_listening_to_listening(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["hello there"]) as caller:
+            caller.say(0)
+            await turn_done(caller)
+            statuses = [event.status for event in caller.all(StatusChanged)]
+            assert statuses[-4:] == [Status.HEARING, Status.THINKING, Status.SPEAKING, Status.LISTENING]
+
+    play(story())
+
+
+def test_the_first_sound_leaves_before_the_model_has_written_the_last_token(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, lambda _: ["Sure, here it comes. " + LONG], ["tell me"]) as caller:
+            caller.say(0)
+            first = await caller.until(AgentAudio)
+            assert len(caller.text(1).split()) < 20
+            done = await turn_done(caller)
+            assert done.at > first.at
+            assert done.latency.text_wait == pytest.approx(0.0, abs=0.001)
+
+    play(story())
+
+
+def test_words_cut_the_answer_and_memory_keeps_what_was_heard(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, long_answer, ["tell me a story", "please stop talking now"]) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(3.0)
+            caller.say(1)
+            cut = await caller.until(Interrupted)
+            assert 5 < len(cut.heard_text.split()) < 15
+            await turn_done(caller, 1)
+            assert (await remembered(caller))[:2] == [
+                (Speaker.USER, "tell me a story"),
+                (Speaker.AGENT, cut.heard_text),
+            ]
+            await turn_done(caller, 2)
+            finals = [event.text for event in caller.all(UserTranscript) if event.final]
+            assert finals[-1] == "please stop talking now"
+
+    play(story())
+
+
+@pytest.mark.parametrize("sound", ["", "mm-hmm", "yeah"])
+def test_a_cough_or_a_murmur_pauses_and_goes_on_from_the_exact_sample(tmp_path: Path, sound: str) -> None:
+    async def story() -> None:
+        async with call(tmp_path, long_answer, ["tell me a story", sound]) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(2.0)
+            caller.say(1, 0.3)
+            paused = await caller.until(AgentPaused)
+            resumed = await caller.until(AgentResumed)
+            assert resumed.position == paused.position
+            done = await turn_done(caller)
+            assert not caller.all(Interrupted)
+            assert done.heard_text == LONG
+            values = [value % 100_000 for _, value in caller.played]
+            steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+            assert set(steps) <= {0, 1}
+            assert len(values) == 40 * 7200
+
+    play(story())
+
+
+def test_nothing_said_is_not_a_turn(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["", "hello"]) as caller:
+            caller.say(0, 0.5)
+            await asyncio.sleep(3.0)
+            assert not caller.all(TurnDone)
+            caller.say(1)
+            await turn_done(caller)
+            assert await remembered(caller) == [
+                (Speaker.USER, "hello"),
+                (Speaker.AGENT, caller.text(caller.events[-1].turn)),
+            ]
+
+    play(story())
+
+
+def test_a_typed_turn_interrupts_like_speech(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, lambda m: [LONG] if len(m) < 4 else ["Done."]) as caller:
+            caller.session.send_text("tell me a story")
+            await caller.until(AgentAudio)
+            await asyncio.sleep(1.0)
+            caller.session.send_text("that is enough")
+            await turn_done(caller, 2)
+            roles = await remembered(caller)
+            assert [text for role, text in roles if role is Speaker.USER] == ["tell me a story", "that is enough"]
+            assert len(roles[1][1].split()) < 8
+
+    play(story())
+
+
+def test_the_stop_button_silences_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, long_answer) as caller:
+            caller.session.send_text("tell me a story")
+            await caller.until(AgentAudio)
+            await asyncio.sleep(1.0)
+            caller.session.interrupt()
+            count = len(caller.played)
+            done = await turn_done(caller)
+            await asyncio.sleep(1.0)
+            assert len(caller.played) - count <= 480
+            assert len(done.heard_text.split()) in (3, 4)
+            assert caller.all(StatusChanged)[-1].status is Status.LISTENING
+
+    play(story())
+
+
+def test_who_goes_on_speaking_before_the_answer_is_heard_says_one_turn(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["what time is it", "in tokyo please"]) as caller:
+            caller.say(0)
+            await caller.until(StatusChanged, 4)
+            while caller.all(StatusChanged)[-1].status is not Status.THINKING:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            caller.say(1)
+            await turn_done(caller)
+            assert (await remembered(caller))[0] == (Speaker.USER, "what time is it in tokyo please")
+            assert len(await remembered(caller)) == 2
+
+    play(story())
+
+
+def test_tools_are_shown_and_their_answer_is_spoken(tmp_path: Path) -> None:
+    def script(messages: list[BaseMessage]) -> Sequence[Step]:
+        return [messages[-1].text] if messages[-1].type == "tool" else [Call("calculate", '{"expression": "6*7"}')]
+
+    async def story() -> None:
+        async with call(tmp_path, script) as caller:
+            caller.session.send_text("what is six times seven")
+            done = await turn_done(caller)
+            assert caller.all(ToolCalled)[0].name == "calculate"
+            assert not caller.all(ToolReturned)[0].error
+            assert "forty-two" in done.heard_text or "42" in done.heard_text
+
+    play(story())
+
+
+def test_a_timer_speaks_up_by_itself_and_is_remembered(tmp_path: Path) -> None:
+    def script(messages: list[BaseMessage]) -> Sequence[Step]:
+        return ["It is set."] if messages[-1].type == "tool" else [Call("set_timer", '{"seconds": 10, "label": "tea"}')]
+
+    async def story() -> None:
+        async with call(tmp_path, script) as caller:
+            caller.session.send_text("set a timer for ten seconds")
+            await turn_done(caller, 1)
+            done = await turn_done(caller, 2)
+            assert "tea" in done.heard_text
+            assert (await remembered(caller))[-1] == (Speaker.AGENT, done.heard_text)
+
+    play(story())
+
+
+@pytest.mark.parametrize("where", ["stt", "chat", "chat mid-answer", "tts"])
+def test_a_failing_provider_costs_one_turn_and_one_plain_sentence(tmp_path: Path, where: str) -> None:
+    answers: list[Sequence[Step]] = {
+        "chat": [[RuntimeError("the model is down")]],
+        "chat mid-answer": [["This much was said.", RuntimeError("the model is down")]],
+    }.get(where, [])  # type: ignore[assignment]
+
+    def script(_messages: list[BaseMessage]) -> Sequence[Step]:
+        return answers.pop(0) if answers else ["All is well."]
+
+    async def story() -> None:
+        async with call(tmp_path, script, ["first", "second"]) as caller:
+            assert caller.parts.stt is not None and caller.parts.voice is not None
+            if where == "stt":
+                caller.parts.stt.failures.append(ProviderTimeout(Role.STT, "fake", "The recogniser did not answer."))
+            if where == "tts":
+                caller.parts.voice.failures.append(ProviderUnavailable(Role.TTS, "fake", "The voice is away."))
+            caller.say(0)
+            await caller.until(Failed)
+            await turn_done(caller)
+            caller.say(1)
+            done = await turn_done(caller, 2)
+            assert done.heard_text == "All is well."
+            assert len(caller.all(Failed)) == 1
+
+    play(story())
+
+
+def test_a_conversation_goes_on_in_a_new_session(tmp_path: Path) -> None:
+    async def story() -> None:
+        conversation = Conversation()
+        for turn in (1, 2):
+            async with call(tmp_path, echo, conversation=conversation) as caller:
+                caller.session.send_text("hello again")
+                done = await turn_done(caller)
+                assert f"number {turn}" in done.heard_text
+
+    play(story())
