@@ -1,0 +1,141 @@
+"""One pass of a pocketsphinx decoder over speech: with the grammar, or with the general language model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import pocketsphinx
+
+from voice_agents.audio import from_bytes, rms_dbfs
+from voice_agents.offline.stt_gate import FRAME_MS
+from voice_agents.offline.stt_grammar import Grammar
+
+TYPICAL_MEAN = "52,7.6,6.7,22.6,0.2,0.9,4.4,-6,-3,-3.6,6,1.5,2.3"
+"""The cepstral mean a decoder starts from: an average over four speakers. Set before every pass, so that nothing of one
+speaker is left in the decoder of the next."""
+
+_LOUD_DB = 22
+_FLOOR_DBFS = -60
+
+
+class Verdict(Enum):
+    """What a grammar pass is worth."""
+
+    SURE = "the phrase was said"
+    DOUBT = "the general model decides whether it was"
+    NO = "something else was said, or nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a grammar pass heard and how well the sound fits the words. The limits are measured, see tests/bench."""
+
+    text: str
+    complete: bool
+    """Whether the text is a whole phrase of the grammar."""
+    fit: float
+    """Mean log-likelihood of the words' 10 ms frames, relative to the best sound of all: -4 is good, -8 is bad."""
+    worst: float
+    """The same for the worst word."""
+    missed: float
+    """Share of the loud sound that no word covers, 0 - 1."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """How far to trust it."""
+        if not self.complete or not self.plausible:
+            return Verdict.NO
+        return Verdict.SURE if self.fit > -5.6 and self.worst > -9.2 and self.missed < 0.12 else Verdict.DOUBT
+
+    @property
+    def plausible(self) -> bool:
+        """Whether it may still become a phrase of the grammar."""
+        return self.fit > -8 and self.missed < 0.4
+
+
+class GrammarPass:
+    """Decodes one utterance with the grammar, frame by frame as it comes."""
+
+    def __init__(self, decoder: pocketsphinx.Decoder, grammar: Grammar) -> None:
+        self._decoder = decoder
+        self._grammar = grammar
+        self._levels: list[float] = []
+        decoder.set_cmn(TYPICAL_MEAN)
+        decoder.start_utt()
+
+    def feed(self, frame: bytes) -> None:
+        """The next frame."""
+        self._levels.append(rms_dbfs(from_bytes(frame)))
+        self._decoder.process_raw(frame)
+
+    def evidence(self) -> Evidence:
+        """How it looks so far."""
+        found = self._decoder.hyp()
+        spoken = [part for part in self._decoder.seg() or () if part.word[0] not in "<[+"]
+        if found is None or not spoken:
+            return Evidence("", False, -math.inf, -math.inf, 1.0)
+        scores = [math.log(max(part.ascore, 1e-300)) for part in spoken]
+        lengths = [part.end_frame - part.start_frame + 1 for part in spoken]
+        return Evidence(
+            text=found.hypstr,
+            complete=self._grammar.accepts(found.hypstr),
+            fit=sum(scores) / sum(lengths),
+            worst=min(score / length for score, length in zip(scores, lengths, strict=True)),
+            missed=self._missed([(part.start_frame, part.end_frame) for part in spoken]),
+        )
+
+    def finish(self) -> Evidence:
+        """The final result; the decoder is free afterwards."""
+        self._decoder.end_utt()
+        return self.evidence()
+
+    def _missed(self, spans: list[tuple[int, int]]) -> float:
+        levels = np.array(self._levels)
+        loud = levels > max(levels.max() - _LOUD_DB, _FLOOR_DBFS)
+        covered = np.zeros(len(levels), dtype=bool)
+        for first, last in spans:
+            covered[first * 10 // FRAME_MS : last * 10 // FRAME_MS + 1] = True
+        return float(np.sum(loud & ~covered) / max(1, np.sum(loud)))
+
+
+class GeneralPass:
+    """Decodes with the general model, one stretch of speech after the other."""
+
+    def __init__(self, decoder: pocketsphinx.Decoder) -> None:
+        self._decoder = decoder
+        self._done: list[str] = []
+        self._running = False
+        decoder.set_cmn(TYPICAL_MEAN)
+
+    def feed(self, frame: bytes | None) -> None:
+        """The next frame, or None at the end of a stretch of speech."""
+        if frame is None:
+            self._end()
+            return
+        if not self._running:
+            self._decoder.start_utt()
+            self._running = True
+        self._decoder.process_raw(frame)
+
+    @property
+    def text(self) -> str:
+        """The words so far."""
+        found = self._decoder.hyp() if self._running else None
+        return " ".join([*self._done, found.hypstr if found else ""]).strip()
+
+    def finish(self) -> str:
+        """The final words; the decoder is free afterwards."""
+        self._end()
+        return self.text
+
+    def _end(self) -> None:
+        if not self._running:
+            return
+        self._decoder.end_utt()
+        found = self._decoder.hyp()
+        self._running = False
+        if found and found.hypstr:
+            self._done.append(found.hypstr)
