@@ -9,21 +9,21 @@ from collections.abc import Sequence
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from tests.ui.fake_engine import FakeSession
+from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.errors import Role
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
-from voice_agents.ui.view import Entry
-from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.theme import only_own_sources
 
 
 def make_session(request: SessionRequest) -> Session:
     return FakeSession(request.conversation, request.turns)
 
 
-async def no_history(conversation: Conversation) -> Sequence[Entry]:
+async def no_history(conversation: Conversation) -> Sequence[HistoryEntry]:
     return []
 
 
@@ -34,13 +34,11 @@ async def voices() -> list[tuple[str, str]]:
 if __name__ == "__main__":
     settings = Settings().with_offline("http://127.0.0.1:1")
     registry = SessionRegistry(make_session)
-    spec = TabSpec(
-        "sandwich",
-        "Sandwich",
-        "STT -> Agent -> TTS",
-        (Role.STT, Role.CHAT, Role.TTS),
-        examples=("What time is it in Tokyo?", "Roll two dice"),
-        list_voices=voices,
-    )
+    spec = sandwich_tab(("What time is it in Tokyo?", "Roll two dice", "What can you do?"), voices)
     page = build_page(settings, registry, [spec], no_history)
-    page.launch(server_name="127.0.0.1", server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870, ssr_mode=False)
+    page.launch(
+        server_name="127.0.0.1",
+        server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870,
+        ssr_mode=False,
+        app_kwargs={"middleware": [only_own_sources()]},
+    )

@@ -17,7 +17,7 @@ from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
 from voice_agents.transports.ice import DIRECT, relays
 from voice_agents.transports.registry import Ending, LiveSession
-from voice_agents.transports.speaker import WIRE_RATE, Speaker
+from voice_agents.transports.playback import WIRE_RATE, Playback
 
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
 """Wishes, not demands: a device that lacks one of them is used all the same."""
@@ -30,11 +30,13 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 """The values of the page's controls, in the order they were given to :func:`answer_calls` -> the session to talk to."""
 
 
-def call_button(elem_id: str, hf_token: str = "") -> WebRTC:
+def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
     """The page's Record button and level meter; inert until :func:`answer_calls`."""
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
+        elem_classes=elem_classes,
+        show_label=False,
         modality="audio",
         mode="send-receive",
         rtc_configuration=DIRECT,
@@ -68,13 +70,13 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
-    """One connection. Audio leaves through a :class:`Speaker`, so ``emit`` only waits for the end of the call."""
+    """One connection. Audio leaves through a :class:`Playback`, so ``emit`` only waits for the end of the call."""
 
     def __init__(self, open_call: OpenCall) -> None:
         super().__init__(output_sample_rate=OUTPUT_RATE, input_sample_rate=WIRE_RATE)
         self._open_call = open_call
         self._live: LiveSession | None = None
-        self._speaker: Speaker | None = None
+        self._playback: Playback | None = None
         self._microphone: Resampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
@@ -96,7 +98,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         if self._over.is_set():
             return await live.end(Ending.LEFT)
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
-        self._speaker = Speaker(track.queue, track.clear_queue, live.session.output_rate)
+        self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)
         self._microphone = Resampler(WIRE_RATE, live.session.input_rate)
         self._live = live
         live.attach_call(self)
@@ -127,21 +129,21 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
 
     def hear(self, event: Event) -> None:
         """One of the session's events: sound goes to the speaker, stops stop it."""
-        if self._speaker is None or self._live is None:
+        if self._playback is None or self._live is None:
             return
         match event:
             case AgentAudio():
                 if event.epoch >= self._live.session.epoch:
-                    self._speaker.play(event.pcm)
+                    self._playback.play(event.pcm, event.turn)
             case AgentPaused() | Interrupted():
-                self._speaker.hush()
-            case TurnDone():
-                self._speaker.finish()
+                self._playback.hush()
+            case TurnDone(turn=turn):
+                self._playback.finish(turn)
 
     def ended(self, why: Ending) -> None:
         """The session is over, so is the call."""
-        if self._speaker is not None:
-            self._speaker.hush()
+        if self._playback is not None:
+            self._playback.hush()
         self._live = None
         self._hang_up(why.sentence or "The call has ended.")
 

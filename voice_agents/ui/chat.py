@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from voice_agents.ui.view import ConversationView, Line, Speaker
+from voice_agents.conversation.history import Speaker
+from voice_agents.ui.view import ConversationView, Line
 
 Message = dict[str, Any]
 """``role``, ``content`` and ``metadata`` as gr.Chatbot(type="messages") takes them."""

@@ -6,21 +6,28 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, Event, Status
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
-from voice_agents.ui.view import Banner, ConversationView, Entry
+from voice_agents.ui.view import Banner, ConversationView
 
 log = logging.getLogger(__name__)
 
-LoadHistory = Callable[[Conversation], Awaitable[Sequence[Entry]]]
+LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
 
 CONNECT_S = 30.0
 """How long a page waits for its call to be established before it stops following."""
 
 REDRAW_S = 0.1
+
+NOT_CONNECTED = (
+    "The call could not be connected: a firewall or VPN may block it. Over a public link or from another network, "
+    "the server needs HF_TOKEN for a relay. Typing works all the same."
+)
 
 
 class Sheet:
@@ -78,6 +85,11 @@ class Sheet:
             self.view.status = Status.READY
         self._changed.set()
 
+    def _give_up(self) -> None:
+        if self.live is None and self.view.status is Status.CONNECTING:
+            self.unexpect()
+            self.view.say("error", NOT_CONNECTED)
+
     async def changes(self) -> AsyncIterator[None]:
         """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
 
@@ -92,15 +104,12 @@ class Sheet:
             await asyncio.sleep(REDRAW_S)
             waiting_s = self._expected_until - loop.time() if self.live is None else 3600.0
             if not self._changed.is_set() and waiting_s <= 0:
-                self.unexpect()
-                if me == self._follower:
-                    yield
                 return
             try:
                 async with asyncio.timeout(max(waiting_s, 0.0)):
                     await self._changed.wait()
             except TimeoutError:
-                continue
+                self._give_up()
 
 
 class Desk:
@@ -148,6 +157,18 @@ class Desk:
             live.do(lambda session: session.send_text(text))
         except VoiceAgentError as error:
             (await self.sheet(request.conversation)).fail(error)
+
+    def act(self, conversation: Conversation, action: Callable[[Session], None]) -> None:
+        """Do something to the conversation's session; nothing happens when none is live."""
+        live = self.registry.get(conversation)
+        if live is not None:
+            live.do(action)
+
+    async def hang_up(self, conversation: Conversation) -> None:
+        """The user ends the conversation's session."""
+        live = self.registry.get(conversation)
+        if live is not None:
+            await live.end(Ending.LEFT)
 
     def _forget_old(self) -> None:
         for conversation, sheet in list(self._sheets.items())[: -self._size]:

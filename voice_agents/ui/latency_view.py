@@ -65,7 +65,9 @@ def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total
 
 
 def _total(name: str, means: str, value: float | None, middle: float | None) -> str:
-    return f'<tr title="{means}"><th scope="row" colspan="2">{name}</th><td>{_ms(value)}</td><td>{_ms(middle)}</td></tr>'
+    return (
+        f'<tr title="{means}"><th scope="row" colspan="2">{name}</th><td>{_ms(value)}</td><td>{_ms(middle)}</td></tr>'
+    )
 
 
 def _ms(seconds: float | None) -> str:

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from voice_agents.conversation.model import Conversation
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import Desk, LoadHistory
 from voice_agents.ui.identity import conversation_of, identity_of, remembered
-from voice_agents.ui.theme import theme
-from voice_agents.ui.voice_tab import TabSpec, VoiceTab
+from voice_agents.ui.theme import CSS, SCRIPT, theme
+from voice_agents.ui.voice_tab import TabSpec, lay_out
+from voice_agents.ui.wiring import Wiring, draw
+
+HEADER = "<h1>Voice Agents</h1><p>AI-powered voice interactions with two powerful architectures</p>"
 
 
 def build_page(
@@ -21,22 +23,28 @@ def build_page(
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     desk = Desk(registry, load_history)
-    with gr.Blocks(title="Voice Agents", theme=theme(), analytics_enabled=False) as page:
+    with gr.Blocks(title="Voice Agents", theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()
-        gr.HTML("<h1>Voice Agents</h1>", padding=False)
-        built = []
+        gr.HTML(HEADER, elem_classes="va-header", padding=False)
+        wirings = []
         with gr.Tabs():
             for spec in tabs:
-                with gr.Tab(spec.title, id=spec.kind):
-                    tab = VoiceTab(spec, desk, settings, identity)
-                    tab.build()
-                    built.append(tab)
-
-        async def arrive(known: Any) -> list[Any]:
-            conversation = conversation_of(known)
-            sheet = await desk.sheet(conversation)
-            return [identity_of(conversation), *(part for tab in built for part in tab.draw(sheet))]
-
-        page.load(arrive, [identity], [identity, *(part for tab in built for part in tab.drawing)])
+                with gr.Tab(spec.label, id=spec.kind):
+                    wiring = Wiring(spec, lay_out(spec, settings), desk, settings.turns, identity)
+                    wiring.connect()
+                    wirings.append(wiring)
+        _on_arrival(page, desk, wirings, identity)
     page.queue(default_concurrency_limit=None, api_open=False)
     return page
+
+
+def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity: Any) -> None:
+    async def arrive(known: Any) -> list[Any]:
+        conversation = conversation_of(known)
+        sheet = await desk.sheet(conversation)
+        return [identity_of(conversation), *(part for _ in wirings for part in draw(sheet))]
+
+    drawn = [part for wiring in wirings for part in wiring.parts.drawn]
+    page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
+    for wiring in wirings:
+        page.load(wiring.voices, None, [wiring.parts.voice], show_progress="hidden")

@@ -1,15 +1,48 @@
-"""How the page looks: system fonts only, light and dark, a phone and a laptop."""
+"""How the page looks: system fonts only, light and dark, a phone and a laptop; and what it may load: nothing foreign."""
 
 from __future__ import annotations
 
-import gradio as gr
+from pathlib import Path
 
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HERE = Path(__file__).parent
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
+CSS = (_HERE / "page.css").read_text(encoding="utf-8")
+SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
+
+ALLOWED_SOURCES = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss: data: blob:"
+)
+"""Content-Security-Policy. gradio's page template wants a script from a CDN and fastrtc a sound from a bucket."""
+
 
 def theme() -> gr.themes.Base:
-    """Gradio's soft theme with local fonts and calm colours."""
-    return gr.themes.Soft(
+    """Gradio's plain theme with local fonts, rounder corners and one accent colour."""
+    return gr.themes.Default(
         primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=_SANS, font_mono=_MONO, radius_size="lg"
-    )
+    ).set(body_background_fill="*neutral_50", block_shadow="none", block_label_background_fill="transparent")
+
+
+def only_own_sources() -> Middleware:
+    """For ``launch(app_kwargs={"middleware": [...]})``: the browser loads nothing from elsewhere."""
+    return Middleware(_OnlyOwnSources)
+
+
+class _OnlyOwnSources:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", ALLOWED_SOURCES.encode())
+                message = {**message, "headers": [*message.get("headers", ()), policy]}
+            await send(message)
+
+        await self._app(scope, receive, with_policy if scope["type"] == "http" else send)

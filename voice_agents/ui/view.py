@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Literal
+from typing import Any, Literal
 
+from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.events import (
     AgentAudio,
     AgentResumed,
@@ -30,23 +30,6 @@ KEPT_LINES = 80
 """The page's transcript; older lines stay in the stored conversation."""
 
 
-class Speaker(Enum):
-    """Whose line it is."""
-
-    USER = auto()
-    AGENT = auto()
-    TOOL = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored line of an earlier visit. ``speaker`` TOOL: ``tool`` is its name, ``text`` its result."""
-
-    speaker: Speaker
-    text: str
-    tool: str = ""
-
-
 @dataclass(slots=True)
 class Line:
     """One line of the transcript."""
@@ -58,6 +41,8 @@ class Line:
     """False: a partial transcript or an answer that still grows, or a tool that has not returned."""
     unheard: str = ""
     """The end of an interrupted answer, which was written but never played; ``text`` is what was heard."""
+    taken: str = ""
+    """The user's words as they were when the turn was taken, in case going on with it comes to nothing."""
     tool: str = ""
     call_id: str = ""
     arguments: str = ""
@@ -90,11 +75,14 @@ class ConversationView:
     _before: int = 0
     """Turns shown of earlier sessions: a new session counts from one again."""
 
-    def restore(self, entries: Iterable[Entry]) -> None:
+    def restore(self, entries: Iterable[HistoryEntry]) -> None:
         """Show what was said on an earlier visit."""
         for entry in entries:
-            self._before += entry.speaker is Speaker.USER
-            self._add(Line(entry.speaker, self._before, entry.text, tool=entry.tool))
+            self._before += entry.role is Speaker.USER
+            line = Line(entry.role, self._before, entry.text, tool=entry.name, failed=entry.error)
+            line.unheard = " …" if entry.interrupted else ""
+            line.arguments = _readable(entry.args)
+            self._add(line)
 
     def begin_session(self) -> None:
         """A new session continues this conversation."""
@@ -141,18 +129,26 @@ class ConversationView:
                 self.say("error", str(error))
 
     def _heard_user(self, event: UserTranscript) -> None:
-        turn = self._before + event.turn
-        ghost = next((ln for ln in reversed(self.lines) if ln.speaker is Speaker.USER and not ln.settled), None)
+        turn, text = self._before + event.turn, event.text.strip()
+        line = next((ln for ln in reversed(self.lines) if ln.order == (turn, False)), None)
+        if not text:
+            if event.final:
+                self._drop_ghosts()
+            return
+        if line is None:
+            line = Line(Speaker.USER, turn)
+            self._add(line)
         if event.final:
-            self._drop_ghosts()
-            if event.text.strip():
-                self.banner = None
-                self._add(Line(Speaker.USER, turn, event.text.strip()))
-        elif ghost is not None:
-            ghost.text = event.text
-            self.revision += 1
-        elif event.text.strip():
-            self._add(Line(Speaker.USER, turn, event.text, settled=False))
+            self.banner = None
+            if line.taken not in ("", text):
+                self._forget_answer(turn)
+            line.taken = text
+        line.text, line.settled = text, event.final
+        self.revision += 1
+
+    def _forget_answer(self, turn: int) -> None:
+        """The user went on before anything of the answer was heard: it was discarded, a new one follows."""
+        self.lines[:] = [line for line in self.lines if line.order != (turn, True)]
 
     def _answered(self, event: AgentText) -> None:
         turn = self._before + event.turn
@@ -166,17 +162,16 @@ class ConversationView:
     def _used_tool(self, event: ToolCalled | ToolReturned) -> None:
         turn = self._before + event.turn
         if isinstance(event, ToolCalled):
-            arguments = json.dumps(dict(event.args), ensure_ascii=False, default=str) if event.args else ""
             self._settle(turn, Speaker.AGENT)
-            self._add(
-                Line(Speaker.TOOL, turn, settled=False, tool=event.name, call_id=event.call_id, arguments=arguments)
-            )
-            return
+            line = Line(Speaker.TOOL, turn, settled=False, tool=event.name, call_id=event.call_id)
+            line.arguments = _readable(event.args)
+            return self._add(line)
         for line in reversed(self.lines):
             if line.speaker is Speaker.TOOL and line.call_id == event.call_id and not line.settled:
                 line.text, line.failed, line.settled = event.result, event.error, True
                 self.revision += 1
-                return
+                return None
+        return None
 
     def _cut(self, event: Interrupted) -> None:
         heard = event.heard_text
@@ -199,10 +194,13 @@ class ConversationView:
                 self.revision += 1
 
     def _drop_ghosts(self) -> None:
-        kept = [line for line in self.lines if line.settled or line.speaker is not Speaker.USER]
-        if len(kept) != len(self.lines):
-            self.lines[:] = kept
+        """Words that were not meant for the agent, or came to nothing, disappear."""
+        for line in [line for line in self.lines if line.speaker is Speaker.USER and not line.settled]:
             self.revision += 1
+            if line.taken:
+                line.text, line.settled = line.taken, True
+            else:
+                self.lines.remove(line)
 
     def _add(self, line: Line) -> None:
         self.lines.insert(bisect_right(self.lines, line.order, key=lambda other: other.order), line)
@@ -227,6 +225,10 @@ def split_heard(written: str, heard: str) -> tuple[str, str, str]:
             wanted.pop(0)
         end = position
     return written[:end], written[end:], " ".join(wanted)
+
+
+def _readable(arguments: Mapping[str, Any]) -> str:
+    return json.dumps(dict(arguments), ensure_ascii=False, default=str) if arguments else ""
 
 
 def _bare(word: str) -> str:

@@ -1,27 +1,29 @@
-"""One tab of the page: a microphone, a transcript, controls and figures; the same parts for every engine."""
+"""One tab of the page, laid out: a microphone, a transcript, controls and figures; the same parts for every engine."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
 
-from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.errors import Role
-from voice_agents.settings import Settings, TurnMode, TurnSettings
-from voice_agents.transports.registry import LiveSession, SessionRequest
-from voice_agents.transports.webrtc import answer_calls, call_button
-from voice_agents.ui import chat, latency_view, status
-from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of
+from voice_agents.settings import Settings, TurnMode
+from voice_agents.transports.webrtc import call_button
+from voice_agents.ui import status
 
 Voice = tuple[str, str]
-"""Name to show, id."""
+"""The name to show and the provider's id."""
 
 ListVoices = Callable[[], Awaitable[Sequence[Voice]]]
+"""Asked at every visit; may raise any VoiceAgentError."""
+
+Component = Any
+"""A gradio component (gradio is not typed strictly)."""
+
+NO_MICROPHONE = "This browser gives no microphone to this address: open the page over https, or on localhost. Typing works all the same."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,115 +31,143 @@ class TabSpec:
     """What makes one tab different from another. ``kind`` is its name in element ids and session requests."""
 
     kind: str
+    label: str
     title: str
     description: str
     roles: Sequence[Role]
     examples: Sequence[str] = ()
+    """Phrases to try; a click sends one as a typed turn."""
     list_voices: ListVoices | None = None
-    default_voice: str = ""
 
 
-@dataclass
-class VoiceTab:
-    """Builds the tab inside the current gr.Blocks context and connects it."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The components of one tab."""
 
-    spec: TabSpec
-    desk: Desk
-    settings: Settings
-    identity: gr.BrowserState
-    mic: Any = field(init=False)
-
-    def build(self) -> None:
-        """Lay out the tab."""
-        kind = self.spec.kind
-        with gr.Row(elem_classes="va-columns"):
-            with gr.Column(scale=2, min_width=300, elem_classes="va-side"):
-                self.mic = call_button(f"{kind}-mic", self.settings.hf_token)
-                with gr.Row(elem_classes="va-state"):
-                    self.status = gr.HTML(elem_id=f"{kind}-status", padding=False)
-                    self.speakers = gr.HTML(elem_id=f"{kind}-speakers", padding=False)
-                self._controls()
-            with gr.Column(scale=3, min_width=320, elem_classes="va-main"):
-                self.banner = gr.HTML(elem_id=f"{kind}-banner", padding=False)
-                self.chat = gr.Chatbot(
-                    type="messages",
-                    elem_id=f"{kind}-chat",
-                    label="Conversation",
-                    latex_delimiters=[],
-                    feedback_options=None,
-                    height=460,
-                )
-                with gr.Row(elem_classes="va-typing"):
-                    self.text = gr.Textbox(
-                        elem_id=f"{kind}-text",
-                        placeholder="Type instead of speaking",
-                        show_label=False,
-                        max_lines=3,
-                        max_length=4000,
-                        scale=6,
-                        container=False,
-                    )
-                    self.send = gr.Button("Send", variant="primary", scale=1, min_width=80)
-                    self.stop = gr.Button("Stop", scale=1, min_width=80)
-                self.latency = gr.HTML(elem_id=f"{kind}-latency", padding=False)
-        self._connect()
-
-    def _controls(self) -> None:
-        turns = self.settings.turns
-        self.voice = gr.Dropdown(
-            [(self.spec.default_voice, self.spec.default_voice)], value=self.spec.default_voice, label="Voice"
-        )
-        self.patience = gr.Slider(0.2, 2.0, value=turns.silence_s, step=0.1, label="Patience (seconds of silence)")
-        self.mode = gr.Radio([m.value for m in TurnMode], value=turns.mode.value, label="Who ends your turn")
-        self.release = gr.Button("Hold to speak, release to send", visible=False)
+    mic: Component
+    status: Component
+    speakers: Component
+    banner: Component
+    chat: Component
+    text: Component
+    send: Component
+    stop: Component
+    release: Component
+    voice: Component
+    patience: Component
+    mode: Component
+    examples: Sequence[Component]
+    new: Component
+    latency: Component
 
     @property
-    def controls(self) -> list[Any]:
-        return [self.identity, self.voice, self.patience, self.mode]
-
-    @property
-    def drawing(self) -> list[Any]:
+    def drawn(self) -> list[Component]:
+        """What changes while a conversation runs, in the order of ``drawing.draw``."""
         return [self.chat, self.status, self.speakers, self.banner, self.latency]
 
-    def request(self, identity: Any, voice: str | None, patience: float, mode: str) -> SessionRequest:
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(patience, mode), voice or "")
+    @property
+    def controls(self) -> list[Component]:
+        """What a session request is read from, in the order of ``SessionRequest``'s making."""
+        return [self.voice, self.patience, self.mode]
 
-    def _turns(self, patience: float, mode: str) -> TurnSettings:
-        from dataclasses import replace
 
-        return replace(self.settings.turns, silence_s=patience, mode=TurnMode(mode))
+def lay_out(spec: TabSpec, settings: Settings) -> Parts:
+    """Build the tab inside the current gr.Blocks context."""
+    gr.HTML(_about(spec, settings), elem_classes="va-about", padding=False)
+    with gr.Row(elem_classes="va-columns"):
+        with gr.Column(scale=2, min_width=300):
+            call = _call(spec, settings)
+            figures = {"latency": _latency(spec)}
+            controls = _controls(spec, settings)
+        with gr.Column(scale=3, min_width=320):
+            conversation = _conversation(spec)
+    return Parts(**call, **figures, **controls, **conversation)
 
-    def _connect(self) -> None:
-        async def open_call(values: Sequence[Any]) -> LiveSession:
-            return await self.desk.open(self.request(*values))
 
-        answer_calls(self.mic, open_call, self.controls, 3 * self.desk.registry.max_sessions)
-        self.mic.start_recording(self._follow_call, [self.identity], self.drawing, show_progress="hidden")
-        typed = dict(inputs=[self.text, *self.controls], outputs=[self.text], show_progress="hidden")
-        follow = dict(inputs=[self.identity], outputs=self.drawing, show_progress="hidden")
-        for trigger in (self.text.submit, self.send.click):
-            trigger(self._send, **typed).then(self._follow, **follow)
+def _about(spec: TabSpec, settings: Settings) -> str:
+    return (
+        f"<h2>{escape(spec.title)}</h2><p>{escape(spec.description)}</p>"
+        + status.badges(settings, spec.roles)
+        + status.offline_note(settings, spec.roles)
+    )
 
-    async def _send(self, text: str, *controls: Any) -> str:
-        await self.desk.say(self.request(*controls), text)
-        return ""
 
-    async def _follow_call(self, identity: Any) -> AsyncIterator[list[Any]]:
-        (await self.desk.sheet(conversation_of(identity))).expect()
-        async for update in self._follow(identity):
-            yield update
+def _call(spec: TabSpec, settings: Settings) -> dict[str, Component]:
+    kind = spec.kind
+    mic = call_button(f"{kind}-mic", settings.hf_token, "va-mic")
+    gr.HTML(f'<div class="va-banner va-warning">{NO_MICROPHONE}</div>', elem_classes="va-mic-hint", padding=False)
+    release = gr.Button(
+        "Hold to speak, release to send",
+        variant="primary",
+        elem_id=f"{kind}-hold",
+        elem_classes="va-hold",
+        visible=settings.turns.mode is TurnMode.PUSH_TO_TALK,
+    )
+    with gr.Row(elem_classes="va-state"):
+        state = gr.HTML(elem_id=f"{kind}-status", padding=False)
+        speakers = gr.HTML(elem_id=f"{kind}-speakers", padding=False)
+    return {"mic": mic, "release": release, "status": state, "speakers": speakers}
 
-    async def _follow(self, identity: Any) -> AsyncIterator[list[Any]]:
-        sheet = await self.desk.sheet(conversation_of(identity))
-        async for _ in sheet.changes():
-            yield self.draw(sheet)
 
-    def draw(self, sheet: Sheet) -> list[Any]:
-        view = sheet.view
-        return [
-            chat.messages(view),
-            status.pill(sheet.shown_status),
-            status.speakers(sheet.shown_status),
-            status.banner(view.banner),
-            latency_view.waterfall(view.latency, view.history),
-        ]
+def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
+    kind = spec.kind
+    with gr.Group():
+        voice = gr.Dropdown(
+            [], value=None, label="Voice", elem_id=f"{kind}-voice", visible=spec.list_voices is not None
+        )
+        patience = gr.Slider(
+            0.2,
+            2.0,
+            value=settings.turns.silence_s,
+            step=0.1,
+            label="Patience",
+            info="Seconds of silence after which your turn ends",
+            elem_id=f"{kind}-patience",
+        )
+        mode = gr.Radio(
+            [(mode.value.capitalize(), mode.value) for mode in TurnMode],
+            value=settings.turns.mode.value,
+            label="Your turn ends",
+            elem_id=f"{kind}-mode",
+        )
+    return {"voice": voice, "patience": patience, "mode": mode}
+
+
+def _latency(spec: TabSpec) -> Component:
+    return gr.HTML(elem_id=f"{spec.kind}-latency", elem_classes="va-panel", padding=False)
+
+
+def _conversation(spec: TabSpec) -> dict[str, Component]:
+    kind = spec.kind
+    banner = gr.HTML(elem_id=f"{kind}-banner", padding=False)
+    chat = gr.Chatbot(
+        type="messages",
+        elem_id=f"{kind}-chat",
+        elem_classes="va-chat",
+        label="Conversation",
+        show_label=False,
+        placeholder="Press <b>Record</b> and just speak naturally, or type below.<br>You may interrupt at any time.",
+        latex_delimiters=[],
+        feedback_options=None,
+        height=480,
+    )
+    with gr.Row(elem_classes="va-typing"):
+        text = gr.Textbox(
+            elem_id=f"{kind}-text",
+            label="Type instead of speaking",
+            placeholder="Type instead of speaking",
+            show_label=False,
+            container=False,
+            max_lines=4,
+            max_length=4000,
+            scale=6,
+            min_width=140,
+        )
+        send = gr.Button("Send", variant="primary", scale=1, min_width=72, elem_id=f"{kind}-send")
+        stop = gr.Button("Stop", scale=1, min_width=72, elem_id=f"{kind}-stop")
+    with gr.Row(elem_classes="va-examples"):
+        examples = [gr.Button(phrase, size="sm") for phrase in spec.examples]
+        new = gr.Button("New conversation", size="sm", variant="stop", elem_id=f"{kind}-new")
+    return {
+        "banner": banner, "chat": chat, "text": text, "send": send, "stop": stop, "examples": examples, "new": new,
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Puts an answer's samples on the wire at once and takes them back at once: the last of the four queues of rule 1."""
+"""Puts an answer's samples on the wire at once and takes them back at once: the last queue that could hold something stale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME = WIRE_RATE // 50
 _TIME_BASE = Fraction(1, WIRE_RATE)
 
 
-class Speaker:
+class Playback:
     """Cuts samples into 20 ms frames for a track's queue, stamped with the time they belong to.
 
     fastrtc numbers the frames of ``emit()`` without gaps, so that a browser takes the silence between two answers
@@ -33,14 +33,20 @@ class Speaker:
         self._clock = asyncio.get_running_loop().time
         self._born = self._clock()
         self._next = 0
+        self._turn = 0
         self._begin()
 
-    def play(self, pcm: Pcm) -> None:
-        """The next samples, int16 mono at ``source_rate``."""
+    def play(self, pcm: Pcm, turn: int) -> None:
+        """The next samples of a turn's answer, int16 mono at ``source_rate``."""
+        if turn != self._turn:
+            self._turn = turn
+            self._begin()
         self._put(self._resampler.feed(pcm))
 
-    def finish(self) -> None:
+    def finish(self, turn: int) -> None:
         """The answer is complete: what is still held back goes out, rounded up to whole frames with silence."""
+        if turn != self._turn:
+            return
         rest = np.concatenate([self._rest, self._resampler.flush()])
         self._begin()
         if len(rest):

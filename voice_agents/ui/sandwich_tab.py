@@ -1,0 +1,24 @@
+"""The Sandwich tab: speech-to-text, agent and text-to-speech as separate stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from voice_agents.errors import Role
+from voice_agents.ui.voice_tab import ListVoices, TabSpec
+
+KIND = "sandwich"
+
+
+def sandwich_tab(examples: Sequence[str] = (), list_voices: ListVoices | None = None) -> TabSpec:
+    """The tab; ``examples`` are phrases the agent understands."""
+    return TabSpec(
+        kind=KIND,
+        label="Sandwich",
+        title="Sandwich Mode",
+        description="STT → Agent → TTS architecture: your speech becomes text, an agent with tools and memory answers "
+        "it, and the answer is spoken while it is still being written.",
+        roles=(Role.STT, Role.CHAT, Role.TTS),
+        examples=examples,
+        list_voices=list_voices,
+    )

@@ -1,0 +1,172 @@
+"""One tab of the page, alive: what its buttons do to the conversation's session, and what its session shows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.errors import VoiceAgentError
+from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.webrtc import answer_calls
+from voice_agents.ui import chat, latency_view, status
+from voice_agents.ui.desk import Desk, Sheet
+from voice_agents.ui.identity import conversation_of, identity_of
+from voice_agents.ui.voice_tab import Component, Parts, TabSpec
+
+log = logging.getLogger(__name__)
+
+VOICES_TIMEOUT_S = 8.0
+Drawing = list[Any]
+"""New values of ``Parts.drawn``."""
+
+_HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": None}
+
+
+def draw(sheet: Sheet) -> Drawing:
+    """Everything of a sheet that changes while its conversation runs."""
+    view = sheet.view
+    return [
+        chat.messages(view),
+        status.pill(sheet.shown_status),
+        status.speakers(sheet.shown_status),
+        status.banner(view.banner),
+        latency_view.waterfall(view.latency, view.history),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Connects the parts of one tab; ``identity`` is the browser's memory of which conversation it goes on with."""
+
+    spec: TabSpec
+    parts: Parts
+    desk: Desk
+    turns: TurnSettings
+    identity: Component
+
+    def connect(self) -> None:
+        """Register all listeners in the current gr.Blocks context."""
+        self._connect_call()
+        self._connect_typing()
+        self._connect_controls()
+
+    def request(self, identity: Any, voice: Any, patience: Any, mode: Any) -> SessionRequest:
+        """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
+        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(patience, mode), str(voice or ""))
+
+    async def voices(self) -> Component:
+        """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
+        if self.spec.list_voices is None:
+            return gr.skip()
+        try:
+            async with asyncio.timeout(VOICES_TIMEOUT_S):
+                found = list(await self.spec.list_voices())
+        except (VoiceAgentError, TimeoutError) as error:
+            reason = str(error) or "The provider did not answer in time."
+            return gr.Dropdown([("Default", "")], value="", info=f"The voices could not be listed. {reason}")
+        return gr.Dropdown(found, value=found[0][1] if found else None, info=None)
+
+    def _connect_call(self) -> None:
+        parts = self.parts
+        inputs = [self.identity, *parts.controls]
+
+        async def open_call(values: Sequence[Any]) -> LiveSession:
+            return await self.desk.open(self.request(*values))
+
+        answer_calls(parts.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        parts.mic.start_recording(
+            self._follow_call,
+            [self.identity],
+            parts.drawn,
+            js="(id) => { voiceAgents.callStarted(); return [id]; }",
+            **_HIDDEN,
+        )
+        parts.mic.stop_recording(
+            self._hang_up, [self.identity], js="(id) => { voiceAgents.callStopped(); return [id]; }", **_HIDDEN
+        )
+        parts.release.click(self._end_turn, [self.identity], **_HIDDEN)
+
+    def _connect_typing(self) -> None:
+        parts = self.parts
+        controls = [self.identity, *parts.controls]
+        follow: dict[str, Any] = {"inputs": [self.identity], "outputs": parts.drawn, **_HIDDEN}
+        gr.on([parts.text.submit, parts.send.click], self._send, [parts.text, *controls], [parts.text], **_HIDDEN).then(
+            self._follow, **follow
+        )
+        for button in parts.examples:
+            button.click(self._send, [button, *controls], [parts.text], **_HIDDEN).then(self._follow, **follow)
+        parts.stop.click(self._interrupt, [self.identity], **_HIDDEN)
+        parts.new.click(self._begin_new, [self.identity], [self.identity, *parts.drawn], **_HIDDEN)
+
+    def _connect_controls(self) -> None:
+        parts = self.parts
+        turns = [self.identity, parts.patience, parts.mode]
+        parts.patience.release(self._set_turns, turns, **_HIDDEN)
+        parts.mode.change(
+            self._set_mode,
+            turns,
+            [parts.release, parts.patience],
+            js=f"(id, s, mode) => {{ voiceAgents.setPushToTalk(mode === '{TurnMode.PUSH_TO_TALK}'); return [id, s, mode]; }}",
+            **_HIDDEN,
+        )
+        parts.voice.input(self._set_voice, [self.identity, parts.voice], **_HIDDEN)
+
+    def _turns(self, patience: Any, mode: Any) -> TurnSettings:
+        silence_s = min(2.0, max(0.2, float(patience))) if isinstance(patience, int | float) else self.turns.silence_s
+        known = mode in tuple(TurnMode)
+        return replace(self.turns, silence_s=silence_s, mode=TurnMode(mode) if known else self.turns.mode)
+
+    async def _follow_call(self, identity: Any) -> AsyncIterator[Drawing]:
+        (await self._sheet(identity)).expect()
+        async for drawing in self._follow(identity):
+            yield drawing
+
+    async def _follow(self, identity: Any) -> AsyncIterator[Drawing]:
+        sheet = await self._sheet(identity)
+        async for _ in sheet.changes():
+            yield draw(sheet)
+
+    async def _sheet(self, identity: Any) -> Sheet:
+        return await self.desk.sheet(conversation_of(identity))
+
+    async def _send(self, text: str, *controls: Any) -> str:
+        await self.desk.say(self.request(*controls), text)
+        return ""
+
+    async def _hang_up(self, identity: Any) -> None:
+        await self.desk.hang_up(conversation_of(identity))
+
+    async def _interrupt(self, identity: Any) -> None:
+        self._act(identity, lambda session: session.interrupt())
+
+    async def _end_turn(self, identity: Any) -> None:
+        self._act(identity, lambda session: session.end_turn())
+
+    async def _set_turns(self, identity: Any, patience: Any, mode: Any) -> None:
+        turns = self._turns(patience, mode)
+        self._act(identity, lambda session: session.set_turns(turns))
+
+    async def _set_mode(self, identity: Any, patience: Any, mode: Any) -> list[Component]:
+        await self._set_turns(identity, patience, mode)
+        by_hand = mode == TurnMode.PUSH_TO_TALK
+        return [gr.Button(visible=by_hand), gr.Slider(visible=not by_hand)]
+
+    async def _set_voice(self, identity: Any, voice: str) -> None:
+        self._act(identity, lambda session: session.set_voice(voice))
+
+    async def _begin_new(self, identity: Any) -> list[Any]:
+        old = conversation_of(identity)
+        await self.desk.hang_up(old)
+        new = Conversation(owner=old.owner)
+        return [identity_of(new), *draw(await self.desk.sheet(new))]
+
+    def _act(self, identity: Any, action: Callable[[Session], None]) -> None:
+        self.desk.act(conversation_of(identity), action)
