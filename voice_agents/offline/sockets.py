@@ -22,6 +22,7 @@ TRANSPORT_KEY = "voice_agents.transport"
 
 ABNORMAL = 1006
 """Close code of a connection that was cut without a close frame."""
+_UNSUPPORTED_DATA = 1003
 
 
 class Dialect(Protocol):
@@ -125,8 +126,10 @@ class VendorSocket:
         try:
             while not self.is_gone:
                 self._inbox.put_nowait(await self._websocket.receive_text())
-        except (WebSocketDisconnect, RuntimeError, KeyError):
-            pass  # gone; or a binary message, which no protocol here has
+        except KeyError:
+            await self.close(_UNSUPPORTED_DATA)  # a binary message, which no protocol here has
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # gone
         finally:
             self._mark_gone()
 

@@ -1,0 +1,137 @@
+"""The offline server as a whole: it starts, stops, runs as a child process, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+
+from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, close_code, connect, said, tell
+from voice_agents.errors import ConfigurationError, VoiceAgentError
+from voice_agents.offline.__main__ import main
+from voice_agents.offline.brain import Brain
+from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.offline.faults import Fault
+from voice_agents.offline.server import OfflineServer
+from voice_agents.offline.services import Services
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDS_S = 10.0
+"""A child process that has not ended after this hangs."""
+
+_PARENT = """
+import sys, time
+from voice_agents.offline.embedded import EmbeddedServer
+server = EmbeddedServer()
+print(server.__enter__(), server.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def fake_services() -> Services:
+    return Services(FakeRecogniser(), FakeVoice(), cast(Brain, None))
+
+
+def has_ended(pid_fd: int) -> bool:
+    return bool(select.select([pid_fd], [], [], ENDS_S)[0])
+
+
+async def test_leaving_ends_open_sockets_and_stalled_requests_within_a_second() -> None:
+    loop = asyncio.get_running_loop()
+    before = asyncio.all_tasks()
+    async with OfflineServer(services=fake_services()) as server:
+        for fault in ("stt:stall", "tts-http:stall"):
+            server.services.faults.add(Fault.parse(fault))
+        http = httpx.AsyncClient(headers={"xi-api-key": "any"}, timeout=WAIT_S)
+        url = f"{server.url}/v1/text-to-speech/any/stream?output_format=pcm_24000"
+        request = asyncio.create_task(http.post(url, json={"text": "Hello."}))
+        stalled = await connect(server, "/v1/speech-to-text/realtime", model_id="scribe_v2_realtime")
+        talking = await connect(
+            server, "/v1/text-to-speech/any/multi-stream-input", output_format="pcm_24000", auto_mode="true"
+        )
+        await tell(talking, text="Hello. ", context_id="t")
+        assert [bool((await said(talking))["audio"]) for _ in range(2)] == [True, True]
+        while not server.services.connections.counts()["tts-http"]:  # noqa: ASYNC110 - the server offers no event
+            await asyncio.sleep(0.005)
+        left = loop.time()
+    assert loop.time() - left < 1.0
+    for client in (stalled, talking):
+        assert await close_code(client) in (1006, 1012)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await request
+    await http.aclose()
+    assert server.services.connections.counts() == dict.fromkeys(server.services.connections.counts(), 0)
+    assert asyncio.all_tasks() <= before
+
+
+async def test_signal_handlers_stay_as_they_were() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with OfflineServer(services=fake_services()):
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+async def test_a_taken_port_is_said_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"{port}.*another port"):
+            async with OfflineServer(port, services=fake_services()):
+                pass
+
+
+async def test_a_binary_message_is_not_understood(server: OfflineServer) -> None:
+    async with connect(server, "/v1/text-to-speech/any/multi-stream-input", output_format="pcm_24000") as client:
+        await client.send(b"\x00\x01")
+        assert await close_code(client) == 1003
+
+
+def test_a_wrong_fault_on_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--fault", "stt:explode"])
+    assert "explode" in capsys.readouterr().err
+
+
+def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
+    server = EmbeddedServer(["--fault", "stt:refuse:401"])
+    with server as url:
+        pid_fd = os.pidfd_open(cast(int, server.pid))
+        assert httpx.get(f"{url}/faults", timeout=WAIT_S).json()[0].startswith("stt:refuse:401")
+    assert has_ended(pid_fd)
+    os.close(pid_fd)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/faults", timeout=WAIT_S)
+
+
+def test_a_child_that_cannot_start_says_why() -> None:
+    with pytest.raises(VoiceAgentError, match="explode"), EmbeddedServer(["--fault", "stt:explode"]):
+        pass
+
+
+def test_the_child_ends_when_its_parent_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], cwd=ROOT, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        url, pid = parent.stdout.readline().decode().split()
+        pid_fd = os.pidfd_open(int(pid))
+        assert httpx.get(f"{url}/connections", timeout=WAIT_S).status_code == 200
+        parent.kill()
+    assert has_ended(pid_fd)
+    os.close(pid_fd)
+
+
+def test_the_server_alone_ends_politely_when_asked_to() -> None:
+    command = [sys.executable, "-m", "voice_agents.offline", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as alone:
+        assert alone.stdout is not None
+        url = alone.stdout.readline().strip()
+        hints = [alone.stdout.readline() for _ in range(4)]
+        assert any(f"ELEVENLABS_BASE_URL={url}" in hint for hint in hints)
+        alone.terminate()
+        assert alone.wait(ENDS_S) == 0
