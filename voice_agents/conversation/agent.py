@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
@@ -80,7 +80,7 @@ class _Account(AgentMiddleware[AgentState[Any], Record]):
         request: ToolCallRequest,
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
-        record: Record = request.runtime.context
+        record = cast(Record, request.runtime.context)
         write = request.runtime.stream_writer
         call = request.tool_call
         call_id = call["id"] or ""

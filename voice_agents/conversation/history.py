@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from weakref import WeakValueDictionary
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
@@ -58,7 +56,6 @@ class History:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cache: OrderedDict[str, tuple[str, tuple[AnyMessage, ...]]] = OrderedDict()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def messages(self, conversation: Conversation) -> list[HistoryEntry]:
         """All entries in the order they were said; empty for a new conversation."""
@@ -81,7 +78,7 @@ class History:
         if not messages:
             return
         said = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
-        async with self._locks.setdefault(conversation.id, asyncio.Lock()):
+        async with self._store.changing(conversation):
             parent, before = await self._load(conversation)
             await self._store.touch(conversation, said)
             await self._save(conversation, parent, (*before, *messages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -67,6 +69,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         connection: aiosqlite.Connection | None = None
@@ -104,6 +107,10 @@ class Store:
         if owner is not None and owner != conversation.owner:
             raise InvalidInput(_FOREIGN)
         return checkpoint_id if owner is not None else None
+
+    def changing(self, conversation: Conversation) -> asyncio.Lock:
+        """Hold it while reading, changing and storing a conversation: the user may have it open twice."""
+        return self._changing.setdefault(conversation.id, asyncio.Lock())
 
     async def touch(self, conversation: Conversation, said: str = "") -> None:
         """List the conversation as used just now; the first words the user ``said`` become its title.
