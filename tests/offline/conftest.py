@@ -102,9 +102,10 @@ async def server(recogniser: FakeRecogniser, voice: FakeVoice) -> AsyncIterator[
         yield running
 
 
-def connect(server: OfflineServer, path: str, key: str | None = "any", **query: Any) -> websockets.connect:
-    """A plain websocket client on a path of the server."""
-    url = server.url.replace("http", "ws") + path + "?" + urlencode(query, doseq=True)
+def connect(server: OfflineServer | str, path: str, key: str | None = "any", **query: Any) -> websockets.connect:
+    """A plain websocket client on a path of the server (or of its URL)."""
+    base = server if isinstance(server, str) else server.url
+    url = base.replace("http", "ws") + path + "?" + urlencode(query, doseq=True)
     headers = {} if key is None else {"xi-api-key": key}
     return websockets.connect(url, additional_headers=headers, proxy=None, close_timeout=1)
 

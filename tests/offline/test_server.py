@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, close_code, connect, said, tell
+from tests.voices import flite, padded
+from voice_agents.audio import first_audible, from_bytes, to_bytes
 from voice_agents.errors import ConfigurationError, VoiceAgentError
 from voice_agents.offline.__main__ import main
 from voice_agents.offline.brain import Brain
@@ -135,3 +140,53 @@ def test_the_server_alone_ends_politely_when_asked_to() -> None:
         assert any(f"ELEVENLABS_BASE_URL={url}" in hint for hint in hints)
         alone.terminate()
         assert alone.wait(ENDS_S) == 0
+
+
+# with the real engines
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[str]:
+    with EmbeddedServer() as url:
+        yield url
+
+
+async def test_a_spoken_phrase_is_transcribed(embedded: str) -> None:
+    speech = to_bytes(padded(flite("what time is it"), before_s=0.3, after_s=0.5))
+    query = {"model_id": "scribe_v2_realtime", "audio_format": "pcm_16000"}
+    async with connect(embedded, "/v1/speech-to-text/realtime", **query) as client:
+        for begin in range(0, len(speech), 3200):
+            await send_audio(client, speech[begin : begin + 3200], commit=False)
+        await send_audio(client, b"", commit=True)
+        heard = await said(client)
+        while heard["message_type"] != "committed_transcript":
+            heard = await said(client)
+    assert heard["text"] == "what time is it"
+
+
+async def test_a_sentence_is_spoken_with_its_words_in_time(embedded: str) -> None:
+    query = {"output_format": "pcm_24000", "auto_mode": "true", "sync_alignment": "true"}
+    text = "Hello there, how are you today? "
+    spoken, starts_ms, audio = "", [], b""
+    async with connect(embedded, "/v1/text-to-speech/offline-en-us/multi-stream-input", **query) as client:
+        await tell(client, text=text, context_id="t")
+        await tell(client, context_id="t", close_context=True)
+        while not (message := await said(client))["isFinal"]:
+            alignment = message["alignment"] or {"chars": [], "charStartTimesMs": []}
+            spoken += "".join(alignment["chars"])
+            starts_ms += [len(audio) / 48 + start for start in alignment["charStartTimesMs"]]
+            audio += base64.b64decode(message["audio"])
+    assert spoken == text
+    assert starts_ms == sorted(starts_ms)
+    assert first_audible(from_bytes(audio)) is not None
+    assert 1000 < starts_ms[text.index("today")] < len(audio) / 48
+
+
+async def send_audio(client: ClientConnection, audio: bytes, *, commit: bool) -> None:
+    await tell(
+        client,
+        message_type="input_audio_chunk",
+        audio_base_64=base64.b64encode(audio).decode(),
+        commit=commit,
+        sample_rate=16_000,
+    )
