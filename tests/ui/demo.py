@@ -34,7 +34,7 @@ async def voices() -> list[tuple[str, str]]:
 if __name__ == "__main__":
     settings = Settings().with_offline("http://127.0.0.1:1")
     registry = SessionRegistry(make_session)
-    spec = sandwich_tab(("What time is it in Tokyo?", "Roll two dice", "What can you do?"), voices)
+    spec = sandwich_tab(("What time is it in Tokyo?", "Roll two dice", "What can you do?"), voices, "r")
     page = build_page(settings, registry, [spec], no_history)
     page.launch(
         server_name="127.0.0.1",

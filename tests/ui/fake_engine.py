@@ -32,7 +32,7 @@ from voice_agents.events import (
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.latency import TurnLatency
 
-HEARD = "what time is it in tokyo".split()
+HEARD = ["what", "time", "is", "it", "in", "tokyo"]
 ANSWER = "It is ten past nine in the evening in Tokyo, <b>Japan</b>. Is there *anything* else you would like to know?"
 FRAME = OUTPUT_RATE // 50
 LEAD_S = 0.12
@@ -56,6 +56,7 @@ class FakeSession:
         self.conversation = conversation
         self.turns = turns
         self.voice = ""
+        self.speaking = True
         self.heard_samples = 0
         self._epoch = 0
         self._turn = 0
@@ -122,6 +123,9 @@ class FakeSession:
 
     def set_voice(self, voice: str) -> None:
         self.voice = voice
+
+    def set_speaking(self, speaking: bool) -> None:
+        self.speaking = speaking
 
     def _put(self, kind: type[Event], **values: object) -> None:
         self._out.put(kind(turn=self._turn, at=self._loop.time(), **values))

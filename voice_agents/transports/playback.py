@@ -1,4 +1,4 @@
-"""Puts an answer's samples on the wire at once and takes them back at once: the last queue that could hold something stale."""
+"""Puts an answer's samples on the wire at once, and takes back at once what has not left yet."""
 
 from __future__ import annotations
 

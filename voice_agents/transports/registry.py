@@ -27,7 +27,7 @@ class SessionRequest:
 
     kind: str
     conversation: Conversation
-    turns: TurnSettings = TurnSettings()
+    turns: TurnSettings = field(default_factory=TurnSettings)
     voice: str = ""
 
 
@@ -125,7 +125,7 @@ class LiveSession:
         """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up."""
         earlier, self._call = self._call, call
         self.listen(call)
-        self._sign_of_life()
+        self.do(lambda session: session.set_speaking(True))
         if earlier is not None and earlier is not call:
             self._listeners.remove(earlier)
             earlier.ended(Ending.REPLACED)
@@ -193,6 +193,7 @@ class LiveSession:
 
     def _opened(self, session: Session) -> None:
         self._open = True
+        session.set_speaking(self.in_call)
         while self._early_audio:
             session.push_audio(self._early_audio.popleft())
         for action in self._waiting:

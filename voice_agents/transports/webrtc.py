@@ -16,8 +16,8 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
 from voice_agents.transports.ice import DIRECT, relays
-from voice_agents.transports.registry import Ending, LiveSession
 from voice_agents.transports.playback import WIRE_RATE, Playback
+from voice_agents.transports.registry import Ending, LiveSession
 
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
 """Wishes, not demands: a device that lacks one of them is used all the same."""
@@ -92,11 +92,16 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
                 await self.wait_for_args()
             live = await self._open_call(self.latest_args[2:])
         except TimeoutError:
-            return self._hang_up("The page did not answer. Please reload it and press Record again.")
+            self._hang_up("The page did not answer. Please reload it and press Record again.")
         except VoiceAgentError as error:
-            return self._hang_up(str(error))
+            self._hang_up(str(error))
+        else:
+            await self._begin(live)
+
+    async def _begin(self, live: LiveSession) -> None:
         if self._over.is_set():
-            return await live.end(Ending.LEFT)
+            await live.end(Ending.LEFT)
+            return
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
         self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)
         self._microphone = Resampler(WIRE_RATE, live.session.input_rate)

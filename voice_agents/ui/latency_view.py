@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from voice_agents.turns.latency import LatencyHistory, TurnLatency
 
-EMPTY = '<p class="va-quiet">The first answer will show here where its time went.</p>'
+EMPTY = '<div class="va-panel va-quiet">Where the time of an answer went will be shown here.</div>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class _Bar:
 
 
 _BARS = (
-    _Bar("Endpointing", "your last sound until the turn was taken; lighter: the silence waited for", "endpointing", "silence"),
-    _Bar("Transcription", "turn taken until the final transcript", "transcription"),
+    _Bar("Endpointing", "your last sound → turn taken; lighter: the silence waited for", "endpointing", "silence"),
+    _Bar("Transcription", "turn taken → final transcript", "transcription"),
     _Bar("Tools", "time in tools before the answer", "tools"),
-    _Bar("First token", "final transcript until the first word of the answer was written", "first_token"),
-    _Bar("First sentence", "first token until the first text went to speech; lighter: waiting for the model", "first_sentence", "text_wait"),
-    _Bar("First audio", "text handed over until the first audible sample", "first_audio"),
-    _Bar("Playout", "that sample until it left for your browser", "playout"),
-)  # fmt: skip
+    _Bar("First token", "final transcript → first word of the answer written", "first_token"),
+    _Bar("First sentence", "first token → first text to speech; lighter: the model", "first_sentence", "text_wait"),
+    _Bar("First audio", "text handed over → first audible sample", "first_audio"),
+    _Bar("Playout", "that sample → sent to your browser", "playout"),
+)
 
 
 def waterfall(last: TurnLatency | None, history: LatencyHistory) -> str:
@@ -40,16 +40,16 @@ def waterfall(last: TurnLatency | None, history: LatencyHistory) -> str:
     for bar, value in shown:
         rows.append(_row(bar, last, medians, start, total))
         start += value
+    sums = (
+        ("Voice to voice", "your last sound → the answer's first", last.voice_to_voice, medians.voice_to_voice),
+        ("Overhead", "neither silence, nor tools, nor a provider: ours", last.overhead, medians.overhead),
+    )
     count = f"median of {len(history)}" if len(history) > 1 else "median"
     return (
-        '<table class="va-waterfall"><thead><tr><th scope="col">Last turn</th><th></th>'
-        f'<th scope="col">ms</th><th scope="col">{count}</th></tr></thead><tbody>'
-        + "".join(rows)
-        + "</tbody><tfoot>"
-        + _total("Voice to voice", "your last sound until the answer's first", last.voice_to_voice, medians.voice_to_voice)
-        + _total("Overhead", "the part that is neither silence, nor tools, nor a provider", last.overhead, medians.overhead)
-        + "</tfoot></table>"
-    )  # fmt: skip
+        '<div class="va-panel"><table class="va-waterfall"><thead><tr><th scope="col" colspan="2">Last turn</th>'
+        f'<th scope="col">ms</th><th scope="col">{count}</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(_sum(*figures) for figures in sums)}</tfoot></table></div>"
+    )
 
 
 def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total: float) -> str:
@@ -59,12 +59,12 @@ def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total
     lighter = f'<i style="width:{min(100.0, 100 * part / value):.1f}%"></i>' if part and value else ""
     return (
         f'<tr title="{bar.means}"><th scope="row">{bar.name}</th><td class="va-track">'
-        f'<span class="va-bar va-{bar.field}" style="left:{min(left, 99.4):.1f}%;width:{width:.1f}%">{lighter}</span></td>'
-        f"<td>{_ms(value)}</td><td>{_ms(getattr(medians, bar.field))}</td></tr>"
+        f'<span class="va-bar va-{bar.field}" style="left:{min(left, 99.4):.1f}%;width:{width:.1f}%">{lighter}</span>'
+        f"</td><td>{_ms(value)}</td><td>{_ms(getattr(medians, bar.field))}</td></tr>"
     )
 
 
-def _total(name: str, means: str, value: float | None, middle: float | None) -> str:
+def _sum(name: str, means: str, value: float | None, middle: float | None) -> str:
     return (
         f'<tr title="{means}"><th scope="row" colspan="2">{name}</th><td>{_ms(value)}</td><td>{_ms(middle)}</td></tr>'
     )

@@ -15,7 +15,7 @@ from voice_agents.ui.theme import CSS, SCRIPT, theme
 from voice_agents.ui.voice_tab import TabSpec, lay_out
 from voice_agents.ui.wiring import Wiring, draw
 
-HEADER = "<h1>Voice Agents</h1><p>AI-powered voice interactions with two powerful architectures</p>"
+TITLE = "Voice Agents"
 
 
 def build_page(
@@ -23,19 +23,24 @@ def build_page(
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     desk = Desk(registry, load_history)
-    with gr.Blocks(title="Voice Agents", theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
+    with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()
-        gr.HTML(HEADER, elem_classes="va-header", padding=False)
+        gr.HTML(_header(len(tabs)), elem_classes="va-header", padding=False)
         wirings = []
         with gr.Tabs():
             for spec in tabs:
-                with gr.Tab(spec.label, id=spec.kind):
+                with gr.Tab(spec.title, id=spec.kind):
                     wiring = Wiring(spec, lay_out(spec, settings), desk, settings.turns, identity)
                     wiring.connect()
                     wirings.append(wiring)
         _on_arrival(page, desk, wirings, identity)
     page.queue(default_concurrency_limit=None, api_open=False)
     return page
+
+
+def _header(architectures: int) -> str:
+    which = " with two powerful architectures" if architectures == 2 else ""
+    return f"<h1>{TITLE}</h1><p>AI-powered voice interactions{which}</p>"
 
 
 def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity: Any) -> None:

@@ -10,15 +10,17 @@ from voice_agents.ui.voice_tab import ListVoices, TabSpec
 KIND = "sandwich"
 
 
-def sandwich_tab(examples: Sequence[str] = (), list_voices: ListVoices | None = None) -> TabSpec:
-    """The tab; ``examples`` are phrases the agent understands."""
+def sandwich_tab(
+    examples: Sequence[str] = (), list_voices: ListVoices | None = None, default_voice: str = ""
+) -> TabSpec:
+    """The tab; ``examples`` are phrases the agent understands, ``default_voice`` is the configured voice's id."""
     return TabSpec(
         kind=KIND,
-        label="Sandwich",
-        title="Sandwich Mode",
+        title="Sandwich",
         description="STT → Agent → TTS architecture: your speech becomes text, an agent with tools and memory answers "
         "it, and the answer is spoken while it is still being written.",
         roles=(Role.STT, Role.CHAT, Role.TTS),
         examples=examples,
         list_voices=list_voices,
+        default_voice=default_voice,
     )

@@ -1,4 +1,4 @@
-"""How the page looks: system fonts only, light and dark, a phone and a laptop; and what it may load: nothing foreign."""
+"""How the page looks, with system fonts only, in light and dark; and what it may load: nothing from elsewhere."""
 
 from __future__ import annotations
 

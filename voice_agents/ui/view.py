@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.events import (
-    AgentAudio,
     AgentResumed,
     AgentText,
     Event,
@@ -107,8 +106,6 @@ class ConversationView:
     def apply(self, event: Event) -> None:
         """The next event of the running session."""
         match event:
-            case AgentAudio():
-                pass
             case StatusChanged(status=status):
                 self.status = status
             case UserTranscript():
@@ -117,16 +114,21 @@ class ConversationView:
                 self._answered(event)
             case ToolCalled() | ToolReturned():
                 self._used_tool(event)
+            case Notice(level=level, text=text):
+                self.say(level, text)
+            case Failed(error=error):
+                self.say("error", str(error))
+            case _:
+                self._went_on(event)
+
+    def _went_on(self, event: Event) -> None:
+        match event:
             case AgentResumed():
                 self._drop_ghosts()
             case Interrupted():
                 self._cut(event)
             case TurnDone():
                 self._finished(event)
-            case Notice(level=level, text=text):
-                self.say(level, text)
-            case Failed(error=error):
-                self.say("error", str(error))
 
     def _heard_user(self, event: UserTranscript) -> None:
         turn, text = self._before + event.turn, event.text.strip()

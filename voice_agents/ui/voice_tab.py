@@ -31,13 +31,14 @@ class TabSpec:
     """What makes one tab different from another. ``kind`` is its name in element ids and session requests."""
 
     kind: str
-    label: str
     title: str
     description: str
     roles: Sequence[Role]
     examples: Sequence[str] = ()
     """Phrases to try; a click sends one as a typed turn."""
     list_voices: ListVoices | None = None
+    default_voice: str = ""
+    """The id of the voice an agent has when nobody chose one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def lay_out(spec: TabSpec, settings: Settings) -> Parts:
 
 def _about(spec: TabSpec, settings: Settings) -> str:
     return (
-        f"<h2>{escape(spec.title)}</h2><p>{escape(spec.description)}</p>"
+        f"<h2>{escape(spec.title)} Mode</h2><p>{escape(spec.description)}</p>"
         + status.badges(settings, spec.roles)
         + status.offline_note(settings, spec.roles)
     )
@@ -134,11 +135,14 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
 
 
 def _latency(spec: TabSpec) -> Component:
-    return gr.HTML(elem_id=f"{spec.kind}-latency", elem_classes="va-panel", padding=False)
+    return gr.HTML(elem_id=f"{spec.kind}-latency", padding=False)
 
 
 def _conversation(spec: TabSpec) -> dict[str, Component]:
     kind = spec.kind
+    with gr.Row(elem_classes="va-heading"):
+        gr.HTML("<h3>Conversation</h3>", padding=False)
+        new = gr.Button("New conversation", size="sm", elem_id=f"{kind}-new")
     banner = gr.HTML(elem_id=f"{kind}-banner", padding=False)
     chat = gr.Chatbot(
         type="messages",
@@ -167,7 +171,6 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         stop = gr.Button("Stop", scale=1, min_width=72, elem_id=f"{kind}-stop")
     with gr.Row(elem_classes="va-examples"):
         examples = [gr.Button(phrase, size="sm") for phrase in spec.examples]
-        new = gr.Button("New conversation", size="sm", variant="stop", elem_id=f"{kind}-new")
     return {
         "banner": banner, "chat": chat, "text": text, "send": send, "stop": stop, "examples": examples, "new": new,
     }  # fmt: skip

@@ -27,7 +27,10 @@ VOICES_TIMEOUT_S = 8.0
 Drawing = list[Any]
 """New values of ``Parts.drawn``."""
 
-_HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": None}
+_HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
+_CALL_STARTED = "(id) => { voiceAgents.callStarted(); return [id]; }"
+_CALL_STOPPED = "(id) => { voiceAgents.callStopped(); return [id]; }"
+_TELL_MODE = f"(id, s, m) => {{ voiceAgents.setPushToTalk(m === '{TurnMode.PUSH_TO_TALK}'); return [id, s, m]; }}"
 
 
 def draw(sheet: Sheet) -> Drawing:
@@ -66,13 +69,16 @@ class Wiring:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
         if self.spec.list_voices is None:
             return gr.skip()
+        chosen = self.spec.default_voice
         try:
             async with asyncio.timeout(VOICES_TIMEOUT_S):
                 found = list(await self.spec.list_voices())
         except (VoiceAgentError, TimeoutError) as error:
             reason = str(error) or "The provider did not answer in time."
-            return gr.Dropdown([("Default", "")], value="", info=f"The voices could not be listed. {reason}")
-        return gr.Dropdown(found, value=found[0][1] if found else None, info=None)
+            return gr.Dropdown([("Default", chosen)], value=chosen, info=f"The voices could not be listed. {reason}")
+        if chosen not in [voice for _, voice in found]:
+            found.insert(0, ("Default", chosen))
+        return gr.Dropdown(found, value=chosen, info=None)
 
     def _connect_call(self) -> None:
         parts = self.parts
@@ -89,9 +95,7 @@ class Wiring:
             js="(id) => { voiceAgents.callStarted(); return [id]; }",
             **_HIDDEN,
         )
-        parts.mic.stop_recording(
-            self._hang_up, [self.identity], js="(id) => { voiceAgents.callStopped(); return [id]; }", **_HIDDEN
-        )
+        parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED, **_HIDDEN)
         parts.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
     def _connect_typing(self) -> None:
@@ -114,7 +118,7 @@ class Wiring:
             self._set_mode,
             turns,
             [parts.release, parts.patience],
-            js=f"(id, s, mode) => {{ voiceAgents.setPushToTalk(mode === '{TurnMode.PUSH_TO_TALK}'); return [id, s, mode]; }}",
+            js=_TELL_MODE,
             **_HIDDEN,
         )
         parts.voice.input(self._set_voice, [self.identity, parts.voice], **_HIDDEN)
