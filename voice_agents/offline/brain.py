@@ -144,17 +144,17 @@ def _spoken(step: Step, tools: Collection[str], results: list[tuple[str, str]]) 
         return step.text
     at = next((at for at, (name, _) in enumerate(results) if name == step.tool), None)
     if at is not None:
-        return _result(results.pop(at)[1], step.lead)
+        return _result(results.pop(at)[1])
     if step.tool in tools:
         return ""
     return f"I can not do that here, because the tool {step.tool.replace('_', ' ')} is not switched on."
 
 
-def _result(text: str, lead: str = "") -> str:
+def _result(text: str) -> str:
     """A tool's answer as it is spoken; what went wrong in plain words."""
     text = text.strip()
     if not _IS_ERROR.match(text):
-        return f"{lead}{text}" if text else "That is done."
+        return text or "That is done."
     reason = _ERROR_WRAPPING.sub("", text).strip()
     return f"Sorry, that did not work. {reason[:1].upper()}{reason[1:]}".strip()
 

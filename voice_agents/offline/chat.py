@@ -1,12 +1,227 @@
-"""OpenAI and Azure chat completions, streamed and whole, answered by the rule-based model."""
+"""OpenAI and Azure chat completions, streamed and whole, answered by the rule-based model.
+
+Streamed chunks: the role, one per token or piece of a tool call, the finish reason, the usage if asked for, ``[DONE]``.
+"""
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import Any
 
-from voice_agents.offline.services import Services
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from voice_agents.offline.bodies import faulty_body
+from voice_agents.offline.brain import Reply, ToolCall
+from voice_agents.offline.chat_request import ChatRequest, Refused, error_body, parse
+from voice_agents.offline.faults import Fault, Service
+from voice_agents.offline.services import Pace, Services
+
+MODEL = "offline-agent"
+"""The name the models list gives; requests may use any."""
+
+RETRY_AFTER_S = 1
+"""What a refusal with 429 or 503 says."""
+
+_TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+$")
+_ARGUMENTS_PIECE = 16
+_FINGERPRINT = "fp_offline"
+_MALFORMED = b'data: {"id":"chatcmpl-\n\n'
+
+_REFUSALS = {
+    401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
+    403: ("You do not have access to this model.", "invalid_request_error", "permission_denied"),
+    404: ("The requested resource does not exist.", "invalid_request_error", "not_found"),
+    429: ("Rate limit reached for requests. Please try again in 1s.", "requests", "rate_limit_exceeded"),
+    503: ("The server is overloaded, please try again later.", "server_error", "server_overloaded"),
+}
+_SERVER_ERROR = ("The server had an error while processing your request. Sorry about that!", "server_error", None)
+_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 
 
 def routes(services: Services) -> list[BaseRoute]:
-    """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``."""
-    raise NotImplementedError
+    """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
+
+    All need a key, any (401 without). Faults and pace are those of ``services`` when a request comes.
+    ``/v1/models`` is ElevenLabs' too and is left to it.
+    """
+    chat = _Chat(services)
+    return [
+        Route("/v1/chat/completions", chat.complete, methods=["POST"]),
+        Route("/openai/v1/chat/completions", chat.complete, methods=["POST"]),
+        Route("/openai/deployments/{deployment}/chat/completions", chat.complete, methods=["POST"]),
+        Route("/openai/v1/models", chat.models),
+        Route("/openai/models", chat.models),
+    ]
+
+
+class _Chat:
+    """The endpoints; faults of the service ``chat`` strike completions, a chunk of a stream counts as a message."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def models(self, request: Request) -> Response:
+        """The one model."""
+        if not _has_key(request):
+            return _unauthorized()
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "offline"}
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def complete(self, request: Request) -> Response:
+        """A completion, as one JSON object or as a stream of events."""
+        received = time.monotonic()
+        faults = self._services.faults.begin(Service.CHAT)
+        if faults.refusal:
+            return _refusal(faults.refusal)
+        if not _has_key(request):
+            return _unauthorized()
+        try:
+            asked = parse(await request.body(), request.path_params.get("deployment"))
+        except Refused as error:
+            return JSONResponse(error.body, error.status)
+        reply = self._services.brain.reply(asked.messages, asked.tools)
+        if asked.one_call:
+            reply = Reply(reply.text, reply.tool_calls[:1])
+        completion = _Completion(asked, reply)
+        events = self._paced(completion, received)
+        pieces = _stream(completion, events) if asked.stream else _whole(completion, events)
+        malformed = _MALFORMED if asked.stream else b'{"id":"chatcmpl-'
+        body = faulty_body(pieces, faults, request.scope, malformed=malformed, error=_error_event)
+        return StreamingResponse(body, media_type="text/event-stream" if asked.stream else "application/json")
+
+    async def _paced(self, completion: _Completion, received: float) -> AsyncGenerator[dict[str, Any], None]:
+        """The deltas, each when its time has come; the event loop gets its turn after every one."""
+        pace: Pace = self._services.pace
+        due = received + pace.chat_first_token_s
+        with self._services.connections.opened(Service.CHAT):
+            for delta in completion.deltas():
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                yield delta
+                due += pace.chat_token_s
+
+
+class _Completion:
+    """One answer in the vendor's words."""
+
+    def __init__(self, asked: ChatRequest, reply: Reply) -> None:
+        self._asked = asked
+        self._reply = reply
+        self._frame = {
+            "id": f"chatcmpl-{uuid.uuid4().hex[:29]}",
+            "created": int(time.time()),
+            "model": asked.model,
+            "system_fingerprint": _FINGERPRINT,
+        }
+        self.finish_reason = "tool_calls" if reply.tool_calls else "stop"
+
+    def deltas(self) -> Iterator[dict[str, Any]]:
+        """The answer token by token, then its tool calls: id and name first, then the arguments in pieces."""
+        for token in _TOKEN.findall(self._reply.text):
+            yield {"content": token}
+        for index, call in enumerate(self._reply.tool_calls):
+            yield {"tool_calls": [{"index": index, **_call(call, "")}]}
+            arguments = json.dumps(dict(call.arguments))
+            for start in range(0, len(arguments), _ARGUMENTS_PIECE):
+                piece = arguments[start : start + _ARGUMENTS_PIECE]
+                yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+    def chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
+        """A chunk of the stream as an event."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._event([choice], None)
+
+    def usage_chunk(self) -> bytes:
+        """The last chunk, if usage was asked for; else nothing."""
+        return self._event([], self.usage) if self._asked.include_usage else b""
+
+    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes:
+        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": choices}
+        return _event(chunk | {"usage": usage} if self._asked.include_usage else chunk)
+
+    def whole(self) -> bytes:
+        """The answer as one JSON object."""
+        message: dict[str, Any] = {"role": "assistant", "content": self._reply.text or None, "refusal": None}
+        if self._reply.tool_calls:
+            message["tool_calls"] = [_call(call, json.dumps(dict(call.arguments))) for call in self._reply.tool_calls]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        body = {**self._frame, "object": "chat.completion", "choices": [choice], "usage": self.usage}
+        return json.dumps(body).encode()
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Tokens as they are cut here, a little fewer than a real tokeniser counts."""
+        prompt = sum(len(_TOKEN.findall(message.text)) for message in self._asked.messages)
+        answer = sum(1 for _ in self.deltas())
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": answer,
+            "total_tokens": prompt + answer,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        }
+
+
+async def _stream(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    """The events of a stream; the role leaves with the first token, as it does at the vendor."""
+    role = {"role": "assistant", "content": "", "refusal": None}
+    first = True
+    async for delta in deltas:
+        if first:
+            yield completion.chunk(role)
+            first = False
+        yield completion.chunk(delta)
+    yield completion.chunk({}, completion.finish_reason)
+    if usage := completion.usage_chunk():
+        yield usage
+    yield b"data: [DONE]\n\n"
+
+
+async def _whole(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    """The whole answer, when its last token is due."""
+    async for _ in deltas:
+        pass
+    yield completion.whole()
+
+
+def _event(data: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+def _error_event(name: str) -> bytes:
+    """An error in the middle of a stream, with this code."""
+    message, kind, _ = _SERVER_ERROR
+    return _event(error_body(message, kind, None, name))
+
+
+def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _has_key(request: Request) -> bool:
+    """Whether there is a key, as OpenAI (bearer) or Azure (``api-key``) take it."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return bool((kind.lower() == "bearer" and token.strip()) or request.headers.get("api-key", "").strip())
+
+
+def _unauthorized() -> Response:
+    message = (
+        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+        "(i.e. Authorization: Bearer YOUR_KEY)."
+    )
+    return JSONResponse(error_body(message, "invalid_request_error"), 401)
+
+
+def _refusal(fault: Fault) -> Response:
+    """The vendor's error of this status; the fault's name replaces the error code (``insufficient_quota``)."""
+    message, kind, code = _REFUSALS.get(fault.status, _SERVER_ERROR)
+    if fault.name == "insufficient_quota":
+        message, kind = _QUOTA, fault.name
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if fault.status in (429, 503) else None
+    return JSONResponse(error_body(message, kind, None, fault.name or code), fault.status, headers)

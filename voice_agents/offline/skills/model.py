@@ -18,11 +18,10 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A tool to be called; its result is said, after ``lead``."""
+    """A tool to be called; its result is said."""
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    lead: str = ""
 
 
 Step = Say | Use

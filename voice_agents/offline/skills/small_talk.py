@@ -191,7 +191,7 @@ SKILLS = (
             "who made you",
         ),
         _who,
-        ("Who are you?", "Are you real?", "What's your name?"),
+        ("Are you real?", "Who are you?", "What's your name?"),
         typed=("are you (an ai | a human | a bot | a machine | a language model | alive | there a person)",),
         demo=True,
     ),

@@ -10,11 +10,7 @@ HOW_LONG = "For how long shall I set the timer?"
 
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     places = [slots[slot] for slot in ("place", "city") if slot in slots]
-    return tuple(Use("get_time", {"place": place}) for place in places or [HERE])
-
-
-HERE = "here"
-"""The place given to the time tool when none was named."""
+    return tuple(Use("get_time", {"place": place}) for place in places or [""])
 
 
 def _calculate(slots: Slots, talk: Talk) -> Step:
@@ -40,7 +36,7 @@ def _set_timer(slots: Slots, talk: Talk) -> Step:
     label = slots.get("label", slots.get("errand", ""))
     if "duration" not in slots:
         return Say(HOW_LONG)
-    return Use("set_timer", {"seconds": slots["duration"], "label": label}, lead="Sure. ")
+    return Use("set_timer", {"seconds": slots["duration"], "label": label})
 
 
 def _bare_duration(slots: Slots, talk: Talk) -> Step:
@@ -58,7 +54,7 @@ def _cancel_timers(slots: Slots, talk: Talk) -> Step:
 
 
 def _save_note(slots: Slots, talk: Talk) -> Step:
-    return Use("save_note", {"text": slots["errand"]}, lead="Sure. ")
+    return Use("save_note", {"text": slots["errand"]})
 
 
 def _list_notes(slots: Slots, talk: Talk) -> Step:
