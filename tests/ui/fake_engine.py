@@ -179,7 +179,7 @@ class FakeSession:
             heard = " ".join(words[: int(played * len(words))])
             self._out.put(Interrupted(turn=turn, at=0, heard_text=heard))
             self._done(turn, heard)
-            self._status(Status.LISTENING)
+            self._status(Status.HEARING if self._speaking else Status.LISTENING)
             raise
 
     def _done(self, turn: int, heard: str) -> None:

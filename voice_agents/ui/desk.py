@@ -136,7 +136,7 @@ class Desk:
         return known
 
     async def open(self, request: SessionRequest) -> LiveSession:
-        """The live session this request asks for. Its sheet shows it, and the VoiceAgentError raised where there is none."""
+        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised."""
         sheet = await self.sheet(request.conversation)
         try:
             live = await self.registry.open(request)

@@ -15,15 +15,15 @@ class _Bar:
     means: str
     field: str
     part: str = ""
-    """Another figure that is a part of this one and is drawn lighter, at its start."""
+    """Another figure that is a part of this one and is drawn paler, at its start."""
 
 
 _BARS = (
-    _Bar("Endpointing", "your last sound → turn taken; lighter: the silence waited for", "endpointing", "silence"),
+    _Bar("Endpointing", "your last sound → turn taken; paler: the silence waited for", "endpointing", "silence"),
     _Bar("Transcription", "turn taken → final transcript", "transcription"),
     _Bar("Tools", "time in tools before the answer", "tools"),
     _Bar("First token", "final transcript → first word of the answer written", "first_token"),
-    _Bar("First sentence", "first token → first text to speech; lighter: the model", "first_sentence", "text_wait"),
+    _Bar("First sentence", "first token → first text to speech; paler: the model", "first_sentence", "text_wait"),
     _Bar("First audio", "text handed over → first audible sample", "first_audio"),
     _Bar("Playout", "that sample → sent to your browser", "playout"),
 )
@@ -56,10 +56,10 @@ def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total
     value = getattr(last, bar.field)
     left, width = 100 * start / total, max(100 * value / total, 0.6)
     part = getattr(last, bar.part) if bar.part else None
-    lighter = f'<i style="width:{min(100.0, 100 * part / value):.1f}%"></i>' if part and value else ""
+    paler = f'<i style="width:{min(100.0, 100 * part / value):.1f}%"></i>' if part and value else ""
     return (
         f'<tr title="{bar.means}"><th scope="row">{bar.name}</th><td class="va-track">'
-        f'<span class="va-bar va-{bar.field}" style="left:{min(left, 99.4):.1f}%;width:{width:.1f}%">{lighter}</span>'
+        f'<span class="va-bar va-{bar.field}" style="left:{min(left, 99.4):.1f}%;width:{width:.1f}%">{paler}</span>'
         f"</td><td>{_ms(value)}</td><td>{_ms(getattr(medians, bar.field))}</td></tr>"
     )
 

@@ -26,7 +26,12 @@ def theme() -> gr.themes.Base:
     """Gradio's plain theme with local fonts, rounder corners and one accent colour."""
     return gr.themes.Default(
         primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=_SANS, font_mono=_MONO, radius_size="lg"
-    ).set(body_background_fill="*neutral_50", block_shadow="none", block_label_background_fill="transparent")
+    ).set(
+        body_background_fill="*neutral_50",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        block_shadow="none",
+    )
 
 
 def only_own_sources() -> Middleware:

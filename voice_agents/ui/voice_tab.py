@@ -23,7 +23,10 @@ ListVoices = Callable[[], Awaitable[Sequence[Voice]]]
 Component = Any
 """A gradio component (gradio is not typed strictly)."""
 
-NO_MICROPHONE = "This browser gives no microphone to this address: open the page over https, or on localhost. Typing works all the same."
+NO_MICROPHONE = (
+    "This browser gives no microphone to this address: open the page over https, or on localhost. "
+    "Typing works all the same."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,11 @@ def lay_out(spec: TabSpec, settings: Settings) -> Parts:
     """Build the tab inside the current gr.Blocks context."""
     gr.HTML(_about(spec, settings), elem_classes="va-about", padding=False)
     with gr.Row(elem_classes="va-columns"):
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=2, min_width=300, elem_classes="va-side"):
             call = _call(spec, settings)
             figures = {"latency": _latency(spec)}
             controls = _controls(spec, settings)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=320, elem_classes="va-main"):
             conversation = _conversation(spec)
     return Parts(**call, **figures, **controls, **conversation)
 
@@ -112,7 +115,7 @@ def _call(spec: TabSpec, settings: Settings) -> dict[str, Component]:
 
 def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
     kind = spec.kind
-    with gr.Group():
+    with gr.Group(elem_classes="va-controls"):
         voice = gr.Dropdown(
             [], value=None, label="Voice", elem_id=f"{kind}-voice", visible=spec.list_voices is not None
         )
@@ -135,7 +138,7 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
 
 
 def _latency(spec: TabSpec) -> Component:
-    return gr.HTML(elem_id=f"{spec.kind}-latency", padding=False)
+    return gr.HTML(elem_id=f"{spec.kind}-latency", elem_classes="va-figures", padding=False)
 
 
 def _conversation(spec: TabSpec) -> dict[str, Component]:
@@ -143,7 +146,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
     with gr.Row(elem_classes="va-heading"):
         gr.HTML("<h3>Conversation</h3>", padding=False)
         new = gr.Button("New conversation", size="sm", elem_id=f"{kind}-new")
-    banner = gr.HTML(elem_id=f"{kind}-banner", padding=False)
+    banner = gr.HTML(elem_id=f"{kind}-banner", elem_classes="va-notices", padding=False)
     chat = gr.Chatbot(
         type="messages",
         elem_id=f"{kind}-chat",
@@ -168,7 +171,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
             min_width=140,
         )
         send = gr.Button("Send", variant="primary", scale=1, min_width=72, elem_id=f"{kind}-send")
-        stop = gr.Button("Stop", scale=1, min_width=72, elem_id=f"{kind}-stop")
+        stop = gr.Button("Interrupt", scale=1, min_width=72, elem_id=f"{kind}-stop")
     with gr.Row(elem_classes="va-examples"):
         examples = [gr.Button(phrase, size="sm") for phrase in spec.examples]
     return {

@@ -92,7 +92,7 @@ class Wiring:
             self._follow_call,
             [self.identity],
             parts.drawn,
-            js="(id) => { voiceAgents.callStarted(); return [id]; }",
+            js=_CALL_STARTED,
             **_HIDDEN,
         )
         parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED, **_HIDDEN)
