@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,17 +25,6 @@ from voice_agents.conversation.agent import GAVE_UP, MODEL_CALLS_MAX, AgentTurn,
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with Store(tmp_path / "data" / "talk.sqlite3") as store:
-        yield store
-
-
-@pytest.fixture
-def history(store: Store) -> History:
-    return History(store)
 
 
 async def test_tokens_come_one_by_one_and_the_next_turn_remembers(history: History) -> None:

@@ -61,7 +61,9 @@ def _part_of_day(hour: int) -> str:
 
 
 def _name(place: str) -> str:
-    name = place.strip().rpartition("/")[2].replace("_", " ")
-    if name.casefold() in ("uk", "utc", "gmt"):
-        return name.upper() if name.casefold() != "uk" else "the UK"
+    name = place.partition(",")[0].strip().rpartition("/")[2].replace("_", " ")
+    if name.casefold() in ("utc", "gmt"):
+        return name.upper()
+    if name.casefold().removeprefix("the ") == "uk":
+        return "the UK"
     return name if any(letter.isupper() for letter in name) else name.title()

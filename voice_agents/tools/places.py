@@ -139,6 +139,11 @@ _ZONES = {
 }
 
 
+def all_zones() -> dict[str, str]:
+    """Every place by name with its IANA zone."""
+    return dict(_ZONES)
+
+
 def zone_of(place: str) -> ZoneInfo | None:
     """The zone of a city, a country that has a usual one, or an IANA name ("Asia/Tokyo"); None if unknown."""
     name = _plain(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 # fmt: off
 _ONES = (
@@ -35,7 +36,7 @@ def is_exact(value: float) -> bool:
     """Whether :func:`spell` says the number without rounding."""
     if 1e-5 <= abs(value) < _LARGEST:
         return value == round(value, _decimals(value))
-    return value == float(f"{value:.3e}")
+    return float(value) == float(f"{value:.3e}")
 
 
 def sentence(text: str) -> str:
@@ -61,7 +62,7 @@ def listing(items: Sequence[str]) -> str:
 def duration(seconds: float) -> str:
     """A time span as it is said: ``90`` is "one minute and thirty seconds"; parts of a second only below ten."""
     if seconds < 10 and seconds != int(seconds):
-        return f"{spell(round(seconds, 1))} seconds"
+        return f"{spell(round(seconds, 2))} seconds"
     whole = round(seconds)
     parts = ((whole // 3600, "hour"), (whole // 60 % 60, "minute"), (whole % 60, "second"))
     return listing([count(number, unit) for number, unit in parts if number]) or "zero seconds"
@@ -72,7 +73,7 @@ def digits(text: str) -> str:
     tokens = re.findall(r"[a-z]+|\d+(?:\.\d+)?|[^\sa-z\d]", _hyphens(text.lower()))
     out: list[str] = []
     run: list[str] = []
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in zip_longest(tokens, tokens[1:], fillvalue=""):
         joins = bool(run) and token in ("and", "point") and following in _VALUES
         article = token == "a" and following in _MULTIPLIERS
         if token in _VALUES or token in _MULTIPLIERS or joins or article:

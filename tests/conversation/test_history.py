@@ -1,0 +1,136 @@
+"""What is remembered: by both engines, after a restart, after the process was killed, and opened twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conversation.scripted import agent_of, assert_valid, heard_of, say, scripted, spoken
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+
+ENTRIES = [
+    HistoryEntry(role=Speaker.USER, text="What time is it in Tokyo?"),
+    HistoryEntry(
+        role=Speaker.TOOL, text="It is noon in Tokyo.", name="get_time", args={"place": "Tokyo"}, call_id="call_7"
+    ),
+    HistoryEntry(role=Speaker.TOOL, text="No.", name="flip_coin", call_id="call_8", error=True),
+    HistoryEntry(role=Speaker.AGENT, text="In Tokyo it is", interrupted=True),
+    HistoryEntry(role=Speaker.AGENT, text="Your timer for tea is done."),
+]
+
+
+async def test_what_another_engine_said_is_read_back_and_continued_by_the_agent(history: History) -> None:
+    conversation = Conversation()
+    assert await history.messages(conversation) == []
+    await history.append(conversation, *ENTRIES[:4])
+    await history.append(conversation, ENTRIES[4])
+    assert await history.messages(conversation) == ENTRIES
+
+    model = scripted(["As I said."])
+    await say(agent_of(model, history), conversation, "Again?")
+    assert spoken(model.asked[0][1:])[-3:] == [
+        "agent: In Tokyo it is",
+        "agent: Your timer for tea is done.",
+        "user: Again?",
+    ]
+    assert [entry.text for entry in await history.messages(conversation)][-2:] == ["Again?", "As I said."]
+
+
+async def test_a_restart_forgets_nothing(database: Path) -> None:
+    conversation = Conversation()
+    async with Store(database) as store:
+        history = History(store)
+        await history.append(conversation, *ENTRIES)
+        await say(agent_of(scripted(["Hello Ada."]), history), conversation, "I am Ada.")
+    async with Store(database) as store:
+        history = History(store)
+        entries = await history.messages(conversation)
+        assert entries[:5] == ENTRIES
+        model = scripted(["Ada."])
+        await say(agent_of(model, history), conversation, "Who am I?")
+        assert "user: I am Ada." in spoken(model.asked[0][1:])
+
+
+async def test_two_conversations_at_once_do_not_mix(history: History) -> None:
+    async def talk(name: str) -> None:
+        conversation = Conversation()
+        agent = agent_of(scripted(*([f"{name} {n}"] for n in range(5))), history)
+        for n in range(5):
+            await say(agent, conversation, f"{name} asks {n}")
+        lines = [line for n in range(5) for line in (f"user: {name} asks {n}", f"agent: {name} {n}")]
+        assert spoken(await history.load(conversation)) == lines
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(talk(name) for name in ("ada", "bob", "cleo")))
+
+
+async def test_one_conversation_opened_twice_loses_nothing(store: Store) -> None:
+    conversation = Conversation()
+    left, right = History(store), History(store)
+    agents = [agent_of(scripted(["Left."]), left), agent_of(scripted(["Right."]), right)]
+    turns = [agent.turn(conversation, f"Question {n}") for n, agent in enumerate(agents)]
+    heard = [await heard_of(turn) for turn in turns]
+    await asyncio.gather(
+        *(turn.settle(texts) for turn, texts in zip(turns, heard, strict=True)),
+        *(left.append(conversation, HistoryEntry(role=Speaker.USER, text=f"aside {n}")) for n in range(3)),
+    )
+    messages = await left.load(conversation)
+    assert_valid(messages)
+    assert len(messages) == 7
+    assert messages == await right.load(conversation)
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from tests.conversation.scripted import Probe, agent_of, say, scripted
+from voice_agents.conversation.history import History
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+
+async def main(path, when):
+    async with Store(Path(path)) as store:
+        history, conversation = History(store), Conversation(id="the one", owner="ada")
+        probe = Probe()
+        await say(agent_of(scripted(["Hello Ada."]), history, probe.toolbox()), conversation, "I am Ada.")
+        if when == "in the middle of a turn":
+            script = [("quick", "{}", "a"), ("slow", "{}", "b")]
+            turn = agent_of(scripted(script), history, probe.toolbox()).turn(conversation, "Work.")
+            run = asyncio.create_task(anext(aiter(turn.stream())))
+            await probe.started.wait()
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("when", ["between turns", "in the middle of a turn"])
+async def test_a_killed_process_has_lost_no_finished_turn(database: Path, when: str) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        CHILD,
+        str(database),
+        when,
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            assert (await child.stdout.readline()).strip() == b"ready"
+    finally:
+        child.kill()
+        await child.wait()
+        child.stdout._transport.close()  # type: ignore[attr-defined]
+    async with Store(database) as store:
+        conversation = Conversation(id="the one", owner="ada")
+        model = scripted(["You are Ada."])
+        await say(agent_of(model, History(store)), conversation, "Who am I?")
+        assert spoken(model.asked[0][1:]) == ["user: I am Ada.", "agent: Hello Ada.", "user: Who am I?"]
