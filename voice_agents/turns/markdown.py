@@ -49,3 +49,8 @@ def plain(line: str, *, line_start: bool = True) -> str:
     ):
         line = pattern.sub(replacement, line)
     return " ".join(line.split())
+
+
+def without_emoji(text: str) -> str:
+    """Emoji taken out, nothing put in their place."""
+    return _EMOJI.sub("", text)
