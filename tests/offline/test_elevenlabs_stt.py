@@ -197,7 +197,7 @@ async def test_without_a_key_the_client_is_told(server: OfflineServer) -> None:
 
 
 async def test_a_single_use_token_is_good_once(server: OfflineServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url, headers={"xi-api-key": "any"}) as client:
+    async with httpx.AsyncClient(trust_env=False, base_url=server.url, headers={"xi-api-key": "any"}) as client:
         token = (await client.post("/v1/single-use-token/realtime_scribe")).json()["token"]
     async with stt(server, key=None, token=token) as socket:
         assert (await said(socket))["message_type"] == "session_started"
@@ -246,7 +246,7 @@ async def test_the_final_comes_no_sooner_than_the_declared_delay(server: Offline
 
 async def test_the_vendors_sdk_hears_itself_transcribed(server: OfflineServer) -> None:
     events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(trust_env=False) as client:
         sdk = AsyncElevenLabs(base_url=server.url, api_key="any", httpx_client=client)
         connection = await sdk.speech_to_text.realtime.connect(
             {

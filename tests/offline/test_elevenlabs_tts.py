@@ -346,7 +346,7 @@ def test_a_trigger_speaks_from_fifty_characters_on() -> None:
 
 @pytest.fixture
 async def sdk(server: OfflineServer) -> AsyncIterator[AsyncElevenLabs]:
-    async with httpx.AsyncClient(timeout=WAIT_S) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=WAIT_S) as client:
         yield AsyncElevenLabs(base_url=server.url, api_key="any", httpx_client=client)
 
 
@@ -396,7 +396,7 @@ async def test_the_sdks_realtime_speech_works_unchanged(server: OfflineServer) -
         yield from ("Hello ", "there, ", "how ", "are ", "you?")
 
     def run() -> bytes:
-        with httpx.Client() as client:
+        with httpx.Client(trust_env=False) as client:
             speech: Any = ElevenLabs(base_url=server.url, api_key="any", httpx_client=client).text_to_speech
             speech._ws_base_url = server.url.replace("http", "ws")
             model, output = "eleven_flash_v2_5", "pcm_24000"
@@ -418,13 +418,13 @@ async def test_the_sdks_realtime_speech_works_unchanged(server: OfflineServer) -
 async def test_http_refuses_in_the_vendors_shape(
     server: OfflineServer, voice_id: str, body: dict[str, str], status: int, name: str
 ) -> None:
-    async with httpx.AsyncClient(base_url=server.url, headers={"xi-api-key": "any"}) as client:
+    async with httpx.AsyncClient(trust_env=False, base_url=server.url, headers={"xi-api-key": "any"}) as client:
         response = await client.post(f"/v1/text-to-speech/{voice_id}/stream?output_format=pcm_24000", json=body)
     assert (response.status_code, response.json()["detail"]["status"]) == (status, name)
 
 
 async def test_http_without_a_key_is_401(server: OfflineServer) -> None:
-    async with httpx.AsyncClient(timeout=WAIT_S) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=WAIT_S) as client:
         keyless = AsyncElevenLabs(base_url=server.url, api_key="", httpx_client=client)
         with pytest.raises(ApiError) as refused:
             await keyless.voices.get_all()

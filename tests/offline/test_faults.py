@@ -225,7 +225,9 @@ async def test_the_context_cap_can_strike_early(server: OfflineServer) -> None:
 
 
 async def post(server: OfflineServer) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, headers={"xi-api-key": "any"}, timeout=WAIT_S) as client:
+    async with httpx.AsyncClient(
+        trust_env=False, base_url=server.url, headers={"xi-api-key": "any"}, timeout=WAIT_S
+    ) as client:
         url = "/v1/text-to-speech/any/stream?output_format=pcm_24000"
         return await client.post(url, json={"text": "One two three."})
 
@@ -267,7 +269,7 @@ async def test_a_malformed_piece_of_a_body(server: OfflineServer) -> None:
 
 
 async def test_faults_are_steered_over_http(server: OfflineServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url, timeout=WAIT_S) as client:
+    async with httpx.AsyncClient(trust_env=False, base_url=server.url, timeout=WAIT_S) as client:
 
         async def faults(method: str, body: Any = None) -> Any:
             return (await client.request(method, "/faults", json=body)).json()
@@ -283,7 +285,11 @@ async def test_faults_are_steered_over_http(server: OfflineServer) -> None:
 
 
 async def test_open_connections_are_counted_by_service(server: OfflineServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url, timeout=WAIT_S) as client, stt(server), multi(server) as socket:
+    async with (
+        httpx.AsyncClient(trust_env=False, base_url=server.url, timeout=WAIT_S) as client,
+        stt(server),
+        multi(server) as socket,
+    ):
         await tell(socket, text="Hi. ", context_id="t")
         await said(socket)
         counts = (await client.get("/connections")).json()

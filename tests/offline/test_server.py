@@ -56,7 +56,7 @@ async def test_leaving_ends_open_sockets_and_stalled_requests_within_a_second() 
     async with OfflineServer(services=fake_services()) as server:
         for fault in ("stt:stall", "tts-http:stall"):
             server.services.faults.add(Fault.parse(fault))
-        http = httpx.AsyncClient(headers={"xi-api-key": "any"}, timeout=WAIT_S)
+        http = httpx.AsyncClient(trust_env=False, headers={"xi-api-key": "any"}, timeout=WAIT_S)
         url = f"{server.url}/v1/text-to-speech/any/stream?output_format=pcm_24000"
         request = asyncio.create_task(http.post(url, json={"text": "Hello."}))
         stalled = await connect(server, "/v1/speech-to-text/realtime", model_id="scribe_v2_realtime")
@@ -108,11 +108,11 @@ def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
     server = EmbeddedServer(["--fault", "stt:refuse:401"])
     with server as url:
         pid_fd = os.pidfd_open(cast(int, server.pid))
-        assert httpx.get(f"{url}/faults", timeout=WAIT_S).json()[0].startswith("stt:refuse:401")
+        assert httpx.get(f"{url}/faults", timeout=WAIT_S, trust_env=False).json()[0].startswith("stt:refuse:401")
     assert has_ended(pid_fd)
     os.close(pid_fd)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/faults", timeout=WAIT_S)
+        httpx.get(f"{url}/faults", timeout=WAIT_S, trust_env=False)
 
 
 def test_a_child_that_cannot_start_says_why() -> None:
@@ -125,7 +125,7 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
         assert parent.stdout is not None
         url, pid = parent.stdout.readline().decode().split()
         pid_fd = os.pidfd_open(int(pid))
-        assert httpx.get(f"{url}/connections", timeout=WAIT_S).status_code == 200
+        assert httpx.get(f"{url}/connections", timeout=WAIT_S, trust_env=False).status_code == 200
         parent.kill()
     assert has_ended(pid_fd)
     os.close(pid_fd)
