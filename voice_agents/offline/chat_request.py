@@ -119,7 +119,7 @@ def _message(at: int, message: Any) -> Message:
         raise Refused(
             f"Invalid type for 'messages[{at}]': expected an object.", param=f"messages[{at}]", code="invalid_type"
         )
-    role = _ROLES.get(message.get("role", ""))
+    role = _ROLES.get(str(message.get("role")))
     if role is None:
         raise Refused(
             f"Invalid value: {json.dumps(message.get('role'))}. Supported values are: 'system', 'assistant', 'user', "
@@ -127,9 +127,15 @@ def _message(at: int, message: Any) -> Message:
             param=f"messages[{at}].role",
             code="invalid_value",
         )
-    calls = tuple(_call(at, call) for call in message.get("tool_calls") or ())
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise Refused(
+            f"Invalid type for 'messages[{at}].tool_calls': expected an array.",
+            param=f"messages[{at}].tool_calls",
+            code="invalid_type",
+        )
     text = _text(at, message.get("content"), optional=role == "assistant")
-    return Message(role, text, calls, str(message.get("tool_call_id", "")))
+    return Message(role, text, tuple(_call(at, call) for call in calls), str(message.get("tool_call_id", "")))
 
 
 def _text(at: int, content: Any, *, optional: bool) -> str:
