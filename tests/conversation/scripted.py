@@ -18,7 +18,7 @@ from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.tools import Tool, Toolbox
 
-Step = str | Exception | asyncio.Event | tuple[str, str, str]
+Step = str | BaseException | asyncio.Event | tuple[str, str, str]
 """A token, a failure, something to wait for, or a tool call (name, JSON arguments, call id)."""
 Answer = Sequence[Step]
 
@@ -61,7 +61,7 @@ class ScriptedModel(BaseChatModel):
             if isinstance(step, asyncio.Event):
                 await step.wait()
                 continue
-            if isinstance(step, Exception):
+            if isinstance(step, BaseException):
                 raise step
             await asyncio.sleep(0)
             if isinstance(step, str):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
+from langsmith.utils import tracing_is_enabled
 
 from tests.conversation.scripted import (
     Probe,
@@ -291,7 +293,14 @@ async def test_the_model_is_shown_only_the_recent_part_of_a_long_talk(history: H
     conversation = Conversation()
     await history.extend(
         conversation,
-        [message for n in range(400) for message in (HumanMessage(f"{n} {'x' * 100}"), AIMessage(f"answer {n}"))],
+        [
+            message
+            for n in range(400)
+            for message in (
+                HumanMessage(f"{n} {'x' * 100}", id=f"q{n}"),
+                AIMessage(f"answer {n}", id=f"a{n}"),
+            )
+        ],
     )
     model = scripted(["Sure."])
     await say(agent_of(model, history), conversation, "Do you remember?")
@@ -300,6 +309,42 @@ async def test_the_model_is_shown_only_the_recent_part_of_a_long_talk(history: H
     assert isinstance(shown[1], HumanMessage)
     assert shown[-1].text == "Do you remember?"
     assert len(await history.load(conversation)) == 802
+
+
+async def test_a_settlement_that_was_cancelled_can_be_repeated(history: History) -> None:
+    for rounds in range(0, 40, 2):
+        conversation = Conversation()
+        turn = agent_of(scripted(["Hello."]), history).turn(conversation, "Hi")
+        texts = await heard_of(turn)
+        first = asyncio.create_task(turn.settle(texts))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+        await turn.settle(texts)
+        assert spoken(await history.load(conversation)) == ["user: Hi", "agent: Hello."]
+
+
+async def test_settling_ends_the_iteration_of_whoever_still_listens(history: History) -> None:
+    turn = agent_of(scripted(["Half", asyncio.Event()]), history).turn(Conversation(), "Hi")
+    consumer = asyncio.create_task(heard_of(turn))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await turn.settle({})
+        await consumer
+    with pytest.raises(RuntimeError, match="once"):
+        await anext(aiter(turn.stream()))
+
+
+async def test_nothing_is_sent_to_anybody_but_the_model(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert not tracing_is_enabled()
+    assert await say(agent_of(scripted(["Hello."]), history), Conversation(), "Hi") == "Hello."
 
 
 async def run_plain(agent: Any, text: str, config: Any) -> None:

@@ -1,0 +1,1 @@
+"""The agent and its memory: what was said, by whom, and what of it was heard."""

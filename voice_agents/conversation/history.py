@@ -74,12 +74,17 @@ class History:
         return (await self._load(conversation))[1]
 
     async def extend(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
-        """Store messages at the end, all or none; on disk when it returns. Two sessions may extend one conversation."""
+        """Store messages at the end, all or none; on disk when it returns. Two sessions may extend one conversation.
+
+        Messages have ids: when the first one is stored already, a call that was cancelled is being repeated.
+        """
         if not messages:
             return
         said = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
         async with self._store.changing(conversation):
             parent, before = await self._load(conversation)
+            if any(message.id == messages[0].id for message in before):
+                return
             await self._store.touch(conversation, said)
             await self._save(conversation, parent, (*before, *messages))
 

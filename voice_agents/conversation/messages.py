@@ -59,12 +59,12 @@ def valid(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
 
 
 def recent(messages: Sequence[AnyMessage], budget: int) -> list[AnyMessage]:
-    """The last messages, from a user's message on, whose text is at most ``budget`` characters."""
+    """The last messages, from a user's message on, whose text is at most ``budget`` characters; at least one turn."""
     start = len(messages)
     used = 0
     for index in range(len(messages) - 1, -1, -1):
         used += _size(messages[index])
-        if used > budget:
+        if used > budget and start < len(messages):
             return list(messages[start:])
         if isinstance(messages[index], HumanMessage):
             start = index
@@ -74,7 +74,7 @@ def recent(messages: Sequence[AnyMessage], budget: int) -> list[AnyMessage]:
 def _cut(answer: Answer, heard: str) -> AIMessage | None:
     message = answer.message
     if message is not None and _same(heard, message.text):
-        return message if message.text or message.tool_calls else None
+        return message if message.text.strip() or message.tool_calls else None
     calls = message.tool_calls if message is not None else []
     if not heard.strip() and not calls:
         return None

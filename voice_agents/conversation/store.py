@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +75,7 @@ class Store:
     async def __aenter__(self) -> Self:
         connection: aiosqlite.Connection | None = None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(self._prepare)
             connection = await aiosqlite.connect(self._path, timeout=_BUSY_TIMEOUT_S)
             self.checkpointer = AsyncSqliteSaver(connection)
             await self.checkpointer.setup()
@@ -92,6 +93,15 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.checkpointer.conn.close()
+
+    def _prepare(self) -> None:
+        """Create the folder, and find out in plain sqlite3 whether the file is usable.
+
+        aiosqlite does not wait for its thread when opening fails, which may outlive the event loop then.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA schema_version")
 
     async def check_owner(self, conversation: Conversation) -> None:
         """Raises InvalidInput when the conversation is stored and belongs to somebody else."""

@@ -65,7 +65,7 @@ class AnswerDone:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 Graph = CompiledStateGraph[AgentState[Any], Record, Any, Any]
@@ -101,6 +101,7 @@ class AgentTurn:
             raise RuntimeError("A turn is streamed once, and before it is settled.")
         # A task of its own, so that the run can be stopped wherever its consumer is.
         self._run = asyncio.create_task(self._work(), name="agent turn")
+        self._run.add_done_callback(self._finished)
         try:
             while not isinstance(output := await self._outputs.get(), _End):
                 yield output
@@ -135,19 +136,17 @@ class AgentTurn:
             self._run.cancel()
             # A model or tool that does not let go cannot hold up the conversation: the run has nothing to write to.
             await asyncio.wait({self._run}, timeout=_STOP_S)
-        self._outputs.put_nowait(_End())
+            self._outputs.put_nowait(_End())
 
     async def _work(self) -> None:
-        error: Exception | None = None
-        try:
-            before = await self._history.load(self._conversation)
-            shown = recent([*before, self._said], HISTORY_BUDGET)
-            parts = self._graph.astream({"messages": shown}, context=self._record, stream_mode=["messages", "custom"])
-            async for mode, part in parts:
-                self._take(part if mode == "custom" else part[0])
-        except Exception as failure:
-            error = failure
-        self._outputs.put_nowait(_End(error))
+        before = await self._history.load(self._conversation)
+        shown = recent([*before, self._said], HISTORY_BUDGET)
+        parts = self._graph.astream({"messages": shown}, context=self._record, stream_mode=["messages", "custom"])
+        async for mode, part in parts:
+            self._take(part if mode == "custom" else part[0])
+
+    def _finished(self, run: asyncio.Task[None]) -> None:
+        self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))
 
     def _take(self, part: object) -> None:
         """One part of the graph's stream: a piece of an answer, or what the agent's hooks announce."""
