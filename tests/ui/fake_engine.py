@@ -46,9 +46,8 @@ def sweep(seconds: float) -> Pcm:
 
 
 class FakeSession:
-    """Implements engines.base.Session; ``opened`` counts the sessions that are open now."""
+    """Implements engines.base.Session."""
 
-    opened = 0
     input_rate = 16_000
     output_rate = OUTPUT_RATE
 
@@ -57,9 +56,10 @@ class FakeSession:
         self.turns = turns
         self.voice = ""
         self.speaking = True
+        self.closed = False
         self.heard_samples = 0
         self._epoch = 0
-        self._turn = 0
+        self.turn = 0
         self._out = Outbox(lambda: self._epoch)
         self._answer_s = answer_s
         self._answering: asyncio.Task[None] | None = None
@@ -71,7 +71,6 @@ class FakeSession:
         return self._epoch
 
     async def __aenter__(self) -> Self:
-        type(self).opened += 1
         self._loop = asyncio.get_running_loop()
         await asyncio.sleep(0)
         self._status(Status.LISTENING)
@@ -80,7 +79,7 @@ class FakeSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        type(self).opened -= 1
+        self.closed = True
         if self._answering is not None:
             self._answering.cancel()
             await asyncio.wait([self._answering])
@@ -106,7 +105,7 @@ class FakeSession:
             raise InvalidInput("A message needs between 1 and 4000 characters.")
         self.interrupt()
         if not self._speaking:
-            self._turn += 1
+            self.turn += 1
         self._take(text)
 
     def end_turn(self) -> None:
@@ -128,14 +127,14 @@ class FakeSession:
         self.speaking = speaking
 
     def _put(self, kind: type[Event], **values: object) -> None:
-        self._out.put(kind(turn=self._turn, at=self._loop.time(), **values))
+        self._out.put(kind(turn=self.turn, at=self._loop.time(), **values))
 
     def _status(self, status: Status) -> None:
         self._put(StatusChanged, status=status)
 
     def _begin_speech(self) -> None:
         self.interrupt()
-        self._turn += 1
+        self.turn += 1
         self._speaking = True
         self._put(SpeechStarted)
         self._status(Status.HEARING)
@@ -151,7 +150,7 @@ class FakeSession:
         self._put(SpeechEnded, silence_s=self.turns.silence_s)
         self._put(UserTranscript, text=text, final=True)
         self._status(Status.THINKING)
-        self._answering = self._loop.create_task(self._answer(self._turn))
+        self._answering = self._loop.create_task(self._answer(self.turn))
 
     async def _answer(self, turn: int) -> None:
         words = ANSWER.split(" ")

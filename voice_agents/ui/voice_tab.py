@@ -117,7 +117,13 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
     kind = spec.kind
     with gr.Group(elem_classes="va-controls"):
         voice = gr.Dropdown(
-            [], value=None, label="Voice", elem_id=f"{kind}-voice", visible=spec.list_voices is not None
+            [("Default", spec.default_voice)],
+            value=spec.default_voice,
+            label="Voice",
+            elem_id=f"{kind}-voice",
+            visible=spec.list_voices is not None,
+            filterable=False,
+            allow_custom_value=True,  # a page that outlives a restart of the server knows voices the server forgot
         )
         patience = gr.Slider(
             0.2,
@@ -155,6 +161,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         show_label=False,
         placeholder="Press <b>Record</b> and just speak naturally, or type below.<br>You may interrupt at any time.",
         latex_delimiters=[],
+        allow_tags=False,
         feedback_options=None,
         height=480,
     )

@@ -1,0 +1,60 @@
+"""The page with the fake engine on the test's own event loop, so that a test can look into its registry."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+
+from tests.ui.fake_engine import FakeSession
+from voice_agents.conversation.history import HistoryEntry
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.settings import Settings
+from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.ui.page import build_page
+from voice_agents.ui.sandwich_tab import sandwich_tab
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running page."""
+
+    url: str
+    registry: SessionRegistry
+    sessions: list[FakeSession]
+
+
+@asynccontextmanager
+async def serve_page(
+    limits: Limits | None = None, max_sessions: int = 5, answer_s: float = 2.0
+) -> AsyncIterator[Served]:
+    """Serve on a free port of 127.0.0.1; everything is closed afterwards."""
+    sessions: list[FakeSession] = []
+
+    def make(request: SessionRequest) -> Session:
+        session = FakeSession(request.conversation, request.turns, answer_s)
+        sessions.append(session)
+        return session
+
+    async def nothing(_: Conversation) -> Sequence[HistoryEntry]:
+        return []
+
+    async with SessionRegistry(make, max_sessions, limits or Limits()) as registry:
+        page = build_page(Settings().with_offline("http://127.0.0.1:1"), registry, [sandwich_tab()], nothing)
+        app = gr.mount_gradio_app(FastAPI(), page, path="/")
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions)
+        finally:
+            server.should_exit = True
+            await serving
+            listener.close()
