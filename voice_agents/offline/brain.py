@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from voice_agents.offline import skills
-from voice_agents.offline.skills import ABILITIES, SKILLS, Listener, Say, Step, Talk, Use
-from voice_agents.offline.skills.rules import RULES
+from voice_agents.offline.skills import ABILITIES, RULES, SKILLS, Listener, Say, Step, Talk, Use
 
 MessageRole = Literal["system", "user", "assistant", "tool"]
 

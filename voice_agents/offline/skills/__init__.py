@@ -10,6 +10,7 @@ from voice_agents.offline.skills.understanding import Listener, Request, Underst
 
 __all__ = [
     "ABILITIES",
+    "RULES",
     "SKILLS",
     "Listener",
     "Request",

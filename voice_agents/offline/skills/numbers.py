@@ -37,6 +37,7 @@ _OPERATORS = {
     "(": "(",
     ")": ")",
 }
+_BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *"}
 _SYMBOLS = {"+", "-", "*", "/", "(", ")", "**", "100", "2", "3"}
 _MAX_DIGITS = 15
 
@@ -145,7 +146,9 @@ def expression_of(words: list[str]) -> str | None:
         parts.append(piece)
     if roots:
         return f"{parts[0]} ** 0.5" if roots == 1 and len(parts) == 1 else None
-    return " ".join(parts) if len(parts) > 1 else None
+    if len(parts) < 2 or parts[-1] in _BETWEEN or parts[0] in _BETWEEN - {"-"}:
+        return None
+    return " ".join(parts)
 
 
 def _number(heard: Sentence) -> Number | None:

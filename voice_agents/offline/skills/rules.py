@@ -137,11 +137,12 @@ def _free(heard: Sentence) -> str:
 
 
 _FREE = r"(?: \S+)+"
+_TYPED_PLACE = r"(?: (?!(?:and|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
 
 RULES = (
     *numbers.RULES,
     Rule("lead", "please | can you [please] | could you [please]"),
-    Rule("place", PLACES, _place, r"(?: (?!and )[^\W\d_]\S*){1,4}"),
+    Rule("place", PLACES, _place, _TYPED_PLACE),
     Rule("city", PLACES, _place),
     Rule("first_name", PEOPLE, _name),
     Rule("person", PEOPLE, _person, r" [^\W\d_]\S*"),

@@ -222,7 +222,7 @@ SKILLS = (
         typed=(
             "(add | save | write) [(a | me a | down a | this)] note [that | to | of | saying] <errand>",
             "(take | make) a note (that | of | saying) <errand>",
-            "(note | write | jot) [down] [that] <errand>",
+            "(note [down] | (write | jot) [this] down) [that] <errand>",
             "do not forget [that | to] <errand>",
             "(remember | keep in mind) that <errand>",
         ),
