@@ -122,8 +122,7 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
             label="Voice",
             elem_id=f"{kind}-voice",
             visible=spec.list_voices is not None,
-            filterable=False,
-            allow_custom_value=True,  # a page that outlives a restart of the server knows voices the server forgot
+            allow_custom_value=True,  # an id of one's own; and a page that outlives a restart names forgotten voices
         )
         patience = gr.Slider(
             0.2,
