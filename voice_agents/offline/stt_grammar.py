@@ -1,4 +1,4 @@
-"""The phrases the recogniser expects: a JSGF grammar, checked, with pronunciations, and as a pattern a text can match."""
+"""The phrases the recogniser expects: a JSGF grammar, checked, pronounceable, and as a pattern a text can match."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 from voice_agents.errors import ConfigurationError
 
+HUMS = ("mm-hmm", "uh-huh", "hmm")
+"""Sounds rather than words, in which speakers differ most."""
+
 BACKCHANNELS = (
-    "mm-hmm", "uh-huh", "hmm", "yeah", "yep", "yes", "no", "nope", "okay", "right", "sure", "i see", "all right",
+    *HUMS, "yeah", "yep", "yes", "no", "nope", "okay", "right", "sure", "i see", "all right",
     "stop", "stop it", "wait", "wait a minute", "hold on", "never mind",
 )  # fmt: skip
 """What people say while they listen, and to stop the agent; always understood beside the grammar's own phrases."""
@@ -41,7 +44,9 @@ class Grammar:
             if is_public:
                 public.append(f"<{name}>")
         if not public:
-            raise ConfigurationError("The recogniser's grammar has no public rule; mark one with 'public <name> = ...;'.")
+            raise ConfigurationError(
+                "The recogniser's grammar has no public rule; mark one with 'public <name> = ...;'."
+            )
         self._rules["backchannel"] = " | ".join(backchannels)
         self._rules["anything"] = " | ".join([*public, "<backchannel>"])
         self._pattern = re.compile(self._expand("anything", ()))
@@ -55,9 +60,7 @@ class Grammar:
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word that occurs in it."""
-        return frozenset(
-            value for body in self._rules.values() for kind, value in _tokens(body) if kind == "word"
-        )
+        return frozenset(value for body in self._rules.values() for kind, value in _tokens(body) if kind == "word")
 
     def accepts(self, text: str) -> bool:
         """Whether ``text`` (words separated by single spaces) is a whole phrase of the grammar."""
@@ -105,7 +108,9 @@ def _tokens(body: str) -> Iterator[tuple[str, str]]:
     while position < len(body.rstrip()):
         match = _TOKEN.match(body, position)
         if match is None:
-            raise ConfigurationError(f"The recogniser's grammar has a sign that does not belong there: {body[position:][:20]!r}.")
+            raise ConfigurationError(
+                f"The recogniser's grammar has a sign that does not belong there: {body[position:][:20]!r}."
+            )
         position = match.end()
         if match.lastgroup and match.lastgroup != "skip":
             yield match.lastgroup, match[match.lastgroup]

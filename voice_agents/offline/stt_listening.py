@@ -6,8 +6,8 @@ Plain synchronous code without a thread or a clock of its own; ``stt`` runs it o
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,23 +15,29 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pocketsphinx
 
-from voice_agents.audio import Pcm, from_bytes, rms_dbfs, to_bytes
+from voice_agents.audio import Pcm, from_bytes, rms_dbfs
 from voice_agents.errors import ConfigurationError
-from voice_agents.offline.stt_gate import FRAME_MS, SAMPLE_RATE, Gate
-from voice_agents.offline.stt_grammar import BACKCHANNELS, Grammar
-from voice_agents.offline.stt_passes import Evidence, GeneralPass, GrammarPass, Verdict
+from voice_agents.offline.stt_gate import FRAME_MS, SAMPLE_RATE, Gate, VoiceCheck
+from voice_agents.offline.stt_grammar import BACKCHANNELS, HUMS, Grammar
+from voice_agents.offline.stt_passes import Evidence, GeneralPass, GrammarPass, Verdict, amplified
 
 _MODEL = Path(pocketsphinx.get_model_path()) / "en-us"
 _DICTIONARY = _MODEL / "cmudict-en-us.dict"
 
-_TARGET_DBFS = -18.0
-_GAIN_AFTER = 660 // FRAME_MS
-"""Frames (half of them from before the voice began) that decide the gain of an utterance."""
+_TARGET_DBFS = -22.0
+_LEVEL_AFTER = 840 // FRAME_MS
+"""Frames (300 ms of them from before the voice began) that decide the level of an utterance."""
+_GAIN_WRONG = 2.0
+"""How far the gain may be from the one that all frames together ask for; beyond it the grammar tries again."""
 _LOOK_EVERY = 240 // FRAME_MS
 _GENERAL_AFTER = 1200 // FRAME_MS
 _LONGEST = 60_000 // FRAME_MS
 """Frames of speech kept in an utterance; what is said after a minute without a commit is not heard."""
-_SAME_SOUND = 0.7
+_SAME_SOUND = 0.62
+_BACKCHANNEL_FIT = -7.0
+_HUM_FIT = -8.0
+_BACKCHANNEL_WORDS = 2
+"""The general model hardly knows the sounds people make while they listen, and takes them for words as short."""
 
 
 class Decoders:
@@ -44,11 +50,13 @@ class Decoders:
         self.grammar = grammar
         self._folder = TemporaryDirectory(prefix="voice-agents-")
         self._dictionary = Path(self._folder.name) / "grammar.dict"
+        self.voice_check = VoiceCheck()
         self._pronunciations = grammar.pronunciations(_DICTIONARY)
         self._dictionary.write_text("".join(_entries(self._pronunciations)), encoding="utf-8")
         self._lock = threading.Lock()
         self._free_grammar = [self._make_grammar()]
         self._free_general = [_make(lm=str(_MODEL / "en-us.lm.bin"), dict=str(_DICTIONARY)) for _ in range(general)]
+        self._words = self._free_general[0]
         self._general = threading.Semaphore(general)
         self._live = threading.Semaphore(general - 1)
 
@@ -56,55 +64,52 @@ class Decoders:
         """Remove the temporary dictionary."""
         self._folder.cleanup()
 
-    def take_grammar(self) -> pocketsphinx.Decoder:
-        """A grammar decoder; give it back with ``return_grammar``."""
-        with self._lock:
-            if self._free_grammar:
-                return self._free_grammar.pop()
-        return self._make_grammar()
-
-    def return_grammar(self, decoder: pocketsphinx.Decoder) -> None:
-        """It can serve another utterance."""
-        with self._lock:
-            self._free_grammar.append(decoder)
-
-    def take_live(self) -> pocketsphinx.Decoder | None:
-        """A general decoder to follow an utterance with, or None: one is always kept for final results."""
-        return self._take_general() if self._live.acquire(blocking=False) else None
-
-    def return_live(self, decoder: pocketsphinx.Decoder) -> None:
-        """The utterance is over."""
-        self._return_general(decoder)
-        self._live.release()
-
     @contextmanager
-    def general(self) -> Iterator[pocketsphinx.Decoder]:
-        """A general decoder for a final result; waits until one is free."""
-        decoder = self._take_general()
+    def grammar_decoder(self) -> Iterator[pocketsphinx.Decoder]:
+        """A grammar decoder for one utterance; there are always enough."""
+        with self._lock:
+            decoder = self._free_grammar.pop() if self._free_grammar else None
+        decoder = decoder or self._make_grammar()
         try:
             yield decoder
         finally:
-            self._return_general(decoder)
+            with self._lock:
+                self._free_grammar.append(decoder)
 
-    def sounds_like(self, text: str, other: str, general: pocketsphinx.Decoder) -> float:
-        """How alike two texts sound, 0 - 1, by their phones; ``general`` knows the words of ``other``."""
-        mine = [phone for word in text.split() for phone in self._pronunciations[word][0].split()]
-        theirs = [phone for word in other.split() for phone in (general.lookup_word(word) or "").split()]
+    @contextmanager
+    def general_decoder(self) -> Iterator[pocketsphinx.Decoder]:
+        """A general decoder; waits until one is free."""
+        with self._general:
+            with self._lock:
+                decoder = self._free_general.pop()
+            try:
+                yield decoder
+            finally:
+                with self._lock:
+                    self._free_general.append(decoder)
+
+    @contextmanager
+    def live_decoder(self) -> Iterator[pocketsphinx.Decoder | None]:
+        """A general decoder to follow an utterance with, or None: the last one is kept for final results."""
+        if not self._live.acquire(blocking=False):
+            yield None
+            return
+        try:
+            with self.general_decoder() as decoder:
+                yield decoder
+        finally:
+            self._live.release()
+
+    def likeness(self, phrase: str, text: str) -> float:
+        """How alike a phrase of the grammar and any text sound, 0 - 1, by their phones."""
+        mine = [phone for word in phrase.split() for phone in self._pronunciations[word][0].split()]
+        theirs = [phone for word in text.split() for phone in (self._words.lookup_word(word) or "").split()]
         return SequenceMatcher(None, mine, theirs, autojunk=False).ratio()
-
-    def _take_general(self) -> pocketsphinx.Decoder:
-        self._general.acquire()
-        with self._lock:
-            return self._free_general.pop()
-
-    def _return_general(self, decoder: pocketsphinx.Decoder) -> None:
-        with self._lock:
-            self._free_general.append(decoder)
-        self._general.release()
 
     def _make_grammar(self) -> pocketsphinx.Decoder:
         # Scores against the best of all sounds (compallsen), not of those the grammar allows: else they prove nothing.
-        decoder = _make(lm=None, dict=str(self._dictionary), compallsen=True)
+        # Beams wider than the default: it loses phrases that begin softly.
+        decoder = _make(lm=None, dict=str(self._dictionary), compallsen=True, beam=1e-60, pbeam=1e-60)
         try:
             decoder.add_jsgf_string("phrases", self.grammar.jsgf)
         except ValueError as error:
@@ -118,107 +123,109 @@ class Listening:
 
     def __init__(self, decoders: Decoders) -> None:
         self.partial = ""
+        self._cancelled = False
         self._decoders = decoders
         self._gate = Gate()
         self._speech: list[bytes | None] = []
-        """Frames of speech so far, already at a good level; None between stretches."""
-        self._waiting: list[bytes | None] = []
-        self._gain: float | None = None
-        self._decoder: pocketsphinx.Decoder | None = None
-        self._pass: GrammarPass | None = None
-        self._live_decoder: pocketsphinx.Decoder | None = None
+        """Frames of speech so far; None between stretches."""
+        self._borrowed = ExitStack()
+        self._grammar: GrammarPass | None = None
         self._live: GeneralPass | None = None
 
     def feed(self, pcm: Pcm) -> None:
-        """More audio, int16 at 16 kHz; at most some 30 ms at a time keep other threads running."""
+        """More audio, int16 at 16 kHz, shape (n,). Short pieces let other threads run in between."""
         for frame in self._gate.feed(pcm):
             if len(self._speech) < _LONGEST:
+                self._speech.append(frame)
                 self._hear(frame)
 
     def finish(self) -> str:
-        """The final words."""
-        self._settle_gain()
-        if self._pass is None:
+        """The final words, "" when there were none."""
+        if not self._speech:
             return ""
-        evidence = self._pass.finish()
-        self._pass = None
+        evidence = self._grammar_evidence()
         if evidence.verdict is Verdict.SURE:
             return evidence.text
-        if self._live is not None and self._live_decoder is not None:
-            return self._decide(evidence, self._live.finish(), self._live_decoder)
-        with self._decoders.general() as decoder:
-            second = GeneralPass(decoder)
-            for frame in self._speech:
-                second.feed(frame)
-            return self._decide(evidence, second.finish(), decoder)
+        gain = _gain_for(self._speech)
+        if not self._decoders.voice_check.hears_voice(amplified(frame, gain) for frame in self._speech if frame):
+            return ""
+        if self._live is not None:
+            return self._decide(evidence, self._live)
+        with self._decoders.general_decoder() as decoder:
+            return self._decide(evidence, GeneralPass(decoder, gain, self._heard()))
+
+    def cancel(self) -> None:
+        """The result is not wanted any more: a ``finish`` under way in another thread comes to its end."""
+        self._cancelled = True
 
     def close(self) -> None:
         """Give the decoders back, in whatever state the utterance is."""
-        if self._pass is not None:
-            self._pass.finish()
-            self._pass = None
-        if self._decoder is not None:
-            self._decoders.return_grammar(self._decoder)
-            self._decoder = None
-        if self._live is not None and self._live_decoder is not None:
-            self._live.finish()
-            self._decoders.return_live(self._live_decoder)
-            self._live = self._live_decoder = None
+        self._borrowed.close()
+
+    def _heard(self) -> Iterator[bytes | None]:
+        """All speech so far, for a pass that starts late."""
+        for frame in self._speech:
+            if self._cancelled:
+                return
+            yield frame
 
     def _hear(self, frame: bytes | None) -> None:
-        if self._gain is None:
-            self._waiting.append(frame)
-            if frame is None or len(self._waiting) >= _GAIN_AFTER:
-                self._settle_gain()
-            return
-        self._decode(frame)
-
-    def _settle_gain(self) -> None:
-        """Bring the utterance to the level the models know: a quiet microphone is the commonest reason for nonsense."""
-        if not self._waiting:
-            return
-        levels = sorted(rms_dbfs(from_bytes(frame)) for frame in self._waiting if frame)
-        loud = levels[-max(1, len(levels) // 4) :]
-        self._gain = 10 ** (float(np.clip(_TARGET_DBFS - np.mean(loud), -12, 30)) / 20)
-        waiting, self._waiting = self._waiting, []
-        for frame in waiting:
-            self._decode(frame)
-
-    def _decode(self, frame: bytes | None) -> None:
-        if frame is not None:
-            frame = _amplified(frame, self._gain or 1.0)
-        self._speech.append(frame)
-        if self._pass is None:
-            self._decoder = self._decoders.take_grammar()
-            self._pass = GrammarPass(self._decoder, self._decoders.grammar)
-        if frame is not None:
-            self._pass.feed(frame)
         if self._live is not None:
             self._live.feed(frame)
+        if self._grammar is not None:
+            self._grammar.feed(frame)
+        elif frame is None or len(self._speech) >= _LEVEL_AFTER:
+            self._grammar = self._start_grammar()
         if len(self._speech) % _LOOK_EVERY == 0:
             self._look()
+
+    def _start_grammar(self) -> GrammarPass:
+        """A grammar pass that has heard everything so far, at the level it seems to have."""
+        decoder = self._borrowed.enter_context(self._decoders.grammar_decoder())
+        started = GrammarPass(decoder, _gain_for(self._speech), self._heard(), self._decoders.grammar)
+        self._borrowed.callback(started.finish)
+        return started
+
+    def _grammar_evidence(self) -> Evidence:
+        """The grammar's final evidence, from a second try when the beginning misled about the level."""
+        first = self._grammar or self._start_grammar()
+        evidence = first.finish()
+        change = _gain_for(self._speech) / first.gain
+        if evidence.verdict is Verdict.SURE or 1 / _GAIN_WRONG < change < _GAIN_WRONG:
+            return evidence
+        return self._start_grammar().finish()
 
     def _look(self) -> None:
         """Update the partial text; let the general model follow when this does not sound like the grammar."""
         if self._live is not None:
             self.partial = self._live.text or self.partial
             return
-        evidence = self._pass.evidence() if self._pass else None
+        evidence = self._grammar.evidence() if self._grammar else None
         if evidence is not None and evidence.plausible:
             self.partial = evidence.text
         elif len(self._speech) >= _GENERAL_AFTER:
-            self._live_decoder = self._decoders.take_live()
-            if self._live_decoder is not None:
-                self._live = GeneralPass(self._live_decoder)
-                for frame in self._speech:
-                    self._live.feed(frame)
+            decoder = self._borrowed.enter_context(self._decoders.live_decoder())
+            if decoder is not None:
+                self._live = GeneralPass(decoder, _gain_for(self._speech), self._heard())
+                self._borrowed.callback(self._live.finish)
 
-    def _decide(self, evidence: Evidence, general: str, decoder: pocketsphinx.Decoder) -> str:
+    def _decide(self, evidence: Evidence, second: GeneralPass) -> str:
+        """The grammar's phrase or the general model's words, where the grammar alone does not prove it."""
+        general = second.finish()
         if evidence.verdict is Verdict.NO or self._decoders.grammar.accepts(general):
             return general
-        if evidence.text in BACKCHANNELS or self._decoders.sounds_like(evidence.text, general, decoder) >= _SAME_SOUND:
-            return evidence.text
-        return general
+        if evidence.text in BACKCHANNELS and evidence.fit > (_HUM_FIT if evidence.text in HUMS else _BACKCHANNEL_FIT):
+            alike = len(general.split()) <= _BACKCHANNEL_WORDS
+        else:
+            alike = self._decoders.likeness(evidence.text, general) >= _SAME_SOUND
+        return evidence.text if alike else general
+
+
+def _gain_for(speech: Sequence[bytes | None]) -> float:
+    """What brings speech to the level the models know; a quiet microphone is the commonest reason for nonsense."""
+    levels = sorted(rms_dbfs(from_bytes(frame)) for frame in speech if frame)
+    loud = levels[-max(1, len(levels) // 4) :]
+    return float(10 ** (np.clip(_TARGET_DBFS - np.mean(loud), -12, 30) / 20))
 
 
 def _make(**options: object) -> pocketsphinx.Decoder:
@@ -230,7 +237,3 @@ def _entries(pronunciations: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for word, variants in pronunciations.items():
         for number, phones in enumerate(variants, start=1):
             yield f"{word if number == 1 else f'{word}({number})'} {phones}\n"
-
-
-def _amplified(frame: bytes, gain: float) -> bytes:
-    return to_bytes(np.clip(from_bytes(frame) * gain, -32768, 32767).astype(np.int16))

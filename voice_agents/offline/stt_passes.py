@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 import pocketsphinx
 
-from voice_agents.audio import from_bytes, rms_dbfs
+from voice_agents.audio import from_bytes, rms_dbfs, to_bytes
 from voice_agents.offline.stt_gate import FRAME_MS
 from voice_agents.offline.stt_grammar import Grammar
 
@@ -57,19 +58,27 @@ class Evidence:
 
 
 class GrammarPass:
-    """Decodes one utterance with the grammar, frame by frame as it comes."""
+    """Decodes one utterance with the grammar, frame by frame as it comes; every frame times ``gain``."""
 
-    def __init__(self, decoder: pocketsphinx.Decoder, grammar: Grammar) -> None:
+    def __init__(
+        self, decoder: pocketsphinx.Decoder, gain: float, speech: Iterable[bytes | None], grammar: Grammar
+    ) -> None:
+        self.gain = gain
         self._decoder = decoder
         self._grammar = grammar
         self._levels: list[float] = []
+        self._running = True
         decoder.set_cmn(TYPICAL_MEAN)
         decoder.start_utt()
+        for frame in speech:
+            self.feed(frame)
 
-    def feed(self, frame: bytes) -> None:
-        """The next frame."""
+    def feed(self, frame: bytes | None) -> None:
+        """The next frame; None (the end of a stretch of speech) means nothing here."""
+        if frame is None:
+            return
         self._levels.append(rms_dbfs(from_bytes(frame)))
-        self._decoder.process_raw(frame)
+        self._decoder.process_raw(amplified(frame, self.gain))
 
     def evidence(self) -> Evidence:
         """How it looks so far."""
@@ -89,7 +98,9 @@ class GrammarPass:
 
     def finish(self) -> Evidence:
         """The final result; the decoder is free afterwards."""
-        self._decoder.end_utt()
+        if self._running:
+            self._decoder.end_utt()
+            self._running = False
         return self.evidence()
 
     def _missed(self, spans: list[tuple[int, int]]) -> float:
@@ -102,13 +113,16 @@ class GrammarPass:
 
 
 class GeneralPass:
-    """Decodes with the general model, one stretch of speech after the other."""
+    """Decodes with the general model, one stretch of speech after the other; every frame times ``gain``."""
 
-    def __init__(self, decoder: pocketsphinx.Decoder) -> None:
+    def __init__(self, decoder: pocketsphinx.Decoder, gain: float, speech: Iterable[bytes | None]) -> None:
         self._decoder = decoder
+        self._gain = gain
         self._done: list[str] = []
         self._running = False
         decoder.set_cmn(TYPICAL_MEAN)
+        for frame in speech:
+            self.feed(frame)
 
     def feed(self, frame: bytes | None) -> None:
         """The next frame, or None at the end of a stretch of speech."""
@@ -118,7 +132,7 @@ class GeneralPass:
         if not self._running:
             self._decoder.start_utt()
             self._running = True
-        self._decoder.process_raw(frame)
+        self._decoder.process_raw(amplified(frame, self._gain))
 
     @property
     def text(self) -> str:
@@ -139,3 +153,8 @@ class GeneralPass:
         self._running = False
         if found and found.hypstr:
             self._done.append(found.hypstr)
+
+
+def amplified(frame: bytes, gain: float) -> bytes:
+    """PCM16 bytes, louder or softer."""
+    return to_bytes(np.clip(from_bytes(frame) * gain, -32768, 32767).astype(np.int16))
