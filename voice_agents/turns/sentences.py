@@ -39,7 +39,7 @@ class SpeechSplitter:
             token = token.lstrip(_CLOSING + _STOPS)
             self._glued = not token
         self._pending += token
-        one_by_one = len(token) == 1 and len(self._last_token) == 1
+        one_by_one = len(token) == 1 and len(self._last_token) == 1 and self._last_token.isalnum()
         self._last_token = token or self._last_token
         pieces = []
         while (cut := self._cut(eager=self._first and not one_by_one)) is not None:
@@ -152,7 +152,7 @@ _NEVER_LAST = frozenset(
     }
 )
 _SOMETIMES_LAST = frozenset({"a.m", "p.m", "etc", "inc", "ltd", "co", "corp", "jr", "sr", "dept", "min", "max", "tel"})
-_ACRONYM = re.compile(r"(?:\w\.)+\w|[A-HJ-Z]|Ph\.D", re.ASCII)
+_ACRONYM = re.compile(r"(?:\w\.)+\w|[A-HJ-Za-z]|Ph\.D", re.ASCII)
 
 
 def _runs(text: str, *, whole: bool = False) -> tuple[list[_Run], bool]:

@@ -1,0 +1,338 @@
+"""Who may speak, told as short scenes; ``at`` is the session clock in seconds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from voice_agents.turns.backchannel import is_backchannel
+from voice_agents.turns.floor import Floor, FloorAction, FloorState
+
+PAUSE, RESUME, CANCEL = FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
+MERGE, PROBE, TAKE_TURN = FloorAction.MERGE, FloorAction.PROBE, FloorAction.TAKE_TURN
+
+
+def listening() -> Floor:
+    """A floor whose echo cancellation has settled: the agent has spoken for ten seconds before."""
+    floor = Floor()
+    floor.agent_turn(0.0)
+    floor.agent_started(0.0)
+    floor.agent_finished(10.0)
+    return floor
+
+
+def thinking() -> Floor:
+    floor = listening()
+    floor.user_started(17.0)
+    floor.user_stopped(18.0)
+    assert floor.turn_ended(18.5) == [TAKE_TURN]
+    return floor
+
+
+def speaking() -> Floor:
+    floor = thinking()
+    floor.agent_started(19.0)
+    return floor
+
+
+def paused() -> Floor:
+    """The user made a sound from 20.0 to 20.3 while the agent spoke."""
+    floor = speaking()
+    assert floor.user_started(20.0) == [PAUSE]
+    floor.user_stopped(20.3)
+    return floor
+
+
+def test_a_turn_goes_round() -> None:
+    floor = Floor()
+    states = [floor.state]
+    for call, actions in (
+        (floor.user_started, []),
+        (floor.user_stopped, []),
+        (floor.turn_ended, [TAKE_TURN]),
+        (floor.agent_started, []),
+        (floor.agent_finished, []),
+    ):
+        assert call(1.0) == actions
+        states.append(floor.state)
+    assert states == [
+        FloorState.LISTENING,
+        FloorState.USER_SPEAKING,
+        FloorState.USER_SPEAKING,
+        FloorState.THINKING,
+        FloorState.AGENT_SPEAKING,
+        FloorState.LISTENING,
+    ]
+
+
+def test_words_cancel_as_soon_as_they_are_recognised() -> None:
+    floor = speaking()
+    assert floor.user_started(20.0) == [PAUSE]
+    assert floor.state is FloorState.AGENT_PAUSED
+    assert floor.words("uh", 20.2) == []
+    assert floor.words("uh stop", 20.4) == [CANCEL]
+    assert floor.state is FloorState.USER_SPEAKING
+    floor.user_stopped(20.6)
+    assert floor.turn_ended(21.1) == [TAKE_TURN]
+
+
+@pytest.mark.parametrize("answer", ["", "Mm-hmm.", "yeah, okay", "(coughs)"])
+def test_a_sound_without_words_lets_the_agent_go_on(answer: str) -> None:
+    floor = paused()
+    assert floor.wake_at == pytest.approx(20.55)
+    assert floor.advance(20.5) == []
+    assert floor.advance(20.55) == [PROBE]
+    assert floor.advance(20.6) == []
+    assert floor.probed(answer, 20.7) == [RESUME]
+    assert floor.state is FloorState.AGENT_SPEAKING
+    assert floor.wake_at is None
+
+
+def test_words_in_the_probe_cancel_and_the_turn_is_taken_when_the_silence_is_long_enough() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    assert floor.probed("no", 20.7) == [CANCEL]
+    assert floor.state is FloorState.USER_SPEAKING
+    assert floor.turn_ended(20.8) == [TAKE_TURN]
+
+
+def test_words_after_the_end_of_the_turn_are_answered_at_once() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    assert floor.turn_ended(20.8) == []
+    assert floor.probed("what about Paris", 20.9) == [CANCEL, TAKE_TURN]
+    assert floor.state is FloorState.THINKING
+
+
+def test_an_unanswered_probe_does_not_keep_the_agent_silent() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    assert floor.wake_at == pytest.approx(21.5)
+    assert floor.advance(21.49) == []
+    assert floor.advance(21.5) == [RESUME]
+
+
+def test_words_that_come_after_the_agent_went_on_still_count() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    floor.advance(21.5)
+    assert floor.probed("stop", 22.0) == [CANCEL, TAKE_TURN]
+
+
+def test_words_that_come_after_the_agent_has_finished_are_a_turn() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    floor.advance(21.5)
+    floor.agent_finished(21.6)
+    assert floor.probed("and in Rome", 22.0) == [TAKE_TURN]
+    assert floor.state is FloorState.THINKING
+
+
+def test_the_answer_to_an_older_question_settles_nothing_newer() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    floor.user_started(20.6)
+    assert floor.probed("", 20.7) == []
+    assert floor.state is FloorState.AGENT_PAUSED
+    floor.user_stopped(20.9)
+    assert floor.advance(21.15) == [PROBE]
+    assert floor.probed("", 21.3) == [RESUME]
+
+
+def test_a_probe_that_words_overtook_does_not_cancel_their_own_answer() -> None:
+    floor = paused()
+    floor.advance(20.55)
+    assert floor.words("wait", 20.6) == [CANCEL]
+    assert floor.turn_ended(20.8) == [TAKE_TURN]
+    assert floor.probed("wait", 20.9) == []
+    assert floor.state is FloorState.THINKING
+    with pytest.raises(RuntimeError):
+        floor.probed("wait", 21.0)
+
+
+def test_who_speaks_long_has_the_floor_even_if_nothing_is_recognised() -> None:
+    floor = speaking()
+    floor.user_started(20.0)
+    assert floor.wake_at == pytest.approx(21.5)
+    assert floor.advance(21.5) == [CANCEL]
+    assert floor.state is FloorState.USER_SPEAKING
+
+
+def test_pauses_between_sounds_do_not_count_as_sound() -> None:
+    floor = paused()
+    floor.user_started(21.0)
+    assert floor.wake_at == pytest.approx(22.2)
+
+
+def test_in_the_agents_first_seconds_only_words_take_the_floor() -> None:
+    floor = Floor()
+    floor.typed(0.0)
+    floor.agent_started(1.0)
+    assert floor.user_started(2.0) == [PAUSE]
+    assert floor.advance(3.5) == [PROBE]
+    assert floor.probed("", 3.7) == [RESUME]
+    floor.user_stopped(3.8)
+    floor.user_started(3.9)
+    assert floor.words("stop it", 4.0) == [CANCEL]
+
+
+def test_only_speech_of_the_agent_settles_the_echo_not_time() -> None:
+    floor = Floor()
+    floor.typed(0.0)
+    floor.agent_started(1.0)
+    floor.agent_finished(2.0)
+    floor.typed(60.0)
+    floor.agent_started(61.0)
+    floor.user_started(61.5)
+    assert floor.advance(63.0) == [PROBE]
+
+
+def test_in_the_first_seconds_too_an_unanswered_probe_ends_the_pause() -> None:
+    floor = Floor()
+    floor.typed(0.0)
+    floor.agent_started(1.0)
+    floor.user_started(2.0)
+    floor.advance(3.5)
+    assert floor.wake_at == pytest.approx(4.7)
+    assert floor.advance(4.7) == [RESUME]
+
+
+def test_more_words_before_the_answer_is_heard_join_the_turn() -> None:
+    floor = thinking()
+    assert floor.user_started(18.7) == [PAUSE]
+    assert floor.words("in Tokyo", 19.0) == [MERGE]
+    floor.user_stopped(19.2)
+    assert floor.turn_ended(19.7) == [TAKE_TURN]
+
+
+def test_a_cough_before_the_answer_only_holds_it() -> None:
+    floor = thinking()
+    floor.user_started(18.7)
+    floor.user_stopped(18.9)
+    floor.advance(19.15)
+    assert floor.probed("", 19.3) == [RESUME]
+    assert floor.state is FloorState.THINKING
+
+
+def test_words_over_an_announcement_have_no_turn_to_join() -> None:
+    floor = listening()
+    floor.agent_turn(11.0)
+    floor.user_started(11.1)
+    assert floor.words("hello there", 11.5) == [CANCEL]
+
+
+@pytest.mark.parametrize("scene", [thinking, speaking, paused])
+def test_a_typed_turn_and_the_stop_button_end_the_agents_turn(scene: object) -> None:
+    assert callable(scene)
+    floor = scene()
+    assert floor.typed(30.0) == [CANCEL]
+    assert floor.state is FloorState.THINKING
+    floor = scene()
+    assert floor.interrupt(30.0) == [CANCEL]
+    assert floor.state is FloorState.LISTENING
+    assert floor.interrupt(31.0) == []
+
+
+def test_the_stop_button_leaves_the_floor_to_a_user_who_is_speaking() -> None:
+    floor = speaking()
+    floor.user_started(20.0)
+    floor.interrupt(20.1)
+    assert floor.state is FloorState.USER_SPEAKING
+
+
+def test_a_turn_without_words_is_forgotten() -> None:
+    floor = thinking()
+    floor.nothing_said(19.0)
+    assert floor.state is FloorState.LISTENING
+
+
+def test_what_the_user_said_while_the_agent_failed_is_not_lost() -> None:
+    floor = paused()
+    floor.agent_finished(20.4)
+    assert floor.state is FloorState.USER_SPEAKING
+    floor = paused()
+    floor.turn_ended(20.8)
+    assert floor.agent_finished(20.9) == [TAKE_TURN]
+
+
+def test_push_to_talk_takes_a_turn_the_detector_missed() -> None:
+    assert listening().turn_ended(11.0) == [TAKE_TURN]
+    assert speaking().turn_ended(20.0) == []
+
+
+def test_calls_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="LISTENING"):
+        Floor().agent_started(0.0)
+    with pytest.raises(RuntimeError):
+        thinking().agent_turn(19.0)
+    with pytest.raises(RuntimeError):
+        Floor().agent_finished(0.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Mm-hmm", "uh huh", "Yeah, right.", "I see", "that’s right", "[laughter]", "OK ok"]
+)
+def test_listening_sounds_are_no_words(text: str) -> None:
+    assert is_backchannel(text)
+
+
+@pytest.mark.parametrize("text", ["stop", "no", "wait", "hold on", "yes", "right now", "I see a bird", "okay but why"])
+def test_words_are_words(text: str) -> None:
+    assert not is_backchannel(text)
+
+
+class RandomDay:
+    """Everything that can happen, in any order that can happen."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.floor = Floor()
+        self.open_probes = 0
+        self.voice = False
+
+    def step(self, at: float) -> None:
+        """One random event."""
+        actions = self.floor.advance(at)
+        actions += self.rng.choice([self.user, self.probe, self.agent, self.button, self.words, self.end])(at)
+        self.open_probes += actions.count(PROBE)
+
+    def user(self, at: float) -> list[FloorAction]:
+        self.voice = not self.voice
+        return self.floor.user_started(at) if self.voice else self.floor.user_stopped(at)
+
+    def probe(self, at: float) -> list[FloorAction]:
+        if not self.open_probes:
+            return []
+        self.open_probes -= 1
+        return self.floor.probed(self.rng.choice(["", "hm", "stop"]), at)
+
+    def agent(self, at: float) -> list[FloorAction]:
+        if self.floor.state is FloorState.THINKING:
+            return self.floor.agent_started(at)
+        if self.floor.state is FloorState.AGENT_SPEAKING and self.rng.random() < 0.3:
+            return self.floor.agent_finished(at)
+        return []
+
+    def button(self, at: float) -> list[FloorAction]:
+        return self.rng.choice([self.floor.typed, self.floor.interrupt])(at) if self.rng.random() < 0.1 else []
+
+    def words(self, at: float) -> list[FloorAction]:
+        return self.floor.words(self.rng.choice(["", "uh", "tell me"]), at)
+
+    def end(self, at: float) -> list[FloorAction]:
+        return self.floor.turn_ended(at)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_in_any_order_of_events_the_agent_never_stays_paused_and_no_probe_is_lost(seed: int) -> None:
+    day, at = RandomDay(seed), 0.0
+    for _ in range(300):
+        at += day.rng.random() * 0.3
+        day.step(at)
+        assert (day.floor.wake_at is not None) == (day.floor.state is FloorState.AGENT_PAUSED)
+    day.floor.user_stopped(at)
+    while day.floor.wake_at is not None:
+        at = max(at, day.floor.wake_at)
+        day.floor.advance(at)
+    assert day.floor.state is not FloorState.AGENT_PAUSED
