@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from voice_agents.offline.skills.model import Skill
 from voice_agents.offline.skills.phrases import Pattern, Rule, Slots
@@ -12,6 +13,8 @@ from voice_agents.offline.skills.sentence import Pause, Sentence
 
 MAX_REQUESTS = 4
 """How many requests of one text are looked for."""
+MAX_JOINTS = 8
+"""At how many places a text is tried to be split, so that no text takes noticeable time."""
 
 _LEAD = (
     "([and] [then] [also] | so | well | um | uh | hey | okay) [now]"
@@ -75,7 +78,7 @@ class Listener:
         """Requests that together are all of the words; none if there is no such reading."""
         if most < 2:
             return []
-        for end, start in _joints(sentence):
+        for end, start in islice(_joints(sentence), MAX_JOINTS):
             first = self._request(sentence.part(0, end), patterns)
             if not first:
                 continue
