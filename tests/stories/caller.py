@@ -13,12 +13,12 @@ import numpy as np
 from langchain_core.language_models import BaseChatModel
 
 from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoice, Script
-from voice_agents.audio import Pcm
+from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.sandwich_session import SandwichSession
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
-from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
+from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, PartialListener
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.vad import VoiceActivity
@@ -65,16 +65,26 @@ class StoryParts:
 
 
 @dataclass
+class Played:
+    """Samples that came out of the speaker from ``at`` on."""
+
+    at: float
+    turn: int
+    pcm: Pcm
+
+
+@dataclass
 class Caller:
-    """Talks to a session on virtual time. ``played`` holds the samples that really came out of the speaker."""
+    """Talks to a session on virtual time. ``played`` holds what really came out of the speaker."""
 
     session: SandwichSession
     parts: StoryParts
     events: list[Event] = field(default_factory=list)
-    played: list[tuple[float, int]] = field(default_factory=list)
+    played: list[Played] = field(default_factory=list)
     _voice: list[tuple[int, int]] = field(default_factory=list)
-    _queue: list[tuple[Pcm, int]] = field(default_factory=list)
+    _queue: list[AgentAudio] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _queued: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, utterance: int, seconds: float | None = None) -> None:
         """Begin to speak utterance ``utterance`` now, for as long as its words take (or ``seconds``)."""
@@ -95,8 +105,6 @@ class Caller:
 
     def text(self, turn: int) -> str:
         """What the agent wrote in a turn."""
-        from voice_agents.events import AgentText
-
         return "".join(event.text for event in self.all(AgentText) if event.turn == turn)
 
     async def microphone(self) -> None:
@@ -114,22 +122,37 @@ class Caller:
             await asyncio.sleep(FRAME_S)
 
     async def speaker(self) -> None:
-        """Plays queued audio in real time, 20 ms at a time, as a browser does."""
+        """Plays queued audio in real time, frame by frame, as a browser does."""
         loop = asyncio.get_running_loop()
         while True:
             if self._queue:
-                pcm, turn = self._queue.pop(0)
-                self.played += [(loop.time(), turn * 100_000 + int(value)) for value in pcm]
-            await asyncio.sleep(FRAME_S)
+                audio = self._queue.pop(0)
+                self.played.append(Played(loop.time(), audio.turn, audio.pcm))
+                await asyncio.sleep(len(audio.pcm) / OUTPUT_RATE)
+            else:
+                self._queued.clear()
+                await self._queued.wait()
+
+    def hush(self) -> None:
+        """Stop at this very sample."""
+        self._queue.clear()
+        if self.played:
+            last = self.played[-1]
+            last.pcm = last.pcm[: round((asyncio.get_running_loop().time() - last.at) * OUTPUT_RATE)]
+
+    def heard(self, turn: int) -> Pcm:
+        """Everything that was played of a turn."""
+        return np.concatenate([EMPTY, *(played.pcm for played in self.played if played.turn == turn)])
 
     async def listen(self) -> None:
-        """Keep every event; audio goes to the speaker, a stop empties its queue."""
+        """Keep every event; audio goes to the speaker, a stop silences it."""
         async for event in self.session:
             self.events.append(event)
             if isinstance(event, AgentAudio):
-                self._queue.append((event.pcm, event.turn))
+                self._queue.append(event)
+                self._queued.set()
             elif isinstance(event, AgentPaused | Interrupted):
-                self._queue.clear()
+                self.hush()
             self._changed.set()
 
 

@@ -15,7 +15,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.announcement import Announcement
 from voice_agents.engines.answer import Answer, Work
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
-from voice_agents.engines.ear import Ear, SpeechGate
+from voice_agents.engines.hearing import Hearing
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.parts import SandwichParts
@@ -42,12 +42,10 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.providers.interfaces import STT_RATE, ConnectionState
-from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.settings import TurnSettings
 from voice_agents.tools import Timers, standard_toolbox
-from voice_agents.turns.endpointing import Endpointer, TurnEnd
 from voice_agents.turns.floor import Floor, FloorAction, FloorState
 from voice_agents.turns.playout import Frame
-from voice_agents.turns.vad import VoiceEvent, VoiceStarted
 
 CLOSE_TIMEOUT_S = 0.8
 """A session is gone within one second, whatever a provider does."""
@@ -66,7 +64,6 @@ class SandwichSession:
     def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._parts = parts
-        self._turns = turns
         self._speaking = True
         self._clock = asyncio.get_running_loop().time
         self._outbox = Outbox(lambda: self.epoch)
@@ -75,19 +72,16 @@ class SandwichSession:
         self._floor_alarm: asyncio.TimerHandle | None = None
         self._standing = Standing(Role.STT, Role.TTS)
         self._status: Status | None = None
-        self._endpointer = Endpointer(turns)
-        self._ear = Ear(STT_RATE, parts.voice_activity(), self._on_slice, self._clock)
+        self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
         self._mouth = Mouth(self, self._clock, turns.playout_lead_s)
-        self._stt = parts.speech_to_text(self._on_partial, partial(self._on_connection, Role.STT))
+        self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._on_connection, Role.STT))
+        self._hearing.listen_with(self._stt)
         self._tts = parts.text_to_speech(partial(self._on_connection, Role.TTS))
-        self._gate = SpeechGate(self._stt.send_audio)
         self._history = History(parts.store)
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
         self._turn = 0
-        self._user = UserTurn()
-        self._user_spoke = False
         self._merging = False
         self._answer: Answer | None = None
         self._answered = UserTurn()
@@ -101,7 +95,7 @@ class SandwichSession:
         await self._history.messages(self.conversation)
         await self._stt.__aenter__()
         await self._tts.__aenter__()
-        self._tasks.start(self._ear.run(lambda: self._endpointer.deadline is not None))
+        self._tasks.start(self._hearing.run())
         self._tasks.start(self._mouth.run())
         self._tell_status()
         return self
@@ -130,18 +124,18 @@ class SandwichSession:
 
     def push_audio(self, pcm: Pcm) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        self._ear.push(pcm)
+        self._hearing.push(pcm)
 
     def send_text(self, text: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         user = UserTurn.of_text(checked_text(text))
-        self._forget_speech()
+        self._hearing.forget()
         self._act(self._floor.typed(self._clock()))
         self._begin_answer(user, self._turn + 1)
 
     def end_turn(self) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        self._ear.after_queued(self._released)
+        self._hearing.release()
 
     def interrupt(self) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
@@ -149,8 +143,7 @@ class SandwichSession:
 
     def set_turns(self, turns: TurnSettings) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        self._turns = turns
-        self._endpointer.configure(turns)
+        self._hearing.configure(turns)
 
     def set_voice(self, voice: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
@@ -160,52 +153,27 @@ class SandwichSession:
         """See :class:`~voice_agents.engines.base.Session`."""
         self._speaking = speaking
 
-    # What the microphone and the recogniser report
+    # What the user does
 
-    def _on_slice(self, _raw: Pcm, pcm: Pcm, events: list[VoiceEvent]) -> None:
-        for event in events:
-            self._on_voice(event)
-        voice = self._ear.voice
-        if voice.speaking and voice.last_speech is not None:
-            self._endpointer.speech_heard(voice.last_speech)
-        held = self._turns.mode is TurnMode.PUSH_TO_TALK
-        self._gate.feed(pcm, wanted=held or voice.speaking or self._endpointer.deadline is not None)
-        end = self._endpointer.advance(voice.position)
-        if end is not None:
-            self._on_turn_end(end)
+    def on_voice_started(self) -> None:
+        """See :class:`~voice_agents.engines.hearing.HearingListener`."""
+        self._emit(SpeechStarted, turn=self._user_number)
+        self._act(self._floor.user_started(self._clock()))
 
-    def _on_voice(self, event: VoiceEvent) -> None:
-        if isinstance(event, VoiceStarted):
-            self._user_spoke = True
-            self._endpointer.speech_started(event.start)
-            self._emit(SpeechStarted, turn=self._user_number)
-            self._act(self._floor.user_started(self._clock()))
-        else:
-            self._endpointer.speech_heard(event.end)
-            self._act(self._floor.user_stopped(self._ear.time_of(event.end)))
+    def on_voice_stopped(self, at: float) -> None:
+        """See :class:`~voice_agents.engines.hearing.HearingListener`."""
+        self._act(self._floor.user_stopped(at))
 
-    def _on_partial(self, text: str) -> None:
-        if not self._user_spoke:
-            return
-        words = self._user.known(text)
-        earlier = self._answered.known() if self._may_merge else ""
-        self._endpointer.partial(words)
-        self._emit(UserTranscript, turn=self._user_number, text=f"{earlier} {words}".strip(), final=False)
-        self._act(self._floor.words(text, self._clock()))
+    def on_words(self, partial: str) -> None:
+        """See :class:`~voice_agents.engines.hearing.HearingListener`."""
+        earlier = self._answered.known() if self._answer is not None and self._may_merge else ""
+        text = f"{earlier} {self._hearing.words}".strip()
+        self._emit(UserTranscript, turn=self._user_number, text=text, final=False)
+        self._act(self._floor.words(partial, self._clock()))
 
-    def _on_turn_end(self, end: TurnEnd) -> None:
-        self._user.marks.speech_end = self._ear.time_of(end.speech_end)
-        self._user.marks.silence_s = end.silence_s
+    def on_turn_end(self) -> None:
+        """See :class:`~voice_agents.engines.hearing.HearingListener`."""
         self._act(self._floor.turn_ended(self._clock()))
-
-    def _released(self) -> None:
-        """Push-to-talk: the user waited for nothing, so the time since the last sample counts as silence."""
-        now = self._clock()
-        self._endpointer.cancel()
-        if self._ear.voice.last_speech is not None:
-            self._user.marks.speech_end = self._ear.time_of(self._ear.voice.last_speech)
-            self._user.marks.silence_s = now - self._user.marks.speech_end
-        self._act(self._floor.turn_ended(now))
 
     @property
     def _may_merge(self) -> bool:
@@ -250,37 +218,21 @@ class SandwichSession:
         self._act(self._floor.advance(self._clock()))
 
     def _resume(self) -> None:
-        shown_again = self._answered.known() if self._may_merge and self._user.known() else ""
-        self._forget_speech()
+        shown_again = self._answered.known() if self._may_merge and self._hearing.words else ""
+        self._hearing.forget()
         self._emit(AgentResumed, position=self._mouth.resume())
         if shown_again:
             self._emit(UserTranscript, text=shown_again, final=True)
 
-    def _forget_speech(self) -> None:
-        """What the user said since the last turn was not meant for us."""
-        if self._user_spoke:
-            self._stt.commit().add_done_callback(_ignore)
-        self._user, self._user_spoke = UserTurn(), False
-        self._endpointer.cancel()
-
     async def _probe(self) -> None:
-        piece = self._stt.commit()
-        self._user.pieces.append(piece)
-        try:
-            text = await asyncio.shield(piece)
-        except ProviderError:
-            text = ""
-            self._user.drop(piece)
+        text, piece = await self._hearing.probe()
         actions = self._floor.probed(text, self._clock())
         if actions and actions != [FloorAction.RESUME]:
-            self._user.keep(piece)
+            self._hearing.keep(piece)
         self._act(actions)
 
     def _take_turn(self) -> None:
-        number, user = self._user_number, self._user
-        user.pieces.append(self._stt.commit())
-        self._user, self._user_spoke = UserTurn(), False
-        self._endpointer.cancel()
+        number, user = self._user_number, self._hearing.take()
         self._emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
         self._begin_answer(user, number)
 
@@ -348,7 +300,7 @@ class SandwichSession:
         task.cancel()
         if merge:
             self._merging = True
-            self._user.pieces[:0] = self._answered.pieces
+            self._hearing.take_back(self._answered)
         else:
             self._emit(Interrupted, heard_text=_joined(answer.heard()))
         self._wind_up(answer, task, discard=merge)
@@ -414,9 +366,3 @@ class SandwichSession:
 
 def _joined(heard: dict[str, str]) -> str:
     return " ".join(text.strip() for text in heard.values() if text)
-
-
-def _ignore(piece: asyncio.Future[str]) -> None:
-    """Take the outcome of a piece nobody waits for, so that asyncio does not complain of it."""
-    if not piece.cancelled():
-        piece.exception()
