@@ -101,9 +101,9 @@ class Endpointer:
         return end
 
     def cancel(self) -> None:
-        """The open turn, if any, is not to be ended here (a cough, a typed turn, push-to-talk release)."""
-        self._last_speech = None
-        self._ended = None
+        """The open turn is not to be ended here (a cough, a typed turn, push-to-talk release). None open: no effect."""
+        if self._last_speech is not None:
+            self._last_speech = self._ended = None
 
     @property
     def silence_s(self) -> float:
