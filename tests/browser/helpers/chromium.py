@@ -1,0 +1,112 @@
+"""Headless Chromium with a WAV file as its microphone, and what its page plays as samples."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from voice_agents.audio import Pcm, from_bytes, resample, write_wav
+
+PLAYED_RATE = 48_000
+REQUIRE = "VOICE_AGENTS_REQUIRE_BROWSER"
+"""Set to 1 where a missing browser must fail the run (continuous integration)."""
+
+_RECORDER = (Path(__file__).parent / "recorder.js").read_text(encoding="utf-8")
+_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required "
+    "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+)
+
+
+def executable() -> str:
+    """Chromium's path; skips the test, or fails it where ``REQUIRE`` is set, when there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        missing = "chromium is not installed (Debian package chromium)"
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+def microphone_file(path: Path, pcm: Pcm, rate: int, then_silence_s: float = 20.0) -> Path:
+    """A WAV for :func:`chromium`; Chromium repeats it for ever, so a long silence follows the words."""
+    padded = np.concatenate([resample(pcm, rate, PLAYED_RATE), np.zeros(round(then_silence_s * PLAYED_RATE), np.int16)])
+    write_wav(path, padded, PLAYED_RATE)
+    return path
+
+
+@asynccontextmanager
+async def chromium(microphone: Path, **context: Any) -> AsyncIterator[BrowserContext]:
+    """A fresh browser (own profile, own process) whose microphone plays ``microphone`` from its first opening on."""
+    flags = [*_FLAGS.split(), f"--use-file-for-fake-audio-capture={microphone}"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=flags)
+        try:
+            fresh = await browser.new_context(permissions=["microphone"], **context)
+            await fresh.add_init_script(_RECORDER)
+            yield fresh
+        finally:
+            await browser.close()
+
+
+class VoicePage:
+    """One tab of the app's page, used as a person uses it. ``kind``: "sandwich" or "realtime"."""
+
+    def __init__(self, page: Page, kind: str = "sandwich") -> None:
+        self.page = page
+        self.kind = kind
+        self.foreign: list[str] = []
+        """Addresses outside this machine the page really asked for."""
+        page.on("requestfinished", lambda request: self._note(request.url))
+
+    async def open(self, url: str) -> None:
+        """Load the page and wait until it can be used."""
+        await self.page.goto(url)
+        await expect(self.part("status")).to_have_text("Ready", timeout=20_000)
+
+    def part(self, name: str) -> Any:
+        """The locator of ``#<kind>-<name>``."""
+        return self.page.locator(f"#{self.kind}-{name}")
+
+    async def record(self) -> None:
+        """Start a call: both clicks."""
+        mic = self.part("mic")
+        if await mic.get_by_text("Click to Access Microphone").is_visible():
+            await mic.get_by_text("Click to Access Microphone").click()
+        await mic.get_by_text("Record").click()
+
+    async def hang_up(self) -> None:
+        """End the call."""
+        await self.part("mic").get_by_text("Stop").click()
+
+    async def type(self, text: str) -> None:
+        """Send a typed message."""
+        await self.part("text").locator("textarea").fill(text)
+        await self.part("send").click()
+
+    async def shows(self, status: str, within_s: float = 15.0) -> None:
+        """Wait for a status word."""
+        await expect(self.part("status")).to_have_text(status, timeout=within_s * 1000)
+
+    async def says(self, words: str, within_s: float = 15.0) -> None:
+        """Wait for words in the transcript."""
+        await expect(self.part("chat")).to_contain_text(words, timeout=within_s * 1000)
+
+    async def played(self) -> Pcm:
+        """Everything played so far, mono at 48 kHz, silences included."""
+        return from_bytes(base64.b64decode(await self.page.evaluate("__playedBase64()")))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(("http://127.0.0.1", "data:", "blob:")):
+            self.foreign.append(url)

@@ -1,0 +1,65 @@
+"""The app (or the demo with the fake engine) in a process of its own, as a user starts it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+ROOT = Path(__file__).parents[3]
+START_TIMEOUT_S = 60.0
+
+
+class AppProcess:
+    """``python <arguments> <port>`` on a free port; ``url`` once entered."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self._arguments = arguments
+        self._env = {**os.environ, **(env or {})}
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Start it (again, on the same port) and wait until it serves."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, *self._arguments, str(self._port), cwd=ROOT, env=self._env
+        )
+        async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as http:
+            while not await self._serves(http):
+                assert self._process.returncode is None, "the app ended instead of serving"
+                await asyncio.sleep(0.1)
+
+    async def kill(self) -> None:
+        """SIGKILL: it gets no chance to say goodbye."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _serves(self, http: httpx.AsyncClient) -> bool:
+        try:
+            return (await http.get(self.url)).is_success
+        except httpx.TransportError:
+            return False
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,107 @@
+"""The page in a real browser, with the fake engine behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+from playwright.async_api import expect
+
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage
+from tests.browser.helpers.process import AppProcess
+from voice_agents.audio import Pcm, first_audible
+
+
+def longest_hole_s(pcm: Pcm, loud: int = 1000) -> float:
+    """The longest stretch below ``loud`` between the first and the last loud sample, in seconds."""
+    at = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= loud)
+    return float(np.diff(at).max(initial=0)) / PLAYED_RATE
+
+
+async def test_a_spoken_question_is_shown_answered_and_heard(voice_page: VoicePage) -> None:
+    await voice_page.record()
+    await voice_page.shows("Hearing you")
+    await voice_page.says("what time is it in tokyo")
+    await voice_page.shows("Speaking")
+    await voice_page.says("It is ten past nine in the evening")
+    await voice_page.shows("Listening")
+    await expect(voice_page.part("latency")).to_contain_text("Voice to voice")
+    played = await voice_page.played()
+    answer = played[first_audible(played, 1000) :]
+    assert np.count_nonzero(np.abs(answer.astype(np.int32)) > 1000) > 3.0 * PLAYED_RATE, (
+        "the answer is four seconds long"
+    )
+    assert longest_hole_s(answer) < 0.06
+    await voice_page.hang_up()
+    await voice_page.shows("Ready")
+
+
+async def test_words_in_the_page_are_never_markup(voice_page: VoicePage) -> None:
+    await voice_page.type("<img src=x onerror=\"document.title='broken'\"> *not bold* [x](javascript:alert(1))")
+    await voice_page.says("*not bold* [x](javascript:alert(1))")
+    await voice_page.says("<b>Japan</b>")
+    assert await voice_page.page.title() == "Voice Agents"
+    assert await voice_page.part("chat").locator("img, strong, em, a").count() == 0
+
+
+async def test_nothing_is_loaded_from_elsewhere(voice_page: VoicePage) -> None:
+    await voice_page.record()
+    await voice_page.shows("Hearing you")
+    assert voice_page.foreign == []
+
+
+async def test_an_interrupted_answer_shows_what_was_not_heard(voice_page: VoicePage) -> None:
+    await voice_page.type("hello")
+    await voice_page.shows("Speaking")
+    await voice_page.part("stop").click()
+    await expect(voice_page.part("chat").locator("del")).to_contain_text("you would like to know?")
+
+
+async def test_the_conversation_survives_reloads_and_begins_anew_only_when_asked(
+    voice_page: VoicePage, demo: AppProcess
+) -> None:
+    await voice_page.type("remember me")
+    await voice_page.says("remember me")
+    await voice_page.open(demo.url)
+    await voice_page.says("remember me")
+    await voice_page.part("new").click()
+    await expect(voice_page.part("chat")).not_to_contain_text("remember me")
+    await voice_page.open(demo.url)
+    await expect(voice_page.part("chat")).not_to_contain_text("remember me")
+
+
+async def test_a_page_goes_on_after_the_server_was_killed(voice_page: VoicePage, demo: AppProcess) -> None:
+    await voice_page.type("before")
+    await voice_page.says("before")
+    identity = await voice_page.page.evaluate("localStorage.getItem('voice-agents')")
+    await demo.kill()
+    await demo.start()
+    await voice_page.record()
+    await voice_page.says("what time is it in tokyo")
+    assert await voice_page.page.evaluate("localStorage.getItem('voice-agents')") == identity
+
+
+async def test_push_to_talk_sends_only_what_is_said_while_held(voice_page: VoicePage) -> None:
+    await voice_page.part("mode").get_by_text("Push to talk").click()
+    hold = voice_page.part("hold")
+    await expect(hold).to_be_visible()
+    await hold.dispatch_event("pointerdown", {"pointerId": 1})
+    await voice_page.record()
+    await hold.hover()
+    await voice_page.page.mouse.down()
+    await voice_page.says("what time is it in tokyo")
+    await voice_page.shows("Hearing you")
+    await voice_page.page.mouse.up()
+    await voice_page.shows("Thinking")
+
+
+async def test_two_browsers_see_only_their_own_conversation(voice_page: VoicePage, demo: AppProcess) -> None:
+    browser = voice_page.page.context.browser
+    assert browser is not None
+    other_context = await browser.new_context()
+    other = VoicePage(await other_context.new_page())
+    await other.open(demo.url)
+    await voice_page.type("my secret")
+    await voice_page.says("my secret")
+    await other.type("something else")
+    await other.says("something else")
+    await expect(other.part("chat")).not_to_contain_text("my secret")
+    await expect(voice_page.part("chat")).not_to_contain_text("something else")
