@@ -82,7 +82,7 @@ class Mouth:
         loop = asyncio.get_running_loop()
         while True:
             self._hand_out()
-            wake = self._playout.wake_at(self._clock())
+            wake = self._playout.wake_at(self._clock()) if self._active else None
             alarm = None if wake is None else loop.call_later(max(0.0, wake - self._clock()), self._changed.set)
             await self._changed.wait()
             self._changed.clear()
