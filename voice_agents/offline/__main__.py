@@ -20,9 +20,8 @@ _WELCOME = """
 Point clients here (any key is accepted):
   ElevenLabs         ELEVENLABS_BASE_URL={url} ELEVENLABS_API_KEY=offline
                      SDK: ElevenLabs(base_url="{url}", api_key="offline")
-  OpenAI, Realtime   OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline OPENAI_REALTIME_MODEL=offline
-  Azure OpenAI       AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
-                     AZURE_OPENAI_REALTIME_DEPLOYMENT=offline
+  OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline
+  Azure OpenAI chat  AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
 Faults while it runs: curl -X POST {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
 Ctrl-C ends it.
 """
