@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from voice_agents.settings import Endpoint
+import httpx
+from elevenlabs import AsyncElevenLabs
+from elevenlabs.core.api_error import ApiError
+
+from voice_agents.errors import (
+    AuthenticationFailed,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    RequestRejected,
+    Role,
+)
+from voice_agents.settings import Endpoint, Provider
+
+TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +37,59 @@ class VoiceChoice:
 
 async def list_voices(endpoint: Endpoint) -> list[VoiceChoice]:
     """All voices of the account. Raises ProviderError."""
-    raise NotImplementedError
+    async with _client(endpoint) as client:
+        try:
+            found = await client.voices.get_all()
+        except (ApiError, httpx.HTTPError) as error:
+            raise http_error(error, endpoint) from error
+    return [VoiceChoice(v.voice_id, v.name or v.voice_id, v.description or "") for v in found.voices]
+
+
+async def stream_speech(endpoint: Endpoint, voice: str, text: str) -> AsyncIterator[bytes]:
+    """The text as PCM16 at 24 kHz, in pieces of any length. Raises ProviderError."""
+    async with _client(endpoint) as client:
+        try:
+            async for data in client.text_to_speech.stream(
+                voice, text=text, model_id=endpoint.model, output_format="pcm_24000"
+            ):
+                yield data
+        except (ApiError, httpx.HTTPError) as error:
+            raise http_error(error, endpoint) from error
+
+
+@asynccontextmanager
+async def _client(endpoint: Endpoint) -> AsyncIterator[AsyncElevenLabs]:
+    loopback = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=not loopback, follow_redirects=True) as http:
+        yield AsyncElevenLabs(base_url=endpoint.base_url, api_key=endpoint.api_key, httpx_client=http)
+
+
+def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:
+    """What the SDK or httpx raised, as one plain sentence."""
+    name = speech_name(endpoint)
+    if isinstance(error, httpx.TimeoutException):
+        return ProviderTimeout(Role.TTS, name, f"{name} took too long to answer. Please try again.")
+    if isinstance(error, httpx.HTTPError):
+        return ProviderUnavailable(Role.TTS, name, f"{name} cannot be reached. Please try again in a moment.")
+    return status_error(error.status_code or 500, str(error.body), endpoint, Role.TTS)
+
+
+def status_error(status: int, body: str, endpoint: Endpoint, role: Role) -> ProviderError:
+    """What an HTTP status of ElevenLabs means, at a request or a socket's handshake."""
+    name = speech_name(endpoint)
+    if status == 402 or "quota" in body:
+        return QuotaExceeded(role, name, f"The {name} account has no credits left: check its plan.")
+    if status in (401, 403):
+        return AuthenticationFailed(role, name, f"{name} does not accept the API key: check ELEVENLABS_API_KEY.")
+    if status == 429:
+        return RateLimited(role, name, f"{name} gets too many requests at the moment. Please wait a little.")
+    if status < 500:
+        return RequestRejected(
+            role, name, f"{name} does not accept the request for {role.value}: check the voice and model names."
+        )
+    return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
+
+
+def speech_name(endpoint: Endpoint) -> str:
+    """What the page calls the provider of an endpoint."""
+    return "The offline speech server" if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)
