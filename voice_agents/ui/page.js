@@ -1,4 +1,5 @@
-// What only the browser can do: one open microphone at a time, and silence while push-to-talk is not held.
+// What only the browser can do: one open microphone at a time, silence while push-to-talk is not held, and going on
+// by itself after the server was gone.
 () => {
   const page = (window.voiceAgents = window.voiceAgents || { pushToTalk: false, held: false, stream: null, wanted: false });
   const RELEASE_TAIL_MS = 150; // the last syllable is still on its way when the button comes up
@@ -17,12 +18,27 @@
     setTimeout(() => page.wanted || page.stream?.getTracks().forEach((track) => track.stop()), 1200);
   };
 
+  if (page.ready) return;
+  page.ready = true;
+
+  // gradio 5 never opens its event stream a second time after it broke: only a fresh page hears from the server again.
+  const goOn = async () => {
+    const alive = await plainFetch(location.href, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    alive ? location.reload() : setTimeout(goOn, 1000);
+  };
+  const plainFetch = window.fetch.bind(window);
+  window.fetch = async (...request) => {
+    const answer = await plainFetch(...request);
+    if (String(request[0]?.url ?? request[0]).includes("/queue/data")) {
+      answer.clone().body.pipeTo(new WritableStream()).catch((error) => error.name === "AbortError" || goOn());
+    }
+    return answer;
+  };
+
   if (!navigator.mediaDevices?.getUserMedia) {
     document.body.classList.add("va-no-mic");
     return;
   }
-  if (page.ready) return;
-  page.ready = true;
 
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {

@@ -50,6 +50,7 @@ def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity
         return [identity_of(conversation), *(part for _ in wirings for part in draw(sheet))]
 
     drawn = [part for wiring in wirings for part in wiring.parts.drawn]
-    page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
+    arrived = page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
     for wiring in wirings:
+        arrived.then(wiring.follow, [identity], wiring.parts.drawn, show_progress="hidden")
         page.load(wiring.voices, None, [wiring.parts.voice], show_progress="hidden")

@@ -80,6 +80,12 @@ class Wiring:
             found.insert(0, ("Default", chosen))
         return gr.Dropdown(found, value=chosen, info=None)
 
+    async def follow(self, identity: Any) -> AsyncIterator[Drawing]:
+        """Redraw the tab for as long as something is live in its conversation."""
+        sheet = await self._sheet(identity)
+        async for _ in sheet.changes():
+            yield draw(sheet)
+
     def _connect_call(self) -> None:
         parts = self.parts
         inputs = [self.identity, *parts.controls]
@@ -103,10 +109,10 @@ class Wiring:
         controls = [self.identity, *parts.controls]
         follow: dict[str, Any] = {"inputs": [self.identity], "outputs": parts.drawn, **_HIDDEN}
         gr.on([parts.text.submit, parts.send.click], self._send, [parts.text, *controls], [parts.text], **_HIDDEN).then(
-            self._follow, **follow
+            self.follow, **follow
         )
         for button in parts.examples:
-            button.click(self._send, [button, *controls], [parts.text], **_HIDDEN).then(self._follow, **follow)
+            button.click(self._send, [button, *controls], [parts.text], **_HIDDEN).then(self.follow, **follow)
         parts.stop.click(self._interrupt, [self.identity], **_HIDDEN)
         parts.new.click(self._begin_new, [self.identity], [self.identity, *parts.drawn], **_HIDDEN)
 
@@ -130,13 +136,8 @@ class Wiring:
 
     async def _follow_call(self, identity: Any) -> AsyncIterator[Drawing]:
         (await self._sheet(identity)).expect()
-        async for drawing in self._follow(identity):
+        async for drawing in self.follow(identity):
             yield drawing
-
-    async def _follow(self, identity: Any) -> AsyncIterator[Drawing]:
-        sheet = await self._sheet(identity)
-        async for _ in sheet.changes():
-            yield draw(sheet)
 
     async def _sheet(self, identity: Any) -> Sheet:
         return await self.desk.sheet(conversation_of(identity))
