@@ -1,0 +1,111 @@
+"""The few functions of libespeak-ng that are needed, through ctypes: text in, samples and word positions out.
+
+The facts (signatures, event layout, constants) are those of espeak-ng's public interface, speak_lib.h, version 1.52.
+The library works for one caller at a time; a lock in here sees to that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import espeakng_loader
+import numpy as np
+
+from voice_agents.audio import EMPTY, Pcm
+
+_SYNCHRONOUS = 2
+_BUFFER_MS = 60
+_CHARACTERS = 1
+_UTF8 = 1
+_END_PAUSE = 0x1000
+_RATE, _VOLUME = 1, 2
+_LIST_END, _WORD = 0, 1
+_GO_ON, _STOP = 0, 1
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the text that espeak-ng is about to say."""
+
+    offset: int
+    """Index of its first character in the text."""
+    length: int
+    """Number of characters."""
+    at_ms: int
+    """When it begins, from the start of this text's audio."""
+
+
+OnAudio = Callable[[Pcm, list[Word]], bool]
+"""Called with the next samples and the words announced with them; returns whether to go on."""
+
+
+class Library:
+    """The loaded library. ``synthesize`` blocks (about a hundredth of the speech's length)."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._lock = threading.Lock()
+        data = espeakng_loader.get_data_path().encode()
+        self.rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, data, 0)
+        """Hz of the samples."""
+        if self.rate <= 0:
+            raise RuntimeError("espeak-ng could not be started: its voice data cannot be read")
+        self._receiver: OnAudio | None = None
+        self._callback = _Callback(self._receive)
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def synthesize(self, text: str, voice: str, words_per_minute: int, volume: int, on_audio: OnAudio) -> None:
+        """Speak ``text``; ``volume`` 100 is espeak-ng's normal level. Raises ValueError for an unknown voice."""
+        with self._lock:
+            if self._library.espeak_SetVoiceByName(voice.encode()):
+                raise ValueError(f"espeak-ng has no voice {voice!r}")
+            self._library.espeak_SetParameter(_RATE, words_per_minute, 0)
+            self._library.espeak_SetParameter(_VOLUME, volume, 0)
+            data = text.encode() + b"\0"
+            self._receiver = on_audio
+            try:
+                self._library.espeak_Synth(
+                    data, ctypes.c_size_t(len(data)), 0, _CHARACTERS, 0, _UTF8 | _END_PAUSE, None, None
+                )
+                self._library.espeak_Synchronize()
+            finally:
+                self._receiver = None
+
+    def _receive(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
+        if self._receiver is None:
+            return _STOP
+        words = []
+        index = 0
+        while events[index].type != _LIST_END:
+            event = events[index]
+            if event.type == _WORD:
+                words.append(Word(event.text_position - 1, event.length, event.audio_position))
+            index += 1
+        pcm = np.ctypeslib.as_array(samples, (count,)).copy() if count and samples else EMPTY
+        return _GO_ON if self._receiver(pcm, words) else _STOP
+
+
+@cache
+def library() -> Library:
+    """The library, loaded on first use (some 10 ms) and kept for the life of the process."""
+    return Library()
