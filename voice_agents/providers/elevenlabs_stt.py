@@ -30,7 +30,7 @@ class ElevenLabsStt:
         *,
         on_partial: PartialListener,
         on_connection: ConnectionListener,
-        timeouts: SttTimeouts = SttTimeouts(),  # noqa: B008 - frozen
+        timeouts: SttTimeouts = SttTimeouts(),
         language: str = "",
     ) -> None:
         raise NotImplementedError
