@@ -105,7 +105,7 @@ class Link:
         peer: Peer,
         on_connection: ConnectionListener,
         headers: Mapping[str, str],
-        timing: LinkTiming = LinkTiming(),  # noqa: B008 - frozen
+        timing: LinkTiming = LinkTiming(),
     ) -> None:
         self._endpoint = endpoint
         self._role = role

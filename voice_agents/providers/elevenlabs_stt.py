@@ -1,15 +1,29 @@
-"""ElevenLabs realtime speech-to-text (Scribe) over its socket, committed by us."""
+"""ElevenLabs realtime speech-to-text (Scribe): one socket per session, committed by us, opened again when it is lost."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlencode
 
-from voice_agents.audio import Pcm
-from voice_agents.providers.interfaces import ConnectionListener, PartialListener
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+
+from voice_agents.audio import Pcm, silence, to_bytes
+from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
+from voice_agents.providers.elevenlabs_http import speech_name
+from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
+from voice_agents.providers.scribe import Reaction, Twins, Utterance, audio_message, plain_error, reaction
+from voice_agents.providers.sockets import Backoff, open_socket
 from voice_agents.settings import Endpoint
+
+MESSAGE_S = 0.06
+"""Audio is sent in messages of about this length."""
+KEEP_ALIVE = to_bytes(silence(0.1, STT_RATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +32,11 @@ class SttTimeouts:
 
     connect_s: float = 5.0
     commit_s: float = 3.0
+    """Commit sent -> final transcript; after that the last partial must do, and the socket is replaced."""
+    give_up_s: float = 8.0
+    """Commit asked for -> an answer of any kind, reconnects included."""
     keep_alive_s: float = 5.0
+    """A socket without audio for about 15 s is closed by the server."""
 
 
 class ElevenLabsStt:
@@ -30,23 +48,198 @@ class ElevenLabsStt:
         *,
         on_partial: PartialListener,
         on_connection: ConnectionListener,
-        timeouts: SttTimeouts = SttTimeouts(),
+        timeouts: SttTimeouts | None = None,
         language: str = "",
     ) -> None:
-        raise NotImplementedError
+        self._endpoint = endpoint
+        self._name = speech_name(endpoint)
+        self._on_partial = on_partial
+        self._on_connection = on_connection
+        self._timeouts = timeouts or SttTimeouts()
+        self._language = language
+        self._pending: deque[Utterance] = deque()
+        self._current = Utterance()
+        self._outgoing: asyncio.Queue[str] | None = None
+        self._failure: ProviderError | None = None
+        self._tried_again = False
+        self._renew = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        self._start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._fail_pending(self._lost("was closed"))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     def send_audio(self, pcm: Pcm) -> None:
-        """Queue int16 mono samples at 16 kHz, any length. Never blocks."""
-        raise NotImplementedError
+        """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        if self._failure is not None and not self._tried_again:
+            self._tried_again = True
+            self._start()
+        self._current.add(pcm)
+        if self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+            self._send_unsent(self._current)
 
     def commit(self) -> asyncio.Future[str]:
-        """End the utterance."""
-        raise NotImplementedError
+        """See :class:`~voice_agents.providers.interfaces.SpeechToText`."""
+        loop = asyncio.get_running_loop()
+        utterance, self._current = self._current, Utterance()
+        utterance.future = loop.create_future()
+        self._tried_again = False
+        if not utterance.spoken:
+            utterance.settle("")
+        elif self._failure is not None:
+            utterance.fail(self._failure)
+        else:
+            utterance.deadline = loop.time() + self._timeouts.give_up_s
+            utterance.alarm = loop.call_at(utterance.deadline, self._give_up, utterance)
+            self._pending.append(utterance)
+            self._send_unsent(utterance)
+        return utterance.future
+
+    # The socket
+
+    def _start(self) -> None:
+        self._failure = None
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        self._on_connection(ConnectionState.CONNECTING, None)
+        while True:
+            try:
+                error = await self._converse(backoff)
+            except ProviderError as refused:
+                error = refused
+            self._outgoing = None
+            if error is not None and error.retry is Retry.NEVER:
+                self._failure = error
+                self._fail_pending(error)
+                return self._on_connection(ConnectionState.FAILED, error)
+            if error is not None:
+                self._on_connection(ConnectionState.RECONNECTING, error)
+            await backoff.wait()
+
+    async def _converse(self, backoff: Backoff) -> ProviderError | None:
+        """One socket's life; why it ended, None when that is nothing to speak of."""
+        query = {"model_id": self._endpoint.model, "audio_format": f"pcm_{STT_RATE}", "commit_strategy": "manual"}
+        if self._language:
+            query["language_code"] = self._language
+        path = f"/v1/speech-to-text/realtime?{urlencode(query)}"
+        self._renew.clear()
+        async with open_socket(self._endpoint, path, Role.STT, self._timeouts.connect_s) as socket:
+            self._outgoing = asyncio.Queue()
+            for utterance in (*self._pending, self._current):
+                utterance.sent = 0
+                self._send_unsent(utterance)
+            self._on_connection(ConnectionState.OPEN, None)
+            tasks = [asyncio.create_task(self._write(socket, self._outgoing)), asyncio.create_task(self._renew.wait())]
+            reading = asyncio.create_task(self._read(socket, backoff))
+            try:
+                await asyncio.wait([reading, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+                return reading.result() if reading.done() else self._lost("did not answer")
+            finally:
+                for task in (*tasks, reading):
+                    task.cancel()
+                await asyncio.wait([*tasks, reading])
+
+    async def _write(self, socket: ClientConnection, outgoing: asyncio.Queue[str]) -> None:
+        """Send what is queued, and a little silence when there is nothing for long."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._timeouts.keep_alive_s):
+                        message = await outgoing.get()
+                except TimeoutError:
+                    message = audio_message(KEEP_ALIVE)
+                await socket.send(message)
+        except ConnectionClosed:
+            return
+
+    async def _read(self, socket: ClientConnection, backoff: Backoff) -> ProviderError | None:
+        twins = Twins()
+        try:
+            async for frame in socket:
+                error, over = self._take(frame, twins, backoff)
+                if over:
+                    return error
+        except ConnectionClosedOK:
+            pass
+        except ConnectionClosed:
+            return self._lost("was lost")
+        return self._lost("was closed") if self._pending else None
+
+    def _take(self, frame: str | bytes, twins: Twins, backoff: Backoff) -> tuple[ProviderError | None, bool]:
+        """Handle one message: an error that ends the session, and whether the session is over."""
+        try:
+            message = json.loads(frame)
+            kind = reaction(message)
+        except (ValueError, AttributeError):
+            return ProtocolViolation(Role.STT, self._name, f"{self._name} sent something not understood."), True
+        match kind:
+            case Reaction.PARTIAL:
+                self._partial(str(message.get("text") or ""))
+            case Reaction.FINAL if not twins.is_second(message):
+                backoff.reset()
+                self._final(str(message.get("text") or ""))
+            case Reaction.THROTTLED if self._pending:
+                utterance = self._pending.popleft()
+                utterance.settle(utterance.partial)
+            case Reaction.RENEW:
+                return None, True
+            case Reaction.RETRY | Reaction.FATAL:
+                return plain_error(message, self._name), True
+        return None, False
+
+    # Words
+
+    def _partial(self, text: str) -> None:
+        """While a final is awaited, hypotheses are still about that utterance."""
+        if self._pending:
+            self._pending[0].partial = text or self._pending[0].partial
+            return
+        self._current.partial = text
+        self._on_partial(self._current.text(text))
+
+    def _final(self, text: str) -> None:
+        if self._pending:
+            self._pending.popleft().settle(text)
+        elif text:
+            self._current.segment(text)
+            self._on_partial(self._current.text(""))
+
+    def _send_unsent(self, utterance: Utterance) -> None:
+        if self._outgoing is None:
+            return
+        audio = utterance.unsent()
+        if audio:
+            self._outgoing.put_nowait(audio_message(audio))
+        if utterance.future is not None:
+            self._outgoing.put_nowait(audio_message(b"", commit=True))
+            loop = asyncio.get_running_loop()
+            if utterance.alarm is not None:
+                utterance.alarm.cancel()
+            at = min(loop.time() + self._timeouts.commit_s, utterance.deadline)
+            utterance.alarm = loop.call_at(at, self._give_up, utterance)
+
+    def _give_up(self, utterance: Utterance) -> None:
+        """No answer to a commit: a late one must not be taken for the next, so the socket is replaced too."""
+        if utterance in self._pending:
+            self._pending.remove(utterance)
+            sentence = f"{self._name} did not say in time what you said. Please say it again."
+            utterance.fail(ProviderTimeout(Role.STT, self._name, sentence))
+            self._renew.set()
+
+    def _fail_pending(self, error: ProviderError) -> None:
+        while self._pending:
+            self._pending.popleft().fail(error)
+
+    def _lost(self, how: str) -> ProviderError:
+        sentence = f"The connection to {self._name} for speech-to-text {how}."
+        return ProviderUnavailable(Role.STT, self._name, sentence)

@@ -1,0 +1,187 @@
+"""ElevenLabs' realtime speech-to-text protocol without sockets: what to send, and what answers mean.
+
+Facts: ``elevenlabs.realtime.scribe`` of the vendor's SDK and the AsyncAPI document it is generated from. There is no id
+of any kind: commits and final transcripts pair first in, first out, and a server may commit by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from voice_agents.audio import Pcm, to_bytes
+from voice_agents.errors import (
+    AuthenticationFailed,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    RequestRejected,
+    Role,
+)
+from voice_agents.providers.interfaces import STT_RATE
+
+REPLAY_MAX_S = 60.0
+"""Audio of an unfinished utterance that is kept for a reconnect; older audio is given up."""
+
+
+class Reaction(Enum):
+    """What a message of the server asks of the client."""
+
+    NONE = auto()
+    PARTIAL = auto()
+    FINAL = auto()
+    THROTTLED = auto()
+    """The commit had too little audio: there will be no final for it."""
+    RENEW = auto()
+    """The session has ended as sessions do: open another."""
+    RETRY = auto()
+    """Something failed that may not fail again."""
+    FATAL = auto()
+    """It would fail again until the user changes something."""
+
+
+_PLAIN_FINALS = ("committed_transcript", "final_transcript")
+_REACTIONS = {
+    "partial_transcript": Reaction.PARTIAL,
+    **dict.fromkeys(_PLAIN_FINALS, Reaction.FINAL),
+    **dict.fromkeys((f"{name}_with_timestamps" for name in _PLAIN_FINALS), Reaction.FINAL),
+    "commit_throttled": Reaction.THROTTLED,
+    **dict.fromkeys(("session_time_limit_exceeded", "insufficient_audio_activity"), Reaction.RENEW),
+    **dict.fromkeys(
+        ("error", "rate_limited", "queue_overflow", "resource_exhausted", "transcriber_error", "chunk_size_exceeded"),
+        Reaction.RETRY,
+    ),
+    **dict.fromkeys(
+        ("auth_error", "quota_exceeded", "unaccepted_terms", "invalid_request", "input_error"), Reaction.FATAL
+    ),
+}
+
+
+def reaction(message: Mapping[str, Any]) -> Reaction:
+    """What a server message asks for; unknown types ask for nothing."""
+    return _REACTIONS.get(str(message.get("message_type")), Reaction.NONE)
+
+
+def plain_error(message: Mapping[str, Any], name: str) -> ProviderError:
+    """An error message of the server as one plain sentence."""
+    match message.get("message_type"):
+        case "auth_error":
+            sentence = f"{name} does not accept the API key: check ELEVENLABS_API_KEY."
+            return AuthenticationFailed(Role.STT, name, sentence)
+        case "quota_exceeded":
+            return QuotaExceeded(Role.STT, name, f"The {name} account has no credits left: check its plan.")
+        case "unaccepted_terms":
+            return QuotaExceeded(Role.STT, name, f"{name} wants its terms to be accepted first: log in to the account.")
+        case "rate_limited" | "queue_overflow" | "resource_exhausted":
+            sentence = f"{name} gets too much to do for speech-to-text at the moment. Trying again."
+            return RateLimited(Role.STT, name, sentence)
+        case "invalid_request" | "input_error" as kind:
+            sentence = f"{name} does not accept the request for speech-to-text ({kind}): check ELEVENLABS_STT_MODEL."
+            return RequestRejected(Role.STT, name, sentence)
+        case kind:
+            return ProviderUnavailable(Role.STT, name, f"{name} reported a problem with speech-to-text ({kind}).")
+
+
+def audio_message(pcm: bytes, commit: bool = False) -> str:
+    """PCM16 at 16 kHz as the protocol's only client message; a commit carries no audio."""
+    return json.dumps(
+        {
+            "message_type": "input_audio_chunk",
+            "audio_base_64": base64.b64encode(pcm).decode(),
+            "commit": commit,
+            "sample_rate": STT_RATE,
+        }
+    )
+
+
+class Twins:
+    """Some servers send every final twice, with and without timestamps, in either order."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bool, str] | None = None
+
+    def is_second(self, message: Mapping[str, Any]) -> bool:
+        """This final says again what the one before it said in the other form."""
+        timed = str(message.get("message_type")).endswith("_with_timestamps")
+        text = str(message.get("text", ""))
+        if self._last == (not timed, text):
+            self._last = None
+            return True
+        self._last = (timed, text)
+        return False
+
+
+@dataclass(slots=True)
+class Utterance:
+    """What is said between two commits."""
+
+    audio: bytearray = field(default_factory=bytearray)
+    """Everything since the last final, for a reconnect."""
+    sent: int = 0
+    """How many of these bytes the present socket was given."""
+    spoken: bool = False
+    """Audio was sent for it at all."""
+    segments: list[str] = field(default_factory=list)
+    """Finals the server gave without being asked."""
+    partial: str = ""
+    future: asyncio.Future[str] | None = None
+    """Set when it is committed."""
+    alarm: asyncio.TimerHandle | None = None
+    deadline: float = 0.0
+    """When, on the loop's clock, no answer to the commit is waited for any more."""
+
+    def add(self, pcm: Pcm) -> None:
+        """More audio."""
+        self.spoken = True
+        self.audio += to_bytes(pcm)
+        excess = len(self.audio) - round(REPLAY_MAX_S * STT_RATE) * 2
+        if excess > 0:
+            del self.audio[:excess]
+            self.sent = max(0, self.sent - excess)
+
+    def unsent(self) -> bytes:
+        """The audio the socket has not been given yet; counts as given from now on."""
+        data = bytes(self.audio[self.sent :])
+        self.sent = len(self.audio)
+        return data
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much audio the socket has not been given yet."""
+        return len(self.audio) - self.sent
+
+    def text(self, last: str) -> str:
+        """The whole utterance when ``last`` is its latest piece."""
+        return " ".join(piece.strip() for piece in (*self.segments, last) if piece.strip())
+
+    def segment(self, text: str) -> None:
+        """The server has committed by itself: the audio so far is settled."""
+        self.segments.append(text)
+        self.partial = ""
+        del self.audio[: self.sent]
+        self.sent = 0
+
+    def settle(self, text: str) -> None:
+        """Its words are known."""
+        self._stop_alarm()
+        if self.future is not None and not self.future.done():
+            self.future.set_result(self.text(text))
+
+    def fail(self, error: ProviderError) -> None:
+        """Its words will not be known, unless a hypothesis came that can stand in for them."""
+        if self.segments or self.partial:
+            return self.settle(self.partial)
+        self._stop_alarm()
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
+        return None
+
+    def _stop_alarm(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
