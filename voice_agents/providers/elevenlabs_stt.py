@@ -1,4 +1,4 @@
-"""ElevenLabs realtime speech-to-text (Scribe): one socket per session, committed by us, opened again when it is lost."""
+"""ElevenLabs realtime speech-to-text (Scribe): one socket per session, committed by us, reopened when it is lost."""
 
 from __future__ import annotations
 
