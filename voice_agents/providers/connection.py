@@ -119,6 +119,7 @@ class Link:
         self._outbox: asyncio.Queue[Message] | None = None
         self._wanted = asyncio.Event()
         self._renewal: asyncio.Future[ProviderError | None] | None = None
+        self._opened_at: float | None = None
         self._short_lived = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -159,12 +160,13 @@ class Link:
         loop = asyncio.get_running_loop()
         self._tell(ConnectionState.CONNECTING, None)
         while True:
-            self._wanted.clear()
             self._renewal = loop.create_future()
-            began = loop.time()
+            self._opened_at = None
             error = await self._one_connection()
-            steady = loop.time() - began >= self._timing.steady_s or self._renewal.done()
-            self._short_lived = 0 if steady else self._short_lived + 1
+            renewed = self._renewal.done()
+            self._wanted.clear()
+            steady = self._opened_at is not None and loop.time() - self._opened_at >= self._timing.steady_s
+            self._short_lived = 0 if steady or renewed else self._short_lived + 1
             given_up = error is not None and error.retry is Retry.NEVER
             self._tell(ConnectionState.FAILED if given_up else ConnectionState.RECONNECTING, error)
             self._peer.on_lost(error)
@@ -172,10 +174,11 @@ class Link:
                 await self._wanted.wait()
                 self._short_lived = 0
                 self._tell(ConnectionState.CONNECTING, None)
-            else:
+            elif not renewed:
                 await self._pause(error)
 
     async def _pause(self, error: ProviderError | None) -> None:
+        """A session that came to its normal end goes on at once, but not again and again."""
         if error is None and self._short_lived <= 1:
             return
         longest = min(self._timing.retry_most_s, self._timing.retry_first_s * 2 ** max(0, self._short_lived - 1))
@@ -190,6 +193,7 @@ class Link:
         except ProviderError as error:
             return error
         try:
+            self._opened_at = asyncio.get_running_loop().time()
             self._outbox = asyncio.Queue()
             self._tell(ConnectionState.OPEN, None)
             self._peer.on_open()
@@ -240,7 +244,9 @@ class Link:
         malformed = 0
         while True:
             try:
-                self._peer.on_message(await _parse(await socket.recv()))
+                message = await _parse(await socket.recv())
+                if self.is_open:  # else it is of a connection that is being dropped
+                    self._peer.on_message(message)
             except Malformed:
                 malformed += 1
                 if malformed > MALFORMED_MAX:

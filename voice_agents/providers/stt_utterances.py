@@ -34,6 +34,11 @@ class Utterance:
         while self._size > REPLAY_BYTES:
             self._size -= len(self.audio.popleft())
 
+    def follow(self, earlier: Utterance) -> None:
+        """The audio of ``earlier`` belongs to this one, too."""
+        self.audio.extendleft(reversed(earlier.audio))
+        self._size += earlier._size
+
     def close_segment(self, text: str) -> None:
         """The audio so far is final as ``text``."""
         if text:
@@ -121,7 +126,7 @@ class Utterances:
         """The last commit was refused for having too little audio, which stays with the server."""
         if self.pending:
             utterance = self.pending.pop()
-            self.current.audio.extendleft(reversed(utterance.audio))
+            self.current.follow(utterance)
             utterance.settle(utterance.partial)
 
     def give_up(self, utterance: Utterance, error: ProviderError) -> None:
@@ -137,7 +142,7 @@ class Utterances:
                 answer.set_exception(error)
 
     def unanswered(self) -> Iterator[tuple[bytes, Utterance | None]]:
-        """Everything a fresh connection has to be told, in order: audio, and after its audio the utterance to commit."""
+        """All that a fresh connection has to be told, in order: audio, and after its audio the utterance to commit."""
         for utterance in (*self.pending, self.current):
             whole = b"".join(utterance.audio)
             for start in range(0, len(whole), _REPLAY_CHUNK):
