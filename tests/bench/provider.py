@@ -23,7 +23,8 @@ from voice_agents.offline.tts import Synthesis, WordTiming
 
 COMMIT_S, FIRST_TOKEN_S, TOKEN_S, FIRST_AUDIO_S = 0.12, 0.3, 0.02, 0.15
 ANSWER = "Sure, " + " ".join(["this answer goes on for a while so that it can be interrupted."] * 3)
-FIRST_CLAUSE_TOKENS = 1
+FIRST_CLAUSE_TOKENS = 2
+"""The server streams "Sure," as "S" and "ure,"."""
 WORD_S = 0.25
 TTS_RATE = 24_000
 
