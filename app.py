@@ -99,7 +99,6 @@ def main() -> int:
                 share=options.share,
                 auth=("user", settings.app_password) if settings.app_password else None,
                 ssr_mode=False,
-                show_api=False,
                 app_kwargs={"lifespan": app.lifespan},
             )
     except VoiceAgentError as error:
