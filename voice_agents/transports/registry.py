@@ -104,7 +104,9 @@ class LiveSession:
         loop = asyncio.get_running_loop()
         self._started = self._last_sign = loop.time()
         self._task = loop.create_task(self._run(), name=f"session {request.kind}")
-        self._task.add_done_callback(lambda _: gone(self))
+        self._watchdog = loop.create_task(self._watch())
+        self._gone = gone
+        self._task.add_done_callback(self._finished)  # runs even when the task is cancelled before its first step
 
     @property
     def ending(self) -> Ending | None:
@@ -163,22 +165,27 @@ class LiveSession:
         self._last_sign = asyncio.get_running_loop().time()
 
     async def _run(self) -> None:
-        watchdog = asyncio.create_task(self._watch())
         try:
             self._tell(StatusChanged(turn=0, at=0.0, status=Status.CONNECTING))
             await self._converse()
             self._why = self._why or Ending.FAILED
-        except VoiceAgentError as error:
-            self._fail(error)
-        except TimeoutError:
-            self._fail(VoiceAgentError("The conversation could not be opened in time. Please try again."))
-        except Exception:
-            log.exception("a %s session broke", self.request.kind)
-            self._fail(VoiceAgentError("Something went wrong inside this app. The conversation can be started again."))
-        finally:
-            watchdog.cancel()
-            for listener in self._listeners:
-                listener.ended(self._why or Ending.SHUTDOWN)
+        except Exception as error:
+            self._fail(self._explained(error))
+
+    def _explained(self, error: Exception) -> VoiceAgentError:
+        if isinstance(error, VoiceAgentError):
+            return error
+        if isinstance(error, TimeoutError) and not self._open:
+            return VoiceAgentError("The conversation could not be opened in time. Please try again.")
+        log.error("a %s session broke", self.request.kind, exc_info=error)
+        return VoiceAgentError("Something went wrong inside this app. The conversation can be started again.")
+
+    def _finished(self, _: asyncio.Task[None]) -> None:
+        self._why = self._why or Ending.SHUTDOWN
+        self._watchdog.cancel()
+        self._gone(self)
+        for listener in self._listeners:
+            listener.ended(self._why)
 
     async def _converse(self) -> None:
         opening = asyncio.timeout(self._limits.opening_s)
@@ -270,7 +277,6 @@ class SessionRegistry:
             if live.request.kind == request.kind and live.ending is None:
                 return live
             await live.end(Ending.REPLACED)
-            self._forget(live)
         if len(self._live) >= self.max_sessions:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
@@ -63,6 +64,7 @@ class Sheet:
     def ended(self, why: Ending) -> None:
         """The session is over."""
         self.live = None
+        self._expected_until = 0.0
         self.view.end_session(Banner("info", why.sentence) if why.sentence else None)
         self._changed.set()
 
@@ -71,9 +73,9 @@ class Sheet:
         self.view.say("error", str(error))
         self._changed.set()
 
-    def expect(self) -> None:
+    def expect(self, within_s: float = CONNECT_S) -> None:
         """A call is being established."""
-        self._expected_until = asyncio.get_running_loop().time() + CONNECT_S
+        self._expected_until = asyncio.get_running_loop().time() + within_s
         self.view.status = Status.CONNECTING
         self.view.banner = None
         self._changed.set()
@@ -85,31 +87,34 @@ class Sheet:
             self.view.status = Status.READY
         self._changed.set()
 
-    def _give_up(self) -> None:
-        if self.live is None and self.view.status is Status.CONNECTING:
-            self.unexpect()
-            self.view.say("error", NOT_CONNECTED)
-
-    async def changes(self) -> AsyncIterator[None]:
+    async def changes(self) -> AsyncGenerator[None, None]:
         """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
 
         A later follower of the same sheet (another window, a second button) takes over.
         """
         self._follower = me = self._follower + 1
         self._changed.set()
-        loop = asyncio.get_running_loop()
         while me == self._follower:
             self._changed.clear()
             yield
             await asyncio.sleep(REDRAW_S)
-            waiting_s = self._expected_until - loop.time() if self.live is None else 3600.0
-            if not self._changed.is_set() and waiting_s <= 0:
-                return
-            try:
-                async with asyncio.timeout(max(waiting_s, 0.0)):
-                    await self._changed.wait()
-            except TimeoutError:
+            if self.live is None and self._patience_s <= 0:
                 self._give_up()
+                if not self._changed.is_set():
+                    return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s if self.live is None else None):
+                    await self._changed.wait()
+
+    @property
+    def _patience_s(self) -> float:
+        """How much longer a call is waited for."""
+        return max(0.0, self._expected_until - asyncio.get_running_loop().time())
+
+    def _give_up(self) -> None:
+        if self.view.status is Status.CONNECTING:
+            self.unexpect()
+            self.view.say("error", NOT_CONNECTED)
 
 
 class Desk:

@@ -215,13 +215,13 @@ def split_heard(written: str, heard: str) -> tuple[str, str, str]:
 
     Compared word by word, letters and digits only: the spoken text has lost markdown and may differ in spaces.
     """
-    wanted = [word for word in map(_bare, heard.split()) if word]
+    wanted = [word for word in heard.split() if _bare(word)]
     end, position = 0, 0
     for word in written.split():
         start = written.index(word, position)
         position = start + len(word)
         bare = _bare(word)
-        if bare and (not wanted or bare != wanted[0]):
+        if bare and (not wanted or bare != _bare(wanted[0])):
             break
         if bare:
             wanted.pop(0)

@@ -1,0 +1,112 @@
+"""What leaves for the browser: whole packets, stamped by the clock, nothing stale."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import av
+import numpy as np
+
+from voice_agents.audio import Pcm, rms_dbfs, silence
+from voice_agents.transports.playback import FRAME, SILENT_END, WIRE_RATE, OpusPacket, Playback
+
+RATE = 24_000
+CHUNK = RATE // 50
+
+
+def tone(seconds: float, hertz: float = 440) -> Pcm:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return (9000 * np.sin(2 * np.pi * hertz * t)).astype(np.int16)
+
+
+class Call:
+    """A playback whose clock the test turns, and whose packets it takes out as the track would."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.queue: asyncio.Queue[OpusPacket] = asyncio.Queue()
+        self.playback = Playback(self.queue, self.clear, RATE, lambda: self.now)
+
+    def clear(self) -> None:
+        self.take()
+
+    def take(self) -> list[OpusPacket]:
+        return [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+
+    def play(self, pcm: Pcm, turn: int) -> None:
+        for start in range(0, len(pcm), CHUNK):
+            self.playback.play(pcm[start : start + CHUNK], turn)
+
+
+def decoded(packets: list[OpusPacket]) -> Pcm:
+    decoder = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout, decoder.format = WIRE_RATE, "mono", "s16"
+    frames = [frame for packet in packets for frame in decoder.decode(av.Packet(bytes(packet)))]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+def test_an_answer_leaves_whole_and_in_order() -> None:
+    call = Call()
+    call.play(tone(1.0), turn=1)
+    call.playback.finish(turn=1)
+    packets = call.take()
+    assert [b.pts - a.pts for a, b in pairwise(packets)] == [FRAME] * (len(packets) - 1)
+    sound = decoded(packets)
+    spoken = sound[: len(sound) - len(SILENT_END)]
+    assert abs(len(spoken) - WIRE_RATE) <= FRAME
+    assert rms_dbfs(spoken[FRAME : WIRE_RATE - FRAME]) > -15
+
+
+def test_the_first_packet_after_a_silence_carries_the_time_of_the_clock() -> None:
+    call = Call()
+    call.play(tone(0.1), turn=1)
+    call.playback.finish(turn=1)
+    before = call.take()
+    call.now += 2.0
+    call.play(tone(0.1), turn=2)
+    after = call.take()
+    assert after[0].pts - before[0].pts == 2 * WIRE_RATE
+    assert after[0].time - before[0].time == 2.0
+
+
+def test_packets_handed_out_ahead_of_time_follow_each_other_without_a_gap() -> None:
+    call = Call()
+    call.play(tone(0.12), turn=1)
+    call.now += 0.005
+    call.play(tone(0.04), turn=1)
+    stamps = [packet.pts for packet in call.take()]
+    assert stamps == list(range(stamps[0], stamps[0] + len(stamps) * FRAME, FRAME))
+
+
+def test_after_a_hush_only_silence_leaves() -> None:
+    call = Call()
+    call.play(tone(0.5), turn=1)
+    call.playback.hush()
+    assert rms_dbfs(decoded(call.take())) < -60
+
+
+def test_stamps_never_go_back_after_a_hush() -> None:
+    call = Call()
+    call.play(tone(0.5), turn=1)
+    sent = call.queue.get_nowait()
+    call.now += 0.005
+    call.playback.hush()
+    assert all(packet.pts >= sent.pts + FRAME for packet in call.take())
+
+
+def test_nothing_held_back_of_an_older_answer_comes_with_the_next() -> None:
+    call = Call()
+    call.play(tone(0.109), turn=1)
+    call.take()
+    call.now += 1.0
+    call.play(silence(0.2, RATE), turn=2)
+    assert not np.any(np.abs(decoded(call.take())) > 16)
+
+
+def test_a_late_end_of_an_older_turn_does_not_cut_into_the_next_answer() -> None:
+    call = Call()
+    call.play(tone(0.1), turn=2)
+    waiting = call.queue.qsize()
+    call.playback.finish(turn=1)
+    assert call.queue.qsize() == waiting

@@ -1,0 +1,153 @@
+"""What the page's buttons do, and what its sheets show, with the fake engine and without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from tests.ui.fake_engine import FakeSession
+from voice_agents.conversation.history import HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.errors import InvalidInput
+from voice_agents.events import Status
+from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.ui.desk import Desk, Sheet
+from voice_agents.ui.identity import conversation_of, identity_of
+
+
+@asynccontextmanager
+async def running_desk(places: int = 2, size: int = 500) -> AsyncIterator[Desk]:
+    """A desk whose store remembers that everybody once said "earlier"; stores of the owner "bad" refuse."""
+
+    def make(request: SessionRequest) -> Session:
+        return FakeSession(request.conversation, request.turns, answer_s=0.2)
+
+    async def history(conversation: Conversation) -> Sequence[HistoryEntry]:
+        if conversation.owner == "bad":
+            raise InvalidInput("This conversation belongs to somebody else.")
+        return [HistoryEntry(role=Speaker.USER, text="earlier")]
+
+    async with SessionRegistry(make, places) as registry:
+        yield Desk(registry, history, size)
+
+
+async def follow(sheet: Sheet, until: Callable[[Sheet], bool]) -> None:
+    """Follow the sheet as a page does, until it shows this."""
+    async with asyncio.timeout(10):
+        async for _ in sheet.changes():
+            if until(sheet):
+                return
+    raise AssertionError("the page stopped following")
+
+
+def texts(sheet: Sheet) -> list[str]:
+    return [line.text for line in sheet.view.lines]
+
+
+async def test_a_typed_turn_is_answered_below_what_was_said_earlier() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "  hello ")
+        sheet = await desk.sheet(conversation)
+        await follow(sheet, lambda s: len(s.view.history) == 1)
+        assert texts(sheet)[:2] == ["earlier", "hello"]
+        assert texts(sheet)[-1].startswith("It is ten past nine")
+
+
+async def test_without_a_call_a_waiting_session_is_ready_not_listening() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "hello")
+        sheet = await desk.sheet(conversation)
+        await follow(sheet, lambda s: len(s.view.history) == 1 and s.view.status is Status.LISTENING)
+        assert sheet.shown_status is Status.READY
+
+
+async def test_an_empty_message_opens_nothing() -> None:
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", Conversation()), "   ")
+        assert len(desk.registry) == 0
+
+
+async def test_a_message_that_is_too_long_is_refused_in_the_page() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "x" * 5000)
+        sheet = await desk.sheet(conversation)
+        await follow(sheet, lambda s: s.view.banner is not None)
+        assert sheet.view.banner is not None
+        assert "4000 characters" in sheet.view.banner.text
+
+
+async def test_no_place_left_is_said_in_the_page() -> None:
+    late = Conversation()
+    async with running_desk(places=1) as desk:
+        await desk.say(SessionRequest("sandwich", Conversation()), "first")
+        await desk.say(SessionRequest("sandwich", late), "second")
+        banner = (await desk.sheet(late)).view.banner
+        assert banner is not None
+        assert banner.text.startswith("All 1 places of this server are taken")
+
+
+async def test_a_page_stops_following_when_nothing_is_live_any_more() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "hello")
+        sheet = await desk.sheet(conversation)
+        await follow(sheet, lambda s: s.live is not None)
+        await desk.hang_up(conversation)
+        async with asyncio.timeout(5):
+            async for _ in sheet.changes():
+                pass
+        assert sheet.shown_status is Status.READY
+
+
+async def test_a_second_follower_takes_over() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "hello")
+        sheet = await desk.sheet(conversation)
+        first = sheet.changes()
+        await anext(first)
+        second = sheet.changes()
+        await anext(second)
+        async with asyncio.timeout(5):
+            assert [update async for update in first] == []
+        await second.aclose()
+
+
+async def test_a_call_that_never_comes_is_said() -> None:
+    sheet = Sheet()
+    sheet.expect(within_s=0.02)
+    assert sheet.view.status is Status.CONNECTING
+    async with asyncio.timeout(5):
+        async for _ in sheet.changes():
+            pass
+    assert sheet.view.banner is not None
+    assert "could not be connected" in sheet.view.banner.text
+    assert sheet.shown_status is Status.READY
+
+
+async def test_a_store_that_refuses_is_said_in_the_page() -> None:
+    async with running_desk() as desk:
+        sheet = await desk.sheet(Conversation(owner="bad"))
+        assert sheet.view.banner is not None
+        assert "somebody else" in sheet.view.banner.text
+
+
+async def test_sheets_that_nobody_uses_are_forgotten() -> None:
+    old, new = Conversation(), Conversation()
+    async with running_desk(size=1) as desk:
+        first = await desk.sheet(old)
+        await desk.sheet(new)
+        assert await desk.sheet(old) is not first
+
+
+def test_what_a_browser_sends_is_an_id_of_ours_or_replaced() -> None:
+    known = Conversation()
+    assert conversation_of(identity_of(known)) == known
+    for sent in (None, "x", {}, {"owner": "../..", "conversation": 7}, {"owner": "A" * 32, "conversation": "'; drop"}):
+        made = conversation_of(sent)
+        assert len(made.id) == len(made.owner) == 32
