@@ -7,10 +7,12 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from fastrtc import WebRTC
 
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry
@@ -29,6 +31,13 @@ class Served:
     url: str
     registry: SessionRegistry
     sessions: list[FakeSession]
+    page: gr.Blocks
+
+    @property
+    def peers(self) -> dict[str, Any]:
+        """The peer connections fastrtc holds."""
+        (button,) = [block for block in self.page.blocks.values() if isinstance(block, WebRTC)]
+        return dict(button.pcs)
 
 
 @asynccontextmanager
@@ -53,7 +62,7 @@ async def serve_page(
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions)
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions, page)
         finally:
             server.should_exit = True
             await serving

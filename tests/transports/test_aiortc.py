@@ -66,6 +66,7 @@ async def test_a_vanished_browser_is_noticed_by_its_silence() -> None:
         await until(lambda: page.sessions and page.sessions[0].heard_samples > 1_000)
         await caller.vanish()
         await until(lambda: len(page.registry) == 0, within_s=3)
+        await until(lambda: not page.peers, within_s=3)
 
 
 async def test_nothing_stale_is_played_after_an_interruption() -> None:

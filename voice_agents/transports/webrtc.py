@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from aiortc import RTCPeerConnection
 from fastrtc import AsyncStreamHandler, CloseStream, WebRTC
 from fastrtc.tracks import AudioCallback
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
     ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
     """
     button.stream(
-        CallHandler(open_call),
+        CallHandler(open_call, button.pcs),
         inputs=[button, *controls],
         outputs=[button],
         concurrency_limit=places,
@@ -72,18 +73,20 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     """One connection. Audio leaves through a :class:`Playback`, so ``emit`` only waits for the end of the call."""
 
-    def __init__(self, open_call: OpenCall) -> None:
+    def __init__(self, open_call: OpenCall, peers: Mapping[str, RTCPeerConnection]) -> None:
         super().__init__(output_sample_rate=OUTPUT_RATE, input_sample_rate=WIRE_RATE)
         self._open_call = open_call
+        self._peers = peers
         self._live: LiveSession | None = None
         self._playback: Playback | None = None
         self._microphone: Resampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     def copy(self) -> CallHandler:
         """A handler for a new connection."""
-        return CallHandler(self._open_call)
+        return CallHandler(self._open_call, self._peers)
 
     async def start_up(self) -> None:
         """The connection stands: open its session with what the page's controls say."""
@@ -151,6 +154,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._playback.hush()
         self._live = None
         self._hang_up(why.sentence or "The call has ended.")
+        if why is Ending.NO_SOUND and (peer := self._peers.get(self.latest_args[1])) is not None:
+            self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
 
     def _hang_up(self, sentence: str) -> None:
         self._last_words = sentence
