@@ -91,6 +91,7 @@ class _Line:
         self._streams: dict[str, ContextStream] = {}
         self._outgoing: asyncio.Queue[Mapping[str, Any]] | None = None
         self._retired = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
@@ -102,6 +103,7 @@ class _Line:
         """A stream in a context of its own."""
         stream = ContextStream(self._endpoint, self.voice, self._timeouts, self._forget)
         self._streams[stream.id] = stream
+        self._wanted.set()
         if self._outgoing is not None:
             stream.attach(self._outgoing.put_nowait)
         return stream
@@ -137,7 +139,7 @@ class _Line:
                     self.failed = True
                     return self._tell(ConnectionState.FAILED, error)
                 self._tell(ConnectionState.RECONNECTING, error)
-            await backoff.wait()
+            await backoff.wait(self._wanted, at_once=error is None)
 
     async def _converse(self, backoff: Backoff) -> ProviderError | None:
         """One socket's life; why it ended, None for an ordinary end nobody was waiting through."""
@@ -151,22 +153,22 @@ class _Line:
         path = f"/v1/text-to-speech/{self.voice}/multi-stream-input?{urlencode(query)}"
         async with open_socket(self._endpoint, path, Role.TTS, self._timeouts.connect_s) as socket:
             self._outgoing = asyncio.Queue()
+            backoff.opened()
             for stream in tuple(self._streams.values()):
                 stream.attach(self._outgoing.put_nowait)
             self._tell(ConnectionState.OPEN, None)
             writing = asyncio.create_task(_write(socket, self._outgoing))
             try:
-                return await self._read(socket, backoff)
+                return await self._read(socket)
             finally:
                 writing.cancel()
                 await asyncio.wait([writing])
 
-    async def _read(self, socket: ClientConnection, backoff: Backoff) -> ProviderError | None:
+    async def _read(self, socket: ClientConnection) -> ProviderError | None:
         error: ProviderError | None = None
         try:
             async for frame in socket:
                 error = self._take(frame) or error
-                backoff.reset()
         except ConnectionClosed:
             error = error or self._dropped()
         return error or (self._dropped() if self._streams else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -28,6 +28,9 @@ from voice_agents.providers.interfaces import STT_RATE
 
 REPLAY_MAX_S = 60.0
 """Audio of an unfinished utterance that is kept for a reconnect; older audio is given up."""
+
+MESSAGE_MAX_BYTES = 2 * STT_RATE
+"""One second, the longest message the vendor advises; servers refuse messages of more than 1 MiB."""
 
 
 class Reaction(Enum):
@@ -100,21 +103,38 @@ def audio_message(pcm: bytes, commit: bool = False) -> str:
     )
 
 
+REPEAT_S = 0.1
+"""A final that says the same as the one before within this time is that one, sent twice."""
+
+
 class Twins:
-    """Some servers send every final twice, with and without timestamps, in either order."""
+    """Some servers send every final twice: with and without timestamps in either order, or simply again."""
 
     def __init__(self) -> None:
         self._last: tuple[bool, str] | None = None
+        self._at = 0.0
 
-    def is_second(self, message: Mapping[str, Any]) -> bool:
-        """This final says again what the one before it said in the other form."""
+    def is_second(self, message: Mapping[str, Any], committed_at: float | None, now: float) -> bool:
+        """This final says again what the one before it said.
+
+        ``committed_at``: when the commit was made that it answers otherwise; ``now`` is of the same clock.
+        """
         timed = str(message.get("message_type")).endswith("_with_timestamps")
         text = str(message.get("text", ""))
         if self._last == (not timed, text):
             self._last = None
             return True
-        self._last = (timed, text)
+        awaited = committed_at is not None and committed_at > self._at
+        if text and self._last == (timed, text) and now - self._at < REPEAT_S and not awaited:
+            return True
+        self._last, self._at = (timed, text), now
         return False
+
+
+def begin_alike(one: str, other: str) -> bool:
+    """Whether two hypotheses begin with the same word, so that they are about the same speech."""
+    first, second = ([word.strip(".,!?;:") for word in text.casefold().split()[:1]] for text in (one, other))
+    return bool(first) and first == second
 
 
 @dataclass(slots=True)
@@ -133,6 +153,8 @@ class Utterance:
     future: asyncio.Future[str] | None = None
     """Set when it is committed."""
     alarm: asyncio.TimerHandle | None = None
+    committed_at: float = 0.0
+    """When it was committed, on the loop's clock."""
     deadline: float = 0.0
     """When, on the loop's clock, no answer to the commit is waited for any more."""
 
@@ -145,11 +167,12 @@ class Utterance:
             del self.audio[:excess]
             self.sent = max(0, self.sent - excess)
 
-    def unsent(self) -> bytes:
-        """The audio the socket has not been given yet; counts as given from now on."""
-        data = bytes(self.audio[self.sent :])
-        self.sent = len(self.audio)
-        return data
+    def unsent(self) -> Iterator[bytes]:
+        """The audio the socket has not been given yet, in messages of a size servers take; counts as given then."""
+        while self.waiting_bytes:
+            data = bytes(self.audio[self.sent : self.sent + MESSAGE_MAX_BYTES])
+            self.sent += len(data)
+            yield data
 
     @property
     def waiting_bytes(self) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -22,20 +22,36 @@ MAX_FRAME_BYTES = 16 * 2**20
 CLOSE_TIMEOUT_S = 0.4
 
 
+STEADY_S = 5.0
+"""A connection that lived so long was a good one: the waits start anew after it."""
+
+
 class Backoff:
-    """Grows from 0.25 s to 8 s with every wait until :meth:`reset`, with some jitter."""
+    """Waits between attempts to connect: from 0.25 s to 8 s, with some jitter."""
 
     def __init__(self) -> None:
-        self._delay_s = 0.25
+        self._short_lived = 0
+        self._opened_at: float | None = None
 
-    def reset(self) -> None:
-        """Things work again."""
-        self._delay_s = 0.25
+    def opened(self) -> None:
+        """A connection was made."""
+        self._opened_at = asyncio.get_running_loop().time()
 
-    async def wait(self) -> None:
-        """Sleep before the next attempt."""
-        delay_s, self._delay_s = self._delay_s, min(8.0, 2 * self._delay_s)
-        await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))
+    async def wait(self, wanted: asyncio.Event, *, at_once: bool) -> None:
+        """Before the next attempt; ends early when ``wanted`` is set, which is cleared.
+
+        ``at_once``: the connection came to a normal end. Then there is no wait, unless that happens all the time.
+        """
+        wanted.clear()
+        opened_at, self._opened_at = self._opened_at, None
+        steady = opened_at is not None and asyncio.get_running_loop().time() - opened_at >= STEADY_S
+        self._short_lived = 0 if steady else self._short_lived + 1
+        if at_once and self._short_lived <= 1:
+            return
+        delay_s = min(8.0, 0.25 * 2.0 ** max(0, self._short_lived - 1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s * random.uniform(0.8, 1.2)):
+                await wanted.wait()
 
 
 @asynccontextmanager
