@@ -88,16 +88,18 @@ class SpeechGate:
     the last speech.
     """
 
-    def __init__(self, send: Callable[[Pcm], None], pre_roll_s: float = 0.5, hold_s: float = 3.0) -> None:
+    def __init__(
+        self, send: Callable[[Pcm], None], *, rate: int = RATE, pre_roll_s: float = 0.5, hold_s: float = 3.0
+    ) -> None:
         self._send = send
         self._pre_roll: deque[Pcm] = deque()
         self._kept = 0
-        self._keep = round(pre_roll_s * RATE)
-        self._hold = round(hold_s * RATE)
+        self._keep = round(pre_roll_s * rate)
+        self._hold = round(hold_s * rate)
         self._left = 0
 
     def feed(self, pcm: Pcm, wanted: bool) -> None:
-        """The next samples at 16 kHz; ``wanted`` while they belong to speech or to an open turn."""
+        """The next samples; ``wanted`` while they belong to speech or to an open turn."""
         self._left = self._hold if wanted else self._left - len(pcm)
         if self._left > 0:
             while self._pre_roll:
