@@ -219,9 +219,9 @@ class FakeModel(BaseChatModel):
                 call = tool_call_chunk(
                     name=step.name, args=step.args, id=f"call_{len(self._seen)}_{number}", index=number
                 )
-                yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[call]))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
                 continue
             for word in step.split(" "):
-                yield ChatGenerationChunk(message=AIMessageChunk(word + " "))
+                yield ChatGenerationChunk(message=AIMessageChunk(content=word + " "))
                 await asyncio.sleep(self.token_s)
-        yield ChatGenerationChunk(message=AIMessageChunk("", chunk_position="last"))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))

@@ -14,7 +14,8 @@ from voice_agents.engines.realtime_session import RealtimeSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.interfaces import ConnectionListener
-from voice_agents.providers.openai_realtime import PastItem, RealtimeClient, RealtimeConfig
+from voice_agents.providers.openai_realtime import RealtimeClient
+from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 

@@ -9,13 +9,13 @@ from typing import Protocol, Self
 from voice_agents.audio import Pcm
 from voice_agents.conversation.store import Store
 from voice_agents.providers.interfaces import ConnectionListener
-from voice_agents.providers.openai_realtime import PastItem, RealtimeConfig
+from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime_events import RealtimeEvent
 from voice_agents.turns.vad import VoiceActivity
 
 
 class RealtimeConnection(Protocol):
-    """What a Realtime session asks of its client; see :class:`voice_agents.providers.openai_realtime.RealtimeClient`."""
+    """What a session asks of its client; see :class:`voice_agents.providers.openai_realtime.RealtimeClient`."""
 
     async def __aenter__(self) -> Self: ...
 

@@ -41,7 +41,7 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.providers.openai_realtime import PastItem, RealtimeConfig
+from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime_events import (
     AudioDelta,
     RealtimeEvent,

@@ -1,4 +1,4 @@
-"""One turn of a Realtime conversation: what the user said, what the agent said and did, and how much of it was heard."""
+"""One turn of a Realtime conversation: what the user said, what the agent said and did, and how much was heard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
-from voice_agents.providers.openai_realtime import PastItem
+from voice_agents.providers.realtime_config import PastItem
 from voice_agents.providers.realtime_events import ToolCall
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.voiced import VoicedWords
