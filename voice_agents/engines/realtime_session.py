@@ -291,7 +291,7 @@ class RealtimeSession:
         """Transcripts may arrive when the next turn is already under way."""
         return self._items.get(item_id, self._turn)
 
-    def _on_response(self, event: AudioDelta | TextDelta | ResponseStarted | ResponseDone | ToolCall) -> None:
+    def _on_response(self, event: AudioDelta | TextDelta | ResponseStarted | ResponseDone) -> None:
         if isinstance(event, ResponseStarted):
             return self._on_response_started(event.response_id)
         turn = self._turn
