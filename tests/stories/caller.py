@@ -60,6 +60,9 @@ class StoryParts:
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(LoudnessModel())
 
+    async def warm(self) -> None:
+        pass
+
     def plain_error(self, error: BaseException) -> ProviderError:
         return ProviderUnavailable(Role.CHAT, "the scripted model", str(error))
 
