@@ -97,8 +97,7 @@ class Caller:
     async def speak(self, utterance: int, seconds: float | None = None) -> None:
         """As :meth:`say`; returns when it was said."""
         self.say(utterance, seconds)
-        while self._voice:
-            await asyncio.sleep(FRAME_S)
+        await asyncio.sleep(self._voice[-1][1] / STT_RATE)
 
     async def news(self) -> None:
         """Wait for the next event."""
