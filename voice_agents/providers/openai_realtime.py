@@ -17,6 +17,33 @@ class RealtimeClient:
     """Entering starts to connect in the background and returns at once; leaving closes every socket and task.
 
     Verbs never block. What is sent while there is no connection is kept and sent when there is one again.
+
+    **A lost connection.** Nothing is reported of it but RECONNECTING, then OPEN (to ``on_connection``). The fresh
+    server session is told, in this order: the configuration; every item of ``past()``; results of tools ``past()``
+    shows as still running but that were sent meanwhile; the typed turn that is not answered, unless it is the last
+    user item of ``past()``; the audio of turns whose words are not known yet; the request for the answer that is owed; the
+    audio of the sentence the user is in the middle of. So ``past()`` has to hold, beside the stored conversation, of
+    the open turn: the user's words as far as known, the calls with their results so far, and the words of the answer
+    received so far (kind "assistant").
+
+    * An answer is owed from the user's turn (:class:`UserSpeechStopped`, :meth:`commit`, :meth:`send_text`) or
+      :meth:`respond` until :class:`ResponseDone` or :meth:`cancel`. A response that was under way is never finished:
+      no ResponseDone comes for it, a new ResponseStarted takes its place. The model is asked to go on where ``past()``
+      ends.
+    * A sentence the user is in the middle of is heard again by the new server session: UserSpeechStarted comes a second
+      time, with another item id.
+    * A turn that was taken but whose words were not known keeps its item id: UserFinal comes as if nothing had happened.
+    * A tool's result goes to the fresh session if ``past()`` or an earlier response there has its call; else it is
+      dropped.
+    * Items of earlier server sessions cannot be truncated any more; that is ignored, ``past()`` has told what was heard.
+
+    **FAILED** (key, deployment, quota: what trying again cannot mend) drops what is owed. The next :meth:`send_text`,
+    :meth:`commit` or loud enough sound tries once more.
+
+    **Renewal.** Before the server's time limit, and for another voice than the one the server has spoken with, the
+    server session is replaced in a pause of the conversation: nothing is reported.
+
+    :class:`ServerError` means that the turn under way will not be answered; the conversation can go on.
     """
 
     def __init__(
