@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 
 from tests.providers.other_server import KEY, WAIT_S, Connections
 from voice_agents.audio import Pcm, from_bytes, to_bytes
+from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.providers.openai_realtime import RealtimeClient, RealtimeTimeouts
 from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime_events import RealtimeEvent
@@ -122,6 +123,10 @@ class RealtimeSocket:
         """As when a cable is pulled."""
         self._connection.transport.abort()
 
+    def stop_reading(self) -> None:
+        """As when a server hangs: not even a close is answered."""
+        self._connection.transport.pause_reading()
+
     # A conversation as servers hold it
 
     async def greet(self, session: Message | None = None) -> Message:
@@ -217,7 +222,7 @@ class OtherRealtime:
             compression=None,
             close_timeout=0.2,
         )
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/openai/v1"
+        self.url = f"http://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}/openai/v1"
         return self
 
     async def __aexit__(
@@ -262,6 +267,17 @@ class OtherRealtime:
             del self._accepted[connection]
 
 
+class States(Connections):
+    """A ConnectionListener that can be asked for what has already passed."""
+
+    async def until(self, state: ConnectionState, times: int = 1) -> None:
+        """Wait until it has been in this state so often; it may be in another one by now."""
+        async with asyncio.timeout(WAIT_S):
+            while self.states.count(state) < times:
+                self._changed.clear()
+                await self._changed.wait()
+
+
 class Caller:
     """A client, and what it reported."""
 
@@ -269,13 +285,13 @@ class Caller:
         self, server: OtherRealtime, config: RealtimeConfig, timeouts: RealtimeTimeouts, **fields: Any
     ) -> None:
         self.server = server
-        self.connections = Connections()
+        self.connections = States()
         self.past: list[PastItem] = []
         self.events: list[RealtimeEvent] = []
         self._arrived = asyncio.Event()
         token = fields.pop("token", None)
         self.client = RealtimeClient(
-            endpoint(server.url, **fields),
+            endpoint(fields.pop("url", server.url), **fields),
             config,
             past=lambda: self.past,
             on_connection=self.connections,

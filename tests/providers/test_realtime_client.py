@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
+import asyncio
+import logging
+from dataclasses import replace
 
-from tests.providers.other_realtime import CONFIG, KEY, PREVIEW_SESSION, RealtimeSocket, calling, tone
+import numpy as np
+import pytest
+
+from tests.providers.other_realtime import CONFIG, PREVIEW_SESSION, RealtimeSocket, calling, tone
+from tests.providers.other_server import KEY, WAIT_S
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.providers.realtime_events import (
     AudioDelta,
     ResponseDone,
     ResponseStarted,
+    ServerError,
     TextDelta,
     ToolCall,
     UserCommitted,
@@ -18,6 +25,7 @@ from voice_agents.providers.realtime_events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
+from voice_agents.settings import TurnMode
 
 
 async def spoken_turn(socket: RealtimeSocket) -> None:
@@ -113,3 +121,149 @@ async def test_a_tool_is_called_and_its_result_sent_back() -> None:
             {"type": "function_call_output", "call_id": "call_1", "output": "roll done"},
             {"type": "function_call_output", "call_id": "call_2", "output": "flip done"},
         ]
+
+
+async def test_late_sound_of_an_interrupted_answer_is_not_heard() -> None:
+    async def script(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await socket.until("response.create")
+        await socket.begin("resp_1")
+        await socket.say("resp_1", "Once upon", tone(0.5))
+        cut = await socket.until("conversation.item.truncate")
+        assert (cut["item_id"], cut["audio_end_ms"]) == ("item_a", 100)
+        await socket.error("invalid_value", message="Audio content of 90ms is already shorter than 100ms")
+        await socket.say("resp_1", " a time", tone(0.5))
+        await socket.say("resp_x", " there was", tone(0.5))
+        await socket.error("response_cancel_not_active")
+        await socket.done("resp_1", "cancelled")
+        await socket.say("resp_1", " a king", tone(0.5))
+        await socket.until("response.create")
+        await socket.answer("resp_2", "Sure.", item="item_b")
+
+    async with calling(script) as caller:
+        caller.client.send_text("Tell me a story.")
+        await caller.until(AudioDelta)
+        caller.client.cancel()
+        caller.client.truncate("item_a", 2_400)
+        caller.client.send_text("Stop.")
+        await caller.until(ResponseDone)
+        assert [event.text for event in caller.of(TextDelta)] == ["Once upon", "Sure."]
+        assert [event.response_id for event in caller.of(ResponseDone)] == ["resp_2"]
+        assert caller.connections.states == [ConnectionState.CONNECTING, ConnectionState.OPEN]
+        assert caller.of(ServerError) == []
+
+
+async def test_what_was_not_taken_yet_of_a_cancelled_answer_is_not_reported() -> None:
+    async def script(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await socket.until("response.create")
+        await socket.answer("resp_1", "Hello.")
+
+    async with calling(script) as caller:
+        caller.client.send_text("Hello?")
+        await caller.until(ResponseStarted)
+        caller.client._report([TextDelta("resp_1", "item_a", "late")])
+        caller.client._ledger.note(ResponseStarted("resp_1"))
+        caller.client.cancel()
+        await asyncio.sleep(0)
+        assert "late" not in [event.text for event in caller.of(TextDelta)]
+
+
+async def test_push_to_talk() -> None:
+    async def script(socket: RealtimeSocket) -> None:
+        update = await socket.greet()
+        assert update["session"]["audio"]["input"]["turn_detection"] is None
+        for number in range(2):
+            await socket.until("input_audio_buffer.commit")
+            assert len(socket.audio) == 24_000
+            await socket.committed(f"item_{number}")
+            await socket.until("response.create")
+            await socket.answer(f"resp_{number}", "Yes.", item=f"answer_{number}")
+
+    async with calling(script, config=replace(CONFIG, mode=TurnMode.PUSH_TO_TALK)) as caller:
+        caller.client.commit()
+        assert "hold the button" in str((await caller.until(ServerError)).error)
+        await caller.connections.until(ConnectionState.OPEN)
+        for count in (1, 2):
+            caller.speak(tone(0.5))
+            caller.client.commit()
+            await caller.until(ResponseDone, count)
+        assert [event.item_id for event in caller.of(UserCommitted)] == ["item_0", "item_1"]
+        [socket] = caller.server.sockets
+        assert socket.kinds == ["session.update"] + 2 * ["input_audio_buffer.commit", "response.create"]
+
+
+async def test_each_slice_of_the_microphone_is_a_message_of_its_own() -> None:
+    arrived: list[int] = []
+
+    async def script(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        while True:
+            await socket.receive()
+            arrived.append(len(socket.audio))
+
+    async with calling(script) as caller:
+        await caller.connections.until(ConnectionState.OPEN)
+        for count in range(1, 4):
+            caller.client.send_audio(tone(0.02))
+            async with asyncio.timeout(WAIT_S):
+                while len(arrived) < count:  # noqa: ASYNC110 - the next slice comes only when this one has arrived
+                    await asyncio.sleep(0.001)
+        assert arrived == [960, 1920, 2880]
+
+
+# keys and tokens
+
+
+async def test_an_entra_token_is_asked_for_at_every_connect() -> None:
+    tokens = iter(["token-1", "token-2"])
+
+    async def token() -> str:
+        return next(tokens)
+
+    async def dies(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        socket.cut()
+
+    async with calling(dies, spoken_turn, token=token) as caller:
+        await caller.connections.until(ConnectionState.OPEN, 2)
+        sent = [socket.headers["Authorization"] for socket in caller.server.sockets]
+        assert sent == ["Bearer token-1", "Bearer token-2"]
+        assert all("api-key" not in socket.headers for socket in caller.server.sockets)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(OSError, ConnectionState.RECONNECTING), (KeyError, ConnectionState.FAILED)]
+)
+async def test_a_token_that_cannot_be_had(error: type[Exception], state: ConnectionState) -> None:
+    async def token() -> str:
+        raise error("no network")
+
+    async with calling(spoken_turn, token=token) as caller:
+        await caller.connections.until(state)
+        assert caller.server.sockets == []
+
+
+async def test_no_key_in_what_is_logged_or_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def script(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await socket.error("odd_code", event_id=KEY, param=KEY)
+        await socket.send_text(f"{{{KEY}")
+        await socket.until("response.create")
+        await socket.begin("resp_1")
+        await socket.done("resp_1", "failed", status_details={"error": {"message": f"bad key {KEY}"}})
+        await socket.error("server_error", "server_error")
+        await socket.error("invalid_api_key")
+
+    caplog.set_level(logging.DEBUG)
+    async with calling(script, (401, f"bad key {KEY}")) as caller:
+        caller.client.send_text("Hello?")
+        await caller.connections.until(ConnectionState.FAILED)
+        told = [*caller.events, *caller.connections.errors, caller.client, caller.client.__dict__]
+        assert caller.of(ResponseDone)
+        assert caller.of(ServerError)
+        said = "".join(f"{thing!r} {thing}" for thing in told) + "".join(str(e) for e in caller.connections.errors)
+        assert KEY not in said
+    assert caplog.records
+    ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]
+    assert KEY not in "".join(f"{record.getMessage()} {record.exc_text}" for record in ours)

@@ -78,7 +78,8 @@ class SessionSettings:
         """The error is an answer to one of the updates, as far as it tells."""
         if error.get("event_id"):
             return error["event_id"] in self._pending
-        return str(error.get("param") or "").startswith("session") or (bool(self._pending) and not self._accepted)
+        field = str(error.get("param") or "").split(".")[0]
+        return field == "session" or (not self._accepted and (not field or field in self._told))
 
     def refused(self, error: Mapping[str, Any]) -> list[RealtimeEvent]:
         """Nothing of an update was taken: ask again without what the server does not like."""
