@@ -7,28 +7,21 @@ import base64
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.providers.other_server import KEY, WAIT_S, Connections
+from tests.providers.other_server import KEY, WAIT_S
 from voice_agents.audio import Pcm, from_bytes, to_bytes
-from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.providers.openai_realtime import RealtimeClient, RealtimeTimeouts
-from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
-from voice_agents.providers.realtime_events import RealtimeEvent
-from voice_agents.settings import Endpoint, Provider
 
 RATE = 24_000
 Message = dict[str, Any]
-E = TypeVar("E")
 
 GA_SESSION: Message = {
     "type": "realtime",
@@ -116,8 +109,8 @@ class RealtimeSocket:
         except ConnectionClosed:
             raise Gone from None
 
-    async def close(self, code: int = 1000) -> None:
-        await self._connection.close(code)
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._connection.close(code, reason)
 
     def cut(self) -> None:
         """As when a cable is pulled."""
@@ -267,87 +260,29 @@ class OtherRealtime:
             del self._accepted[connection]
 
 
-class States(Connections):
-    """A ConnectionListener that can be asked for what has already passed."""
-
-    async def until(self, state: ConnectionState, times: int = 1) -> None:
-        """Wait until it has been in this state so often; it may be in another one by now."""
-        async with asyncio.timeout(WAIT_S):
-            while self.states.count(state) < times:
-                self._changed.clear()
-                await self._changed.wait()
-
-
-class Caller:
-    """A client, and what it reported."""
-
-    def __init__(
-        self, server: OtherRealtime, config: RealtimeConfig, timeouts: RealtimeTimeouts, **fields: Any
-    ) -> None:
-        self.server = server
-        self.connections = States()
-        self.past: list[PastItem] = []
-        self.events: list[RealtimeEvent] = []
-        self._arrived = asyncio.Event()
-        token = fields.pop("token", None)
-        self.client = RealtimeClient(
-            endpoint(fields.pop("url", server.url), **fields),
-            config,
-            past=lambda: self.past,
-            on_connection=self.connections,
-            timeouts=timeouts,
-            token=token,
-        )
-
-    def speak(self, pcm: Pcm) -> None:
-        """As a microphone does: in slices of 20 ms."""
-        for start in range(0, len(pcm), RATE // 50):
-            self.client.send_audio(pcm[start : start + RATE // 50])
-
-    async def follow(self) -> None:
-        async for event in self.client:
-            self.events.append(event)
-            self._arrived.set()
-
-    async def until(self, kind: type[E], count: int = 1) -> E:
-        """The ``count``-th event of a kind."""
-        async with asyncio.timeout(WAIT_S):
-            while len(found := self.of(kind)) < count:
-                self._arrived.clear()
-                await self._arrived.wait()
-        return found[count - 1]
-
-    def of(self, kind: type[E]) -> list[E]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def endpoint(url: str, *, provider: Provider = Provider.AZURE, key: str = KEY, transcribe: str = "ears") -> Endpoint:
-    return Endpoint(provider, url, "model-1", key, voice="marin", transcribe_model=transcribe)
-
-
-CONFIG = RealtimeConfig(instructions="Be brief.", voice="marin")
-QUICK = RealtimeTimeouts(connect_s=1.0, answer_s=2.0, stall_s=0.6, retry_s=0.05, watch_s=0.02)
-
-
-@asynccontextmanager
-async def calling(
-    *scripts: Script | int | tuple[int, str],
-    config: RealtimeConfig = CONFIG,
-    timeouts: RealtimeTimeouts = QUICK,
-    past: Sequence[PastItem] = (),
-    **fields: Any,
-) -> AsyncIterator[Caller]:
-    """A client in a call with a scripted server."""
-    async with OtherRealtime(*scripts) as server:
-        caller = Caller(server, config, timeouts, **fields)
-        caller.past = list(past)
-        async with caller.client:
-            following = asyncio.create_task(caller.follow())
-            yield caller
-        await following
-
-
 def tone(seconds: float, start: int = 0) -> Pcm:
     """Loud samples that count up, so that loss and doubling can be seen."""
     count = round(seconds * RATE)
     return (6_000 + (start + np.arange(count)) % 20_000).astype(np.int16)
+
+
+async def waits(socket: RealtimeSocket) -> None:
+    """A session in which nothing happens."""
+    await socket.greet()
+    await socket.until_gone()
+
+
+async def answers(socket: RealtimeSocket) -> None:
+    """Answers every request for a response."""
+    await socket.greet()
+    for number in range(1000):
+        await socket.until("response.create")
+        await socket.answer(f"again_{number}", "Here I am.", item=f"item_{number}")
+
+
+def items(socket: RealtimeSocket) -> list[Message]:
+    return [message["item"] for message in socket.received if message["type"] == "conversation.item.create"]
+
+
+def texts(socket: RealtimeSocket) -> list[str]:
+    return [item["content"][0]["text"] for item in items(socket) if item["type"] == "message"]

@@ -6,7 +6,8 @@ import base64
 import json
 from typing import Any
 
-from tests.providers.other_realtime import CONFIG, GA_SESSION, endpoint
+from tests.providers.other_realtime import GA_SESSION
+from tests.providers.realtime_caller import CONFIG, endpoint
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.errors import ProviderError
 from voice_agents.providers.realtime_codec import ServerSession

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.other_realtime import CONFIG, GA_SESSION, PREVIEW_SESSION, tone
+from tests.providers.other_realtime import GA_SESSION, PREVIEW_SESSION, tone
+from tests.providers.realtime_caller import CONFIG
 from tests.providers.realtime_session import Wire
 from voice_agents.audio import silence, to_bytes
 from voice_agents.errors import AuthenticationFailed, ProviderUnavailable, QuotaExceeded, RequestRejected
@@ -159,6 +160,23 @@ def test_words_grow_and_settle_once() -> None:
     assert wire.hears(f"{TRANSCRIPTION}.completed", **final) == []
     assert wire.hears(f"{TRANSCRIPTION}.delta", item_id="u", delta="?") == []
     assert wire.hears(f"{TRANSCRIPTION}.failed", item_id="v", error={}) == [UserFinalFailed("v")]
+
+
+def test_what_the_server_says_of_a_turn_twice_counts_once() -> None:
+    wire = Wire()
+    wire.speak(tone(2.0))
+    for kind, event in (("speech_started", UserSpeechStarted), ("speech_stopped", UserSpeechStopped)):
+        said = {"item_id": "u", "audio_start_ms": 100, "audio_end_ms": 900}
+        assert [type(e) for e in wire.hears(f"input_audio_buffer.{kind}", **said)] == [event]
+        assert wire.hears(f"input_audio_buffer.{kind}", **said) == []
+    assert wire.hears("input_audio_buffer.committed", item_id="u") == [UserCommitted("u")]
+    wire.created("r1")
+    wire.done("r1")
+    assert wire.hears("input_audio_buffer.committed", item_id="u") == []
+    assert not wire.ledger.answer
+    delta = {"item_id": "u", "delta": "What ", "event_id": "e1"}
+    assert wire.hears(f"{TRANSCRIPTION}.delta", **delta) == [UserPartial("u", "What ")]
+    assert wire.hears(f"{TRANSCRIPTION}.delta", **delta) == []
 
 
 def test_without_transcription_a_turn_says_at_once_that_its_words_stay_unknown() -> None:

@@ -1,166 +1,37 @@
-"""The Realtime client when connections cannot be had, are cut, or end: nothing that was said may be lost."""
+"""The Realtime client when connections are cut: nothing that was said may be lost."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.providers.other_realtime import (
-    CONFIG,
     PREVIEW_SESSION,
-    QUICK,
     RATE,
-    Message,
     RealtimeSocket,
-    Script,
-    calling,
+    answers,
+    items,
+    texts,
     tone,
 )
-from tests.providers.other_server import KEY, WAIT_S
+from tests.providers.realtime_caller import CONFIG, calling
 from voice_agents.audio import from_bytes, silence, to_bytes
-from voice_agents.errors import (
-    AuthenticationFailed,
-    ProviderTimeout,
-    ProviderUnavailable,
-    QuotaExceeded,
-    RateLimited,
-    RequestRejected,
-)
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.providers.realtime_config import PastItem
 from voice_agents.providers.realtime_events import (
     AudioDelta,
     ResponseDone,
     ResponseStarted,
-    ServerError,
-    TextDelta,
     UserCommitted,
     UserFinal,
     UserSpeechStarted,
 )
-from voice_agents.settings import Provider, TurnMode
+from voice_agents.settings import TurnMode
 
 PAST = (PastItem("user", text="My name is Ada."), PastItem("assistant", text="Hello Ada."))
 BY_HAND = replace(CONFIG, mode=TurnMode.PUSH_TO_TALK)
-
-
-async def waits(socket: RealtimeSocket) -> None:
-    """A session in which nothing happens."""
-    await socket.greet()
-    await socket.until_gone()
-
-
-async def answers(socket: RealtimeSocket) -> None:
-    """Answers every request for a response."""
-    await socket.greet()
-    for number in range(1000):
-        await socket.until("response.create")
-        await socket.answer(f"again_{number}", "Here I am.", item=f"item_{number}")
-
-
-def items(socket: RealtimeSocket) -> list[Message]:
-    return [message["item"] for message in socket.received if message["type"] == "conversation.item.create"]
-
-
-def texts(socket: RealtimeSocket) -> list[str]:
-    return [item["content"][0]["text"] for item in items(socket) if item["type"] == "message"]
-
-
-# connections that are refused
-
-
-@pytest.mark.parametrize(
-    ("refusal", "provider", "kind", "says"),
-    [
-        (401, Provider.AZURE, AuthenticationFailed, "AZURE_OPENAI_API_KEY"),
-        (403, Provider.OPENAI, AuthenticationFailed, "OPENAI_API_KEY"),
-        (404, Provider.AZURE, RequestRejected, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
-        (404, Provider.OPENAI, RequestRejected, "OPENAI_REALTIME_MODEL"),
-        ((400, '{"error":{"code":"OpperationNotSupported"}}'), Provider.AZURE, RequestRejected, "not a realtime model"),
-        ((429, '{"error":{"code":"insufficient_quota"}}'), Provider.AZURE, QuotaExceeded, "billing"),
-    ],
-)
-async def test_a_refusal_for_good_is_told_once_and_not_tried_again(
-    refusal: int | tuple[int, str], provider: Provider, kind: type, says: str
-) -> None:
-    async with calling(refusal, provider=provider) as caller:
-        await caller.connections.until(ConnectionState.FAILED)
-        [error] = caller.connections.errors
-        assert isinstance(error, kind) and says in str(error) and KEY not in f"{error!r}"
-        for _ in range(50):
-            caller.speak(silence(0.02, RATE))
-            await asyncio.sleep(0.002)
-        assert caller.server.refusals == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(500, ProviderUnavailable), (503, ProviderUnavailable), (429, RateLimited)]
-)
-async def test_a_refusal_for_now_is_tried_again(status: int, kind: type) -> None:
-    async with calling(status, answers) as caller:
-        caller.client.send_text("Hello?")
-        await caller.until(ResponseDone)
-        assert [type(error) for error in caller.connections.errors] == [kind]
-        assert caller.connections.states == [
-            ConnectionState.CONNECTING,
-            ConnectionState.RECONNECTING,
-            ConnectionState.OPEN,
-        ]
-
-
-async def test_an_error_right_after_the_handshake_is_a_refusal_too() -> None:
-    async def script(socket: RealtimeSocket) -> None:
-        await socket.error("model_not_found")
-        await socket.close(4000)
-
-    async with calling(script) as caller:
-        await caller.connections.until(ConnectionState.FAILED)
-        assert "AZURE_OPENAI_REALTIME_DEPLOYMENT" in str(caller.connections.errors[0])
-
-
-async def test_a_server_that_says_nothing() -> None:
-    async with calling(RealtimeSocket.until_gone, answers, timeouts=replace(QUICK, connect_s=0.1)) as caller:
-        await caller.connections.until(ConnectionState.OPEN)
-        assert isinstance(caller.connections.errors[0], ProviderTimeout)
-
-
-async def test_nobody_there() -> None:
-    async with calling(waits) as other:
-        url = other.server.url
-    async with calling(waits, url=url) as caller:
-        await caller.connections.until(ConnectionState.RECONNECTING)
-        assert "AZURE_OPENAI_ENDPOINT" in str(caller.connections.errors[0])
-
-
-@pytest.mark.parametrize("by", ["typing", "speaking", "push to talk"])
-async def test_after_a_refusal_the_user_may_try_again(by: str) -> None:
-    config = BY_HAND if by == "push to talk" else CONFIG
-    async with calling(401, answers, config=config) as caller:
-        await caller.connections.until(ConnectionState.FAILED)
-        if by == "typing":
-            caller.client.send_text("Again, please.")
-        async with asyncio.timeout(WAIT_S):
-            while by == "speaking" and caller.connections.states[-1] is ConnectionState.FAILED:
-                caller.speak(tone(0.02))
-                await asyncio.sleep(0.01)
-        if by == "push to talk":
-            caller.speak(tone(0.5))
-            caller.client.commit()
-        await caller.connections.until(ConnectionState.OPEN)
-        if by != "speaking":
-            await caller.until(ResponseDone)
-
-
-async def test_a_turn_for_which_no_connection_can_be_had_is_given_up() -> None:
-    async with calling(503, timeouts=replace(QUICK, answer_s=0.2)) as caller:
-        caller.client.send_text("Hello?")
-        assert isinstance((await caller.until(ServerError)).error, ProviderUnavailable)
-
-
-# connections that are cut
 
 
 async def test_cut_in_the_middle_of_the_users_sentence() -> None:
@@ -386,115 +257,3 @@ async def test_push_to_talk_with_the_button_released_before_there_is_a_connectio
         caller.client.commit()
         await caller.until(ResponseDone)
         assert caller.of(UserCommitted) == [UserCommitted("item_1")]
-
-
-# connections that end, or should
-
-
-async def test_a_session_is_renewed_in_a_pause_without_anybody_noticing() -> None:
-    said = tone(2.0)
-
-    async def second(socket: RealtimeSocket) -> None:
-        await socket.greet()
-        await socket.until("response.create")
-        await socket.answer("resp_2", "Still here.")
-
-    async with calling(waits, second, past=PAST, timeouts=replace(QUICK, renew_s=0.05)) as caller:
-        caller.speak(said)
-        await caller.server.connected(2)
-        caller.client._line.timeouts = QUICK
-        caller.client.send_text("Are you there?")
-        await caller.until(ResponseDone)
-        assert caller.connections.states == [ConnectionState.CONNECTING, ConnectionState.OPEN]
-        assert texts(caller.server.sockets[1])[:2] == ["My name is Ada.", "Hello Ada."]
-
-
-@pytest.mark.parametrize("how", ["expired", "closed"])
-async def test_a_session_the_server_ends_in_a_pause(how: str) -> None:
-    async def first(socket: RealtimeSocket) -> None:
-        await socket.greet()
-        if how == "expired":
-            await socket.error("session_expired")
-        await socket.close(1000)
-
-    async with calling(first, answers) as caller:
-        await caller.server.connected(2)
-        caller.client.send_text("Are you there?")
-        await caller.until(ResponseDone)
-        assert caller.connections.states == [ConnectionState.CONNECTING, ConnectionState.OPEN]
-
-
-async def test_a_session_the_server_ends_in_the_middle_of_an_answer_is_told() -> None:
-    async def first(socket: RealtimeSocket) -> None:
-        await socket.greet()
-        await socket.until("response.create")
-        await socket.begin("resp_1")
-        await socket.close(1001)
-
-    async with calling(first, answers) as caller:
-        caller.client.send_text("Hello?")
-        assert (await caller.until(ResponseDone)).response_id == "again_0"
-        assert ConnectionState.RECONNECTING in caller.connections.states
-
-
-async def stalls(socket: RealtimeSocket) -> None:
-    await socket.greet()
-    await socket.until("response.create")
-    await socket.begin("resp_1")
-    await socket.until_gone()
-
-
-async def test_an_answer_that_stops_coming_is_asked_for_again() -> None:
-    async with calling(stalls, answers) as caller:
-        caller.client.send_text("Hello?")
-        assert (await caller.until(ResponseDone)).response_id == "again_0"
-        assert isinstance(caller.connections.errors[0], ProviderTimeout)
-
-
-async def test_an_answer_that_stops_coming_twice_is_given_up() -> None:
-    async with calling(stalls, stalls, answers) as caller:
-        caller.client.send_text("Hello?")
-        assert isinstance((await caller.until(ServerError)).error, ProviderTimeout)
-        await caller.server.connected(3)
-        caller.client.send_text("Hello again?")
-        await caller.until(ResponseDone)
-        assert [event.text for event in caller.of(TextDelta)] == ["Here I am."]
-
-
-async def test_a_frame_of_nonsense_does_not_end_the_talk() -> None:
-    async def script(socket: RealtimeSocket) -> None:
-        await socket.greet()
-        await socket.until("response.create")
-        await socket.send_text("{")
-        await socket.answer("resp_1", "Yes.")
-
-    async with calling(script) as caller:
-        caller.client.send_text("Hello?")
-        await caller.until(ResponseDone)
-        assert ConnectionState.RECONNECTING not in caller.connections.states
-
-
-# leaving
-
-
-async def test_nothing_is_left_behind_whatever_the_server_does() -> None:
-    async def refuses_to_close(socket: RealtimeSocket) -> None:
-        await socket.greet()
-        socket.stop_reading()
-        await socket.until_gone()
-
-    loop = asyncio.get_running_loop()
-    scripts: list[Script | int] = [waits, refuses_to_close, RealtimeSocket.until_gone, 503, 401]
-    for script in scripts * 4:
-        before = asyncio.all_tasks()
-        async with calling(script) as caller:
-            caller.speak(tone(0.1))
-            if script in (waits, refuses_to_close):
-                await caller.connections.until(ConnectionState.OPEN)
-            left_at = loop.time()
-            await caller.client.__aexit__(None, None, None)
-            assert loop.time() - left_at < WAIT_S
-            for socket in caller.server.sockets:
-                socket.cut()
-        await asyncio.sleep(0)
-        assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()

@@ -199,6 +199,18 @@ def test_a_server_that_takes_turns_but_does_not_answer_by_itself_is_asked_to() -
     assert wire.kinds()[-1] == "response.create"
 
 
+def test_a_tool_called_by_a_cancelled_answer_does_not_wait_for_its_result_for_ever() -> None:
+    wire = Wire()
+    wire.asks()
+    wire.created("r1")
+    wire.cancel()
+    call = {"id": "i", "type": "function_call", "call_id": "c1", "name": "roll", "arguments": "{}"}
+    assert wire.done("r1", output=[{**call, "status": "completed"}]) == []
+    item = wire.last("conversation.item.create")["item"]
+    assert (item["type"], item["call_id"]) == ("function_call_output", "c1")
+    assert wire.server.is_quiet(wire.now + 10)
+
+
 # truncating
 
 

@@ -12,7 +12,7 @@ from voice_agents.audio import Pcm, to_bytes
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime_config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime_errors import Sentences
-from voice_agents.providers.realtime_events import RealtimeEvent, ServerError
+from voice_agents.providers.realtime_events import RealtimeEvent, ResponseDone, ServerError
 from voice_agents.providers.realtime_ledger import Ledger
 from voice_agents.providers.realtime_line import Line, RealtimeTimeouts
 from voice_agents.providers.realtime_microphone import is_loud
@@ -148,11 +148,14 @@ class RealtimeClient:
 
     def cancel(self) -> None:
         """Cancel the response that is active, if one is; nothing of it is reported any more."""
-        dropped = self._ledger.response_id
         self._ledger.forgive()
-        self._events = deque(e for e in self._events if not dropped or getattr(e, "response_id", None) != dropped)
+        unseen = [event for event in self._events if hasattr(event, "response_id")]
+        self._events = deque(event for event in self._events if not hasattr(event, "response_id"))
         if self._line.session is not None:
             self._line.session.cancel(self._clock())
+            for event in unseen:
+                if isinstance(event, ResponseDone):
+                    self._line.session.will_not_run(event.tool_calls)
 
     def truncate(self, item_id: str, played: int) -> None:
         """Cut an assistant message to its first ``played`` samples (24 kHz); clamped to what was received."""

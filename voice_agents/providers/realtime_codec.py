@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from voice_agents.errors import ProviderError, Retry
@@ -15,11 +16,12 @@ from voice_agents.providers.realtime_events import (
     RealtimeEvent,
     ResponseDone,
     ServerError,
+    ToolCall,
     UserSpeechStarted,
 )
 from voice_agents.providers.realtime_hearing import Hearing
 from voice_agents.providers.realtime_ledger import Ledger
-from voice_agents.providers.realtime_responses import OVERDUE_S, Phase, Responses
+from voice_agents.providers.realtime_responses import NOT_RUN, OVERDUE_S, Phase, Responses
 from voice_agents.providers.realtime_settings import SessionSettings
 from voice_agents.providers.realtime_wire import RATE, append, append_all, ga_name, item, message
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 MALFORMED_LIMIT = 5
 """So many messages in a row that cannot be understood are no accident."""
+REMEMBERED = 256
+"""So many deltas are remembered to tell repeats."""
 QUIET_S = 2.0
 """After the sound of an answer has ended and the user has been silent for so long, a pause is a pause."""
 
@@ -53,6 +57,7 @@ class ServerSession:
         self._calls: set[str] = set()
         """Calls in this server session's conversation whose results it has not got."""
         self._malformed = 0
+        self._recent: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
         self._truncations = 0
         self._opened_at = self._heard_at = self._busy_until = 0.0
         self._handlers = self._make_handlers()
@@ -86,6 +91,11 @@ class ServerSession:
     def cancel(self, now: float) -> str:
         """Drop the answer; the id of the response nothing more is reported of."""
         return self._responses.cancel(now)
+
+    def will_not_run(self, calls: Iterable[ToolCall]) -> None:
+        """Calls nobody has heard of, because their answer was cancelled."""
+        for call in calls:
+            self.send_tool_output(call.call_id, NOT_RUN)
 
     def truncate(self, item_id: str, played: int) -> None:
         """Cut a message of this session to what was played, at most what was received."""
@@ -160,7 +170,7 @@ class ServerSession:
         try:
             said = json.loads(frame)
             handler = self._handlers.get(ga_name(said["type"]))
-            events = handler(said, now) if handler is not None else []
+            events = handler(said, now) if handler is not None and not self._is_repeat(said) else []
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             self._malformed += 1
             logger.warning("%s sent something not understood (%s)", self._sentences.name, type(error).__name__)
@@ -171,6 +181,17 @@ class ServerSession:
         for event in events:
             self._note(event, now)
         return events
+
+    def _is_repeat(self, said: Mapping[str, Any]) -> bool:
+        """The same delta once more; ids alone do not tell, some servers are careless with them."""
+        event_id, delta = said.get("event_id"), said.get("delta")
+        if not isinstance(event_id, str) or not isinstance(delta, str):
+            return False
+        key = (event_id, hash(delta))
+        if key in self._recent:
+            return True
+        self._recent.append(key)
+        return False
 
     def _note(self, event: RealtimeEvent, now: float) -> None:
         self._ledger.note(event)

@@ -17,6 +17,7 @@ from voice_agents.errors import (
     QuotaExceeded,
     RateLimited,
     RequestRejected,
+    Retry,
     Role,
 )
 from voice_agents.settings import Endpoint, Provider
@@ -48,7 +49,9 @@ _BENIGN_WORDS = (
 """Some servers send no code, or one of their own."""
 _QUOTA_WORDS = ("insufficient_quota", "quota_exceeded", "billing")
 _AUTH_WORDS = ("invalid_api_key", "authentication", "unauthorized", "permission_denied", "access_denied")
-_MODEL_WORDS = ("model_not_found", "invalid_model", "deploymentnotfound", "opperationnotsupported", "operationnotsup")
+_MODEL_WORDS = ("model_not_found", "invalid_model", "deploymentnotfound")
+_NOT_REALTIME_WORDS = ("opperationnotsupported", "operationnotsupported", "unsupported_model")
+"""The first is Azure's own spelling."""
 _RATE_WORDS = ("rate_limit", "too_many_requests")
 _SERVER_WORDS = ("server_error", "internal_error", "service_unavailable", "overloaded")
 
@@ -85,6 +88,19 @@ class Sentences:
         return self._error(
             RequestRejected, f"{self._model} of {self.name} is not a realtime model: check {self._model_variable}."
         )
+
+    def turned_away(self, status: int) -> ProviderError:
+        """A status that says little."""
+        where = _URLS.get(self._endpoint.provider, "its address")
+        return self._error(
+            RequestRejected,
+            f"{self.name} did not accept the connection (status {status}): check {where} and {self._model_variable}.",
+        )
+
+    def closed(self, reason: str) -> ProviderError | None:
+        """Some servers say why only as they close, like "invalid_request_error.invalid_api_key"."""
+        trouble = self.reported({"code": reason})
+        return trouble if trouble is not None and trouble.retry is Retry.NEVER else None
 
     def busy(self) -> ProviderError:
         """Too many requests."""
@@ -182,11 +198,13 @@ class Sentences:
             return self.busy()
         if status in (401, 403):
             return self.key()
-        if status == 404:
+        if status == 404 or any(word in words for word in _MODEL_WORDS):
             return self.model()
         if status in (408, 504):
             return self.late()
-        return self.not_realtime() if 400 <= status < 500 else self.troubled()
+        if 400 <= status < 500:
+            return self.not_realtime() if status == 400 else self.turned_away(status)
+        return self.troubled()
 
     def reported(self, error: Mapping[str, Any]) -> ProviderError | None:
         """An ``error`` object that says what kind of trouble it is; None when it does not."""
@@ -195,6 +213,7 @@ class Sentences:
             (_QUOTA_WORDS, self.quota),
             (_RATE_WORDS, self.busy),
             (_MODEL_WORDS, self.model),
+            (_NOT_REALTIME_WORDS, self.not_realtime),
             (_AUTH_WORDS, self.key),
             (_SERVER_WORDS, self.troubled),
         ):

@@ -35,6 +35,7 @@ class Hearing:
         """Turns the server has begun to take: speech_stopped came, committed not yet."""
         self._partials: dict[str, str] = {}
         self._settled: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
 
     def commit(self) -> None:
         """The turn the ledger has just taken is this session's to commit."""
@@ -46,11 +47,15 @@ class Hearing:
 
     def speech_started(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
         """``input_audio_buffer.speech_started``."""
+        if self._is_repeat("started", said):
+            return []
         self._microphone.speaking = True
         return [UserSpeechStarted(self._item(said), self._at_ms(said, "audio_start_ms"))]
 
     def speech_stopped(self, said: Mapping[str, Any]) -> tuple[list[RealtimeEvent], bool]:
         """``input_audio_buffer.speech_stopped``; and whether the server will answer by itself."""
+        if self._is_repeat("stopped", said):
+            return [], False
         item_id = self._item(said)
         at_ms = self._at_ms(said, "audio_end_ms")
         if (utterance := self._microphone.take(item_id, at_ms * RATE // 1000)) is not None:
@@ -59,6 +64,8 @@ class Hearing:
 
     def committed(self, said: Mapping[str, Any]) -> tuple[list[RealtimeEvent], bool]:
         """``input_audio_buffer.committed``; and whether the server will answer by itself, which was not known yet."""
+        if self._is_repeat("committed", said):
+            return [], False
         item_id = str(said.get("item_id") or "")
         utterance, by_itself = self._open.pop(self._first_ids.get(item_id, item_id), None), False
         if utterance is None and self._asked:
@@ -97,6 +104,14 @@ class Hearing:
         """``...input_audio_transcription.failed``."""
         item_id = self._item(said)
         return [UserFinalFailed(item_id)] if self._settle(item_id) else []
+
+    def _is_repeat(self, what: str, said: Mapping[str, Any]) -> bool:
+        key = (what, str(said.get("item_id") or ""))
+        if not key[1]:
+            return False
+        repeated = key in self._seen
+        self._seen.add(key)
+        return repeated
 
     def _settle(self, item_id: str) -> bool:
         if item_id in self._settled:

@@ -76,7 +76,6 @@ class Ledger:
                 self.forgive()
                 if not event.tool_calls:
                     self.outputs.clear()
-                if event.status == "completed":
                     self.microphone.is_answered()
             case ServerError():
                 self.forgive()
@@ -96,7 +95,7 @@ class Ledger:
         last = next((item.text for item in reversed(past) if item.kind == "user"), "")
         if self.typed and self.typed.strip() != last.strip():
             past.append(PastItem("user", text=self.typed))
-        return past
+        return [item for item in past if item.text.strip() or item.kind in ("call", "output")]
 
     def request(self) -> Json:
         """The response to ask for in a fresh server session."""

@@ -188,6 +188,9 @@ class Line:
                 if session.ready and self.session is None:
                     self._open(session, backoff)
         except ConnectionClosed as closed:
+            trouble = self._sentences.closed(closed.rcvd.reason if closed.rcvd is not None else "")
+            if trouble is not None:
+                return trouble
             in_order = isinstance(closed, ConnectionClosedOK) or session.expired
             if in_order and session.ready and session.is_quiet(self._clock()):
                 return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal
 
 from voice_agents.audio import Pcm, from_bytes
+from voice_agents.providers.realtime_config import PastItem
 from voice_agents.providers.realtime_errors import Sentences
 from voice_agents.providers.realtime_events import (
     AudioDelta,
@@ -20,12 +20,11 @@ from voice_agents.providers.realtime_events import (
     TextDelta,
     ToolCall,
 )
-from voice_agents.providers.realtime_wire import Json, message
+from voice_agents.providers.realtime_wire import Dialect, Json, item, message
 
 OVERDUE_S = 2.0
 """What the server should do at once (begin its answer to a turn, end a cancelled one) is no longer waited for."""
-REMEMBERED = 256
-"""So many deltas are remembered to tell repeats."""
+NOT_RUN = "not run: cancelled by the user"
 
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
 _STATUSES: dict[object, Status] = {
@@ -82,7 +81,6 @@ class Responses:
         self._written: set[str] = set()
         self._odd: dict[str, bytes] = {}
         self._calls: dict[str, _Calls] = {}
-        self._recent: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
 
     # Verbs
 
@@ -129,6 +127,12 @@ class Responses:
         """Samples of a message that were reported."""
         return self._received.get(item_id, 0)
 
+    def unwanted_calls(self, calls: Iterable[ToolCall]) -> None:
+        """Tools nobody will run: the conversation on the server must not be left waiting for their results."""
+        for call in calls:
+            output = PastItem("output", text=NOT_RUN, call_id=call.call_id)
+            self._send(message("conversation.item.create", item=item(output, Dialect.GA)))
+
     def watch(self, now: float) -> None:
         """Go on without what the server should have said long ago."""
         if now - self._since < OVERDUE_S:
@@ -171,7 +175,7 @@ class Responses:
         """The next piece of sound or text."""
         response_id, item_id = str(said.get("response_id") or self.active), str(said.get("item_id") or "")
         delta = said.get("delta")
-        if not isinstance(delta, str) or self._is_over(response_id, item_id) or self._is_repeat(said, delta):
+        if not isinstance(delta, str) or self._is_over(response_id, item_id):
             return []
         events = self._begin(response_id, now) if response_id != self.active else []
         if self._is_over(response_id, item_id):
@@ -194,9 +198,9 @@ class Responses:
 
     def item(self, said: Mapping[str, Any], done: bool) -> list[RealtimeEvent]:
         """``response.output_item.added`` and ``.done``: a function call's name comes with it."""
-        item = said.get("item")
-        if isinstance(item, dict) and item.get("type") == "function_call" and item.get("call_id"):
-            self._call(said, item, done and item.get("status", "completed") == "completed")
+        call = said.get("item")
+        if isinstance(call, dict) and call.get("type") == "function_call" and call.get("call_id"):
+            self._call(said, call, done and call.get("status", "completed") == "completed")
         return []
 
     def arguments_done(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
@@ -213,6 +217,9 @@ class Responses:
             events += self._begin(response_id, now)
         if response_id not in self._over:
             events.append(self._done(response_id, response))
+        elif response_id in self._cancelled:
+            self._cancelled.discard(response_id)
+            self.unwanted_calls(self._done(response_id, response).tool_calls)
         self._over.add(response_id)
         ours_was_refused_for_it = self.phase is Phase.REQUESTED and self._next is not None
         if ours_was_refused_for_it or (self.phase is Phase.ACTIVE and response_id == self.active):
@@ -254,17 +261,6 @@ class Responses:
     def _is_over(self, response_id: str, item_id: str) -> bool:
         return response_id in self._over or self._items.get(item_id, response_id) in self._over
 
-    def _is_repeat(self, said: Mapping[str, Any], delta: str) -> bool:
-        """The same event once more; ids alone do not tell, some servers are careless with them."""
-        event_id = said.get("event_id")
-        if not isinstance(event_id, str):
-            return False
-        key = (event_id, hash(delta))
-        if key in self._recent:
-            return True
-        self._recent.append(key)
-        return False
-
     def _decoded(self, item_id: str, delta: str) -> Pcm:
         """Samples of a piece that may end in the middle of one. Raises ValueError."""
         try:
@@ -285,11 +281,11 @@ class Responses:
     def _done(self, response_id: str, response: Mapping[str, Any]) -> ResponseDone:
         status = _STATUSES.get(response.get("status"), "completed")
         calls = self._calls.pop(response_id, _Calls())
-        for item in response.get("output") or ():
-            if item.get("type") == "function_call" and (call_id := str(item.get("call_id") or "")):
+        for call in response.get("output") or ():
+            if call.get("type") == "function_call" and (call_id := str(call.get("call_id") or "")):
                 known = calls.complete.get(call_id)
-                name = str(item.get("name") or calls.names.get(call_id, ""))
-                arguments = str(item.get("arguments") or (known.arguments if known else "{}"))
+                name = str(call.get("name") or calls.names.get(call_id, ""))
+                arguments = str(call.get("arguments") or (known.arguments if known else "{}"))
                 calls.complete[call_id] = ToolCall(call_id, name, arguments)
         usage = {k: v for k, v in (response.get("usage") or {}).items() if isinstance(v, int)}
         tools = tuple(calls.complete.values()) if status == "completed" else ()
