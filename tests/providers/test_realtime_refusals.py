@@ -101,6 +101,12 @@ async def test_a_server_that_says_nothing() -> None:
         assert isinstance(caller.connections.errors[0], ProviderTimeout)
 
 
+async def test_the_offline_agent_is_called_by_its_name_though_its_key_is_a_word_of_it() -> None:
+    async with calling(500, provider=Provider.OFFLINE, key="offline") as caller:
+        await caller.connections.until(ConnectionState.RECONNECTING)
+        assert str(caller.connections.errors[0]).startswith("The offline agent has a problem")
+
+
 async def test_nobody_there() -> None:
     async with calling(waits) as other:
         url = other.server.url

@@ -251,7 +251,8 @@ class ServerSession:
 
     def _on_error(self, said: Mapping[str, Any], now: float) -> list[RealtimeEvent]:
         error = said.get("error") or {}
-        logger.warning("%s reports an error: %s", self._sentences.name, self._sentences.scrubbed(described(error)))
+        level = logging.DEBUG if is_benign(error) else logging.WARNING
+        logger.log(level, "%s reports an error: %s", self._sentences.name, self._sentences.scrubbed(described(error)))
         if error.get("code") == SESSION_EXPIRED:
             self.expired = True
             return []

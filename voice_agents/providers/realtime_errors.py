@@ -26,6 +26,8 @@ _KEYS = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KE
 _MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
 _URLS = {Provider.AZURE: "AZURE_OPENAI_ENDPOINT", Provider.OPENAI: "OPENAI_BASE_URL"}
 
+SHORTEST_SECRET = 8
+
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 SESSION_EXPIRED = "session_expired"
 _BENIGN_CODES = {
@@ -63,6 +65,8 @@ class Sentences:
         offline = endpoint.provider is Provider.OFFLINE
         self.name = "The offline agent" if offline else str(endpoint.provider.value)
         self._endpoint = endpoint
+        self._secrets: set[str] = set()
+        self.keep_secret(endpoint.api_key)
 
     def key(self) -> ProviderError:
         """The key is not accepted."""
@@ -163,12 +167,17 @@ class Sentences:
         return _MODELS.get(self._endpoint.provider, "the model")
 
     def _error(self, kind: type[ProviderError], sentence: str) -> ProviderError:
-        return kind(Role.REALTIME, self.name, self.scrubbed(sentence))
+        return kind(Role.REALTIME, self.name, sentence)
+
+    def keep_secret(self, secret: str) -> None:
+        """Never to be quoted. What is shorter than any real key may be a common word."""
+        if len(secret) >= SHORTEST_SECRET:
+            self._secrets.add(secret)
 
     def scrubbed(self, text: str, limit: int = 200) -> str:
-        """A server's own words, short and without the key."""
-        key = self._endpoint.api_key
-        text = text.replace(key, "...") if key else text
+        """A server's own words, short and without keys and tokens."""
+        for secret in self._secrets:
+            text = text.replace(secret, "...")
         return text if len(text) <= limit else text[: limit - 3] + "..."
 
     # What happened

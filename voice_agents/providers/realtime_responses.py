@@ -70,7 +70,8 @@ class Responses:
         self._since = 0.0
         self._next: Json | None = None
         """The response to ask for when none is active."""
-        self._asked: Json = {}
+        self._asked: Json | None = None
+        """What our last request was, while it matters whether it is refused."""
         self._asks = 0
         self._drop_next = False
         self._over: set[str] = set()
@@ -97,8 +98,11 @@ class Responses:
         self._send(message("response.create", event_id=self._ask_id, **fields))
 
     def expect(self, now: float) -> None:
-        """The server took a turn which it will answer by itself."""
-        if self.phase is Phase.IDLE:
+        """The server took a turn that it will answer by itself. A request it has not seen yet comes too late."""
+        if self.phase is Phase.REQUESTED and self._drop_next:
+            self._asked, self._drop_next = None, False
+            self._enter(Phase.EXPECTED, now)
+        elif self.phase is Phase.IDLE:
             self._enter(Phase.EXPECTED, now)
 
     def expect_none(self) -> None:
@@ -117,9 +121,7 @@ class Responses:
             self._send_cancel(self.active)
             self._since = now
         elif self.phase in (Phase.REQUESTED, Phase.EXPECTED):
-            self._drop_next = True
-            if self.phase is Phase.REQUESTED:
-                self._send_cancel("")
+            self._drop_next = True  # when it has an id: a cancel without one may hit another
             self._since = now
         return dropped
 

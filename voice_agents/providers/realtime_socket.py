@@ -86,8 +86,10 @@ class Connector:
     async def _checked_token(self) -> str:
         assert self._token is not None
         try:
-            return await self._token()
+            token = await self._token()
         except (OSError, TimeoutError):
             raise
         except Exception as error:
             raise self._sentences.token() from error
+        self._sentences.keep_secret(token)
+        return token
