@@ -42,8 +42,8 @@ class StrictServer:
                 self._begin()
             case "response.cancel" if self._active is None:
                 self._error("response_cancel_not_active", message)
-            case "response.cancel" if message.get("response_id", self._active[0]) == self._active[0]:
-                self._end("cancelled")
+            case "response.cancel":
+                self._cancel(message.get("response_id"))
             case _:
                 pass
 
@@ -74,6 +74,10 @@ class StrictServer:
         self._count += 1
         self._active = (f"r{self._count}", [self._heard, "."])
         self._say("response.created", response={"id": self._active[0]})
+
+    def _cancel(self, response: str | None) -> None:
+        if self._active is not None and response in (None, self._active[0]):
+            self._end("cancelled")
 
     def _end(self, status: str) -> None:
         assert self._active is not None

@@ -88,9 +88,9 @@ class ServerSession:
         """Ask for a response as soon as none is active."""
         self._request(now)
 
-    def cancel(self, now: float) -> str:
-        """Drop the answer; the id of the response nothing more is reported of."""
-        return self._responses.cancel(now)
+    def cancel(self, now: float) -> None:
+        """Drop the answer that is active or to come."""
+        self._responses.cancel(now)
 
     def will_not_run(self, calls: Iterable[ToolCall]) -> None:
         """Calls nobody has heard of, because their answer was cancelled."""

@@ -110,12 +110,10 @@ class Responses:
         if self.phase is Phase.EXPECTED:
             self.phase, self._drop_next = Phase.IDLE, False
 
-    def cancel(self, now: float) -> str:
-        """Drop the answer that is active or to come; the id of the active one."""
+    def cancel(self, now: float) -> None:
+        """Drop the answer that is active or to come."""
         self._next = None
-        dropped = ""
         if self.phase is Phase.ACTIVE and self.active not in self._over:
-            dropped = self.active
             self._over.add(self.active)
             self._cancelled.add(self.active)
             self._send_cancel(self.active)
@@ -123,7 +121,6 @@ class Responses:
         elif self.phase in (Phase.REQUESTED, Phase.EXPECTED):
             self._drop_next = True  # when it has an id: a cancel without one may hit another
             self._since = now
-        return dropped
 
     def received(self, item_id: str) -> int:
         """Samples of a message that were reported."""
@@ -244,8 +241,7 @@ class Responses:
             self.request(self._next, now)
 
     def _send_cancel(self, response_id: str) -> None:
-        fields = {"response_id": response_id} if response_id else {}
-        self._send(message("response.cancel", **fields))
+        self._send(message("response.cancel", response_id=response_id))
 
     def _begin(self, response_id: str, now: float) -> list[RealtimeEvent]:
         if response_id == self.active or response_id in self._over:
