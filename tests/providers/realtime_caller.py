@@ -78,7 +78,7 @@ def endpoint(url: str, *, provider: Provider = Provider.AZURE, key: str = KEY, t
 
 
 CONFIG = RealtimeConfig(instructions="Be brief.", voice="marin")
-QUICK = RealtimeTimeouts(connect_s=1.0, answer_s=2.0, stall_s=0.6, retry_s=0.05, watch_s=0.02)
+QUICK = RealtimeTimeouts(retry_s=0.05, watch_s=0.02)
 
 
 @asynccontextmanager

@@ -31,6 +31,9 @@ from voice_agents.providers.realtime_events import (
 PAST = (PastItem("user", text="My name is Ada."), PastItem("assistant", text="Hello Ada."))
 
 
+HASTY = replace(QUICK, stall_s=0.6)
+
+
 async def test_a_session_is_renewed_in_a_pause_without_anybody_noticing() -> None:
     said = tone(2.0)
 
@@ -85,14 +88,14 @@ async def stalls(socket: RealtimeSocket) -> None:
 
 
 async def test_an_answer_that_stops_coming_is_asked_for_again() -> None:
-    async with calling(stalls, answers) as caller:
+    async with calling(stalls, answers, timeouts=HASTY) as caller:
         caller.client.send_text("Hello?")
         assert (await caller.until(ResponseDone)).response_id == "again_0"
         assert isinstance(caller.connections.errors[0], ProviderTimeout)
 
 
 async def test_an_answer_that_stops_coming_twice_is_given_up() -> None:
-    async with calling(stalls, stalls, answers) as caller:
+    async with calling(stalls, stalls, answers, timeouts=HASTY) as caller:
         caller.client.send_text("Hello?")
         assert isinstance((await caller.until(ServerError)).error, ProviderTimeout)
         await caller.server.connected(3)
