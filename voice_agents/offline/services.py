@@ -56,6 +56,8 @@ class Pace:
     """One token -> the next."""
     tts_first_audio_s: float = 0.0
     """Text that can be spoken received -> first audio of its context sent."""
+    realtime_first_audio_s: float = 0.0
+    """Realtime: turn taken (or response asked for) -> first audio, text or function argument sent."""
 
 
 class Connections:
