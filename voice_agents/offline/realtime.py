@@ -12,31 +12,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.chat_request import UNKNOWN_MODEL, error_body
 from voice_agents.offline.faults import Service
+from voice_agents.offline.realtime_access import PATHS, NotAdmitted, admit, refusal_body
 from voice_agents.offline.realtime_errors import INVALID_REQUEST, SERVER_ERROR, error_event, new_id
-from voice_agents.offline.realtime_preview import GaShape, Shape
 from voice_agents.offline.realtime_session import RealtimeSession
 from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import Message, VendorSocket, serve
 
-_REFUSALS = {
-    400: ("The requested operation is unsupported.", INVALID_REQUEST, "OpperationNotSupported"),
-    401: (
-        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
-        "active subscription and use a correct regional API endpoint for your resource.",
-        INVALID_REQUEST,
-        "401",
-    ),
-    403: ("You do not have access to this model.", INVALID_REQUEST, "permission_denied"),
-    404: (
-        "The API deployment for this resource does not exist. If you created the deployment within the last 5 "
-        "minutes, please wait a moment and try again.",
-        INVALID_REQUEST,
-        "DeploymentNotFound",
-    ),
-    429: ("Requests to this deployment have exceeded its rate limit. Please retry later.", "requests", "429"),
-}
 _ERRORS = {
     "server_error": "The server had an error while processing your request. Sorry about that!",
     "session_expired": "Your session hit the maximum duration of 60 minutes.",
@@ -54,8 +36,7 @@ class RealtimeDialect:
         return str(message.get("type", ""))
 
     def refusal(self, status: int) -> Message:
-        message, kind, code = _REFUSALS.get(status, (_ERRORS["server_error"], SERVER_ERROR, None))
-        return error_body(message, kind, None, code)
+        return refusal_body(status)
 
     def error(self, name: str) -> Message:
         kind = SERVER_ERROR if name == "server_error" else INVALID_REQUEST
@@ -65,35 +46,23 @@ class RealtimeDialect:
         return _CLOSES.get(name)
 
 
-_DIALECT = RealtimeDialect()
-
-
 def routes(services: Services) -> list[BaseRoute]:
-    """The Realtime sockets. All need a key, any; the model or deployment called "missing" is not there (404)."""
+    """The Realtime sockets, see ``realtime_access.admit`` for who may open them."""
 
-    def endpoint(model_parameter: str) -> Any:
+    def endpoint(path: str) -> Any:
         async def connect(websocket: WebSocket) -> None:
-            model = websocket.query_params.get(model_parameter, "")
-            refusal = _refusal(websocket, model)
-            if refusal is not None:
-                status, body = refusal
-                await websocket.send_denial_response(JSONResponse(body, status))
+            try:
+                admission = admit(websocket, path)
+            except NotAdmitted as refused:
+                await websocket.send_denial_response(JSONResponse(refused.body, refused.status))
                 return
 
             async def run(socket: VendorSocket) -> None:
-                shape: Shape = GaShape()
-                await RealtimeSession(socket, services, model, shape).run()
+                await RealtimeSession(socket, services, admission.model, admission.shape).run()
 
-            await serve(websocket, services, Service.REALTIME, _DIALECT, run)
+            dialect, subprotocol = RealtimeDialect(), admission.subprotocol
+            await serve(websocket, services, Service.REALTIME, dialect, run, subprotocol=subprotocol)
 
         return connect
 
-    return [
-        WebSocketRoute("/openai/v1/realtime", endpoint("model")),
-        WebSocketRoute("/v1/realtime", endpoint("model")),
-    ]
-
-
-def _refusal(websocket: WebSocket, model: str) -> tuple[int, Message] | None:
-    """Why the handshake is refused, if it is: status and body."""
-    return None if model and model != UNKNOWN_MODEL else (404, _DIALECT.refusal(404))
+    return [WebSocketRoute(path, endpoint(path)) for path in PATHS]

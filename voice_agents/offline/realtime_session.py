@@ -68,7 +68,7 @@ class RealtimeSession:
             try:
                 event = parse_json(text)
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
-                await self._obey(check(self._shape.incoming(event, self._config.values)))
+                await self._obey(check(self._shape.incoming(event)))
             except Rejected as error:
                 self._emit(error_event(str(error), error.code, error.param, event_id))
 
