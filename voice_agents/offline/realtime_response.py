@@ -130,6 +130,12 @@ class Response:
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
         await self._room()
 
+    def _pace(self, milliseconds: float) -> None:
+        """So much sound was sent: when the next may be."""
+        speed = self._services.pace.realtime_speed
+        if speed:
+            self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
+
     async def _say(self, text: str) -> None:
         """One message, spoken or written."""
         item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
@@ -160,6 +166,7 @@ class Response:
     def _emit_speech(self, speech: _Speech, *, last: bool = False) -> None:
         words, audio, milliseconds = speech.take(last=last)
         self.audio_ms += milliseconds
+        self._pace(milliseconds)
         if words:
             self._emit_item("response.output_audio_transcript.delta", content_index=0, delta=words)
         if audio:

@@ -175,7 +175,8 @@ async def serve(
 ) -> None:
     """Accept a websocket, unless a fault refuses it, and run ``handler`` on it; close it when the handler is done.
 
-    ``subprotocol``: the one of those the client offered that is spoken. The handler ends its own tasks; it should return soon after the socket's iteration has ended.
+    ``subprotocol``: the one spoken, of those the client offered. The handler ends its own tasks; it should return soon
+    after the socket's iteration has ended.
     """
     faults = services.faults.begin(service)
     if faults.refusal is not None:
