@@ -13,23 +13,8 @@ from typing import Any
 
 from voice_agents.offline.realtime_audio import AudioFormat
 from voice_agents.offline.realtime_errors import Rejected
-from voice_agents.offline.realtime_schema import (
-    Check,
-    anything,
-    array,
-    choice,
-    either,
-    fields,
-    flag,
-    integer,
-    invalid_value,
-    mapping,
-    missing,
-    number,
-    optional,
-    tagged,
-    text,
-)
+from voice_agents.offline.realtime_schema import invalid_value, missing
+from voice_agents.offline.realtime_session_schema import RESPONSE, SESSION
 from voice_agents.offline.realtime_vad import Detection, Eagerness, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60
@@ -61,91 +46,6 @@ _DETECTION: dict[str, dict[str, Any]] = {
 }
 _DEFAULTS = _FORMATS | _DETECTION
 """What a part starts from when its ``type`` becomes another one."""
-
-_format = tagged(
-    {
-        "audio/pcm": fields({"type": text, "rate": choice(24_000)}),
-        "audio/pcmu": fields({"type": text}),
-        "audio/pcma": fields({"type": text}),
-    }
-)
-_server_vad = fields(
-    {
-        "type": text,
-        "threshold": number(0.0, 1.0),
-        "prefix_padding_ms": integer(0),
-        "silence_duration_ms": integer(0),
-        "idle_timeout_ms": optional(integer(5_000, 30_000)),
-        "create_response": flag,
-        "interrupt_response": flag,
-    }
-)
-_semantic_vad = fields(
-    {"type": text, "eagerness": choice(*Eagerness), "create_response": flag, "interrupt_response": flag}
-)
-_transcription = fields(
-    {"model": text, "language": optional(text), "prompt": optional(text)}
-    | {"delay": anything, "keywords": array(text), "languages": array(text)}
-)
-_noise_reduction = fields({"type": choice("near_field", "far_field"), "strength": number(0.0, 10.0)})
-_voice = either(fields({"id": text}, ["id"]), text)
-_tool = tagged({"function": fields({"type": text, "name": text, "description": text, "parameters": mapping}, ["name"])})
-_tool_choice = either(choice("auto", "none", "required"), tagged({"function": fields({"type": text, "name": text})}))
-_tokens = either(choice("inf"), integer(1, 4096))
-_modalities = array(choice("text", "audio"))
-_output = {"format": _format, "voice": _voice}
-
-_SHARED: dict[str, Check] = {
-    "output_modalities": _modalities,
-    "instructions": text,
-    "tools": array(_tool),
-    "tool_choice": _tool_choice,
-    "max_output_tokens": _tokens,
-    "parallel_tool_calls": flag,
-    "reasoning": optional(fields({"effort": choice("minimal", "low", "medium", "high", "xhigh")})),
-    "prompt": optional(mapping),
-}
-_audio = fields(
-    {
-        "input": fields(
-            {
-                "format": _format,
-                "noise_reduction": optional(_noise_reduction),
-                "transcription": optional(_transcription),
-                "turn_detection": optional(tagged({"server_vad": _server_vad, "semantic_vad": _semantic_vad})),
-            }
-        ),
-        "output": fields(_output | {"speed": number(0.25, 1.5)}),
-    }
-)
-_truncation = either(
-    choice("auto", "disabled"),
-    tagged({"retention_ratio": fields({"type": text, "retention_ratio": number(0.0, 1.0), "token_limits": mapping})}),
-)
-_session = tagged(
-    {
-        "realtime": fields(
-            _SHARED
-            | {
-                "type": text,
-                "model": text,
-                "audio": _audio,
-                "include": optional(array(choice("item.input_audio_transcription.logprobs"))),
-                "tracing": optional(either(choice("auto"), mapping)),
-                "truncation": _truncation,
-            }
-        )
-    }
-)
-_response = fields(
-    _SHARED
-    | {
-        "audio": fields({"output": fields(_output)}),
-        "conversation": choice("auto", "none"),
-        "input": array(mapping),
-        "metadata": optional(mapping),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +105,7 @@ class SessionConfig:
 
         ``has_spoken``: there was assistant audio, the voice stays. ``is_responding``: the speed cannot change now.
         """
-        checked = _session(update, "session")
+        checked = SESSION(update, "session")
         if checked.get("model", self.values["model"]) != self.values["model"]:
             raise Rejected("The model of a session cannot be changed.", "invalid_value", "session.model")
         changed = SessionConfig(copy.deepcopy(_merged(self.values, checked)))
@@ -260,7 +160,7 @@ class SessionConfig:
 
     def response(self, asked: Any = None) -> ResponseOptions:
         """The options of a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""
-        checked = {} if asked is None else _response(asked, "response")
+        checked = {} if asked is None else RESPONSE(asked, "response")
         _check_modalities(checked.get("output_modalities", ["audio"]), "response")
         values = _merged(self.values, checked)
         output, tokens = values["audio"]["output"], values["max_output_tokens"]

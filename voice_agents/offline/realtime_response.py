@@ -12,7 +12,6 @@ from contextlib import aclosing
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from voice_agents.audio import Pcm
 from voice_agents.offline.brain import Reply, ToolCall
 from voice_agents.offline.realtime_audio import Encoder
 from voice_agents.offline.realtime_config import ResponseOptions
@@ -27,18 +26,16 @@ from voice_agents.offline.realtime_items import (
     as_messages,
     heard,
 )
+from voice_agents.offline.realtime_speech import Speech
 from voice_agents.offline.realtime_usage import AUDIO_TOKEN_MS, rate_limits, tokens, usage
 from voice_agents.offline.realtime_voices import offline_voice
 from voice_agents.offline.services import Services
-from voice_agents.offline.tts import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from voice_agents.offline.tts import Synthesis, WordTiming
+    from voice_agents.offline.tts import Synthesis
 
-CHUNK_S = 0.2
-"""Sound in an audio delta, but for the first, which comes as soon as it can."""
 _ARGUMENTS_PIECE = 16
 _WRITTEN_PIECE = re.compile(r"\s*\S+|\s+$")
 
@@ -150,7 +147,7 @@ class Response:
         self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
 
     async def _speak(self, part: Part, text: str) -> None:
-        speech = _Speech(part, text, Encoder(self.options.format))
+        speech = Speech(part, text, Encoder(self.options.format))
         voice = self._services.voice.speak(text, offline_voice(self.options.voice), self.options.speed)
         async with aclosing(cast("AsyncGenerator[Synthesis, None]", voice)) as stream:
             async for synthesis in stream:
@@ -163,7 +160,7 @@ class Response:
         await self._when_due()
         self._emit_speech(speech, last=True)
 
-    def _emit_speech(self, speech: _Speech, *, last: bool = False) -> None:
+    def _emit_speech(self, speech: Speech, *, last: bool = False) -> None:
         words, audio, milliseconds = speech.take(last=last)
         self.audio_ms += milliseconds
         self._pace(milliseconds)
@@ -173,7 +170,7 @@ class Response:
             delta = base64.b64encode(audio).decode()
             self._emit_item("response.output_audio.delta", content_index=0, delta=delta)
 
-    def _spends(self, speech: _Speech) -> bool:
+    def _spends(self, speech: Speech) -> bool:
         """Counts what was made; whether that is more than the response may be."""
         self._spoken_tokens = tokens(speech.said) + round(self.audio_ms / AUDIO_TOKEN_MS)
         self._out_of_tokens = self.options.max_tokens is not None and self._spoken_tokens >= self.options.max_tokens
@@ -269,51 +266,6 @@ class Response:
             "usage": usage(options.instructions, self._context, self._output) if done else None,
             "metadata": options.metadata,
         }
-
-
-class _Speech:
-    """The sound of one part on its way to the client; the part holds what was sent, no more."""
-
-    def __init__(self, part: Part, text: str, encoder: Encoder) -> None:
-        self._part = part
-        self._text = text
-        self._encoder = encoder
-        self._said = 0
-        self._waiting: list[Pcm] = []
-        self._begun: list[tuple[int, float]] = []
-        self._audio = bytearray()
-        self._first = True
-
-    @property
-    def said(self) -> str:
-        """The words that were sent."""
-        return self._text[: self._said]
-
-    @property
-    def enough(self) -> bool:
-        """Whether there is enough to be sent."""
-        return bool(self._waiting) and (self._first or sum(map(len, self._waiting)) >= CHUNK_S * SAMPLE_RATE)
-
-    def add(self, pcm: Pcm, words: Sequence[WordTiming]) -> None:
-        """The next samples (24 kHz) and the words that begin in them."""
-        self._waiting.append(pcm)
-        self._audio += self._encoder.feed(pcm)
-        self._begun += [(word.offset + word.length, word.start_ms) for word in words]
-
-    def take(self, *, last: bool = False) -> tuple[str, bytes, float]:
-        """Words and bytes to be sent now, and how many milliseconds they are. ``last``: no more samples will come."""
-        if last:
-            self._audio += self._encoder.end()
-        said = self._said
-        self._said = max([said, *(end for end, _ in self._begun)]) if not last else len(self._text)
-        taken = self._text[said : self._said], bytes(self._audio), sum(map(len, self._waiting)) * 1000 / SAMPLE_RATE
-        if not self._part.truncated:
-            self._part.audio += self._waiting
-            self._part.words += self._begun
-            self._part.text = self._part.transcript = self.said
-        self._waiting, self._begun, self._first = [], [], False
-        self._audio.clear()
-        return taken
 
 
 def _part(part: Part) -> dict[str, Any]:
