@@ -100,6 +100,15 @@ def either(*checks: Check) -> Check:
     return check
 
 
+def plain_or_object(plain: Check, structured: Check) -> Check:
+    """One check for an object, another for anything else."""
+
+    def check(value: Any, path: str) -> Any:
+        return structured(value, path) if isinstance(value, dict) else plain(value, path)
+
+    return check
+
+
 def array(inner: Check) -> Check:
     """A list of such values."""
 

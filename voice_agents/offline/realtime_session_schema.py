@@ -17,6 +17,7 @@ from voice_agents.offline.realtime_schema import (
     mapping,
     number,
     optional,
+    plain_or_object,
     tagged,
     text,
 )
@@ -48,9 +49,11 @@ _transcription = fields(
     | {"delay": anything, "keywords": array(text), "languages": array(text)}
 )
 _noise_reduction = fields({"type": choice("near_field", "far_field"), "strength": number(0.0, 10.0)})
-_voice = either(fields({"id": text}, ["id"]), text)
+_voice = plain_or_object(text, fields({"id": text}, ["id"]))
 _tool = tagged({"function": fields({"type": text, "name": text, "description": text, "parameters": mapping}, ["name"])})
-_tool_choice = either(choice("auto", "none", "required"), tagged({"function": fields({"type": text, "name": text})}))
+_tool_choice = plain_or_object(
+    choice("auto", "none", "required"), tagged({"function": fields({"type": text, "name": text})})
+)
 _tokens = either(choice("inf"), integer(1, 4096))
 _modalities = array(choice("text", "audio"))
 _output = {"format": _format, "voice": _voice}
@@ -78,7 +81,7 @@ _audio = fields(
         "output": fields(_output | {"speed": number(0.25, 1.5)}),
     }
 )
-_truncation = either(
+_truncation = plain_or_object(
     choice("auto", "disabled"),
     tagged({"retention_ratio": fields({"type": text, "retention_ratio": number(0.0, 1.0), "token_limits": mapping})}),
 )
@@ -91,7 +94,7 @@ SESSION = tagged(
                 "model": text,
                 "audio": _audio,
                 "include": optional(array(choice("item.input_audio_transcription.logprobs"))),
-                "tracing": optional(either(choice("auto"), mapping)),
+                "tracing": optional(plain_or_object(choice("auto"), mapping)),
                 "truncation": _truncation,
             }
         )

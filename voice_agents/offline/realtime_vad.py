@@ -5,6 +5,7 @@ All positions are sample indices at 16 kHz, counted from the first sample the se
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -138,32 +139,40 @@ class TurnDetector:
 
     def until_decision(self, words: str = "") -> int:
         """Samples that may be fed at once without missing the moment of a decision."""
-        end = self._end(words)
+        end = self._turn_end(words) if self._in_turn else self._idle_end()
         return CHUNK if end is None else min(CHUNK, max(1, end - self.position))
 
-    def _end(self, words: str) -> int | None:
+    def _turn_end(self, words: str) -> int | None:
         """Where the turn will be over if the silence lasts."""
-        if not self._in_turn or self._activity.speaking or self._activity.last_speech is None:
+        if self._activity.speaking or self._activity.last_speech is None:
             return None
         return self._offset + self._activity.last_speech + self._detection.silence_ms(words) * MS
 
     def _over(self, words: str) -> list[DetectorEvent]:
-        end = self._end(words)
+        end = self._turn_end(words)
         if end is None or self.position < end:
             return []
         self._in_turn = False
         return [SpeechOver(end)]
 
-    def _idle(self) -> list[DetectorEvent]:
+    def _idle_end(self) -> int | None:
+        """Where the user will have been silent for too long."""
         timeout_ms = self._detection.idle_timeout_ms
-        if timeout_ms is None or self._idle_from is None or self.position < self._idle_from + timeout_ms * MS:
+        return None if timeout_ms is None or self._idle_from is None else self._idle_from + timeout_ms * MS
+
+    def _idle(self) -> list[DetectorEvent]:
+        start, end = self._idle_from, self._idle_end()
+        if start is None or end is None or self.position < end:
             return []
-        start, self._idle_from = self._idle_from, None
-        return [IdleTimeout(start, self.position)]
+        self._idle_from = None
+        return [IdleTimeout(start, end)]
 
 
 class _Weighed:
-    """A model whose probabilities are bent so that ``threshold`` comes out as one half, which the detector expects."""
+    """A model whose probabilities are bent so that ``threshold`` comes out as one half, which the detector expects.
+
+    The detector adds up the evidence of several chunks, so a high threshold has to make small what lies below it.
+    """
 
     def __init__(self, model: SpeechModel, threshold: float) -> None:
         self._model = model
@@ -171,6 +180,8 @@ class _Weighed:
 
     def probability(self, chunk: Pcm) -> float:
         probability, threshold = self._model.probability(chunk), self._threshold
+        if threshold >= 0.5:
+            return float(probability ** (math.log(0.5) / math.log(threshold)))
         if probability < threshold:
             return 0.5 * probability / threshold
         return 0.5 + 0.5 * (probability - threshold) / (1 - threshold)
