@@ -161,7 +161,7 @@ def test_a_response_can_differ_from_the_session() -> None:
     assert (options.in_conversation, options.max_tokens, options.metadata) == (False, 10, {"purpose": "title"})
     assert (options.format, options.voice) == (AudioFormat.PCMA, "ash")
     plain = config.response()
-    assert (plain.instructions, plain.spoken, plain.tools) == ("Be brief.", True, {"get_time"})
+    assert (plain.instructions, plain.spoken, plain.tools) == ("Be brief.", True, frozenset({"get_time"}))
     assert (plain.in_conversation, plain.max_tokens, plain.input) == (True, None, None)
 
 

@@ -191,8 +191,8 @@ class Conversation:
 
 
 async def heard(items: Sequence[Item]) -> None:
-    """Wait until the words of everything said are known. Raises RuntimeError when the last of it was not understood."""
-    said = [item for item in items if isinstance(item, MessageItem) and item.listening is not None]
+    """Wait until the words of everything said are known. Raises RuntimeError when those of the last turn never will."""
+    said = [item for item in items if isinstance(item, MessageItem) and item.role == "user"]
     for item in said:
         if item.listening is not None:
             await asyncio.wait((item.listening,))
