@@ -7,11 +7,14 @@ import base64
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, cast, get_args
 from urllib.parse import urlencode
 
 import numpy as np
 import websockets
+from openai.types.beta.realtime import RealtimeServerEvent as PreviewServerEvent
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import BaseModel
 from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice
@@ -59,11 +62,21 @@ class HeldVoice(FakeVoice):
             yield synthesis
 
 
-class Caller:
-    """One connection. Events are taken in their order; what is waited for must come before anything is missed."""
+def _models(union: Any) -> dict[str, type[BaseModel]]:
+    """The vendor's class of every event, by its type."""
+    classes = get_args(get_args(union)[0])
+    return {get_args(each.model_fields["type"].annotation)[0]: each for each in classes}
 
-    def __init__(self, socket: ClientConnection) -> None:
+
+_GA_EVENTS, _PREVIEW_EVENTS = _models(RealtimeServerEvent), _models(PreviewServerEvent)
+
+
+class Caller:
+    """One connection. Every event is checked against the vendor's own class for it."""
+
+    def __init__(self, socket: ClientConnection, *, preview: bool = False) -> None:
         self.socket = socket
+        self._known = _PREVIEW_EVENTS if preview else _GA_EVENTS
         self.heard: list[Event] = []
         """Everything received so far."""
 
@@ -75,6 +88,7 @@ class Caller:
         """The next event."""
         async with asyncio.timeout(WAIT_S):
             event: Event = json.loads(await self.socket.recv())
+        self._known[event["type"]].model_validate(event)
         self.heard.append(event)
         return event
 
@@ -148,11 +162,16 @@ class Caller:
 
 @asynccontextmanager
 async def calling(
-    server: OfflineServer | str, path: str = GA, headers: dict[str, str] | None = None, **query: Any
+    server: OfflineServer | str,
+    path: str = GA,
+    headers: dict[str, str] | None = None,
+    *,
+    preview: bool = False,
+    **query: Any,
 ) -> AsyncIterator[Caller]:
     """Connected, and greeted. The key and the model are there unless said otherwise."""
     async with knock(server, path, {"api-key": "any"} if headers is None else headers, **query) as socket:
-        caller = Caller(socket)
+        caller = Caller(socket, preview=preview)
         await caller.until("session.created")
         yield caller
 

@@ -21,8 +21,7 @@ from voice_agents.offline.g711 import encode_alaw, encode_ulaw
 from voice_agents.offline.server import OfflineServer
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
-SPEECH_S = 1.0
-"""About the length of the phrase that is spoken here."""
+PREVIEW_MODEL = "gpt-4o-realtime-preview"
 
 
 @pytest.fixture
@@ -50,16 +49,16 @@ def spoken() -> Pcm:
         ("/openai/v1/realtime", {"Authorization": "Bearer k"}, {"model": "offline"}),
         ("/openai/v1/realtime", {}, {"model": "offline", "api-key": "k"}),
         ("/v1/realtime", {"Authorization": "Bearer k"}, {"model": "gpt-realtime"}),
-        ("/openai/realtime", {"api-key": "k"}, {"api-version": "2025-04-01-preview", "deployment": "offline"}),
+        ("/openai/realtime", {"api-key": "k"}, {"api-version": "2025-04-01-preview", "deployment": PREVIEW_MODEL}),
     ],
 )
 async def test_any_key_opens_every_path(
     server: OfflineServer, path: str, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     async with knock(server, path, headers, **query) as socket:
-        created = await Caller(socket).next()
+        created = await Caller(socket, preview=path == "/openai/realtime").next()
     assert created["type"] == "session.created"
-    assert created["session"]["model"] == query.get("model", "offline")
+    assert created["session"]["model"] == query.get("model", PREVIEW_MODEL)
 
 
 @pytest.mark.parametrize(
