@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeUtterance, until
 from tests.offline.realtime_caller import Caller, ScriptedBrain, calling, knock, pause, serving, sound
 from tests.voices import flite
 from voice_agents.audio import Pcm, resample, to_bytes
+from voice_agents.offline.__main__ import welcome
 from voice_agents.offline.brain import Reply
 from voice_agents.offline.g711 import encode_alaw, encode_ulaw
 from voice_agents.offline.server import OfflineServer
@@ -88,6 +90,14 @@ async def test_a_browser_brings_its_key_as_a_subprotocol(server: OfflineServer) 
     async with websockets.connect(url, subprotocols=offered, proxy=None) as socket:
         assert socket.subprotocol == "realtime"
         assert (await Caller(socket).next())["type"] == "session.created"
+
+
+async def test_every_address_of_the_welcome_text_answers(server: OfflineServer) -> None:
+    addresses = re.findall(r"ws://\S+", welcome(server.url))
+    assert len(addresses) == 3
+    for address in addresses:
+        async with websockets.connect(address, additional_headers={"api-key": "k"}, proxy=None) as socket:
+            assert json.loads(await socket.recv())["type"] == "session.created"
 
 
 # the session
@@ -282,6 +292,31 @@ async def test_a_client_may_commit_before_the_server_does(server: OfflineServer)
         await caller.configure()
         stopped = caller.of("input_audio_buffer.speech_stopped")
         assert started["item_id"] not in [event["item_id"] for event in stopped]
+
+
+async def test_settings_changed_in_the_middle_of_a_turn_hold_for_it(server: OfflineServer) -> None:
+    speech = spoken()
+    async with calling(server) as caller:
+        await caller.speak(speech[: round(1.2 * 16_000)])
+        await caller.until("input_audio_buffer.speech_started")
+        vad = {"type": "server_vad", "silence_duration_ms": 1500}
+        await caller.configure(audio={"input": {"turn_detection": vad}})
+        await caller.speak(np.concatenate([speech[round(1.2 * 16_000) :], pause(1.2)]))
+        stopped = await caller.until("input_audio_buffer.speech_stopped")
+        length_ms = len(flite("what time is it in tokyo")) / 16
+        assert stopped["audio_end_ms"] == pytest.approx(600 + length_ms + 1500, abs=150)
+        assert len(caller.of("input_audio_buffer.speech_started")) == 1
+
+
+async def test_a_turn_begun_by_the_server_may_be_ended_by_the_client(server: OfflineServer) -> None:
+    async with calling(server) as caller:
+        await caller.speak(spoken()[: round(1.5 * 16_000)])
+        started = await caller.until("input_audio_buffer.speech_started")
+        await caller.without_detection()
+        await caller.speak(pause(2.0))
+        await caller.tell("input_audio_buffer.commit")
+        assert (await caller.until("input_audio_buffer.committed"))["item_id"] == started["item_id"]
+        assert not caller.of("input_audio_buffer.speech_stopped")
 
 
 async def test_a_silent_user_is_prompted(server: OfflineServer, brain: ScriptedBrain) -> None:

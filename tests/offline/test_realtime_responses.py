@@ -17,6 +17,7 @@ from voice_agents.audio import from_bytes
 from voice_agents.offline.brain import Reply, ToolCall
 from voice_agents.offline.g711 import decode_ulaw
 from voice_agents.offline.server import OfflineServer
+from voice_agents.offline.tts import Synthesis
 
 ANSWER = "It is ten past nine in the morning."
 TIME = {"type": "function", "name": "get_time", "parameters": {"type": "object"}}
@@ -249,6 +250,25 @@ async def test_an_answer_that_is_too_long_is_cut(server: OfflineServer, spoken: 
     assert item["status"] == "incomplete"
     said = item["content"][0]["transcript" if spoken else "text"]
     assert ANSWER.startswith(said) and said != ANSWER
+
+
+async def test_a_voice_that_fails_ends_its_response_and_nothing_else(
+    server: OfflineServer, voice: FakeVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(text: str, voice: str = "", speed: float = 1.0) -> AsyncIterator[Synthesis]:
+        yield FakeVoice()._synthesise(text)[0]
+        raise OSError("the voice broke")
+
+    async with calling(server) as caller:
+        with monkeypatch.context() as broken:
+            broken.setattr(voice, "speak", fail)
+            await caller.ask("hello")
+            response = await caller.done()
+        assert response["status"] == "failed"
+        assert "broke" in response["status_details"]["error"]["message"]
+        assert response["output"][0]["status"] == "incomplete"
+        await caller.ask("again")
+        assert (await caller.done())["status"] == "completed"
 
 
 # cancelled

@@ -23,6 +23,7 @@ Point clients here (any key is accepted):
   OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline
   Azure OpenAI chat  AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
   OpenAI Realtime    {socket_url}/v1/realtime?model=offline  (header: Authorization: Bearer offline)
+                     OPENAI_REALTIME_MODEL=offline, with address and key as above
                      SDK: AsyncOpenAI(base_url="{url}/v1", api_key="offline").realtime.connect(model="offline")
   Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: offline)
                      AZURE_OPENAI_REALTIME_DEPLOYMENT=offline, with endpoint and key as above
@@ -103,9 +104,13 @@ async def _serve(options: argparse.Namespace) -> None:
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
-            socket_url = server.url.replace("http", "ws", 1)
-            print(_WELCOME.format(url=server.url, socket_url=socket_url), flush=True)
+            print(welcome(server.url), flush=True)
         await end.wait()
+
+
+def welcome(url: str) -> str:
+    """How to point clients at the server at this URL."""
+    return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1))
 
 
 def _end_with_stdin(end: Callable[[], object]) -> None:

@@ -65,11 +65,13 @@ class InputBuffer:
         return self._start // MS
 
     def configure(self, audio_format: AudioFormat, detection: Detection | None) -> None:
-        """Other settings, from the next audio on; a turn that has begun goes on if the client now ends turns."""
+        """Other settings, from the next audio on; a turn that has begun goes on, the client ends it if need be."""
         if audio_format is not self._decoder.format:
             self._decoder = Decoder(audio_format)
-        if detection != self._detection:
-            self._detection = detection
+        self._detection = detection
+        if detection is not None and self._detector is not None:
+            self._detector.configure(detection)
+        else:
             self._detector = self._new_detector()
 
     def wait_from(self, position: int | None) -> None:

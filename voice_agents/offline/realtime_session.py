@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from voice_agents.offline.realtime_config import SessionConfig
+from voice_agents.offline.realtime_config import ResponseOptions, SessionConfig
 from voice_agents.offline.realtime_conversation import ItemDesk, added_and_done
 from voice_agents.offline.realtime_errors import Event, Rejected, error_event, new_id
 from voice_agents.offline.realtime_hearing import InputBuffer
@@ -28,7 +28,7 @@ MIN_COMMIT_MS = 100
 
 
 class RealtimeSession:
-    """What the server knows of one client. Every method but ``run`` runs to its end without waiting, or is named so."""
+    """What the server knows of one client, and what it does about each of its events, one after the other."""
 
     def __init__(self, socket: VendorSocket, services: Services, model: str, shape: Shape) -> None:
         self._socket = socket
@@ -85,7 +85,7 @@ class RealtimeSession:
                 self._turn_item_id = None
                 self._emit({"type": "input_audio_buffer.cleared"})
             case "response.create":
-                self._respond(event.get("response"))
+                await self._respond_as_asked(event.get("response"))
             case "response.cancel":
                 self._cancel(event.get("response_id"))
             case _:
@@ -94,7 +94,7 @@ class RealtimeSession:
     async def _obey_about_item(self, event: Event) -> None:
         match event["type"]:
             case "conversation.item.create":
-                self._desk.create(self._parsed(event["item"], "item"), event.get("previous_item_id"))
+                self._desk.create(await self._parsed(event["item"], "item"), event.get("previous_item_id"))
             case "conversation.item.retrieve":
                 await self._desk.retrieve(event["item_id"], self._config.input_format, self._config.output_format)
             case "conversation.item.delete":
@@ -136,7 +136,7 @@ class RealtimeSession:
         self._commit(item_id, unheard=isinstance(event, IdleTimeout))
         if detection.create_response or isinstance(event, IdleTimeout):
             try:
-                self._respond()
+                self._respond(self._config.response(), self._conversation.items)
             except Rejected as error:
                 self._emit(error_event(str(error), error.code, error.param))
 
@@ -164,9 +164,9 @@ class RealtimeSession:
             if self._config.transcribes:
                 self._spawn(self._transcriber.report(item, time.monotonic()))
 
-    def _parsed(self, raw: Any, path: str) -> Item:
+    async def _parsed(self, raw: Any, path: str) -> Item:
         """An item the client made, whose sound is being recognised."""
-        item = parse_item(raw, path, self._config.input_format)
+        item = await asyncio.to_thread(parse_item, raw, path, self._config.input_format)
         if isinstance(item, MessageItem) and (sounds := self._transcriber.hear(item)):
             item.listening = self._spawn(self._transcriber.listen(item, sounds))
         return item
@@ -176,18 +176,21 @@ class RealtimeSession:
         """Those that are being made."""
         return [*([self._active] if self._active else []), *self._others.values()]
 
-    def _respond(self, asked: Any = None) -> None:
+    async def _respond_as_asked(self, asked: Any) -> None:
         options = self._config.response(asked)
+        if options.input is None:
+            self._respond(options, self._conversation.items)
+        else:
+            given = enumerate(options.input)
+            self._respond(options, [await self._referred(raw, f"response.input[{index}]") for index, raw in given])
+
+    def _respond(self, options: ResponseOptions, context: Sequence[Item]) -> None:
         if options.in_conversation and self._active is not None:
             message = (
                 f"Conversation already has an active response in progress: {self._active.id}. "
                 "Wait until the response is finished before creating a new one."
             )
             raise Rejected(message, "conversation_already_has_active_response")
-        context = self._conversation.items
-        if options.input is not None:
-            given = enumerate(options.input)
-            context = tuple(self._referred(raw, f"response.input[{index}]") for index, raw in given)
         response = Response(
             self._services,
             options,
@@ -206,10 +209,10 @@ class RealtimeSession:
         self._buffer.wait_from(None)
         response.start(self._spawn)
 
-    def _referred(self, raw: dict[str, Any], path: str) -> Item:
+    async def _referred(self, raw: dict[str, Any], path: str) -> Item:
         """An item of a response's own input: one of the conversation's by its id, or a new one."""
         if raw.get("type") != "item_reference":
-            return self._parsed(raw, path)
+            return await self._parsed(raw, path)
         item = self._conversation.find(str(raw.get("id")))
         if item is None:
             message = f"Item with id '{raw.get('id')}' not found."

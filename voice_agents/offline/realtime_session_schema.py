@@ -50,7 +50,13 @@ _transcription = fields(
 )
 _noise_reduction = fields({"type": choice("near_field", "far_field"), "strength": number(0.0, 10.0)})
 _voice = plain_or_object(text, fields({"id": text}, ["id"]))
-_tool = tagged({"function": fields({"type": text, "name": text, "description": text, "parameters": mapping}, ["name"])})
+_tool = tagged(
+    {
+        "function": fields(
+            {"type": text, "name": text, "description": optional(text), "parameters": optional(mapping)}, ["name"]
+        )
+    }
+)
 _tool_choice = plain_or_object(
     choice("auto", "none", "required"), tagged({"function": fields({"type": text, "name": text})})
 )

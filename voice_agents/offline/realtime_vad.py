@@ -108,9 +108,15 @@ class TurnDetector:
         """``position``: how many samples came before the first one that will be fed."""
         self._detection = detection
         self._offset = position
-        self._activity = VoiceActivity(_Weighed(model or SileroVad(), detection.threshold))
+        self._model = _Weighed(model or SileroVad(), detection.threshold)
+        self._activity = VoiceActivity(self._model)
         self._in_turn = False
         self._idle_from: int | None = None
+
+    def configure(self, detection: Detection) -> None:
+        """Other settings from the next audio on; a turn that has begun goes on."""
+        self._detection = detection
+        self._model.threshold = detection.threshold
 
     @property
     def in_turn(self) -> bool:
@@ -176,10 +182,10 @@ class _Weighed:
 
     def __init__(self, model: SpeechModel, threshold: float) -> None:
         self._model = model
-        self._threshold = min(max(threshold, 0.01), 0.99)
+        self.threshold = threshold
 
     def probability(self, chunk: Pcm) -> float:
-        probability, threshold = self._model.probability(chunk), self._threshold
+        probability, threshold = self._model.probability(chunk), min(max(self.threshold, 0.01), 0.99)
         if threshold >= 0.5:
             return float(probability ** (math.log(0.5) / math.log(threshold)))
         if probability < threshold:
