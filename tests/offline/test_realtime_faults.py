@@ -153,7 +153,8 @@ async def test_a_missing_transcript_never_comes_and_the_answer_does(
         await caller.done()
         assert brain.history == [("user", "word0")]
         second = await commit(caller)
-        assert (await caller.until(COMPLETED))["item_id"] == second
+        await caller.until(COMPLETED)
+        assert [event["item_id"] for event in caller.of(COMPLETED)] == [second]
 
 
 async def test_a_late_transcript_comes_after_the_answer(server: OfflineServer) -> None:
