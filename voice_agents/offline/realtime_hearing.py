@@ -79,12 +79,8 @@ class InputBuffer:
         if self._detector is not None:
             self._detector.wait_from(position)
 
-    async def append(self, data: bytes) -> AsyncIterator[DetectorEvent]:
-        """More audio in the client's format, any length -> what it decides. The loop gets its turn in between.
-
-        Raises ValueError, before anything is taken, when the bytes are not whole samples.
-        """
-        pcm = self._decoder.format.unpack(data)
+    async def append(self, pcm: Pcm) -> AsyncIterator[DetectorEvent]:
+        """More audio at the format's rate, any length -> what it decides. The loop gets its turn in between."""
         size = self._decoder.format.rate * _SLICE_MS // 1000
         for start in range(0, len(pcm), size):
             for event in self._take_in(self._decoder.feed(pcm[start : start + size])):

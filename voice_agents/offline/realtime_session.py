@@ -110,10 +110,11 @@ class RealtimeSession:
 
     async def _append(self, audio: str) -> None:
         try:
-            async for event in self._buffer.append(base64.b64decode(audio, validate=True)):
-                self._on_turn(event)
+            pcm = self._config.input_format.unpack(base64.b64decode(audio, validate=True))
         except ValueError as error:
             raise Rejected(f"Invalid 'audio': {error}.", "invalid_value", "audio") from None
+        async for event in self._buffer.append(pcm):
+            self._on_turn(event)
 
     def _on_turn(self, event: DetectorEvent) -> None:
         detection = self._config.detection
