@@ -38,6 +38,11 @@ def espeak(text: str, voice: str = "en-us") -> Pcm:
     return trimmed(resample(pcm, rate, RATE))
 
 
+def resampled(pcm: Pcm, rate: int) -> Pcm:
+    """Speech of this module at another rate."""
+    return resample(pcm, RATE, rate)
+
+
 def trimmed(pcm: Pcm, threshold: int = 64) -> Pcm:
     """Without the quiet samples at both ends."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= threshold)

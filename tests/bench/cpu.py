@@ -7,26 +7,20 @@ question every few seconds, each answered in full.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import tempfile
 import time
-from pathlib import Path
-
-import numpy as np
 
 from tests.bench.caller import RealTimeCaller
-from tests.bench.latency import PHRASES, VOICES
-from tests.bench.provider import fixed_delays
-from tests.voices import flite
-from voice_agents.engines.sandwich import SandwichEngine
-from voice_agents.settings import Settings, TurnSettings
+from tests.bench.subject import PHRASES, VOICES, Kind, arguments, subject
+from tests.voices import flite, resampled
+from voice_agents.engines.base import Engine
+from voice_agents.settings import TurnSettings
 
 HISS = 10.0
 """Standard deviation of the room's samples, -70 dBFS."""
 
 
-async def idle(engine: SandwichEngine, seconds: float, hiss: float) -> float:
+async def idle(engine: Engine, seconds: float, hiss: float) -> float:
     """CPU share of one session in which nobody speaks."""
     async with engine.session() as session, RealTimeCaller(session) as caller:
         caller.hiss = hiss
@@ -36,35 +30,31 @@ async def idle(engine: SandwichEngine, seconds: float, hiss: float) -> float:
         return (time.process_time() - cpu) / (time.monotonic() - began)
 
 
-async def conversation(engine: SandwichEngine, seconds: float) -> tuple[float, int]:
+async def conversation(engine: Engine, seconds: float) -> tuple[float, int]:
     """CPU share of one session in which caller and agent take turns, and how many turns there were."""
     async with engine.session(turns=TurnSettings(adaptive=False)) as session, RealTimeCaller(session) as caller:
         caller.hiss = HISS
-        await caller.say(flite(PHRASES[0]))
+        await caller.say(resampled(flite(PHRASES[0]), session.input_rate))
         await caller.turn_done(1)
         began, cpu, turn = time.monotonic(), time.process_time(), 1
         while time.monotonic() - began < seconds:
             turn += 1
-            await caller.say(flite(PHRASES[turn % len(PHRASES)], VOICES[turn % len(VOICES)]))
+            speech = flite(PHRASES[turn % len(PHRASES)], VOICES[turn % len(VOICES)])
+            await caller.say(resampled(speech, session.input_rate))
             await caller.turn_done(turn)
         return (time.process_time() - cpu) / (time.monotonic() - began), turn - 1
 
 
-async def main(seconds: float) -> None:
-    for phrase in PHRASES:
-        for voice in VOICES:
-            flite(phrase, voice)
-    with fixed_delays() as url, tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
-        async with SandwichEngine(settings) as engine:
-            print(f"{'idle':14}{100 * await idle(engine, seconds / 2, 0.0):6.2f} % of a core")
-            print(f"{'room':14}{100 * await idle(engine, seconds / 2, HISS):6.2f} % of a core")
-            share, turns = await conversation(engine, seconds)
-            print(f"{'conversation':14}{60 * share:6.2f} CPU seconds a minute ({turns} turns in {seconds:.0f} s)")
+async def main(kind: Kind, seconds: float) -> None:
+    async with subject(kind) as measuring:
+        print(f"{'idle':14}{100 * await idle(measuring.engine, seconds / 2, 0.0):6.2f} % of a core")
+        print(f"{'room':14}{100 * await idle(measuring.engine, seconds / 2, HISS):6.2f} % of a core")
+        share, turns = await conversation(measuring.engine, seconds)
+        print(f"{'conversation':14}{60 * share:6.2f} CPU seconds a minute ({turns} turns in {seconds:.0f} s)")
 
 
 if __name__ == "__main__":
-    np.random.seed(1)
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
-    asyncio.run(main(parser.parse_args().seconds))
+    options = parser.parse_args()
+    asyncio.run(main(options.engine, options.seconds))

@@ -6,19 +6,15 @@ interruption falls into the first three seconds of an answer, in which more evid
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
-import tempfile
-from pathlib import Path
 
 from tests.bench.caller import RealTimeCaller
-from tests.bench.provider import fixed_delays
+from tests.bench.subject import VOICES, Kind, arguments, subject
 from tests.bench.table import show
-from tests.voices import RATE, flite, onset
-from voice_agents.engines.sandwich import SandwichEngine
-from voice_agents.events import AgentPaused
-from voice_agents.settings import Settings, TurnSettings
+from tests.voices import RATE, flite, onset, resampled
+from voice_agents.engines.base import Engine
+from voice_agents.settings import TurnSettings
 
 WORDS = (
     "wait a moment please",
@@ -32,10 +28,9 @@ WORDS = (
     "five minutes is too long",
     "actually never mind",
 )
-VOICES = ("slt", "rms", "awb", "kal16")
 
 
-async def measure(engine: SandwichEngine, interruptions: int) -> dict[str, list[float]]:
+async def measure(engine: Engine, interruptions: int) -> dict[str, list[float]]:
     """The stop time of each interruption in seconds, by voice."""
     dice = random.Random(1)
     stops: dict[str, list[float]] = {voice: [] for voice in VOICES}
@@ -47,26 +42,25 @@ async def measure(engine: SandwichEngine, interruptions: int) -> dict[str, list[
             await asyncio.sleep(dice.uniform(0.5, 2.5) if number % 2 else dice.uniform(3.2, 5.0))
             words, voice = WORDS[number // len(VOICES) % len(WORDS)], VOICES[number % len(VOICES)]
             speech = flite(words, voice)
-            pauses = len([event for event in caller.events if isinstance(event, AgentPaused)])
-            first, _ = await caller.say(speech)
-            if len([event for event in caller.events if isinstance(event, AgentPaused)]) == pauses:
+            before = len(caller.stops)
+            first, _ = await caller.say(resampled(speech, session.input_rate))
+            if len(caller.stops) == before:
                 raise RuntimeError(f"interruption {number} was not noticed")
             stops[voice].append(caller.last_sound[turn] - first - onset(speech) / RATE)
     return stops
 
 
-async def main(interruptions: int) -> None:
+async def main(kind: Kind, interruptions: int) -> None:
     for words in WORDS:
         for voice in VOICES:
             flite(words, voice)
-    with fixed_delays() as url, tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
-        async with SandwichEngine(settings) as engine:
-            stops = await measure(engine, interruptions)
+    async with subject(kind) as measuring:
+        stops = await measure(measuring.engine, interruptions)
     show("First speech sample -> last sound", {"all": [s for each in stops.values() for s in each], **stops})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--interruptions", type=int, default=40)
-    asyncio.run(main(parser.parse_args().interruptions))
+    options = parser.parse_args()
+    asyncio.run(main(options.engine, options.interruptions))
