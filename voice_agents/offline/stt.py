@@ -156,8 +156,8 @@ class Recogniser:
     """Owns decoders and the threads they run in; one per process.
 
     ``grammar`` is JSGF with at least one public rule, lower-case words. Entering loads the models off the event
-    loop (about 1.5 CPU seconds, 100 MB per worker); leaving cancels all utterances and ends every thread. Entering raises
-    ``ConfigurationError`` when the grammar cannot be parsed or uses a word without a pronunciation.
+    loop (about 1.5 CPU seconds, 100 MB per worker); leaving cancels all utterances and ends every thread. Entering
+    raises ``ConfigurationError`` when the grammar cannot be parsed or uses a word without a pronunciation.
     """
 
     def __init__(self, grammar: str, *, workers: int = 2) -> None:
