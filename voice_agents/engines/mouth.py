@@ -59,6 +59,10 @@ class Mouth:
         self._playout.finish()
         self._changed.set()
 
+    def expect_more(self) -> None:
+        """More audio will come after all."""
+        self._playout.expect_more()
+
     def pause(self) -> int:
         """Stop now; the first sample not played."""
         return self._playout.pause(self._clock())

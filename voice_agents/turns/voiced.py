@@ -44,6 +44,12 @@ class VoicedWords:
         """More of what is said."""
         self.text += text
 
+    def break_off(self) -> None:
+        """No more will come; words that would have sounded after the last sample are not said."""
+        if not self.complete:
+            self.text = self.heard(self.samples)
+            self.complete = True
+
     def heard(self, position: int) -> str:
         """The words of which at least half lies before sample ``position``, joined by spaces."""
         words = self.text.split()
