@@ -40,8 +40,10 @@ from voice_agents.settings import TurnMode
 RATE = 24_000
 FIRST_WORD = 4000
 """Sample value of the first word of an answer; the next word's is one more."""
-LONGEST_ANSWER = 400
-LATE_USAGE = {"total_tokens": 30, "input_tokens": 20, "output_tokens": 10}
+LONGEST_ANSWER = 64
+PRE_ROLL = 20
+"""Frames of sound before a sentence that are kept with it."""
+USAGE = {"total_tokens": 30, "input_tokens": 20, "output_tokens": 10}
 
 
 @dataclass
@@ -57,13 +59,12 @@ class Item:
     """The words of an assistant's message by their order of sounding."""
     first_value: int = 0
 
-    def said(self) -> list[str]:
-        """The words of which at least half is left in the sound."""
-        kept = []
-        for index, word in enumerate(self.words):
-            if np.count_nonzero(self.sound == self.first_value + index) * 2 >= word_samples(word):
-                kept.append(word)
-        return kept
+    def said(self, sound: Pcm | None = None) -> list[str]:
+        """The words of which at least half is in ``sound``, or is left in the server's own."""
+        values, counts = np.unique(self.sound if sound is None else sound, return_counts=True)
+        left = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        whole = ((word, left.get(self.first_value + index, 0)) for index, word in enumerate(self.words))
+        return [word for word, samples in whole if samples * 2 >= word_samples(word)]
 
 
 def word_samples(word: str) -> int:
@@ -116,6 +117,7 @@ class FakeRealtime:
         self.connections = 0
         self.failing: list[str] = []
         """Reasons with which the next responses fail."""
+        self._next_value = FIRST_WORD
         self._past = past
         self._on_connection = on_connection
         self._words = words
@@ -150,9 +152,10 @@ class FakeRealtime:
 
     def send_audio(self, pcm: Pcm) -> None:
         if not self._up:
-            return self._kept.append(pcm)
+            self._kept.append(pcm)
+            return None
         if self.config.mode is TurnMode.AUTOMATIC:
-            self._kept = [*self._kept, pcm] if self._speaking else []
+            self._kept = [*self._kept[0 if self._speaking else -PRE_ROLL :], pcm]
         return self._hear(pcm)
 
     def commit(self) -> None:
@@ -202,9 +205,10 @@ class FakeRealtime:
         error = error or ProviderUnavailable(Role.REALTIME, "fake", "The connection to the fake server was lost.")
         if for_good:
             self._owed = False
-            return self._on_connection(ConnectionState.FAILED, error)
-        self._on_connection(ConnectionState.RECONNECTING, error)
-        return self._start(self._connect(self.habits.reconnect_after_s))
+            self._on_connection(ConnectionState.FAILED, error)
+        else:
+            self._on_connection(ConnectionState.RECONNECTING, error)
+            self._start(self._connect(self.habits.reconnect_after_s))
 
     def prompt(self) -> None:
         """The server says something nobody asked for."""
@@ -326,7 +330,8 @@ class FakeRealtime:
 
     async def _speak(self, response_id: str, text: str) -> None:
         item = self._add("assistant")
-        item.first_value = FIRST_WORD + len(self.items) % 50 * LONGEST_ANSWER
+        item.first_value = self._next_value
+        self._next_value += LONGEST_ANSWER
         if self.habits.text_first:
             self._say(TextDelta(response_id, item.item_id, text))
         for index, word in enumerate(text.split()):
@@ -343,7 +348,7 @@ class FakeRealtime:
 
     def _done(self, response_id: str, status: Any, calls: tuple[ToolCall, ...] = (), reason: str = "") -> None:
         self._active, self._answering = "", None
-        self._say(ResponseDone(response_id, status, calls, reason, LATE_USAGE))
+        self._say(ResponseDone(response_id, status, calls, reason, USAGE))
         if self._owed:
             self._owe()
 
@@ -359,7 +364,7 @@ class FakeRealtime:
             loop = asyncio.get_running_loop()
             loop.call_later(0.05, self._say, AudioDelta(active, item.item_id, late))
             loop.call_later(0.9, self._say, AudioDelta(active, item.item_id, late))
-        self._say(ResponseDone(active, "cancelled", reason="turn_detected", usage=LATE_USAGE))
+        self._say(ResponseDone(active, "cancelled", reason="turn_detected", usage=USAGE))
 
     def _stop_answering(self) -> None:
         if self._answering is not None:

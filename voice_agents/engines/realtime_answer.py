@@ -15,6 +15,7 @@ from voice_agents.engines.realtime_turn import RealtimeTurn
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Failed, Notice, ToolCalled
 from voice_agents.providers.realtime_events import AudioDelta, ResponseDone, TextDelta, ToolCall
+from voice_agents.turns.voiced import VoiceHabit
 
 SERVER = "the realtime server"
 ANSWER_WAIT_S = 30.0
@@ -60,12 +61,14 @@ class RealtimeAnswer:
         """Responses that have begun and are not done."""
         self._shown_later: list[tuple[type[Event], dict[str, Any]]] = []
         self._watch: asyncio.TimerHandle | None = None
+        self._habit = VoiceHabit()
 
     # From the turn to its answer
 
     def begin(self, turn: RealtimeTurn, *, read: bool) -> None:
         """The turn was taken and the server is to answer it; ``read``: in writing only."""
-        self.turn, self.open, turn.read = turn, True, read
+        self.turn, self.open = turn, True
+        turn.read, turn.habit = read, self._habit
         now = self._clock()
         turn.marks.mark("turn_taken", now)
         turn.marks.mark("first_text_sent", now)
@@ -190,7 +193,7 @@ class RealtimeAnswer:
             # The server took something back that nobody heard; what it answers instead is still to come.
             self._drop(done.response_id)
             return self._await_response()
-        self.turn.complete(done.response_id)
+        self.turn.complete(done.response_id, whole=done.status == "completed")
         if done.status == "failed":
             self._emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
         elif done.status == "incomplete":

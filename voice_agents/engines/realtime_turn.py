@@ -13,7 +13,7 @@ from voice_agents.engines.realtime_words import UserWords
 from voice_agents.providers.realtime_config import PastItem
 from voice_agents.providers.realtime_events import ToolCall
 from voice_agents.turns.latency import TurnMarks
-from voice_agents.turns.voiced import VoicedWords
+from voice_agents.turns.voiced import VoicedWords, VoiceHabit
 
 CANCELLED = "cancelled by the user"
 """The result of a tool that was still running when its turn was cut."""
@@ -26,7 +26,7 @@ class SpokenItem:
     item_id: str
     response_id: str
     start: int
-    words: VoicedWords = field(default_factory=VoicedWords)
+    words: VoicedWords
     read: bool = False
     """Only written; all of it counts as heard."""
 
@@ -76,6 +76,8 @@ class RealtimeTurn:
     announces: str = ""
     """What the agent was asked to say by itself (a timer that fired)."""
     marks: TurnMarks = field(default_factory=TurnMarks)
+    habit: VoiceHabit = field(default_factory=VoiceHabit)
+    """How this session's voice speaks."""
     steps: list[SpokenItem | ToolRun] = field(default_factory=list)
     samples: int = 0
     read: bool = False
@@ -105,12 +107,15 @@ class RealtimeTurn:
         self.steps += runs
         return runs
 
-    def complete(self, response_id: str) -> None:
-        """The server has sent everything of a response; a message without sound was only written."""
+    def complete(self, response_id: str, *, whole: bool) -> None:
+        """Nothing more comes of a response (``whole``: it was not broken off); without sound it was only written."""
         for item in self.spoken():
             if item.response_id == response_id:
-                item.words.complete = True
                 item.read = item.words.samples == 0
+                if whole or item.read:
+                    item.words.finish()
+                else:
+                    item.words.break_off()
 
     def break_off(self) -> None:
         """The connection was lost: what has sounded so far will be gone on with in another message."""
@@ -166,7 +171,7 @@ class RealtimeTurn:
         for item in self.spoken():
             if item.item_id == item_id:
                 return item
-        item = SpokenItem(item_id, response_id, self.samples, read=self.read)
+        item = SpokenItem(item_id, response_id, self.samples, VoicedWords(self.habit), read=self.read)
         self.steps.append(item)
         return item
 
