@@ -81,10 +81,16 @@ def errors(lead_s: float, ahead_s: float, habit: VoiceHabit | None = None) -> li
     return found
 
 
-@pytest.mark.parametrize("lead_s", [0.0, -0.001], ids=["with the sound", "after the sound"])
 @pytest.mark.parametrize("ahead_s", [1.0, 1000.0], ids=["still coming", "whole"])
-def test_words_that_come_in_step_are_known_within_one(lead_s: float, ahead_s: float) -> None:
-    assert max(map(abs, errors(lead_s, ahead_s))) <= 1
+def test_words_that_come_with_their_sound_are_known_within_one(ahead_s: float) -> None:
+    assert max(map(abs, errors(0.0, ahead_s))) <= 1
+
+
+@pytest.mark.parametrize("ahead_s", [1.0, 1000.0], ids=["still coming", "whole"])
+def test_words_that_come_after_their_sound_are_hardly_ever_wrong_by_more(ahead_s: float) -> None:
+    found = np.abs(errors(-0.2, ahead_s))
+    assert np.mean(found <= 1) >= 0.95
+    assert found.max() <= 2
 
 
 def test_words_that_came_long_before_their_sound_take_their_share_of_it() -> None:
@@ -129,7 +135,7 @@ def test_nothing_played_is_nothing_heard_and_all_played_is_all_heard() -> None:
 
 def test_a_message_that_breaks_off_keeps_the_words_that_have_sound() -> None:
     words = VoicedWords()
-    for word in "one two three four".split():
+    for word in ["one", "two", "three", "four"]:
         words.add_text(f" {word}")
         words.add_sound(np.full(RATE // 3, 5000, dtype=np.int16))
     words.add_text(" five six seven eight")

@@ -181,10 +181,6 @@ class RealtimeAnswer:
             for kind, values in waiting:
                 self._emit(kind, turn=self.turn.number, **values)
 
-    def close(self) -> None:
-        """The session ends."""
-        self._stop_watch()
-
     # Responses
 
     def _response_done(self, done: ResponseDone) -> None:

@@ -73,8 +73,6 @@ class RealtimeTurn:
     user: UserWords = field(default_factory=UserWords)
     of_user: bool = True
     """False: the agent or the server speaks up by itself."""
-    announces: str = ""
-    """What the agent was asked to say by itself (a timer that fired)."""
     marks: TurnMarks = field(default_factory=TurnMarks)
     habit: VoiceHabit = field(default_factory=VoiceHabit)
     """How this session's voice speaks."""
