@@ -117,6 +117,7 @@ class FakeRealtime:
         self.connections = 0
         self.failing: list[str] = []
         """Reasons with which the next responses fail."""
+        self.fail_as = "failed"
         self._next_value = FIRST_WORD
         self._past = past
         self._on_connection = on_connection
@@ -318,7 +319,7 @@ class FakeRealtime:
         response_id = self._active = self._new_id("resp")
         self._say(ResponseStarted(response_id))
         if self.failing:
-            return self._done(response_id, "failed", reason=self.failing.pop(0))
+            return self._done(response_id, self.fail_as, reason=self.failing.pop(0))
         calls: list[ToolCall] = []
         for number, step in enumerate(self._script(list(self.items))):
             if isinstance(step, Call):

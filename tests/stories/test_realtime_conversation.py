@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from langchain_core.messages import BaseMessage
 
-from tests.stories.caller import OUTPUT_RATE, turn_done
+from tests.stories.caller import OUTPUT_RATE, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call
 from tests.stories.realtime_caller import ring
@@ -540,5 +541,42 @@ def test_leaving_keeps_what_was_heard_and_leaves_no_task(tmp_path: Path) -> None
             entries = await caller.remembered()
             assert [entry.role for entry in entries] == [Speaker.USER, Speaker.AGENT]
             assert entries[1].interrupted
+
+    play(story())
+
+
+def test_a_conversation_begun_in_the_one_engine_is_known_in_the_other(tmp_path: Path) -> None:
+    def sandwich(messages: list[BaseMessage]) -> Sequence[str]:
+        return [f"I know {len([message for message in messages if message.type == 'human'])}."]
+
+    def realtime(items: Sequence[Item]) -> Sequence[Step]:
+        return ["I know " + ", ".join(item.text for item in items) + "."]
+
+    async def story() -> None:
+        conversation = Conversation()
+        async with ring(tmp_path, echo, ["my name is anna"], conversation=conversation) as caller:
+            caller.say(0)
+            await turn_done(caller)
+        async with call(tmp_path, sandwich, conversation=conversation) as other:
+            other.session.send_text("go on")
+            assert (await turn_done(other)).heard_text == "I know 2."
+        async with ring(tmp_path, realtime, conversation=conversation) as caller:
+            await asyncio.sleep(0.2)
+            caller.session.send_text("and now")
+            heard = (await turn_done(caller)).heard_text
+            assert "my name is anna" in heard and "I know 2." in heard and "and now" in heard
+
+    play(story())
+
+
+def test_two_sessions_share_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, echo, ["first"]) as one, ring(tmp_path, echo, ["second"]) as two:
+            one.say(0)
+            two.say(0)
+            await asyncio.gather(turn_done(one), turn_done(two))
+            assert (one.finals(), two.finals()) == (["first"], ["second"])
+            assert "first" in one.text(1) and "second" in two.text(1)
+            assert len(await one.texts()) == len(await two.texts()) == 2
 
     play(story())

@@ -226,3 +226,20 @@ def test_an_interruption_while_the_connection_is_away_is_remembered_as_heard(tmp
             assert [item.text for item in caller.server.items] == ["tell me a story", cut.heard_text]
 
     play(story())
+
+
+def test_an_answer_the_server_takes_back_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, echo) as caller:
+            await asyncio.sleep(0.2)
+            caller.session.send_text("hello")
+            caller.session.interrupt()
+            caller.session.send_text("hello again")
+            caller.server.failing.append("taken back")
+            caller.server.fail_as = "cancelled"
+            failed = await caller.until(Failed, within_s=10.0)
+            assert isinstance(failed.error, ProviderTimeout)
+            await turn_done(caller, 2)
+            await goes_on(caller, 3)
+
+    play(story())

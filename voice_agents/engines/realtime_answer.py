@@ -20,6 +20,8 @@ from voice_agents.turns.voiced import VoiceHabit
 SERVER = "the realtime server"
 ANSWER_WAIT_S = 30.0
 """The longest silence of a server that owes us an answer, or the rest of one; the client has given up before."""
+TAKEN_BACK_S = 5.0
+"""How long a server that took its answer back, and says no word of the user's, may take to begin another."""
 NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
 
@@ -188,7 +190,8 @@ class RealtimeAnswer:
         if done.status == "cancelled" and not self._mouth.audible:
             # The server took something back that nobody heard; what it answers instead is still to come.
             self._drop(done.response_id)
-            return self._await_response()
+            self._await_response()
+            return self._after(TAKEN_BACK_S, self._gone_silent)
         self.turn.complete(done.response_id, whole=done.status == "completed")
         if done.status == "failed":
             self._emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -104,8 +105,10 @@ class RealtimeSession:
     ) -> None:
         self._timers.close()
         self._dialogue.close()
-        leaving = self._client.__aexit__(None, None, None)
-        await asyncio.gather(self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S), leaving)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+                leaving = self._client.__aexit__(None, None, None)
+                await asyncio.gather(self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S), leaving)
         self._outbox.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
