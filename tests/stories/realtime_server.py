@@ -94,6 +94,7 @@ class Habits:
     """Sends speech_started and speech_stopped; else only commits."""
     answers: bool = True
     reconnect_after_s: float = 0.5
+    commits_after_s: float = 0.0
 
 
 class FakeRealtime:
@@ -281,7 +282,7 @@ class FakeRealtime:
         text = self._spoken_words()
         self._reset_hearing()
         self.items.append(Item(item_id, "user", text))
-        self._say(UserCommitted(item_id))
+        asyncio.get_running_loop().call_later(self.habits.commits_after_s, self._say, UserCommitted(item_id))
         self._unknown[item_id] = text
         self._start(self._transcribe(item_id, text))
 

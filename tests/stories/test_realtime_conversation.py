@@ -22,6 +22,7 @@ from voice_agents.events import (
     AgentPaused,
     AgentResumed,
     AgentText,
+    Failed,
     Interrupted,
     Notice,
     SpeechEnded,
@@ -358,7 +359,7 @@ def test_a_slow_tool_is_announced_and_a_cut_one_is_answered_once(tmp_path: Path)
     async def story() -> None:
         script = calls_then_says(Call("calculate", '{"expression": "1+1"}'), Call("roll_dice"))
         async with ring(tmp_path, script, ["never mind"]) as caller:  # type: ignore[arg-type]
-            runner = caller.session._dialogue._answer._tools._toolbox
+            runner = caller.session._dialogue.answer._tools._toolbox
             original = runner.call
 
             async def call(name: str, arguments: object) -> object:
@@ -578,5 +579,30 @@ def test_two_sessions_share_nothing(tmp_path: Path) -> None:
             assert (one.finals(), two.finals()) == (["first"], ["second"])
             assert "first" in one.text(1) and "second" in two.text(1)
             assert len(await one.texts()) == len(await two.texts()) == 2
+
+    play(story())
+
+
+@pytest.mark.parametrize("then", ["stop", "typed"])
+def test_push_to_talk_cut_short_does_not_begin_a_turn_nobody_said(tmp_path: Path, then: str) -> None:
+    async def story() -> None:
+        turns = TurnSettings(mode=TurnMode.PUSH_TO_TALK)
+        async with ring(tmp_path, echo, ["hello there"], turns=turns) as caller:
+            await asyncio.sleep(0.2)
+            caller.say(0)
+            await asyncio.sleep(1.0)
+            caller.server.habits.commits_after_s = 0.1
+            caller.session.end_turn()
+            await caller.until(SpeechEnded)
+            if then == "stop":
+                caller.session.interrupt()
+            else:
+                caller.session.send_text("never mind")
+            await asyncio.sleep(40.0)
+            users = [text for role, text in await caller.texts() if role is Speaker.USER]
+            assert users == ["hello there"] + ["never mind"] * (then == "typed")
+            assert len(caller.all(SpeechEnded)) == 1
+            assert not caller.all(Failed)
+            assert caller.statuses()[-1] is Status.LISTENING
 
     play(story())

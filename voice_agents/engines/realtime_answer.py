@@ -208,8 +208,7 @@ class RealtimeAnswer:
         self._shown_later.clear()
         if any(item.response_id == response_id for item in self.turn.spoken()):
             self.turn.restart()
-            self._mouth.cancel()
-            self._mouth.begin()
+            self._mouth.begin_again()
 
     def _run_tools(self, calls: tuple[ToolCall, ...]) -> None:
         self._stop_watch()

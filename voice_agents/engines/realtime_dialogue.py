@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime_answer import RealtimeAnswer
@@ -16,7 +15,6 @@ from voice_agents.engines.realtime_tools import ToolRunner
 from voice_agents.engines.realtime_turn import RealtimeTurn
 from voice_agents.engines.realtime_turns import UserTurns
 from voice_agents.engines.realtime_user import RealtimeUser
-from voice_agents.errors import ProviderError
 from voice_agents.events import (
     AgentAudio,
     AgentPaused,
@@ -27,7 +25,6 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.providers.realtime_config import PastItem
-from voice_agents.providers.realtime_events import AudioDelta, ResponseDone, TextDelta
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.tools import Toolbox
 from voice_agents.turns.floor import FloorAction, FloorState
@@ -36,18 +33,12 @@ from voice_agents.turns.playout import Frame
 from voice_agents.turns.vad import VoiceActivity
 
 
-class DialogueListener(Protocol):
-    """What a session wants to know of its turns."""
-
-    def on_change(self) -> None:
-        """Somebody else may have the floor, or the conversation has come to a pause."""
-
-
 class RealtimeDialogue:
     """One per session: the floor decides, this carries it out.
 
     The server takes the turns. Our own detector stops the sound at once; the server's speech_started makes that an
-    interruption, its silence lets the agent go on from the exact sample.
+    interruption, its silence lets the agent go on from the exact sample. ``on_change``: somebody else may have the
+    floor, or the conversation has come to a pause.
     """
 
     def __init__(
@@ -58,7 +49,7 @@ class RealtimeDialogue:
         toolbox: Toolbox,
         memory: RealtimeMemory,
         emit: Emitter,
-        listener: DialogueListener,
+        on_change: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self.read = False
@@ -66,20 +57,20 @@ class RealtimeDialogue:
         self._client = client
         self._memory = memory
         self._emit = emit
-        self._listener = listener
+        self._on_change = on_change
         self._clock = clock
         self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
         self.mouth = Mouth(self, clock, turns.playout_lead_s)
         self._floor = ServedFloor(turns.mode)
         self._floor_alarm: asyncio.TimerHandle | None = None
         tools = ToolRunner(toolbox, memory.tasks, emit, client.send_tool_output)
-        self._answer = RealtimeAnswer(client, self.mouth, tools, emit, self, clock)
+        self.answer = RealtimeAnswer(client, self.mouth, tools, emit, self, clock)
         self._turns = UserTurns()
 
     @property
     def number(self) -> int:
         """The turn under way, or the last one; 0 before the first."""
-        return self._answer.turn.number
+        return self.answer.turn.number
 
     @property
     def state(self) -> FloorState:
@@ -94,7 +85,7 @@ class RealtimeDialogue:
     @property
     def pausing(self) -> bool:
         """Nobody speaks, and nobody is about to."""
-        return self._floor.state is FloorState.LISTENING and not self._answer.open
+        return self._floor.state is FloorState.LISTENING and not self.answer.open
 
     def configure(self, turns: TurnSettings) -> None:
         """Other patience, mode or detector."""
@@ -132,7 +123,7 @@ class RealtimeDialogue:
 
     def past(self) -> list[PastItem]:
         """The conversation for a fresh server session."""
-        return self._memory.past(self._answer.turn if self._answer.open else self._turns.coming)
+        return self._memory.past(self.answer.turn if self.answer.open else self._turns.coming)
 
     # What the user does
 
@@ -155,20 +146,21 @@ class RealtimeDialogue:
 
     @property
     def _next_number(self) -> int:
-        return self._answer.turn.number + 1
+        return self.answer.turn.number + 1
 
     @property
     def _user_number(self) -> int:
         """The number of the turn the user's present words belong to."""
         if self._turns.coming is not None:
             return self._turns.coming.number
-        turn = self._answer.turn
-        unheard = self._answer.open and turn.of_user and not self.mouth.audible
+        turn = self.answer.turn
+        unheard = self.answer.open and turn.of_user and not self.mouth.audible
         return turn.number if unheard else self._next_number
 
     # What the server says
 
     def on_server_heard(self, item_id: str) -> None:
+        """The server takes what it hears for the user's turn."""
         noticed = self.user.speaking or self._floor.state is FloorState.USER_SPEAKING
         self._do(self._floor.server_heard(self._clock()))
         self._turns.heard(item_id, self._next_number)
@@ -177,13 +169,12 @@ class RealtimeDialogue:
         self._after()
 
     def on_server_took(self, item_id: str) -> None:
-        turn = self._turns.of(item_id, self._answer.turn)
-        if turn is not None and item_id in turn.user:
-            return
-        if turn is self._answer.turn and turn.user.awaits_item and self._answer.open:
-            self._turns.add(item_id, turn)
-        else:
+        """The turn is complete (told twice), or an item of a turn that we took is known."""
+        turn = self._turns.of(item_id)
+        if turn is None or not (turn.user.awaits_item or item_id in turn.user):
             self._take_turn(item_id)
+        elif item_id not in turn.user:
+            self._turns.add(item_id, turn)
 
     def _take_turn(self, item_id: str | None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
@@ -192,7 +183,7 @@ class RealtimeDialogue:
         turn.marks = TurnMarks()
         self.user.take(turn.marks, released=item_id is None)
         if item_id is None:
-            turn.user.await_item()
+            self._turns.await_item(turn)
         else:
             self._turns.add(item_id, turn)
         self._begin(turn)
@@ -200,7 +191,8 @@ class RealtimeDialogue:
         self._after()
 
     def on_user_words(self, item_id: str, text: str, final: bool) -> None:
-        turn = self._turns.of(item_id, self._answer.turn)
+        """An item's words so far, or for good."""
+        turn = self._turns.of(item_id)
         if turn is None:
             return
         if final:
@@ -209,25 +201,17 @@ class RealtimeDialogue:
             turn.user.partial(item_id, text)
         known = final and item_id in turn.user and turn.user.known
         self._emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
-        if known and turn is self._answer.turn and self._answer.open:
-            self._answer.words_known()
+        if known and turn is self.answer.turn and self.answer.open:
+            self.answer.words_known()
 
     def on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
-        if not self._answer.open and self._floor.confirmed:
+        if not self.answer.open and self._floor.confirmed:
             self._take_turn(None)
-        elif not self._answer.open:
+        elif not self.answer.open:
             self._begin(RealtimeTurn(self._next_number, of_user=False))
             self._act(self._floor.agent_turn(self._clock()))
-        self._answer.response_started(response_id)
-
-    def on_response(self, event: AudioDelta | TextDelta | ResponseDone) -> None:
-        """More of a response, or its end."""
-        self._answer.response_event(event)
-
-    def on_error(self, error: ProviderError) -> None:
-        """The turn under way will not be answered."""
-        self._answer.failed(error)
+        self.answer.response_started(response_id)
 
     # What the floor decides
 
@@ -237,7 +221,7 @@ class RealtimeDialogue:
 
     def _after(self) -> None:
         self._set_floor_alarm()
-        self._listener.on_change()
+        self._on_change()
 
     def _do(self, actions: list[FloorAction]) -> None:
         for action in actions:
@@ -267,13 +251,13 @@ class RealtimeDialogue:
     # Turns
 
     def _begin(self, turn: RealtimeTurn) -> None:
-        self._answer.begin(turn, read=self.read)
+        self.answer.begin(turn, read=self.read)
 
     def _cut(self, merge: bool = False) -> None:
         """Stop the answer. ``merge``: nothing of it was heard, what the user says goes on with the turn."""
-        if not self._answer.open:
+        if not self.answer.open:
             return
-        turn, position = self._answer.turn, self._answer.cut()
+        turn, position = self.answer.turn, self.answer.cut()
         if merge:
             turn.restart()
             turn.merged = True
@@ -292,7 +276,7 @@ class RealtimeDialogue:
 
     def on_nothing_said(self) -> None:
         """See :class:`~voice_agents.engines.realtime_answer.AnswerListener`."""
-        self._answer.drop()
+        self.answer.drop()
         self._act(self._floor.agent_finished(self._clock()))
 
     def on_frame(self, frame: Frame) -> None:
@@ -301,23 +285,23 @@ class RealtimeDialogue:
 
     def on_audible(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        self._answer.turn.marks.mark("first_played", self._clock())
-        self._answer.show()
+        self.answer.turn.marks.mark("first_played", self._clock())
+        self.answer.show()
         self._act(self._floor.agent_started(self._clock()))
 
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        if self._answer.open:
-            self._memory.keep(self._answer.turn, self._answer.played())
+        if self.answer.open:
+            self._memory.keep(self.answer.turn, self.answer.played())
         self._act(self._floor.agent_finished(self._clock()))
 
     def on_lost(self) -> None:
         """The connection was lost; the client asks a fresh server session for what is owed."""
         self._turns.forget_heard()
-        self._answer.connection_lost()
+        self.answer.connection_lost()
 
     def on_given_up(self) -> None:
         """The server cannot be reached; nothing is owed any more."""
         self._memory.give_up_words()
-        self._answer.turn.user.give_up()
-        self._answer.give_up()
+        self.answer.turn.user.give_up()
+        self.answer.give_up()

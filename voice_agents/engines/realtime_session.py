@@ -84,7 +84,7 @@ class RealtimeSession:
         self._memory = RealtimeMemory(History(parts.store), conversation, self._tasks, self._on_settled)
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
-            self._client, voice, turns, toolbox, self._memory, self._emit, self, self._clock
+            self._client, voice, turns, toolbox, self._memory, self._emit, self._on_change, self._clock
         )
         self._announcements: list[str] = []
         self._usage: Counter[str] = Counter()
@@ -182,19 +182,18 @@ class RealtimeSession:
             case UserFinalFailed(item_id=item_id):
                 dialogue.on_user_words(item_id, "", final=True)
             case ServerError(error=error):
-                dialogue.on_error(error)
+                dialogue.answer.failed(error)
             case ResponseStarted(response_id=response_id):
                 dialogue.on_response_started(response_id)
             case AudioDelta() | TextDelta():
-                dialogue.on_response(event)
+                dialogue.answer.response_event(event)
             case ResponseDone(usage=usage):
                 self._usage.update(usage)
-                dialogue.on_response(event)
+                dialogue.answer.response_event(event)
 
     # What the dialogue, memory, timers and the connection report
 
-    def on_change(self) -> None:
-        """See :class:`~voice_agents.engines.realtime_dialogue.DialogueListener`."""
+    def _on_change(self) -> None:
         self._tell_status()
         self._announce()
 
@@ -225,7 +224,7 @@ class RealtimeSession:
 
     def on_standing(self) -> None:
         """See :class:`~voice_agents.engines.realtime_link.LinkListener`."""
-        self.on_change()
+        self._on_change()
 
     def _tell_status(self) -> None:
         status = self._link.status(self._dialogue.state)

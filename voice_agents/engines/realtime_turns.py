@@ -12,17 +12,27 @@ class UserTurns:
         self.coming: RealtimeTurn | None = None
         """Nobody has taken it yet; may be the last one, gone on with."""
         self._items: dict[str, RealtimeTurn] = {}
+        self._awaiting: list[RealtimeTurn] = []
+        """Turns that we took, in order; the server has not named their items yet."""
 
     def heard(self, item_id: str, next_number: int) -> None:
         """The server begins to hear an item: it belongs to the turn that is coming."""
         self.coming = self.coming or RealtimeTurn(next_number)
+        if item_id not in self._items:
+            self.coming.user.forget_coming()
         self._items[item_id] = self.coming
 
-    def of(self, item_id: str, current: RealtimeTurn) -> RealtimeTurn | None:
-        """The turn of an item; one nobody announced belongs to what the user is saying, or has just said."""
+    def of(self, item_id: str) -> RealtimeTurn | None:
+        """The turn of an item; one nobody announced belongs to the turn we took first, or to what is being said."""
         if (turn := self._items.get(item_id)) is not None:
             return turn
-        return self.coming or (current if current.user.awaits_item else None)
+        self._awaiting = [turn for turn in self._awaiting if turn.user.awaits_item]
+        return self._awaiting[0] if self._awaiting else self.coming
+
+    def await_item(self, turn: RealtimeTurn) -> None:
+        """We took the turn; the server will name its item."""
+        turn.user.await_item()
+        self._awaiting.append(turn)
 
     def take(self, next_number: int) -> RealtimeTurn:
         """The turn that begins now: the one the user was speaking, or a new one."""
