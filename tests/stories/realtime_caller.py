@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.stories.caller import AnyCaller
-from tests.stories.realtime_server import FakeRealtime, Habits, Script
+from tests.stories.realtime_items import Habits, Script
+from tests.stories.realtime_server import FakeRealtime
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation

@@ -12,8 +12,8 @@ from tests.stories.caller import turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call
 from tests.stories.realtime_caller import RealtimeCaller, ring
-from tests.stories.realtime_server import Habits, Item, Step
-from tests.stories.test_realtime_conversation import LONG, echo, long_answer
+from tests.stories.realtime_items import Habits, Item, Step
+from tests.stories.realtime_scripts import LONG, echo, long_answer
 from voice_agents.conversation.history import Speaker
 from voice_agents.errors import AuthenticationFailed, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (

@@ -13,7 +13,8 @@ import pytest
 from tests.stories.clock import play
 from tests.stories.fakes import Call
 from tests.stories.realtime_caller import RealtimeCaller, ring
-from tests.stories.realtime_server import FIRST_WORD, Habits, Item, Script, Step, chatter
+from tests.stories.realtime_items import Habits, Item, Script, Step, chatter
+from tests.stories.realtime_server import FIRST_WORD
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Interrupted, SpeechEnded, Status, TurnDone
 
