@@ -228,3 +228,22 @@ def test_late_sound_of_a_cancelled_response_is_never_played(tmp_path: Path) -> N
             assert caller.text(2) == LONG
 
     play(story())
+
+
+def test_an_answer_taken_back_while_a_sound_holds_it_stays_silent(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, long_answer, ["hello"], habits=Habits(word_gap_s=0.05)) as caller:
+            caller.say(0)
+            await caller.until(SpeechEnded)
+            caller.cough(1.5)
+            await caller.until(AgentPaused)
+            await asyncio.sleep(0.8)
+            caller.server._cancel_response()
+            caller.server.prompt()
+            resumed = await caller.until(AgentResumed)
+            assert (await caller.until(AgentAudio)).at >= resumed.at
+            done = await turn_done(caller)
+            assert done.heard_text == LONG
+            assert len(caller.heard(1)) == sum(word_samples(word) for word in LONG.split())
+
+    play(story())
