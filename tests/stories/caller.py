@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from langchain_core.language_models import BaseChatModel
@@ -16,10 +16,11 @@ from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoi
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
+from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich_session import SandwichSession
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
-from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, PartialListener
+from voice_agents.providers.interfaces import ConnectionListener, PartialListener
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 
@@ -76,12 +77,22 @@ class Played:
     pcm: Pcm
 
 
+class Scripted(Protocol):
+    """Fake parts that know what the caller can say."""
+
+    words: Sequence[str]
+
+
+S = TypeVar("S", bound=Session)
+P = TypeVar("P", bound=Scripted)
+
+
 @dataclass
-class Caller:
+class AnyCaller(Generic[S, P]):
     """Talks to a session on virtual time. ``played`` holds what really came out of the speaker."""
 
-    session: SandwichSession
-    parts: StoryParts
+    session: S
+    parts: P
     events: list[Event] = field(default_factory=list)
     played: list[Played] = field(default_factory=list)
     _voice: list[tuple[int, int]] = field(default_factory=list)
@@ -92,7 +103,7 @@ class Caller:
     def say(self, utterance: int, seconds: float | None = None) -> None:
         """Begin to speak utterance ``utterance`` now, for as long as its words take (or ``seconds``)."""
         length = seconds if seconds is not None else WORD_S * max(1, len(self.parts.words[utterance].split()))
-        self._voice.append((utterance + FIRST_LABEL, round(length * STT_RATE)))
+        self._voice.append((utterance + FIRST_LABEL, round(length * self.session.input_rate)))
 
     async def speak(self, utterance: int, seconds: float | None = None) -> None:
         """As :meth:`say`; returns when it was said."""
@@ -121,7 +132,7 @@ class Caller:
 
     async def microphone(self) -> None:
         """A frame every 20 ms: the label of what is being said, or silence."""
-        size = round(FRAME_S * STT_RATE)
+        size = round(FRAME_S * self.session.input_rate)
         while True:
             frame = np.zeros(size, dtype=np.int16)
             if self._voice:
@@ -167,6 +178,20 @@ class Caller:
                 self.hush()
             self._changed.set()
 
+    @asynccontextmanager
+    async def on_the_line(self) -> AsyncIterator[Self]:
+        """Listening, playing and with the microphone open."""
+        tasks = [asyncio.create_task(work()) for work in (self.listen, self.speaker, self.microphone)]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+Caller: TypeAlias = AnyCaller[SandwichSession, StoryParts]
+
 
 @asynccontextmanager
 async def call(
@@ -184,17 +209,10 @@ async def call(
         if prepare is not None:
             prepare(parts)
         session = SandwichSession(parts, conversation or Conversation(), turns or TurnSettings(adaptive=False))
-        async with session:
-            caller = Caller(session, parts)
-            tasks = [asyncio.create_task(work()) for work in (caller.listen, caller.speaker, caller.microphone)]
-            try:
-                yield caller
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+        async with session, Caller(session, parts).on_the_line() as caller:
+            yield caller
 
 
-async def turn_done(caller: Caller, count: int = 1) -> TurnDone:
+async def turn_done(caller: AnyCaller[Any, Any], count: int = 1) -> TurnDone:
     """Wait until ``count`` turns are over and remembered."""
     return await caller.until(TurnDone, count)

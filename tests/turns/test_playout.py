@@ -217,3 +217,17 @@ def test_whatever_happens_every_sample_is_played_once_and_in_order(seed: int) ->
     heard = playout.heard(position).split()
     assert heard == [word.text for word in words[: len(heard)]]
     assert abs(len(heard) - sum(word.end <= position for word in words[:known])) <= 1
+
+
+def test_a_turn_that_seemed_finished_and_goes_on_is_played_to_its_real_end() -> None:
+    playout = Playout(RATE, lead_s=10.0, frame=FRAME)
+    playout.begin(0.0)
+    playout.add(ramp(FRAME))
+    playout.finish()
+    playout.expect_more()
+    assert [frame.position for frame in playout.due(0.0)] == [0]
+    assert not playout.done(1.0)
+    playout.add(ramp(FRAME, FRAME))
+    assert [frame.position for frame in playout.due(1.0)] == [FRAME]
+    playout.finish()
+    assert playout.done(2.0)

@@ -44,6 +44,14 @@ class Mouth:
         """Something of this turn was handed out already."""
         return self._audible
 
+    def begin_again(self) -> None:
+        """The same turn without what it had so far; as silent as it was."""
+        paused = self._playout.paused
+        self.cancel()
+        self.begin()
+        if paused:
+            self.pause()
+
     def begin(self) -> None:
         """A new turn."""
         self._playout.begin(self._clock())
@@ -58,6 +66,10 @@ class Mouth:
         """No more audio will come in this turn."""
         self._playout.finish()
         self._changed.set()
+
+    def expect_more(self) -> None:
+        """More audio will come after all."""
+        self._playout.expect_more()
 
     def pause(self) -> int:
         """Stop now; the first sample not played."""

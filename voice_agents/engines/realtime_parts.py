@@ -15,7 +15,11 @@ from voice_agents.turns.vad import VoiceActivity
 
 
 class RealtimeConnection(Protocol):
-    """What a session asks of its client; see :class:`voice_agents.providers.openai_realtime.RealtimeClient`."""
+    """What a session asks of its client; see :class:`voice_agents.providers.openai_realtime.RealtimeClient`.
+
+    The client brings a conversation over a lost connection by itself: what is owed is asked for again, a sentence that
+    was lost is heard again, and ``past`` is what the fresh server session is told.
+    """
 
     async def __aenter__(self) -> Self: ...
 

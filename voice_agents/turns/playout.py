@@ -94,6 +94,10 @@ class Playout:
         """No more audio will come in this turn."""
         self._finished = True
 
+    def expect_more(self) -> None:
+        """Takes ``finish`` back: more audio will come after all."""
+        self._finished = False
+
     def due(self, now: float) -> list[Frame]:
         """The frames to hand out now, in order; all of ``frame`` samples, but the turn's last may be shorter."""
         frames: list[Frame] = []

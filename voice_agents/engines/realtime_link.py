@@ -1,0 +1,58 @@
+"""How a Realtime session stands with its server, and what the user is told of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from voice_agents.engines.realtime_emitter import Emitter
+from voice_agents.engines.standing import Standing
+from voice_agents.errors import ProviderError, Role
+from voice_agents.events import Failed, Notice, Status
+from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.turns.floor import FloorState
+
+
+class LinkListener(Protocol):
+    """What a session wants to know of its connection."""
+
+    def on_lost(self) -> None:
+        """The server session is gone; the client will ask a fresh one for what this one owed."""
+
+    def on_given_up(self) -> None:
+        """The server cannot be reached, and nothing is owed any more."""
+
+    def on_standing(self) -> None:
+        """The connection has changed."""
+
+
+class RealtimeLink:
+    """One per session; the client reports to :meth:`on_connection`."""
+
+    def __init__(self, listener: LinkListener, emit: Emitter) -> None:
+        self.up = False
+        """The server can be told something now."""
+        self._listener = listener
+        self._emit = emit
+        self._standing = Standing(Role.REALTIME)
+
+    def status(self, floor: FloorState) -> Status:
+        """The one word the page shows. Without a connection nobody hears the user, and nobody thinks."""
+        connection = self._standing.status(FloorState.LISTENING)
+        playing = floor in (FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
+        return self._standing.status(floor) if playing or connection is Status.LISTENING else connection
+
+    def on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
+        """The client's report."""
+        if self._standing.change(Role.REALTIME, state, error):
+            if state is ConnectionState.FAILED and error is not None:
+                self._emit(Failed, error=error)
+            elif error is not None:
+                self._emit(Notice, level="warning", text=str(error))
+            else:
+                self._emit(Notice, level="info", text=f"The connection for {Role.REALTIME.value} is back.")
+        was_up, self.up = self.up, state is ConnectionState.OPEN
+        if was_up and not self.up:
+            self._listener.on_lost()
+        if state is ConnectionState.FAILED:
+            self._listener.on_given_up()
+        self._listener.on_standing()

@@ -1,0 +1,101 @@
+"""The microphone side of a Realtime session: all audio goes to the server, our own detector listens along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from voice_agents.audio import Pcm
+from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.engines.ear import Ear, SpeechGate
+from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
+from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.vad import VoiceActivity, VoiceEvent, VoiceStarted
+
+INPUT_RATE = OUTPUT_RATE
+"""Hz of what a Realtime server is sent."""
+
+
+class RealtimeUserListener(Protocol):
+    """What a session wants to know of its user. Called in the event loop, in the order of the audio."""
+
+    def on_voice_started(self) -> None:
+        """The user's voice was noticed."""
+
+    def on_voice_stopped(self) -> None:
+        """The user fell silent."""
+
+    def on_released(self) -> None:
+        """Everything pushed before :meth:`RealtimeUser.release` has been sent."""
+
+
+class RealtimeUser:
+    """Run :meth:`run` as a task of the session; ``send`` gets the audio for the server, int16 mono at 24 kHz."""
+
+    def __init__(
+        self,
+        voice: VoiceActivity,
+        turns: TurnSettings,
+        listener: RealtimeUserListener,
+        send: Callable[[Pcm], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._voice = voice
+        self._listener = listener
+        self._send = send
+        self._clock = clock
+        self._ear = Ear(INPUT_RATE, voice, self._on_slice, clock)
+        self._gate = SpeechGate(send, rate=INPUT_RATE)
+        self._turns = turns
+        self._spoke = False
+
+    @property
+    def speaking(self) -> bool:
+        """Our detector hears the user's voice."""
+        return self._voice.speaking
+
+    @property
+    def spoke(self) -> bool:
+        """The user's voice was heard since the last turn was taken."""
+        return self._spoke
+
+    async def run(self, needs_silence: Callable[[], bool]) -> None:
+        """Handle the microphone's audio, for ever; see :meth:`Ear.run`."""
+        await self._ear.run(needs_silence)
+
+    def push(self, pcm: Pcm) -> None:
+        """The microphone's next samples. Raises InvalidInput for what is no audio."""
+        self._ear.push(pcm)
+
+    def release(self) -> None:
+        """Push-to-talk: the turn ends with the audio pushed so far."""
+        self._ear.after_queued(self._listener.on_released)
+
+    def configure(self, turns: TurnSettings) -> None:
+        """Other patience, mode or detector."""
+        self._turns = turns
+
+    def take(self, marks: TurnMarks, *, released: bool) -> None:
+        """The user's turn was taken just now (``released``: by the user). What was waited for counts as silence.
+
+        ``server_vad`` is told how long to wait: what it takes longer is delay. ``semantic_vad`` waits as it likes.
+        """
+        now = self._clock()
+        if self._spoke and self._voice.last_speech is not None:
+            marks.speech_end = min(now, self._ear.time_of(self._voice.last_speech))
+            waited = now - marks.speech_end
+            told = not released and self._turns.detection is TurnDetection.SERVER_VAD
+            marks.silence_s = min(waited, self._turns.silence_s) if told else waited
+        self._spoke = self._voice.speaking
+
+    def _on_slice(self, raw: Pcm, _pcm: Pcm, events: list[VoiceEvent]) -> None:
+        if self._turns.mode is TurnMode.AUTOMATIC:
+            self._send(raw)
+        else:
+            self._gate.feed(raw, wanted=self._voice.speaking)
+        for event in events:
+            if isinstance(event, VoiceStarted):
+                self._spoke = True
+                self._listener.on_voice_started()
+            else:
+                self._listener.on_voice_stopped()
