@@ -108,7 +108,7 @@ class AnyCaller(Generic[S, P]):
     async def speak(self, utterance: int, seconds: float | None = None) -> None:
         """As :meth:`say`; returns when it was said."""
         self.say(utterance, seconds)
-        await asyncio.sleep(self._voice[-1][1] / STT_RATE)
+        await asyncio.sleep(self._voice[-1][1] / self.session.input_rate)
 
     async def news(self) -> None:
         """Wait for the next event."""
