@@ -57,6 +57,9 @@ class StoryParts:
         self.voice = FakeVoice(on_connection)
         return self.voice
 
+    async def warm(self) -> None:
+        pass
+
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(LoudnessModel())
 

@@ -23,6 +23,9 @@ class SandwichParts(Protocol):
     def model(self) -> BaseChatModel:
         """The chat model."""
 
+    async def warm(self) -> None:
+        """Have a connection to the chat model ready for the next turn, if there is none. Never raises."""
+
     @property
     def instructions(self) -> str:
         """What is added to the agent's voice rules."""

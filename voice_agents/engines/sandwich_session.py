@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from voice_agents.audio import Pcm
-from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted, VoiceAgent
+from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted, VoiceAgent
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.announcement import Announcement
@@ -21,6 +21,7 @@ from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.parts import SandwichParts
 from voice_agents.engines.standing import Standing
 from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.troubles import Troubles
 from voice_agents.engines.user_turn import UserTurn
 from voice_agents.errors import ProviderError, Role, VoiceAgentError
 from voice_agents.events import (
@@ -71,6 +72,7 @@ class SandwichSession:
         self._floor = Floor()
         self._floor_alarm: asyncio.TimerHandle | None = None
         self._standing = Standing(Role.STT, Role.TTS)
+        self._troubles = Troubles(self._tell_trouble)
         self._status: Status | None = None
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
         self._mouth = Mouth(self, self._clock, turns.playout_lead_s)
@@ -97,6 +99,7 @@ class SandwichSession:
         await self._tts.__aenter__()
         self._tasks.start(self._hearing.run())
         self._tasks.start(self._mouth.run())
+        self._tasks.start(self._parts.warm())
         self._tell_status()
         return self
 
@@ -157,6 +160,7 @@ class SandwichSession:
 
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.hearing.HearingListener`."""
+        self._tasks.start(self._parts.warm())
         self._emit(SpeechStarted, turn=self._user_number)
         self._act(self._floor.user_started(self._clock()))
 
@@ -258,9 +262,9 @@ class SandwichSession:
 
     async def _run_answer(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
         try:
-            text = await user.words()
-        except ProviderError as error:
-            return self._fail(error)
+            text = await self._words(user)
+        except ProviderError:
+            return self._mouth.finish()
         user.marks.mark("transcript_final", self._clock())
         self._emit(UserTranscript, text=text, final=True)
         if text:
@@ -269,18 +273,37 @@ class SandwichSession:
         self._answer = None
         return self._act(self._floor.nothing_said(self._clock()))
 
+    async def _words(self, user: UserTurn) -> str:
+        if user.typed:
+            return await user.words()
+        self._troubles.begins(Role.STT)
+        try:
+            text = await user.words()
+        except ProviderError as error:
+            self._troubles.ends(Role.STT, error)
+            raise
+        finally:
+            self._troubles.ends(Role.STT)
+        return text
+
     async def _run_work(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        self._troubles.begins(Role.TTS)
         try:
             await answer.run(work)
-        except VoiceAgentError as error:
-            self._fail(error)
         except Exception as error:
-            self._fail(self._parts.plain_error(error))
+            self._fail(error)
+        finally:
+            self._troubles.ends(Role.TTS)
 
-    def _fail(self, error: VoiceAgentError) -> None:
-        self._emit(Failed, error=error)
+    def _fail(self, error: Exception) -> None:
+        """The answer ends here; what was written or spoken of it stays."""
+        plain = error if isinstance(error, VoiceAgentError) else self._parts.plain_error(error)
+        if isinstance(plain, ProviderError) and plain.role is Role.TTS:
+            self._troubles.ends(Role.TTS, plain)
+        else:
+            self._emit(Failed, error=plain)
         self._mouth.finish()
 
     def _on_output(self, output: AgentOutput) -> None:
@@ -291,6 +314,8 @@ class SandwichSession:
                 self._emit(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._emit(ToolReturned, call_id=call_id, result=result, error=error)
+            case Recovered(text=text):
+                self._emit(Notice, level="warning", text=text)
 
     def _cut_answer(self, merge: bool) -> None:
         answer, task = self._answer, self._answering
@@ -345,14 +370,15 @@ class SandwichSession:
         self._act([])
 
     def _on_connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
-        if self._standing.change(role, state, error):
-            if state is ConnectionState.FAILED and error is not None:
-                self._emit(Failed, error=error)
-            elif error is not None:
-                self._emit(Notice, level="warning", text=str(error))
-            else:
-                self._emit(Notice, level="info", text=f"The connection for {role.value} is back.")
+        self._standing.change(role, state, error)
+        self._troubles.connection(role, state, error)
         self._tell_status()
+
+    def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
+        if failed:
+            self._emit(Failed, error=error)
+        else:
+            self._emit(Notice, level="warning", text=str(error))
 
     def _tell_status(self) -> None:
         status = self._standing.status(self._floor.state)
