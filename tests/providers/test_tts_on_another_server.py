@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import numpy as np
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tests.providers.other_server import KEY, WAIT_S, OtherServer, OtherSocket, endpoint
 from tests.providers.other_voice import (
@@ -28,6 +28,7 @@ from tests.providers.other_voice import (
     speaks_until,
     tone,
 )
+from voice_agents.audio import to_bytes
 from voice_agents.errors import (
     AuthenticationFailed,
     ProtocolViolation,
@@ -532,3 +533,16 @@ async def test_voices_are_listed_in_plain_words_or_plain_errors() -> None:
         ]
         with pytest.raises(AuthenticationFailed, match="ELEVENLABS_API_KEY"):
             await list_voices(endpoint(server, key="wrong"))
+
+
+async def test_http_that_stalls_fails_the_turn_in_time() -> None:
+    async def answer(_request: Request) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield to_bytes(sound("one"))
+            await asyncio.Event().wait()
+
+        return StreamingResponse(body())
+
+    async with speaking(speaks_until(cut, frames=0), answer=answer, timeouts=QUICK) as mouth:
+        heard = await mouth.say("one two three")
+        assert type(heard.error) is ProviderTimeout and "too long" in str(heard.error)

@@ -24,7 +24,6 @@ from voice_agents.errors import (
 )
 from voice_agents.settings import Endpoint, Provider
 
-CONNECT_S = 5.0
 TIMEOUT_S = 10.0
 """The longest silence inside an answer."""
 _ONCE: RequestOptions = {"max_retries": 0}
@@ -67,9 +66,13 @@ async def stream_speech(
 @asynccontextmanager
 async def _client(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncElevenLabs]:
     loopback = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    timeout = httpx.Timeout(timeout_s, connect=CONNECT_S)
-    async with httpx.AsyncClient(timeout=timeout, trust_env=not loopback, follow_redirects=True) as http:
-        yield AsyncElevenLabs(base_url=endpoint.base_url, api_key=endpoint.api_key, httpx_client=http)
+    async with httpx.AsyncClient(timeout=timeout_s, trust_env=not loopback, follow_redirects=True) as http:
+        yield AsyncElevenLabs(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            httpx_client=http,
+            timeout=timeout_s,  # or it would be four minutes, whatever the client says
+        )
 
 
 def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:
