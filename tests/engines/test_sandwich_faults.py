@@ -10,6 +10,8 @@ import pytest
 from tests.engines.live import SAID, Footprint, answer, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines import slowness
+from voice_agents.engines.sandwich import SandwichTimeouts
 from voice_agents.events import Status, TurnDone
 from voice_agents.offline.faults import Fault
 from voice_agents.offline.server import OfflineServer
@@ -66,6 +68,13 @@ SURVIVED = {
 """What needs no sentence, because nobody would notice."""
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no slow provider."""
+    for name in ("TRANSCRIPTION_S", "FIRST_TOKEN_S", "FIRST_AUDIO_S", "DRY_S"):
+        monkeypatch.setattr(slowness, name, 60.0)
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[OfflineServer]:
     async with OfflineServer(services=services()) as server:
@@ -101,6 +110,32 @@ async def test_a_fault_costs_one_sentence_and_at_most_one_turn(
             "in one piece, knowing the rest"
         )
         await shrinks_to(server, before)
+
+
+SLOW = {
+    "stt:late-commit:delay=0.5": ("TRANSCRIPTION_S", "speech-to-text"),
+    "stt:drip:delay=0.3": ("TRANSCRIPTION_S", "speech-to-text"),
+    "chat:stall:delay=0.5": ("FIRST_TOKEN_S", "chat model"),
+    "chat:drip:delay=0.15:after=4": ("DRY_S", "answer"),
+    "tts:stall:delay=0.5": ("FIRST_AUDIO_S", "voice"),
+    "tts:stall:delay=0.5:after=1": ("DRY_S", "answer"),
+}
+"""What only takes long, and whose fault it looks like. Healthy, each takes some hundredths of a second."""
+
+
+@pytest.mark.parametrize("fault", SLOW)
+async def test_a_turn_that_was_only_slow_says_so(
+    server: OfflineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    limit, says = SLOW[fault]
+    monkeypatch.setattr(slowness, limit, 0.25)
+    async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
+        server.services.faults.add(Fault.parse(fault))
+        async with live(engine) as somebody:
+            done = await somebody.turn()
+            assert done.heard_text == answer(1)
+            [sentence] = somebody.sentences
+            assert says in sentence and sentence.endswith(" s.")
 
 
 @pytest.mark.parametrize("fault", SURVIVED)

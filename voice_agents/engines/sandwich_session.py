@@ -19,6 +19,7 @@ from voice_agents.engines.hearing import Hearing
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.parts import SandwichParts
+from voice_agents.engines.slowness import slowness
 from voice_agents.engines.standing import Standing
 from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.troubles import Troubles
@@ -90,6 +91,8 @@ class SandwichSession:
         self._answering: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._announcements: list[str] = []
+        self._told_in = -1
+        """The turn in which the user was last told that something is wrong."""
 
     # The session's life
 
@@ -333,6 +336,10 @@ class SandwichSession:
     def _wind_up(self, answer: Answer, task: asyncio.Task[None], discard: bool) -> None:
         """Whatever stopped the answer: memory gets what was heard of it, before the next answer begins."""
         self._answer = None
+        dry_s = 0.0 if answer.used_tools else self._mouth.dry_s
+        slow = slowness(answer.marks.result(), dry_s)
+        if slow and not discard and self._told_in != self._turn:
+            self._emit(Notice, level="warning", text=slow)
         before = [other for other in (self._settling, task) if other is not None]
         self._settling = self._tasks.start(self._settle(answer, answer.heard(), self._turn, before, discard))
 
@@ -387,6 +394,8 @@ class SandwichSession:
             self._emit(StatusChanged, status=status)
 
     def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+        if kind is Notice or kind is Failed:
+            self._told_in = self._turn
         self._outbox.put(kind(turn=self._turn if turn is None else turn, at=self._clock(), **values))
 
 
