@@ -115,7 +115,7 @@ async def test_a_fault_costs_one_sentence_and_at_most_one_turn(
 SLOW = {
     "stt:late-commit:delay=0.5": ("TRANSCRIPTION_S", "speech-to-text"),
     "stt:drip:delay=0.3": ("TRANSCRIPTION_S", "speech-to-text"),
-    "chat:stall:delay=0.5": ("FIRST_TOKEN_S", "chat model"),
+    "": ("FIRST_TOKEN_S", "chat model"),
     "chat:drip:delay=0.15:after=4": ("DRY_S", "answer"),
     "tts:stall:delay=0.5": ("FIRST_AUDIO_S", "voice"),
     "tts:stall:delay=0.5:after=1": ("DRY_S", "answer"),
@@ -130,7 +130,10 @@ async def test_a_turn_that_was_only_slow_says_so(
     limit, says = SLOW[fault]
     monkeypatch.setattr(slowness, limit, 0.25)
     async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
-        server.services.faults.add(Fault.parse(fault))
+        if fault:
+            server.services.faults.add(Fault.parse(fault))
+        else:
+            server.services.pace.chat_first_token_s = 0.5
         async with live(engine) as somebody:
             done = await somebody.turn()
             assert done.heard_text == answer(1)
