@@ -38,10 +38,26 @@ def espeak(text: str, voice: str = "en-us") -> Pcm:
     return trimmed(resample(pcm, rate, RATE))
 
 
+def resampled(pcm: Pcm, rate: int) -> Pcm:
+    """Speech of this module at another rate."""
+    return resample(pcm, RATE, rate)
+
+
 def trimmed(pcm: Pcm, threshold: int = 64) -> Pcm:
     """Without the quiet samples at both ends."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= threshold)
     return pcm[loud[0] : loud[-1] + 1] if len(loud) else pcm
+
+
+def onset(pcm: Pcm, below_db: float = 30.0) -> int:
+    """The first speech sample of a recording that may begin with its room's noise.
+
+    That of the first 5 ms which are less than ``below_db`` softer than the loud parts.
+    """
+    frame = RATE // 200
+    blocks = pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64)
+    level_db = 10 * np.log10((blocks**2).mean(axis=1) + 1e-9)
+    return int(np.argmax(level_db > np.percentile(level_db, 95) - below_db)) * frame
 
 
 def padded(pcm: Pcm, before_s: float = 0.5, after_s: float = 1.0) -> Pcm:

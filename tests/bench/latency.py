@@ -1,4 +1,4 @@
-"""Where the time of a Sandwich turn goes, over a provider with fixed delays: ``python -m tests.bench.latency``.
+"""Where the time of a turn goes, over a provider with fixed delays: ``python -m tests.bench.latency``.
 
 The caller speaks with flite; what it measures is the time from the last sample it sent to the first audible sample it
 was handed. Overhead is that minus the configured silence and the provider's fixed delays.
@@ -6,35 +6,30 @@ was handed. Overhead is that minus the configured silence and the provider's fix
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import tempfile
 from dataclasses import fields
-from pathlib import Path
 
 from tests.bench.caller import RealTimeCaller
-from tests.bench.provider import COMMIT_S, FIRST_AUDIO_S, FIRST_CLAUSE_TOKENS, FIRST_TOKEN_S, TOKEN_S, fixed_delays
+from tests.bench.subject import PHRASES, SILENCE_S, VOICES, Kind, arguments, subject
 from tests.bench.table import show
-from tests.voices import flite
-from voice_agents.engines.sandwich import SandwichEngine
-from voice_agents.settings import Settings, TurnSettings
+from tests.voices import flite, resampled
+from voice_agents.engines.base import Engine
+from voice_agents.settings import TurnSettings
 from voice_agents.turns.latency import TurnLatency
 
-PHRASES = ("what time is it in tokyo", "tell me a story please", "what is twelve times seven", "flip a coin for me")
-VOICES = ("slt", "rms", "awb", "kal16")
-SILENCE_S = 0.5
-FIXED_S = SILENCE_S + COMMIT_S + FIRST_TOKEN_S + (FIRST_CLAUSE_TOKENS - 1) * TOKEN_S + FIRST_AUDIO_S
 
+async def conversation(engine: Engine, turns: int, variety: int = 0) -> tuple[list[float], list[TurnLatency]]:
+    """Voice to voice as the caller measured it, and the engine's own account, for each turn but the first (cold).
 
-async def conversation(engine: SandwichEngine, turns: int, offset: int = 0) -> tuple[list[float], list[TurnLatency]]:
-    """Voice to voice as the caller measured it, and the engine's own account, for each turn but the first (cold)."""
+    ``variety``: where to begin in the phrases and voices.
+    """
     measured, accounts = [], []
     settings = TurnSettings(silence_s=SILENCE_S, adaptive=False)
     async with engine.session(turns=settings) as session, RealTimeCaller(session) as caller:
         for turn in range(1, turns + 2):
-            number = turn + offset
+            number = turn + variety
             speech = flite(PHRASES[number % len(PHRASES)], VOICES[number // len(PHRASES) % len(VOICES)])
-            _, spoken = await caller.say(speech)
+            _, spoken = await caller.say(resampled(speech, session.input_rate))
             heard = await caller.sound(turn)
             await asyncio.sleep(0.5 + 0.013 * (number % 7))
             session.interrupt()
@@ -47,23 +42,20 @@ async def conversation(engine: SandwichEngine, turns: int, offset: int = 0) -> t
     return measured, accounts
 
 
-async def main(turns: int) -> None:
-    for phrase in PHRASES:
-        for voice in VOICES:
-            flite(phrase, voice)
-    with fixed_delays() as url, tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
-        async with SandwichEngine(settings) as engine:
-            measured, accounts = await conversation(engine, turns)
+async def main(kind: Kind, turns: int) -> None:
+    async with subject(kind) as measuring:
+        measured, accounts = await conversation(measuring.engine, turns)
     names = [field.name for field in fields(TurnLatency)]
-    show("The engine's own account", {n: [v for a in accounts if (v := getattr(a, n)) is not None] for n in names})
+    rows = {name: [v for a in accounts if (v := getattr(a, name)) is not None] for name in names}
+    show("The engine's own account", {**rows, "overhead": [v for a in accounts if (v := a.overhead) is not None]})
     show(
-        f"As the caller measured it (fixed delays {1000 * FIXED_S:.0f} ms)",
-        {"voice to voice": measured, "overhead": [value - FIXED_S for value in measured]},
+        f"As the caller measured it (silence and provider {1000 * measuring.fixed_s:.0f} ms)",
+        {"voice to voice": measured, "overhead": [value - measuring.fixed_s for value in measured]},
     )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--turns", type=int, default=40)
-    asyncio.run(main(parser.parse_args().turns))
+    options = parser.parse_args()
+    asyncio.run(main(options.engine, options.turns))

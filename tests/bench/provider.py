@@ -25,6 +25,8 @@ COMMIT_S, FIRST_TOKEN_S, TOKEN_S, FIRST_AUDIO_S = 0.12, 0.3, 0.02, 0.15
 ANSWER = "Sure, " + " ".join(["this answer goes on for a while so that it can be interrupted."] * 3)
 FIRST_CLAUSE_TOKENS = 2
 """The server streams "Sure," as "S" and "ure,"."""
+FIXED_S = COMMIT_S + FIRST_TOKEN_S + (FIRST_CLAUSE_TOKENS - 1) * TOKEN_S + FIRST_AUDIO_S
+"""What this provider takes between the end of a turn and its first audible sample."""
 WORD_S = 0.25
 TTS_RATE = 24_000
 
@@ -87,9 +89,9 @@ async def serve() -> None:
 
 
 @contextmanager
-def fixed_delays() -> Iterator[str]:
-    """The URL of such a provider for as long as the block runs."""
-    command = [sys.executable, "-m", "tests.bench.provider"]
+def fixed_delays(module: str = "tests.bench.provider") -> Iterator[str]:
+    """The URL of such a provider (``module`` prints it when run) for as long as the block runs."""
+    command = [sys.executable, "-m", module]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         try:

@@ -20,7 +20,17 @@ from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
 from voice_agents.engines.sandwich_session import SandwichSession
-from voice_agents.events import AgentAudio, AgentText, Event, Failed, Notice, StatusChanged, TurnDone, UserTranscript
+from voice_agents.events import (
+    AgentAudio,
+    AgentText,
+    Event,
+    Failed,
+    Notice,
+    Status,
+    StatusChanged,
+    TurnDone,
+    UserTranscript,
+)
 from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
@@ -147,6 +157,10 @@ class Live:
     @property
     def status(self) -> str:
         return self.all(StatusChanged)[-1].status.value if self.all(StatusChanged) else ""
+
+    def was(self, status: Status) -> bool:
+        """The page has shown this status, if only for a moment."""
+        return any(event.status is status for event in self.all(StatusChanged))
 
     @property
     def sentences(self) -> list[str]:

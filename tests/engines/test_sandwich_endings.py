@@ -13,7 +13,7 @@ import pytest
 from tests.engines.live import WAIT_S, Footprint, Live, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
-from voice_agents.events import AgentAudio, AgentText, Status, StatusChanged, TurnDone
+from voice_agents.events import AgentAudio, AgentText, Status, TurnDone
 from voice_agents.offline.faults import ALWAYS, Fault, FaultKind, Service
 from voice_agents.offline.server import OfflineServer
 from voice_agents.settings import Settings
@@ -34,12 +34,12 @@ async def at_once(_somebody: Live) -> None:
 
 
 async def listening(somebody: Live) -> None:
-    await somebody.until(lambda: somebody.status == Status.LISTENING)
+    await somebody.until(lambda: somebody.was(Status.LISTENING))
 
 
 async def while_speaking(somebody: Live) -> None:
     somebody.say()
-    await somebody.until(lambda: bool(somebody.all(StatusChanged)) and somebody.status == Status.HEARING)
+    await somebody.until(lambda: somebody.was(Status.HEARING))
 
 
 async def while_thinking(somebody: Live) -> None:
@@ -125,7 +125,7 @@ async def test_a_stalled_provider_holds_nobody_up_who_leaves(
         before = Footprint.now(server)
         async with live(engine) as somebody:
             somebody.say()
-            await somebody.until(lambda: somebody.status == Status.THINKING)
+            await somebody.until(lambda: somebody.was(Status.THINKING))
         await shrinks_to(server, before)
 
 

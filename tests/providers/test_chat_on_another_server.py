@@ -413,9 +413,8 @@ async def test_a_connection_is_opened_ahead_and_used_by_the_first_turn(
         return sse(HELLO)
 
     async with OtherServer(404, answer=answer) as server, ChatModel(openai_at(server, provider), PATIENT) as chat:
-        await asyncio.gather(chat.warm(), chat.warm())
-        await answered(chat)
         await chat.warm()
+        await answered(chat)
         assert len(ports) == 2 and len(set(ports)) == 1, "one request ahead, and the same connection for the turn"
 
 

@@ -23,9 +23,6 @@ class SandwichParts(Protocol):
     def model(self) -> BaseChatModel:
         """The chat model."""
 
-    async def warm(self) -> None:
-        """Have a connection to the chat model ready for the next turn, if there is none. Never raises."""
-
     @property
     def instructions(self) -> str:
         """What is added to the agent's voice rules."""
@@ -38,6 +35,9 @@ class SandwichParts(Protocol):
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""
+
+    async def warm(self) -> None:
+        """Open the chat model's connection ahead of use; never raises."""
 
     def plain_error(self, error: BaseException) -> ProviderError:
         """What went wrong in the chat model, as one plain sentence."""

@@ -76,11 +76,6 @@ class SandwichEngine:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._chat.model
 
-    async def warm(self) -> None:
-        """Have a connection to the chat model ready for the next turn, if there is none. Never raises."""
-        if self._chat is not None:
-            await self._chat.warm()
-
     @property
     def instructions(self) -> str:
         """AGENT_INSTRUCTIONS."""
@@ -97,6 +92,11 @@ class SandwichEngine:
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""
         return VoiceActivity()
+
+    async def warm(self) -> None:
+        """Open the chat model's connection ahead of use; never raises."""
+        if self._chat is not None:
+            await self._chat.warm()
 
     def plain_error(self, error: BaseException) -> ProviderError:
         """What went wrong in the chat model, as one plain sentence."""

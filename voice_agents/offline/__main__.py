@@ -22,6 +22,12 @@ Point clients here (any key is accepted):
                      SDK: ElevenLabs(base_url="{url}", api_key="offline")
   OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline
   Azure OpenAI chat  AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
+  OpenAI Realtime    {socket_url}/v1/realtime?model=offline  (header: Authorization: Bearer offline)
+                     OPENAI_REALTIME_MODEL=offline, with address and key as above
+                     SDK: AsyncOpenAI(base_url="{url}/v1", api_key="offline").realtime.connect(model="offline")
+  Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: offline)
+                     AZURE_OPENAI_REALTIME_DEPLOYMENT=offline, with endpoint and key as above
+  its preview        {socket_url}/openai/realtime?api-version=2025-04-01-preview&deployment=offline
 Faults while it runs: curl -X POST {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
 Ctrl-C ends it.
 """
@@ -57,8 +63,16 @@ def _parser() -> argparse.ArgumentParser:
         ("--chat-first-token-delay", "request to first token"),
         ("--chat-token-delay", "one token to the next"),
         ("--tts-first-audio-delay", "text to first audio"),
+        ("--realtime-first-audio-delay", "turn to first audio of a Realtime answer"),
     ):
         parser.add_argument(flag, type=float, default=0.0, metavar="S", help=f"at least S seconds from {meaning}")
+    parser.add_argument(
+        "--realtime-speed",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="send a Realtime answer's sound at most X times faster than it plays (default: as fast as it is made)",
+    )
     parser.add_argument("--parent-pipe", action="store_true", help="end when standard input ends")
     return parser
 
@@ -76,6 +90,8 @@ async def _serve(options: argparse.Namespace) -> None:
         chat_first_token_s=options.chat_first_token_delay,
         chat_token_s=options.chat_token_delay,
         tts_first_audio_s=options.tts_first_audio_delay,
+        realtime_first_audio_s=options.realtime_first_audio_delay,
+        realtime_speed=options.realtime_speed,
     )
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -88,8 +104,13 @@ async def _serve(options: argparse.Namespace) -> None:
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
-            print(_WELCOME.format(url=server.url), flush=True)
+            print(welcome(server.url), flush=True)
         await end.wait()
+
+
+def welcome(url: str) -> str:
+    """How to point clients at the server at this URL."""
+    return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1))
 
 
 def _end_with_stdin(end: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voice_agents.errors import ConfigurationError
-from voice_agents.offline import chat, elevenlabs
+from voice_agents.offline import chat, elevenlabs, realtime
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
@@ -28,7 +28,12 @@ from voice_agents.offline.sockets import TRANSPORT_KEY
 
 def app(services: Services) -> Starlette:
     """All protocols over these services, and what a test steers them with, as an ASGI application."""
-    routes: list[BaseRoute] = [*elevenlabs.routes(services), *chat.routes(services), *_admin_routes(services)]
+    routes: list[BaseRoute] = [
+        *elevenlabs.routes(services),
+        *chat.routes(services),
+        *realtime.routes(services),
+        *_admin_routes(services),
+    ]
     return Starlette(routes=routes)
 
 

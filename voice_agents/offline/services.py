@@ -56,6 +56,12 @@ class Pace:
     """One token -> the next."""
     tts_first_audio_s: float = 0.0
     """Text that can be spoken received -> first audio of its context sent."""
+    realtime_first_audio_s: float = 0.0
+    """Realtime: turn taken (or response asked for) -> first audio, text or function argument sent."""
+    realtime_speed: float = 0.0
+    """Realtime: an answer's sound is sent at most so many times faster than it plays, as vendors do; 0 = as it is made.
+
+    With it an answer is still being sent when the user interrupts it, and the server cancels it."""
 
 
 class Connections:

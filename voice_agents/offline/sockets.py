@@ -170,10 +170,13 @@ async def serve(
     service: Service,
     dialect: Dialect,
     handler: Callable[[VendorSocket], Awaitable[None]],
+    *,
+    subprotocol: str | None = None,
 ) -> None:
     """Accept a websocket, unless a fault refuses it, and run ``handler`` on it; close it when the handler is done.
 
-    The handler ends its own tasks; it should return soon after the socket's iteration has ended.
+    ``subprotocol``: the one spoken, of those the client offered. The handler ends its own tasks; it should return soon
+    after the socket's iteration has ended.
     """
     faults = services.faults.begin(service)
     if faults.refusal is not None:
@@ -181,7 +184,7 @@ async def serve(
         await websocket.send_denial_response(JSONResponse(dialect.refusal(status), status))
         return
     with services.connections.opened(service):
-        await websocket.accept()
+        await websocket.accept(subprotocol)
         socket = VendorSocket(websocket, faults, dialect)
         pump = asyncio.create_task(socket.pump())
         try:

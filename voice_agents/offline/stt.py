@@ -156,8 +156,8 @@ class Recogniser:
     """Owns decoders and the threads they run in; one per process.
 
     ``grammar`` is JSGF with at least one public rule, lower-case words. Entering loads the models off the event
-    loop (about a second, 100 MB per worker); leaving cancels all utterances and ends every thread. Entering raises
-    ``ConfigurationError`` when the grammar cannot be parsed or uses a word without a pronunciation.
+    loop (about 1.5 CPU seconds, 100 MB per worker); leaving cancels all utterances and ends every thread. Entering
+    raises ``ConfigurationError`` when the grammar cannot be parsed or uses a word without a pronunciation.
     """
 
     def __init__(self, grammar: str, *, workers: int = 2) -> None:
@@ -177,12 +177,10 @@ class Recogniser:
     ) -> None:
         for utterance in list(self._utterances):
             utterance.cancel()
-        decoders, threads = self._decoders, self._threads
+        threads = self._threads
         self._decoders = self._threads = None
         if threads is not None:
             await asyncio.to_thread(threads.shutdown)
-        if decoders is not None:
-            decoders.close()
 
     def utterance(self, on_partial: OnPartial | None = None) -> Utterance:
         """A new utterance. ``on_partial`` is called in the event loop whenever the words so far have changed."""

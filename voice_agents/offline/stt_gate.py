@@ -27,10 +27,13 @@ class Gate:
     _BEFORE = 300 // FRAME_MS
     _AFTER = 360 // FRAME_MS
     _ONSET = 2
+    _RECENT = 2000 // FRAME_MS
 
     def __init__(self) -> None:
         self._vad = pocketsphinx.Vad(pocketsphinx.Vad.LOOSE, SAMPLE_RATE, FRAME_MS / 1000)
         self._before: deque[bytes] = deque(maxlen=self._BEFORE)
+        self.recent: deque[bytes] = deque(maxlen=self._RECENT)
+        """The last two seconds, whether they passed or not."""
         self._rest = b""
         self._voiced = 0
         """Frames of voice in a row up to now."""
@@ -51,6 +54,7 @@ class Gate:
             yield from self._frame(data[start : start + FRAME_BYTES])
 
     def _frame(self, frame: bytes) -> Iterator[bytes | None]:
+        self.recent.append(frame)
         self._voiced = self._voiced + 1 if self._vad.is_speech(frame) else 0
         if self.open:
             self._quiet = 0 if self._voiced else self._quiet + 1

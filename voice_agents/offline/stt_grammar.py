@@ -19,10 +19,11 @@ BACKCHANNELS = (
 """What people say while they listen, and to stop the agent; always understood beside the grammar's own phrases."""
 
 EXTRA_PRONUNCIATIONS: dict[str, tuple[str, ...]] = {
-    "mm-hmm": ("M HH M", "M HH AH M", "AH M HH AH M", "M M"),
+    "mm-hmm": ("M HH M", "M HH AH M", "AH M HH AH M", "M M", "EH M EH M EY CH EH M EH M"),
+    "hmm": ("EY CH EH M EH M",),
     "uh-huh": ("AH HH AH", "AH HH AH N"),
 }
-"""CMU phones of words that the dictionary lacks or knows too narrowly."""
+"""CMU phones of words that the dictionary lacks or knows too narrowly; synthetic voices spell some letter by letter."""
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _RULE = re.compile(r"(public\s+)?<([^<>\s]+)>\s*=([^;]*);")
@@ -49,7 +50,10 @@ class Grammar:
             )
         self._rules["backchannel"] = " | ".join(backchannels)
         self._rules["anything"] = " | ".join([*public, "<backchannel>"])
-        self._pattern = re.compile(self._expand("anything", ()))
+        try:
+            self._pattern = re.compile(self._expand("anything", ()))
+        except re.error as error:
+            raise ConfigurationError("The recogniser's grammar cannot be parsed; check its brackets.") from error
 
     @property
     def jsgf(self) -> str:

@@ -5,12 +5,11 @@ Plain synchronous code without a thread or a clock of its own; ``stt`` runs it o
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from difflib import SequenceMatcher
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pocketsphinx
@@ -19,21 +18,27 @@ from voice_agents.audio import Pcm, from_bytes, rms_dbfs
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.stt_gate import FRAME_MS, SAMPLE_RATE, Gate, VoiceCheck
 from voice_agents.offline.stt_grammar import BACKCHANNELS, HUMS, Grammar
-from voice_agents.offline.stt_passes import Evidence, GeneralPass, GrammarPass, Verdict, amplified
+from voice_agents.offline.stt_noise import noise_of
+from voice_agents.offline.stt_passes import Evidence, GeneralPass, GrammarPass, Microphone, Verdict, amplified
 
 _MODEL = Path(pocketsphinx.get_model_path()) / "en-us"
 _DICTIONARY = _MODEL / "cmudict-en-us.dict"
 
+_GRAMMAR_DECODERS = 4
+"""Made at the start; one more takes 10 MB, and 0.1 s in which nothing else runs."""
 _TARGET_DBFS = -22.0
 _LEVEL_AFTER = 840 // FRAME_MS
 """Frames (300 ms of them from before the voice began) that decide the level of an utterance."""
 _GAIN_WRONG = 2.0
 """How far the gain may be from the one that all frames together ask for; beyond it the grammar tries again."""
-_LOOK_EVERY = 240 // FRAME_MS
+_LOOK_EVERY = 120 // FRAME_MS
+_VOICE_WITHIN = 990 // FRAME_MS
 _GENERAL_AFTER = 1200 // FRAME_MS
 _LONGEST = 60_000 // FRAME_MS
 """Frames of speech kept in an utterance; what is said after a minute without a commit is not heard."""
-_SAME_SOUND = 0.62
+_AS_GOOD = 1.6
+"""How much worse than the general model's words a doubtful phrase may fit the sound. What was said fitted up to
+1.55 worse, as the general model has more to choose from; what was not said from 1.65 on. Few fell elsewhere."""
 _BACKCHANNEL_FIT = -7.0
 _HUM_FIT = -8.0
 _BACKCHANNEL_WORDS = 2
@@ -48,21 +53,13 @@ class Decoders:
 
     def __init__(self, grammar: Grammar, general: int) -> None:
         self.grammar = grammar
-        self._folder = TemporaryDirectory(prefix="voice-agents-")
-        self._dictionary = Path(self._folder.name) / "grammar.dict"
         self.voice_check = VoiceCheck()
         self._pronunciations = grammar.pronunciations(_DICTIONARY)
-        self._dictionary.write_text("".join(_entries(self._pronunciations)), encoding="utf-8")
         self._lock = threading.Lock()
-        self._free_grammar = [self._make_grammar()]
+        self._free_grammar = [self._make_grammar() for _ in range(_GRAMMAR_DECODERS)]
         self._free_general = [_make(lm=str(_MODEL / "en-us.lm.bin"), dict=str(_DICTIONARY)) for _ in range(general)]
-        self._words = self._free_general[0]
         self._general = threading.Semaphore(general)
         self._live = threading.Semaphore(general - 1)
-
-    def close(self) -> None:
-        """Remove the temporary dictionary."""
-        self._folder.cleanup()
 
     @contextmanager
     def grammar_decoder(self) -> Iterator[pocketsphinx.Decoder]:
@@ -100,22 +97,24 @@ class Decoders:
         finally:
             self._live.release()
 
-    def likeness(self, phrase: str, text: str) -> float:
-        """How alike a phrase of the grammar and any text sound, 0 - 1, by their phones."""
-        mine = [phone for word in phrase.split() for phone in self._pronunciations[word][0].split()]
-        theirs = [phone for word in text.split() for phone in (self._words.lookup_word(word) or "").split()]
-        return SequenceMatcher(None, mine, theirs, autojunk=False).ratio()
-
     def _make_grammar(self) -> pocketsphinx.Decoder:
         # Scores against the best of all sounds (compallsen), not of those the grammar allows: else they prove nothing.
-        # Beams wider than the default: it loses phrases that begin softly.
-        decoder = _make(lm=None, dict=str(self._dictionary), compallsen=True, beam=1e-60, pbeam=1e-60)
+        # Beams wider than the default: it loses phrases that begin softly. No lattice (bestpath): it takes 100 ms.
+        decoder = _make(lm=None, dict=os.devnull, compallsen=True, beam=1e-60, pbeam=1e-60, bestpath=False)
+        for entry, phones in self._entries():
+            decoder.add_word(entry, phones, False)
         try:
             decoder.add_jsgf_string("phrases", self.grammar.jsgf)
         except ValueError as error:
             raise ConfigurationError("The recogniser's grammar cannot be parsed; check its JSGF.") from error
         decoder.activate_search("phrases")
         return decoder
+
+    def _entries(self) -> Iterator[tuple[str, str]]:
+        """The grammar's words as a CMU dictionary has them: "read", then "read(2)" for another pronunciation."""
+        for word, variants in self._pronunciations.items():
+            for number, phones in enumerate(variants, start=1):
+                yield (word if number == 1 else f"{word}({number})"), phones
 
 
 class Listening:
@@ -124,6 +123,7 @@ class Listening:
     def __init__(self, decoders: Decoders) -> None:
         self.partial = ""
         self._cancelled = False
+        self._voice_heard = False
         self._decoders = decoders
         self._gate = Gate()
         self._speech: list[bytes | None] = []
@@ -146,13 +146,12 @@ class Listening:
         evidence = self._grammar_evidence()
         if evidence.verdict is Verdict.SURE:
             return evidence.text
-        gain = _gain_for(self._speech)
-        if not self._decoders.voice_check.hears_voice(amplified(frame, gain) for frame in self._speech if frame):
+        if not self._hears_voice(self._speech):
             return ""
         if self._live is not None:
             return self._decide(evidence, self._live)
         with self._decoders.general_decoder() as decoder:
-            return self._decide(evidence, GeneralPass(decoder, gain, self._heard()))
+            return self._decide(evidence, GeneralPass(decoder, self._microphone(), self._heard()))
 
     def cancel(self) -> None:
         """The result is not wanted any more: a ``finish`` under way in another thread comes to its end."""
@@ -176,27 +175,47 @@ class Listening:
             self._grammar.feed(frame)
         elif frame is None or len(self._speech) >= _LEVEL_AFTER:
             self._grammar = self._start_grammar()
-        if len(self._speech) % _LOOK_EVERY == 0:
+        if self._grammar is not None and len(self._speech) % _LOOK_EVERY == 0:
             self._look()
 
     def _start_grammar(self) -> GrammarPass:
-        """A grammar pass that has heard everything so far, at the level it seems to have."""
+        """A grammar pass that has heard everything so far, at the level and with the noise it seems to have."""
         decoder = self._borrowed.enter_context(self._decoders.grammar_decoder())
-        started = GrammarPass(decoder, _gain_for(self._speech), self._heard(), self._decoders.grammar)
+        started = GrammarPass(decoder, self._microphone(), self._heard(), self._decoders.grammar)
         self._borrowed.callback(started.finish)
         return started
 
     def _grammar_evidence(self) -> Evidence:
-        """The grammar's final evidence, from a second try when the beginning misled about the level."""
+        """The grammar's final evidence, from a second try when the beginning misled about the microphone."""
         first = self._grammar or self._start_grammar()
         evidence = first.finish()
-        change = _gain_for(self._speech) / first.gain
-        if evidence.verdict is Verdict.SURE or 1 / _GAIN_WRONG < change < _GAIN_WRONG:
+        if evidence.verdict is Verdict.SURE:
             return evidence
-        return self._start_grammar().finish()
+        then, now = first.microphone, self._microphone()
+        unheard = then.noise is None and now.noise is not None
+        if unheard or not 1 / _GAIN_WRONG < now.gain / then.gain < _GAIN_WRONG:
+            return self._start_grammar().finish()
+        return evidence
+
+    def _microphone(self) -> Microphone:
+        """What all that was heard so far tells about the microphone."""
+        return Microphone(_gain_for(self._speech), noise_of(self._gate.recent))
+
+    def _hears_voice(self, speech: Sequence[bytes | None]) -> bool:
+        """Whether a voice is in these frames or was in earlier ones."""
+        if not self._voice_heard:
+            gain = _gain_for(self._speech)
+            frames = (amplified(frame, gain) for frame in speech if frame)
+            self._voice_heard = self._decoders.voice_check.hears_voice(frames)
+        return self._voice_heard
 
     def _look(self) -> None:
-        """Update the partial text; let the general model follow when this does not sound like the grammar."""
+        """Update the partial text; let the general model follow when this does not sound like the grammar.
+
+        Nothing is shown, and no general decoder taken, for a cough.
+        """
+        if not self._hears_voice(self._speech[-_VOICE_WITHIN:]):
+            return
         if self._live is not None:
             self.partial = self._live.text or self.partial
             return
@@ -206,7 +225,7 @@ class Listening:
         elif len(self._speech) >= _GENERAL_AFTER:
             decoder = self._borrowed.enter_context(self._decoders.live_decoder())
             if decoder is not None:
-                self._live = GeneralPass(decoder, _gain_for(self._speech), self._heard())
+                self._live = GeneralPass(decoder, self._microphone(), self._heard())
                 self._borrowed.callback(self._live.finish)
 
     def _decide(self, evidence: Evidence, second: GeneralPass) -> str:
@@ -214,11 +233,10 @@ class Listening:
         general = second.finish()
         if evidence.verdict is Verdict.NO or self._decoders.grammar.accepts(general):
             return general
-        if evidence.text in BACKCHANNELS and evidence.fit > (_HUM_FIT if evidence.text in HUMS else _BACKCHANNEL_FIT):
-            alike = len(general.split()) <= _BACKCHANNEL_WORDS
-        else:
-            alike = self._decoders.likeness(evidence.text, general) >= _SAME_SOUND
-        return evidence.text if alike else general
+        backchannel = evidence.text in BACKCHANNELS and len(general.split()) <= _BACKCHANNEL_WORDS
+        if backchannel and evidence.fit > (_HUM_FIT if evidence.text in HUMS else _BACKCHANNEL_FIT):
+            return evidence.text
+        return evidence.text if evidence.fit > second.fit - _AS_GOOD else general
 
 
 def _gain_for(speech: Sequence[bytes | None]) -> float:
@@ -230,10 +248,3 @@ def _gain_for(speech: Sequence[bytes | None]) -> float:
 
 def _make(**options: object) -> pocketsphinx.Decoder:
     return pocketsphinx.Decoder(hmm=str(_MODEL / "en-us"), samprate=SAMPLE_RATE, loglevel="FATAL", **options)
-
-
-def _entries(pronunciations: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """The lines of a CMU dictionary file."""
-    for word, variants in pronunciations.items():
-        for number, phones in enumerate(variants, start=1):
-            yield f"{word if number == 1 else f'{word}({number})'} {phones}\n"

@@ -1,0 +1,60 @@
+"""What a benchmark measures: one of the two engines over its provider with fixed delays."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tests.bench import provider, realtime_provider
+from tests.bench.provider import fixed_delays
+from tests.voices import flite
+from voice_agents.engines.base import Engine
+from voice_agents.engines.realtime import RealtimeEngine
+from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.settings import Settings
+
+SILENCE_S = 0.5
+PHRASES = ("what time is it in tokyo", "tell me a story please", "what is twelve times seven", "flip a coin for me")
+VOICES = ("slt", "rms", "awb", "kal16")
+
+
+class Kind(StrEnum):
+    """Which engine."""
+
+    SANDWICH = "sandwich"
+    REALTIME = "realtime"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A running engine, and what of voice to voice is not its own: the silence and its provider's delays."""
+
+    engine: Engine
+    fixed_s: float
+
+
+@asynccontextmanager
+async def subject(kind: Kind) -> AsyncIterator[Subject]:
+    """Start the provider and the engine; every phrase is spoken once before, so that no voice is made meanwhile."""
+    for phrase in PHRASES:
+        for voice in VOICES:
+            flite(phrase, voice)
+    sandwich = kind is Kind.SANDWICH
+    module = "tests.bench.provider" if sandwich else "tests.bench.realtime_provider"
+    with fixed_delays(module) as url, tempfile.TemporaryDirectory() as folder:
+        settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
+        engine: Engine = SandwichEngine(settings) if sandwich else RealtimeEngine(settings)
+        async with engine:
+            yield Subject(engine, SILENCE_S + (provider.FIXED_S if sandwich else realtime_provider.FIRST_AUDIO_S))
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """A parser that knows ``--engine``."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--engine", type=Kind, choices=tuple(Kind), default=Kind.SANDWICH)
+    return parser
