@@ -28,6 +28,8 @@ class Reporter:
         self._outbox = Outbox(epoch)
         self._standing = Standing(*roles)
         self._status: Status | None = None
+        self._floor: FloorState | None = None
+        """None: the session is not open yet, there is no status to tell."""
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._outbox.__aiter__()
@@ -40,6 +42,7 @@ class Reporter:
 
     def show(self, floor: FloorState) -> None:
         """Tell the status if it is another one than before."""
+        self._floor = floor
         status = self._standing.status(floor)
         if status is not self._status:
             self._status = status
@@ -49,6 +52,8 @@ class Reporter:
         """A provider's connection has changed; the status word shows it, each trouble is told once."""
         self._standing.change(role, state, error)
         self.troubles.connection(role, state, error)
+        if self._floor is not None:
+            self.show(self._floor)
 
     def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
         if failed:
