@@ -14,6 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, recent
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.providers.chat import RECOVERED
 
 HISTORY_BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
@@ -46,7 +47,14 @@ class ToolFinished:
     error: bool
 
 
-AgentOutput = Token | ToolStarted | ToolFinished
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The model answered after all; ``text`` is a plain sentence about what went wrong before."""
+
+    text: str
+
+
+AgentOutput = Token | ToolStarted | ToolFinished | Recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,8 @@ class AgentTurn:
                 # A model that does not stream, or a sentence of our own.
                 if not answer.streamed and answer.message is not None:
                     self._say(answer, answer.message.text)
+                if answer.message is not None and (told := answer.message.response_metadata.pop(RECOVERED, "")):
+                    self._outputs.put_nowait(Recovered(told))
             case AIMessage() if self._current is not None:
                 self._say(self._current, part.text)
             case ToolStarted() | ToolFinished():

@@ -58,6 +58,7 @@ class Answer:
         self._source = ""
         self._read = voice is None
         self._tool_since: float | None = None
+        self.used_tools = False
 
     async def run(self, work: Work) -> None:
         """Think and speak at once; returns when the mouth has everything.
@@ -131,6 +132,7 @@ class Answer:
                 self.marks.mark("first_token", now)
             case ToolStarted() if self._tool_since is None:
                 self._tool_since = now
+                self.used_tools = True
             case ToolFinished() if self._tool_since is not None:
                 if self.marks.first_token is None:
                     self.marks.tool_s += now - self._tool_since

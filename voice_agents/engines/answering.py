@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted, VoiceAgent
+from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted, VoiceAgent
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.announcement import Announcement
@@ -15,6 +15,7 @@ from voice_agents.engines.answer import Answer, Work
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.parts import SandwichParts
 from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.slowness import slowness
 from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.user_turn import UserTurn
 from voice_agents.errors import ProviderError, Role, VoiceAgentError
@@ -25,6 +26,7 @@ from voice_agents.events import (
     AgentText,
     Failed,
     Interrupted,
+    Notice,
     ToolCalled,
     ToolReturned,
     TurnDone,
@@ -173,9 +175,9 @@ class Answering:
 
     async def _answer_user(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
         try:
-            text = await user.words()
-        except ProviderError as error:
-            return self._fail(error)
+            text = await self._words(user)
+        except ProviderError:
+            return self._mouth.finish()
         user.marks.mark("transcript_final", self._clock())
         self._tell.emit(UserTranscript, text=text, final=True)
         if text:
@@ -184,18 +186,36 @@ class Answering:
         self._answer = None
         return self._listener.on_nothing_said()
 
+    async def _words(self, user: UserTurn) -> str:
+        if user.typed:
+            return await user.words()
+        self._tell.troubles.begins(Role.STT)
+        try:
+            return await user.words()
+        except ProviderError as error:
+            self._tell.troubles.ends(Role.STT, error)
+            raise
+        finally:
+            self._tell.troubles.ends(Role.STT)
+
     async def _speak(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        self._tell.troubles.begins(Role.TTS)
         try:
             await answer.run(work)
-        except VoiceAgentError as error:
-            self._fail(error)
         except Exception as error:
-            self._fail(self._parts.plain_error(error))
+            self._fail(error)
+        finally:
+            self._tell.troubles.ends(Role.TTS)
 
-    def _fail(self, error: VoiceAgentError) -> None:
-        self._tell.emit(Failed, error=error)
+    def _fail(self, error: Exception) -> None:
+        """The answer ends here; what was written or spoken of it stays."""
+        plain = error if isinstance(error, VoiceAgentError) else self._parts.plain_error(error)
+        if isinstance(plain, ProviderError) and plain.role is Role.TTS:
+            self._tell.troubles.ends(Role.TTS, plain)
+        else:
+            self._tell.emit(Failed, error=plain)
         self._mouth.finish()
 
     def _on_output(self, output: AgentOutput) -> None:
@@ -206,6 +226,8 @@ class Answering:
                 self._tell.emit(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tell.emit(ToolReturned, call_id=call_id, result=result, error=error)
+            case Recovered(text=text):
+                self._tell.emit(Notice, level="warning", text=text)
 
     # What remains of it
 
@@ -218,6 +240,9 @@ class Answering:
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:
         self._answer = None
+        slow = slowness(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
+        if slow and self._tell.complained_in != self._tell.turn:
+            self._tell.emit(Notice, level="warning", text=slow)
         before = [task for task in (self._settling, run) if task is not None]
         self._settling = self._tasks.start(self._settle(answer, answer.heard(), self.user, self._tell.turn, before))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from voice_agents.audio import Pcm, first_audible
+from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout, SpokenWord
 
 
@@ -33,6 +34,9 @@ class Mouth:
         self._changed = asyncio.Event()
         self._active = False
         self._audible = False
+        self._plays_until: float | None = None
+        self.dry_s = 0.0
+        """How long there was nothing to play in the middle of this turn."""
 
     @property
     def epoch(self) -> int:
@@ -56,6 +60,7 @@ class Mouth:
         """A new turn."""
         self._playout.begin(self._clock())
         self._active, self._audible = True, False
+        self._plays_until, self.dry_s = None, 0.0
 
     def add(self, pcm: Pcm, words: Sequence[SpokenWord], source: str) -> None:
         """More of the turn's audio; see :meth:`Playout.add`."""
@@ -73,6 +78,7 @@ class Mouth:
 
     def pause(self) -> int:
         """Stop now; the first sample not played."""
+        self._plays_until = None
         return self._playout.pause(self._clock())
 
     def resume(self) -> int:
@@ -101,9 +107,16 @@ class Mouth:
             if alarm is not None:
                 alarm.cancel()
 
+    def _count_dry(self, frame_s: float) -> None:
+        now = self._clock()
+        until = now if self._plays_until is None else self._plays_until
+        self.dry_s += max(0.0, now - until)
+        self._plays_until = max(now, until) + frame_s
+
     def _hand_out(self) -> None:
         for frame in self._playout.due(self._clock()):
             self._listener.on_frame(frame)
+            self._count_dry(len(frame.pcm) / OUTPUT_RATE)
             if not self._audible and first_audible(frame.pcm) is not None:
                 self._audible = True
                 self._listener.on_audible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -12,20 +13,31 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.sandwich_session import SandwichSession
 from voice_agents.errors import ConfigurationError, ProviderError, Role
-from voice_agents.providers.chat import ChatModel, provider_error
-from voice_agents.providers.elevenlabs_stt import ElevenLabsStt
+from voice_agents.providers.chat import ChatModel, ChatTimeouts, provider_error
+from voice_agents.providers.elevenlabs_stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs_tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.providers.speech_stream import TtsTimeouts
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
+
+
+@dataclass(frozen=True, slots=True)
+class SandwichTimeouts:
+    """How long each provider is waited for."""
+
+    stt: SttTimeouts = field(default_factory=SttTimeouts)
+    chat: ChatTimeouts = field(default_factory=ChatTimeouts)
+    tts: TtsTimeouts = field(default_factory=TtsTimeouts)
 
 
 class SandwichEngine:
     """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps store and HTTP pool for all."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeouts: SandwichTimeouts | None = None) -> None:
         """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`)."""
         self._settings = settings
+        self._timeouts = timeouts or SandwichTimeouts()
         self._stt = settings.endpoint(Role.STT)
         self._tts = settings.endpoint(Role.TTS)
         self._chat_endpoint = settings.endpoint(Role.CHAT)
@@ -36,7 +48,7 @@ class SandwichEngine:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
-            self._chat = await stack.enter_async_context(ChatModel(self._chat_endpoint))
+            self._chat = await stack.enter_async_context(ChatModel(self._chat_endpoint, self._timeouts.chat))
             self._stack = stack.pop_all()
         return self
 
@@ -71,11 +83,11 @@ class SandwichEngine:
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""
-        return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection)
+        return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection, timeouts=self._timeouts.stt)
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
-        return ElevenLabsTts(self._tts, on_connection=on_connection)
+        return ElevenLabsTts(self._tts, on_connection=on_connection, timeouts=self._timeouts.tts)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""

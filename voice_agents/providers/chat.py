@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -11,8 +15,10 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI, StreamChunkTimeoutError
-from pydantic import SecretStr
+from pydantic import PrivateAttr, SecretStr
 
 from voice_agents.errors import (
     AuthenticationFailed,
@@ -23,45 +29,75 @@ from voice_agents.errors import (
     QuotaExceeded,
     RateLimited,
     RequestRejected,
+    Retry,
     Role,
 )
 from voice_agents.settings import Endpoint, Provider
 
-TIMEOUT = httpx2.Timeout(15.0, connect=5.0)
-CHUNK_TIMEOUT_S = 8.0
-"""The longest silence inside an answer; LangChain's default is two minutes."""
+
+@dataclass(frozen=True, slots=True)
+class ChatTimeouts:
+    """Seconds the chat model is waited for."""
+
+    connect_s: float = 5.0
+    first_s: float = 15.0
+    """Request -> the beginning of the answer."""
+    chunk_s: float = 8.0
+    """The longest silence inside an answer; LangChain's default is two minutes."""
+    retry_s: float = 0.3
+    """A request that failed before anything was said is sent a second time after this."""
+    retry_after_max_s: float = 2.0
+    """A server that asks to be left alone for longer is not asked again in this turn."""
+
+
 LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=40, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
-WARM_TIMEOUT_S = 5.0
+RECOVERED = "recovered"
+"""In an answer's ``response_metadata``: a plain sentence about the attempt that failed before it."""
 _KEYS = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KEY"}
-_MODELS = {Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT", Provider.OPENAI: "OPENAI_MODEL"}
+_MODELS = {
+    Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
+    Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
+}
 
 
 class ChatModel:
-    """``async with ChatModel(endpoint) as chat: chat.model``: the model and its connection pool."""
+    """``async with ChatModel(endpoint) as chat: chat.model``: the model and its connection pool.
+
+    What the model raises is a ProviderError.
+    """
 
     model: BaseChatModel
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
         self._endpoint = endpoint
+        self._timeouts = timeouts or ChatTimeouts()
 
     async def __aenter__(self) -> Self:
         loopback = urlsplit(self._endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+        timeout = httpx2.Timeout(self._timeouts.first_s, connect=self._timeouts.connect_s)
         self._http = await asyncio.to_thread(
-            httpx2.AsyncClient, timeout=TIMEOUT, limits=LIMITS, trust_env=not loopback, follow_redirects=True
+            httpx2.AsyncClient,
+            timeout=timeout,
+            limits=LIMITS,
+            trust_env=not loopback,
+            follow_redirects=True,
         )
-        self.model = _PlainPayload(
+        key = self._endpoint.api_key
+        model = _PlainChat(
             model=self._endpoint.model,
             base_url=self._endpoint.base_url,
-            api_key=SecretStr(self._endpoint.api_key),
-            default_headers={"api-key": self._endpoint.api_key} if self._endpoint.provider is Provider.AZURE else None,
+            api_key=SecretStr(key),
+            default_headers={"api-key": key} if self._endpoint.provider is Provider.AZURE else None,
             http_async_client=self._http,
-            timeout=TIMEOUT,
-            max_retries=1,
-            stream_chunk_timeout=CHUNK_TIMEOUT_S,
-            stream_usage=True,
+            timeout=timeout,
+            max_retries=0,
+            stream_chunk_timeout=self._timeouts.chunk_s,
+            stream_usage=False,
             use_responses_api=False,
         )
+        model.answer_for(self._endpoint, self._timeouts)
+        self.model = model
         return self
 
     async def __aexit__(
@@ -70,10 +106,11 @@ class ChatModel:
         await self._http.aclose()
 
     async def warm(self) -> None:
-        """Open a connection ahead of the first turn. Errors are ignored: the first turn will tell."""
-        headers = {"Authorization": f"Bearer {self._endpoint.api_key}"}
+        """Open a connection ahead of a turn. Errors are ignored: the turn will tell."""
+        key = self._endpoint.api_key
+        header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
         try:
-            await self._http.get(f"{self._endpoint.base_url}/models", headers=headers, timeout=WARM_TIMEOUT_S)
+            await self._http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
         except httpx2.HTTPError:
             return
 
@@ -92,6 +129,74 @@ class _PlainPayload(ChatOpenAI):
         return {**payload, "extra_body": {**(payload.get("extra_body") or {}), **body}}
 
 
+class _PlainChat(_PlainPayload):
+    """Fails in plain words, and asks a second time by itself when nothing of the answer was given yet."""
+
+    _endpoint: Endpoint = PrivateAttr()
+    _timeouts: ChatTimeouts = PrivateAttr()
+
+    def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
+        """Once, before use."""
+        self._endpoint, self._timeouts = endpoint, timeouts
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for last in (False, True):
+            given = _Given()
+            try:
+                async with aclosing(super()._astream(*args, **kwargs)) as chunks:  # type: ignore[type-var]
+                    async for chunk in chunks:
+                        given.add(chunk)
+                        yield chunk
+                if given.nothing:
+                    raise self._silent(given.finish_reason)
+                if last:
+                    told = f"{_name(self._endpoint)} answered only when it was asked a second time."
+                    yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={RECOVERED: told}))
+                return
+            except Exception as error:
+                plain = provider_error(error, self._endpoint, Role.CHAT)
+                pause_s = self._pause(plain, error)
+                if last or pause_s is None or not given.nothing:
+                    raise plain from error
+            await asyncio.sleep(pause_s)
+
+    def _pause(self, plain: ProviderError, error: Exception) -> float | None:
+        """Seconds to wait before asking again; None: it makes no sense, or takes too long for somebody who waits."""
+        if plain.retry is Retry.NEVER or isinstance(plain, ProviderTimeout):
+            return None
+        asked_s = _asked_to_wait_s(error)
+        return max(self._timeouts.retry_s, asked_s) if asked_s <= self._timeouts.retry_after_max_s else None
+
+    def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
+        if chunk.get("choices") is None and chunk.get("usage") is None:
+            raise ValueError("a chunk of no known shape")
+        return super()._convert_chunk_to_generation_chunk(chunk, *rest)
+
+    def _silent(self, finish_reason: str) -> ProviderError:
+        name = _name(self._endpoint)
+        if finish_reason == "content_filter":
+            return RequestRejected(Role.CHAT, name, _FILTERED.format(name))
+        return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
+
+
+class _Given:
+    """What was handed out of an answer."""
+
+    def __init__(self) -> None:
+        self.nothing = True
+        self.finish_reason = ""
+
+    def add(self, chunk: ChatGenerationChunk) -> None:
+        message = chunk.message
+        calls = isinstance(message, AIMessageChunk) and bool(message.tool_call_chunks)
+        self.nothing = self.nothing and not chunk.text and not calls
+        self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
+
+
+_FILTERED = "The content filter of {0} stopped the answer. Try it in other words."
+_OVERLONG = "This conversation has become too long for {0}. Please begin a new one."
+
+
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = _name(endpoint)
@@ -105,7 +210,7 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
         case openai.APIConnectionError() | httpx2.HTTPError() | OSError():
             return ProviderUnavailable(role, name, f"The connection to {name} failed. Please try again in a moment.")
         case openai.APIError():
-            return ProviderUnavailable(role, name, f"{name} broke off the answer. Please try again.")
+            return _broken_off(error, endpoint, role)
         case json.JSONDecodeError() | ValueError() | TypeError() | KeyError():
             return ProtocolViolation(
                 role, name, f"{name} sent something that could not be understood. Please try again."
@@ -114,23 +219,61 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
             return ProviderUnavailable(role, name, f"{name} failed unexpectedly ({type(error).__name__}).")
 
 
+def _asked_to_wait_s(error: Exception) -> float:
+    """How long the server asks to be left alone."""
+    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+    try:
+        if "retry-after-ms" in headers:
+            return float(headers["retry-after-ms"]) / 1000
+        return float(headers.get("retry-after", 0))
+    except ValueError:
+        return math.inf  # a date: surely not in a moment
+
+
+def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> ProviderError:
+    """An error inside a stream that began well."""
+    name = _name(endpoint)
+    match error.code:
+        case "insufficient_quota":
+            return _used_up(name, role)
+        case "content_filter":
+            return RequestRejected(role, name, _FILTERED.format(name))
+        case "rate_limit_exceeded":
+            return _too_many(name, role)
+    return ProviderUnavailable(role, name, f"{name} broke off the answer. Please try again.")
+
+
 def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> ProviderError:
     name, status = _name(endpoint), error.status_code
     if status in (401, 403):
         key = _KEYS.get(endpoint.provider, "the key")
         return AuthenticationFailed(role, name, f"{name} does not accept the API key: check {key}.")
     if status == 402 or error.code == "insufficient_quota":
-        return QuotaExceeded(role, name, f"The quota of {name} is used up: check the plan and billing of the account.")
+        return _used_up(name, role)
     if status == 429:
-        return RateLimited(role, name, f"{name} gets too many requests at the moment. Please try again in a minute.")
+        return _too_many(name, role)
     if status == 404:
-        variable = _MODELS.get(endpoint.provider, "the model")
-        return RequestRejected(role, name, f"{name} does not know {endpoint.model!r}: check {variable}.")
+        where = _MODELS.get(endpoint.provider, "the model")
+        return RequestRejected(role, name, f"{name} does not know {endpoint.model!r}: check {where}.")
     if status < 500:
-        return RequestRejected(
-            role, name, f"{name} did not accept the request (status {status}). Try it in other words."
-        )
+        return RequestRejected(role, name, _not_accepted(error).format(name))
     return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
+
+
+def _not_accepted(error: openai.APIStatusError) -> str:
+    if error.code == "content_filter":
+        return _FILTERED
+    if error.code == "context_length_exceeded":
+        return _OVERLONG
+    return f"{{0}} did not accept the request (status {error.status_code}). Try it in other words."
+
+
+def _used_up(name: str, role: Role) -> ProviderError:
+    return QuotaExceeded(role, name, f"The quota of {name} is used up: check the plan and billing of the account.")
+
+
+def _too_many(name: str, role: Role) -> ProviderError:
+    return RateLimited(role, name, f"{name} gets too many requests at the moment. Please try again in a minute.")
 
 
 def _name(endpoint: Endpoint) -> str:

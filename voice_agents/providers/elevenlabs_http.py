@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 from elevenlabs import AsyncElevenLabs
 from elevenlabs.core.api_error import ApiError
+from elevenlabs.core.request_options import RequestOptions
 
 from voice_agents.errors import (
     AuthenticationFailed,
@@ -23,7 +24,10 @@ from voice_agents.errors import (
 )
 from voice_agents.settings import Endpoint, Provider
 
-TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+TIMEOUT_S = 10.0
+"""The longest silence inside an answer."""
+_ONCE: RequestOptions = {"max_retries": 0}
+"""The SDK would repeat a request three times, with waits of up to a minute that nobody is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +43,20 @@ async def list_voices(endpoint: Endpoint) -> list[VoiceChoice]:
     """All voices of the account. Raises ProviderError."""
     async with _client(endpoint) as client:
         try:
-            found = await client.voices.get_all()
+            found = await client.voices.get_all(request_options=_ONCE)
         except (ApiError, httpx.HTTPError) as error:
             raise http_error(error, endpoint) from error
     return [VoiceChoice(v.voice_id, v.name or v.voice_id, v.description or "") for v in found.voices]
 
 
-async def stream_speech(endpoint: Endpoint, voice: str, text: str) -> AsyncIterator[bytes]:
+async def stream_speech(
+    endpoint: Endpoint, voice: str, text: str, *, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[bytes]:
     """The text as PCM16 at 24 kHz, in pieces of any length. Raises ProviderError."""
-    async with _client(endpoint) as client:
+    async with _client(endpoint, timeout_s) as client:
         try:
             async for data in client.text_to_speech.stream(
-                voice, text=text, model_id=endpoint.model, output_format="pcm_24000"
+                voice, text=text, model_id=endpoint.model, output_format="pcm_24000", request_options=_ONCE
             ):
                 yield data
         except (ApiError, httpx.HTTPError) as error:
@@ -58,10 +64,15 @@ async def stream_speech(endpoint: Endpoint, voice: str, text: str) -> AsyncItera
 
 
 @asynccontextmanager
-async def _client(endpoint: Endpoint) -> AsyncIterator[AsyncElevenLabs]:
+async def _client(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncElevenLabs]:
     loopback = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=not loopback, follow_redirects=True) as http:
-        yield AsyncElevenLabs(base_url=endpoint.base_url, api_key=endpoint.api_key, httpx_client=http)
+    async with httpx.AsyncClient(timeout=timeout_s, trust_env=not loopback, follow_redirects=True) as http:
+        yield AsyncElevenLabs(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            httpx_client=http,
+            timeout=timeout_s,  # or it would be four minutes, whatever the client says
+        )
 
 
 def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:

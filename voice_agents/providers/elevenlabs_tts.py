@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from voice_agents.errors import (
-    AuthenticationFailed,
     ProtocolViolation,
     ProviderError,
     ProviderUnavailable,
-    QuotaExceeded,
-    RateLimited,
-    RequestRejected,
     Retry,
     Role,
 )
 from voice_agents.providers.elevenlabs_http import speech_name
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
 from voice_agents.providers.sockets import Backoff, open_socket
+from voice_agents.providers.speech_frames import check_shape, is_error, plain_error
 from voice_agents.providers.speech_stream import ContextStream, TtsTimeouts
 from voice_agents.settings import Endpoint
 
@@ -90,7 +88,8 @@ class _Line:
         self._on_connection = on_connection
         self._streams: dict[str, ContextStream] = {}
         self._outgoing: asyncio.Queue[Mapping[str, Any]] | None = None
-        self._retired = asyncio.Event()
+        self._over: asyncio.Future[ProviderError | None] | None = None
+        self._retired = False
         self._wanted = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -101,7 +100,7 @@ class _Line:
 
     def open(self) -> ContextStream:
         """A stream in a context of its own."""
-        stream = ContextStream(self._endpoint, self.voice, self._timeouts, self._forget)
+        stream = ContextStream(self._endpoint, self.voice, self._timeouts, self)
         self._streams[stream.id] = stream
         self._wanted.set()
         if self._outgoing is not None:
@@ -110,39 +109,39 @@ class _Line:
 
     def retire(self) -> None:
         """Close when the streams that are open have ended."""
-        self._retired.set()
-        self._forget("")
+        self._retired = True
+        self.forget("")
 
     async def close(self) -> None:
         """Close now."""
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    def _forget(self, stream_id: str) -> None:
+    def forget(self, stream_id: str) -> None:
+        """See :class:`~voice_agents.providers.speech_stream.Line`."""
         self._streams.pop(stream_id, None)
-        if self._retired.is_set() and not self._streams:
+        if self._retired and not self._streams:
             self._task.cancel()
+
+    def stalled(self, error: ProviderError) -> None:
+        """See :class:`~voice_agents.providers.speech_stream.Line`; the next turn gets another socket."""
+        if self._over is not None and not self._over.done():
+            self._over.set_result(error)
 
     async def _run(self) -> None:
         backoff = Backoff()
         self._tell(ConnectionState.CONNECTING, None)
-        while True:
+        while not self.failed:
             try:
                 error = await self._converse(backoff)
             except ProviderError as refused:
                 error = refused
-            self._outgoing = None
-            if error is not None:
-                for stream in tuple(self._streams.values()):
-                    stream.lost(error)
-                if error.retry is Retry.NEVER:
-                    self.failed = True
-                    return self._tell(ConnectionState.FAILED, error)
-                self._tell(ConnectionState.RECONNECTING, error)
-            await backoff.wait(self._wanted, at_once=error is None)
+                self._drop(error)
+            if not self.failed:
+                await backoff.wait(self._wanted, at_once=error is None)
 
     async def _converse(self, backoff: Backoff) -> ProviderError | None:
-        """One socket's life; why it ended, None for an ordinary end nobody was waiting through."""
+        """One socket's life; why it ended, None for an end nobody was waiting through."""
         query = {
             "model_id": self._endpoint.model,
             "output_format": "pcm_24000",
@@ -150,75 +149,92 @@ class _Line:
             "sync_alignment": "true",
             "inactivity_timeout": INACTIVITY_S,
         }
-        path = f"/v1/text-to-speech/{self.voice}/multi-stream-input?{urlencode(query)}"
+        path = f"/v1/text-to-speech/{quote(self.voice, safe='')}/multi-stream-input?{urlencode(query)}"
         async with open_socket(self._endpoint, path, Role.TTS, self._timeouts.connect_s) as socket:
             self._outgoing = asyncio.Queue()
+            self._over = asyncio.get_running_loop().create_future()
             backoff.opened()
             for stream in tuple(self._streams.values()):
                 stream.attach(self._outgoing.put_nowait)
             self._tell(ConnectionState.OPEN, None)
             writing = asyncio.create_task(_write(socket, self._outgoing))
+            reading = asyncio.create_task(self._read(socket, self._over))
             try:
-                return await self._read(socket)
+                error = await self._over
+                self._drop(error)
+                return error
             finally:
-                writing.cancel()
-                await asyncio.wait([writing])
+                self._over = self._outgoing = None
+                for task in (reading, writing):
+                    task.cancel()
+                await asyncio.wait([reading, writing])
 
-    async def _read(self, socket: ClientConnection) -> ProviderError | None:
-        error: ProviderError | None = None
+    def _drop(self, error: ProviderError | None) -> None:
+        """There is no socket any more; who waited for it goes on without, before the closing handshake."""
+        self._outgoing = None
+        self.failed = error is not None and error.retry is Retry.NEVER
+        for stream in tuple(self._streams.values()):
+            stream.lost(error)
+        if error is not None:
+            self._tell(ConnectionState.FAILED if self.failed else ConnectionState.RECONNECTING, error)
+
+    async def _read(self, socket: ClientConnection, over: asyncio.Future[ProviderError | None]) -> None:
+        """Handle the frames; settles ``over`` when the socket is of no more use."""
         try:
             async for frame in socket:
-                error = self._take(frame) or error
+                error, last = self._take(frame)
+                if last:
+                    break
+            else:
+                error = self._lost()
         except ConnectionClosed:
-            error = error or self._dropped()
-        return error or (self._dropped() if self._streams else None)
+            error = self._lost()
+        if not over.done():
+            over.set_result(error)
 
-    def _take(self, frame: str | bytes) -> ProviderError | None:
-        """Handle one frame; an error frame announces the end of the socket."""
-        try:
-            message = json.loads(frame)
-            context = message.get("contextId") or message.get("context_id")
-            if message.get("error") and not message.get("audio"):
-                return self._error(message)
-            if context is None and len(self._streams) == 1:
-                context = next(iter(self._streams))
-            if context in self._streams:
-                self._streams[context].take(message)
-        except (ValueError, TypeError, AttributeError):
-            name = speech_name(self._endpoint)
-            sentence = f"{name} sent something that could not be understood. Please try again."
-            return ProtocolViolation(Role.TTS, name, sentence)
-        return None
-
-    def _error(self, message: Mapping[str, Any]) -> ProviderError | None:
-        name, code = speech_name(self._endpoint), f"{message.get('error')} {message.get('message')}".lower()
-        if "input_timeout" in code and not self._streams:
+    def _lost(self) -> ProviderError | None:
+        """The socket closed without a word; None if nobody need know."""
+        if not self._waited_for:
             return None
-        if "quota" in code or "credits" in code:
-            return QuotaExceeded(Role.TTS, name, f"The {name} account has no credits left: check its plan.")
-        if "auth" in code or "api_key" in code or "api key" in code:
-            sentence = f"{name} does not accept the API key: check ELEVENLABS_API_KEY."
-            return AuthenticationFailed(Role.TTS, name, sentence)
-        if "voice" in code or "model" in code:
-            sentence = f"{name} does not have this voice or model: check ELEVENLABS_VOICE_ID and ELEVENLABS_TTS_MODEL."
-            return RequestRejected(Role.TTS, name, sentence)
-        if "rate" in code or "max_active" in code or "too many" in code:
-            return RateLimited(Role.TTS, name, f"{name} gets too many requests at the moment. Please wait a little.")
-        return ProviderUnavailable(Role.TTS, name, f"{name} reported a problem ({message.get('error')}).")
-
-    def _dropped(self) -> ProviderError:
         name = speech_name(self._endpoint)
         return ProviderUnavailable(Role.TTS, name, f"The connection to {name} for the voice was lost.")
 
+    def _take(self, frame: str | bytes) -> tuple[ProviderError | None, bool]:
+        """Handle one frame: an error to speak of, and whether the socket is of no more use."""
+        name = speech_name(self._endpoint)
+        try:
+            message = json.loads(frame)
+            if is_error(message):
+                error = plain_error(message, name)
+                return (error if self._waited_for or error.retry is Retry.NEVER else None), True
+            stream = self._stream_of(message)
+            if stream is not None:
+                check_shape(message)
+                stream.take(message)
+        except (ValueError, TypeError, AttributeError):
+            sentence = f"{name} sent something for the voice that could not be understood."
+            return ProtocolViolation(Role.TTS, name, sentence), True
+        return None, False
+
+    def _stream_of(self, message: Mapping[str, Any]) -> ContextStream | None:
+        """Whose frame it is; None for one of a context that is over."""
+        context = message.get("contextId") or message.get("context_id")
+        if context is None and len(self._streams) == 1:
+            return next(iter(self._streams.values()))
+        return self._streams.get(str(context))
+
+    @property
+    def _waited_for(self) -> bool:
+        """Somebody would notice if the socket went now."""
+        return any(stream.waiting for stream in self._streams.values())
+
     def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
-        if not self._retired.is_set():
+        if not self._retired:
             self._on_connection(state, error)
 
 
 async def _write(socket: ClientConnection, outgoing: asyncio.Queue[Mapping[str, Any]]) -> None:
     """Send what is queued; the reader notices when the socket is gone."""
-    try:
+    with suppress(ConnectionClosed):
         while True:
             await socket.send(json.dumps(await outgoing.get()))
-    except ConnectionClosed:
-        return

@@ -1,0 +1,430 @@
+"""The chat model against OpenAI-compatible servers with habits of their own, good and bad."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.tools import tool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from tests.providers.other_server import KEY, WAIT_S, Answer, OtherServer
+from voice_agents.errors import (
+    AuthenticationFailed,
+    ProtocolViolation,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    RequestRejected,
+)
+from voice_agents.providers.chat import RECOVERED, ChatModel, ChatTimeouts
+from voice_agents.settings import Endpoint, Provider
+
+QUICK = ChatTimeouts(connect_s=1.0, first_s=0.5, chunk_s=0.3, retry_s=0.01)
+PATIENT = ChatTimeouts(retry_s=0.01)
+DONE = "[DONE]"
+Event = dict[str, Any] | str | bytes | asyncio.Event
+"""A chunk as JSON, a raw ``data:`` text, raw bytes, or something to wait for."""
+
+
+def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "x",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "delta": fields, "finish_reason": finish}],
+    }
+
+
+def no_choices(**fields: Any) -> dict[str, Any]:
+    return {**delta(), "choices": [], **fields}
+
+
+HELLO: Sequence[Event] = (
+    delta(role="assistant"),
+    delta(content="Hello "),
+    delta(content="there."),
+    delta("stop"),
+    DONE,
+)
+
+
+def streams(*answers: Sequence[Event] | int | Response) -> Answer:
+    """Answers each request with the next script (the last again and again); a number is a status to refuse with."""
+    left = list(answers)
+
+    async def answer(_request: Request) -> Response:
+        script = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(script, int):
+            return JSONResponse({"error": {"message": f"about {KEY}", "code": None}}, script)
+        return script if isinstance(script, Response) else sse(script)
+
+    return answer
+
+
+def sse(script: Sequence[Event]) -> Response:
+    return StreamingResponse(_sse(script), media_type="text/event-stream")
+
+
+async def _sse(script: Sequence[Event]) -> AsyncIterator[bytes]:
+    for event in script:
+        match event:
+            case bytes():
+                yield event
+            case asyncio.Event():
+                await event.wait()
+            case str():
+                yield f"data: {event}\n\n".encode()
+            case _:
+                yield f"data: {json.dumps(event)}\n\n".encode()
+
+
+class Asked:
+    """The model, and the server it asks."""
+
+    def __init__(self, chat: ChatModel, server: OtherServer) -> None:
+        self.chat = chat
+        self.server = server
+        self.tokens: list[str] = []
+
+    async def ask(self, *, tools: Sequence[Any] = ()) -> AIMessageChunk:
+        model = self.chat.model.bind_tools(list(tools)) if tools else self.chat.model
+        whole: AIMessageChunk | None = None
+        async with asyncio.timeout(WAIT_S):
+            async for chunk in model.astream([HumanMessage("hi")]):
+                assert isinstance(chunk, AIMessageChunk)
+                self.tokens.append(chunk.text)
+                whole = chunk if whole is None else whole + chunk
+        assert whole is not None
+        return whole
+
+    async def fails(self) -> ProviderError:
+        with pytest.raises(ProviderError) as caught:
+            await self.ask()
+        assert KEY not in str(caught.value)
+        return caught.value
+
+
+def openai_at(server: OtherServer, provider: Provider = Provider.OPENAI) -> Endpoint:
+    return Endpoint(provider, f"{server.url}/v1", "model-1", KEY)
+
+
+@asynccontextmanager
+async def asking(
+    *answers: Sequence[Event] | int | Response,
+    timeouts: ChatTimeouts = PATIENT,
+    provider: Provider = Provider.OPENAI,
+) -> AsyncIterator[Asked]:
+    async with (
+        OtherServer(404, answer=streams(*answers)) as server,
+        ChatModel(openai_at(server, provider), timeouts) as chat,
+    ):
+        yield Asked(chat, server)
+
+
+async def answered(chat: ChatModel) -> None:
+    """Have something answered, whatever it is."""
+    async with asyncio.timeout(WAIT_S):
+        async for _chunk in chat.model.astream([HumanMessage("hi")]):
+            pass
+
+
+# what is asked, and answers as other servers give them
+
+
+async def test_it_asks_as_documented() -> None:
+    async with asking(HELLO) as asked:
+        await asked.ask()
+        [(request, body)] = asked.server.requests
+        assert request.url.path == "/v1/chat/completions"
+        assert request.headers["authorization"] == f"Bearer {KEY}" and "api-key" not in request.headers
+        sent = json.loads(body)
+        assert sent["model"] == "model-1" and sent["stream"] is True
+        assert sent["messages"] == [{"role": "user", "content": "hi"}]
+        assert set(sent) == {"model", "stream", "messages"}, "nothing a simple server could refuse"
+
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+FILTERS = [{"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}]
+HABITS: dict[str, Sequence[Event]] = {
+    "plain": HELLO,
+    "a role and nothing else first": (delta(role="assistant", content=None), *HELLO[1:]),
+    "empty deltas": (delta(), delta(content=""), *HELLO[:2], delta(content=None), delta(content=""), *HELLO[2:]),
+    "usage in a chunk of its own": (*HELLO[:-1], no_choices(usage=USAGE), DONE),
+    "usage in the last chunk": (*HELLO[:-2], {**delta("stop"), "usage": USAGE}, DONE),
+    "usage null everywhere": [{**event, "usage": None} if isinstance(event, dict) else event for event in HELLO],
+    "comments": (b": keep-alive\n\n", HELLO[0], b": OPENROUTER PROCESSING\n\n", *HELLO[1:]),
+    "no [DONE]": HELLO[:-1],
+    "no finish reason": (*HELLO[:3], DONE),
+    "length": (*HELLO[:3], delta("length"), DONE),
+    "Azure's filter results first": (no_choices(prompt_filter_results=FILTERS), *HELLO),
+    "carriage returns": [f"data: {json.dumps(event)}\r\n\r\n".encode() for event in HELLO[:-1]],
+    "a reasoning field": (delta(reasoning_content="hm"), *HELLO),
+}
+
+
+@pytest.mark.parametrize("script", HABITS.values(), ids=HABITS.keys())
+async def test_an_answer_is_read_whatever_is_around_it(script: Sequence[Event]) -> None:
+    async with asking(script) as asked:
+        whole = await asked.ask()
+        assert whole.text == "Hello there."
+        assert [token for token in asked.tokens if token] == ["Hello ", "there."], "token by token"
+        assert len(asked.server.requests) == 1
+
+
+@tool
+def weather(place: str) -> str:
+    """The weather."""
+    return place
+
+
+def call(index: int, arguments: str, **fields: Any) -> dict[str, Any]:
+    name = fields.pop("name", None)
+    function = {"arguments": arguments} | ({"name": name} if name else {})
+    return {"index": index, "function": function, **fields}
+
+
+async def test_several_tool_calls_may_come_interleaved() -> None:
+    script = (
+        delta(role="assistant", content=None),
+        delta(tool_calls=[call(0, "", id="a", name="weather"), call(1, "", id="b", name="weather")]),
+        delta(tool_calls=[call(1, '{"place": "O')]),
+        delta(tool_calls=[call(0, '{"place": "Rome"')]),
+        delta(tool_calls=[call(1, 'slo"}'), call(0, "}")]),
+        delta("tool_calls"),
+        DONE,
+    )
+    async with asking(script) as asked:
+        whole = await asked.ask(tools=[weather])
+        assert [(found["id"], found["args"]["place"]) for found in whole.tool_calls] == [("a", "Rome"), ("b", "Oslo")]
+
+
+@pytest.mark.parametrize("ids", [{}, {"id": "same"}, {"id": None}], ids=["missing", "repeated", "null"])
+async def test_tool_calls_without_an_id_of_their_own_are_calls(ids: dict[str, Any]) -> None:
+    """The agent gives them ids of its own."""
+    whole_calls = [call(n, f'{{"place": "{n}"}}', name="weather", type="function", **ids) for n in range(2)]
+    async with asking((delta(tool_calls=whole_calls), delta("tool_calls"), DONE)) as asked:
+        whole = await asked.ask(tools=[weather])
+        assert [found["args"]["place"] for found in whole.tool_calls] == ["0", "1"]
+
+
+# what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "kind", "says"),
+    [
+        (Provider.OPENAI, 401, AuthenticationFailed, "OPENAI_API_KEY"),
+        (Provider.AZURE, 401, AuthenticationFailed, "AZURE_OPENAI_API_KEY"),
+        (Provider.AZURE, 403, AuthenticationFailed, "AZURE_OPENAI_API_KEY"),
+        (Provider.AZURE, 404, RequestRejected, "AZURE_OPENAI_DEPLOYMENT"),
+        (Provider.OPENAI, 404, RequestRejected, "OPENAI_MODEL"),
+        (Provider.OPENAI, 400, RequestRejected, "400"),
+        (Provider.OPENAI, 402, QuotaExceeded, "billing"),
+    ],
+)
+async def test_what_would_fail_again_fails_at_once_and_says_what_to_do(
+    provider: Provider, status: int, kind: type[ProviderError], says: str
+) -> None:
+    async with asking(status, provider=provider) as asked:
+        error = await asked.fails()
+        assert type(error) is kind
+        assert says in str(error) and provider.value in str(error)
+        assert len(asked.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(429, RateLimited), (500, ProviderUnavailable), (502, ProviderUnavailable), (503, ProviderUnavailable)],
+)
+async def test_what_may_pass_is_tried_a_second_time_and_then_said(status: int, kind: type[ProviderError]) -> None:
+    async with asking(status) as asked:
+        assert type(await asked.fails()) is kind
+        assert len(asked.server.requests) == 2
+
+    async with asking(status, HELLO) as asked:
+        whole = await asked.ask()
+        assert whole.text == "Hello there."
+        assert "second time" in whole.response_metadata[RECOVERED] and "OpenAI" in whole.response_metadata[RECOVERED]
+
+    async with asking(HELLO) as asked:
+        assert RECOVERED not in (await asked.ask()).response_metadata
+
+
+@pytest.mark.parametrize("retry_after", ["20", "Wed, 21 Oct 2026 07:28:00 GMT"])
+async def test_nobody_is_kept_waiting_by_a_server_that_wants_to_be_left_alone(retry_after: str) -> None:
+    refusal = JSONResponse({"error": {"message": "no"}}, 429, {"Retry-After": retry_after})
+    async with asking(refusal, HELLO) as asked:
+        assert type(await asked.fails()) is RateLimited
+        assert len(asked.server.requests) == 1
+
+
+def body(code: str, status: int) -> Response:
+    return JSONResponse({"error": {"message": f"about {KEY}", "code": code, "type": code}}, status)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "says"),
+    [
+        ("insufficient_quota", 429, QuotaExceeded, "billing"),
+        ("content_filter", 400, RequestRejected, "content filter"),
+        ("context_length_exceeded", 400, RequestRejected, "too long"),
+    ],
+)
+async def test_the_vendors_codes_are_told_apart(code: str, status: int, kind: type[ProviderError], says: str) -> None:
+    async with asking(body(code, status)) as asked:
+        error = await asked.fails()
+        assert type(error) is kind and says in str(error)
+        assert len(asked.server.requests) == 1
+
+
+def broken_in_the_middle(code: str | None) -> Sequence[Event]:
+    return (*HELLO[:2], {"error": {"message": f"about {KEY}", "type": "server_error", "code": code}})
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (broken_in_the_middle("server_error"), ProviderUnavailable),
+        (broken_in_the_middle(None), ProviderUnavailable),
+        (broken_in_the_middle("insufficient_quota"), QuotaExceeded),
+        (broken_in_the_middle("rate_limit_exceeded"), RateLimited),
+        (broken_in_the_middle("content_filter"), RequestRejected),
+        ((*HELLO[:2], '{"id": "chatcm'), ProtocolViolation),
+        ((*HELLO[:2], {"surprise": [1, 2, 3]}), ProtocolViolation),
+        ((*HELLO[:2], asyncio.Event()), ProviderTimeout),
+    ],
+    ids=["error", "no code", "quota", "rate", "filter", "no JSON", "no chunk", "stall"],
+)
+async def test_an_answer_that_breaks_off_is_not_begun_again(script: Sequence[Event], kind: type[ProviderError]) -> None:
+    async with asking(script, timeouts=QUICK) as asked:
+        assert type(await asked.fails()) is kind
+        assert [token for token in asked.tokens if token] == ["Hello "], "what was said was handed on"
+        assert len(asked.server.requests) == 1
+
+
+async def test_a_connection_that_is_reset_in_the_middle_is_a_plain_error() -> None:
+    """The body ends before its length."""
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        event = f"data: {json.dumps(delta(content='Hello '))}\n\n".encode()
+        writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+        await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with ChatModel(Endpoint(Provider.OPENAI, url, "model-1", KEY), PATIENT) as chat:
+            with pytest.raises(ProviderUnavailable, match="OpenAI-compatible"):
+                await answered(chat)
+
+
+async def test_a_slow_beginning_is_said_and_not_waited_for_twice() -> None:
+    async with asking((asyncio.Event(),), timeouts=QUICK) as asked:
+        error = await asked.fails()
+        assert type(error) is ProviderTimeout and "too long" in str(error)
+        assert len(asked.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "requests"),
+    [
+        ((delta(role="assistant", content=""), delta("content_filter"), DONE), RequestRejected, 1),
+        ((delta(role="assistant", content=""), delta("stop"), DONE), ProtocolViolation, 2),
+        ((DONE,), ProtocolViolation, 2),
+        ((), ProtocolViolation, 2),
+    ],
+    ids=["content filter", "empty", "only [DONE]", "nothing at all"],
+)
+async def test_an_answer_without_a_word_is_not_taken_for_one(
+    script: Sequence[Event], kind: type[ProviderError], requests: int
+) -> None:
+    async with asking(script) as asked:
+        assert type(await asked.fails()) is kind
+        assert len(asked.server.requests) == requests
+
+
+async def test_a_server_that_is_not_there_is_a_plain_error() -> None:
+    async with OtherServer(404) as server:
+        gone = openai_at(server)
+    async with ChatModel(gone, PATIENT) as chat:
+        with pytest.raises(ProviderUnavailable, match="connection to OpenAI-compatible failed"):
+            await answered(chat)
+
+
+async def test_a_reader_that_leaves_ends_the_request() -> None:
+    left = asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        async def endless() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield f"data: {json.dumps(delta(content='on '))}\n\n".encode()
+                    await asyncio.sleep(0.01)
+            finally:
+                left.set()
+
+        return StreamingResponse(endless(), media_type="text/event-stream")
+
+    async with OtherServer(404, answer=answer) as server, ChatModel(openai_at(server), PATIENT) as chat:
+        first = asyncio.Event()
+
+        async def read() -> None:
+            async for _chunk in chat.model.astream([HumanMessage("hi")]):
+                first.set()
+
+        reading = asyncio.create_task(read())
+        async with asyncio.timeout(WAIT_S):
+            await first.wait()
+            reading.cancel()
+            await left.wait()
+
+
+# connections
+
+
+@pytest.mark.parametrize(
+    ("provider", "header", "value"),
+    [(Provider.AZURE, "api-key", KEY), (Provider.OPENAI, "authorization", f"Bearer {KEY}")],
+)
+async def test_a_connection_is_opened_ahead_and_used_by_the_first_turn(
+    provider: Provider, header: str, value: str
+) -> None:
+    ports: list[Any] = []
+
+    async def answer(request: Request) -> Response:
+        assert request.client is not None
+        ports.append(request.client.port)
+        if request.method == "GET":
+            assert request.url.path == "/v1/models" and request.headers[header] == value
+            return JSONResponse({"error": "no list here"}, 404)
+        return sse(HELLO)
+
+    async with OtherServer(404, answer=answer) as server, ChatModel(openai_at(server, provider), PATIENT) as chat:
+        await chat.warm()
+        await answered(chat)
+        assert len(ports) == 2 and len(set(ports)) == 1, "one request ahead, and the same connection for the turn"
+
+
+async def test_warming_up_a_server_that_is_not_there_does_no_harm() -> None:
+    async with OtherServer(404) as server:
+        gone = openai_at(server)
+    async with ChatModel(gone, PATIENT) as chat:
+        await chat.warm()
+
+
+async def test_the_key_is_in_no_repr() -> None:
+    async with asking(HELLO) as asked:
+        assert KEY not in repr(asked.chat.model)

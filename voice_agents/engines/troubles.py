@@ -1,0 +1,63 @@
+"""What the user is told when a provider fails: each trouble once, in the words of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voice_agents.errors import ProviderError, Role
+from voice_agents.providers.interfaces import ConnectionState
+
+Tell = Callable[[ProviderError, bool], None]
+"""Gets the error and whether something failed by it; False: it is being mended, or was."""
+
+
+class Troubles:
+    """Follows the connections of a session and the work that depends on them.
+
+    While work depends on a provider, a lost connection is not spoken of: either the work succeeds all the same and then
+    that is told, or it fails and then only its failure is. Otherwise an outage is told once, until it is over.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._open: set[Role] = set()
+        self._working: set[Role] = set()
+        self._held: dict[Role, tuple[ProviderError, bool]] = {}
+        self._told: set[Role] = set()
+
+    def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
+        """A connection changed; see :class:`~voice_agents.providers.interfaces.ConnectionListener`."""
+        if state is ConnectionState.OPEN:
+            self._open.add(role)
+            self._told.discard(role)
+            return
+        self._open.discard(role)
+        if error is None:
+            return
+        if role in self._working:
+            self._held.setdefault(role, (error, False))
+        else:
+            self._report(role, error, state is ConnectionState.FAILED)
+
+    def begins(self, role: Role) -> None:
+        """Something depends on this provider now."""
+        self._working.add(role)
+        self._told.discard(role)
+
+    def ends(self, role: Role, error: BaseException | None = None) -> None:
+        """It does no longer; ``error`` if it failed. Does nothing the second time."""
+        if role not in self._working:
+            return
+        self._working.discard(role)
+        held = self._held.pop(role, None)
+        if isinstance(error, ProviderError) and error.role is role:
+            self._report(role, error, True)
+        elif held is not None:
+            self._report(role, *held)
+
+    def _report(self, role: Role, error: ProviderError, failed: bool) -> None:
+        if role in self._told:
+            return
+        if role not in self._open or failed:
+            self._told.add(role)
+        self._tell(error, failed)

@@ -1,0 +1,108 @@
+"""ElevenLabs' text-to-speech frames without sockets: what to send, and what answers mean.
+
+Facts: the types of the vendor's SDK (``InitializeConnectionMulti``, ``SendTextMulti``, ``FlushContext``,
+``CloseContext``, ``KeepContextAlive``). A context begins with a single space; a text ends with one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from voice_agents.errors import (
+    AuthenticationFailed,
+    ProviderError,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    RequestRejected,
+    Role,
+)
+
+Frame = Mapping[str, Any]
+
+
+def opening(context: str) -> Frame:
+    """A context's first frame; without settings the voice speaks with its own."""
+    return {"text": " ", "context_id": context}
+
+
+def piece(context: str, text: str) -> Frame:
+    """Something to speak at once.
+
+    ``auto_mode`` makes no use of the flush; a server that gathers text all the same would wait without it.
+    """
+    return {"text": f"{text} ", "context_id": context, "flush": True}
+
+
+def flush(context: str) -> Frame:
+    """Whatever was gathered is to be spoken; a context that is closed now is still spoken to its end."""
+    return {"context_id": context, "flush": True}
+
+
+def closing(context: str) -> Frame:
+    """No more text; the server may have only five contexts open."""
+    return {"context_id": context, "close_context": True}
+
+
+def keep_alive(context: str) -> Frame:
+    """Only for a context that is open: to another it would be the first frame."""
+    return {"text": "", "context_id": context}
+
+
+def is_final(message: Frame) -> bool:
+    """The server says that the context is over."""
+    return bool(message.get("isFinal") or message.get("is_final"))
+
+
+def is_error(message: Frame) -> bool:
+    """The frame announces the end of the socket."""
+    return bool(message.get("error")) and not message.get("audio")
+
+
+def check_shape(message: Frame) -> None:
+    """Raises ValueError for what is no frame at all and came in place of one. A frame of an unknown type is one."""
+    if not message.keys() & _KNOWN_FIELDS:
+        raise ValueError("a frame of no known shape")
+
+
+_KNOWN_FIELDS = frozenset(
+    {
+        *("audio", "alignment", "normalizedAlignment", "normalized_alignment", "isFinal", "is_final"),
+        *("contextId", "context_id", "message", "error", "warning", "type", "message_type", "event"),
+    }
+)
+
+_MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
+    (
+        r"input_timeout|text input within the timeout",
+        ProviderUnavailable,
+        "{0} closed the connection for the voice because there was nothing to say for long.",
+    ),
+    (r"quota|credits", QuotaExceeded, "The {0} account has no credits left: check its plan."),
+    (
+        r"auth|api[_ ]key|permission",
+        AuthenticationFailed,
+        "{0} does not accept the API key: check ELEVENLABS_API_KEY.",
+    ),
+    (
+        r"rate[_ ]limit|max_active|simultaneous contexts|too[_ ]many|concurrent|busy|overload",
+        RateLimited,
+        "{0} gets too many requests for the voice at the moment. Please wait a little.",
+    ),
+    (
+        r"(voice|model)\w*[ _].*(\bnot|_not|unsupported|invalid|exist)|(invalid|unsupported)\w*[ _](voice|model)",
+        RequestRejected,
+        "{0} does not have this voice or model: check ELEVENLABS_VOICE_ID and ELEVENLABS_TTS_MODEL.",
+    ),
+)
+
+
+def plain_error(message: Frame, name: str) -> ProviderError:
+    """An error frame of the provider called ``name`` as one plain sentence."""
+    said = f"{message.get('error')} {message.get('message')}".lower()
+    for pattern, kind, sentence in _MEANINGS:
+        if re.search(pattern, said):
+            return kind(Role.TTS, name, sentence.format(name))
+    return ProviderUnavailable(Role.TTS, name, f"{name} reported a problem with the voice.")
