@@ -79,6 +79,24 @@ class VoicePage:
         """The locator of ``#<kind>-<name>``."""
         return self.page.locator(f"#{self.kind}-{name}")
 
+    async def choose_tab(self) -> None:
+        """Turn to this tab."""
+        await self.page.get_by_role("tab", name=self.kind.capitalize()).click()
+
+    async def live_microphones(self) -> int:
+        """How many microphone tracks are open now."""
+        return int(await self.page.evaluate("__liveMicrophones()"))
+
+    async def most_microphones(self) -> int:
+        """How many were open at once, at most, since the page was loaded."""
+        return int(await self.page.evaluate("__mostLive"))
+
+    async def microphones_are(self, number: int, within_s: float = 10.0) -> None:
+        """Wait until so many are open."""
+        await self.page.wait_for_function(
+            "number => __liveMicrophones() === number", arg=number, timeout=within_s * 1000
+        )
+
     async def record(self) -> None:
         """Start a call: both clicks."""
         mic = self.part("mic")
