@@ -55,9 +55,10 @@
     return answer;
   };
 
-  // The component calls its Stop button "start stream" and a microphone a webcam, to screen readers and in a tooltip.
+  // Labels that are wrong: a Stop button "start stream", a microphone "webcam", a message its own source text.
   const rename = () => {
-    document.querySelectorAll('.va-mic [aria-label="start stream"]').forEach((it) => it.removeAttribute("aria-label"));
+    const wrong = '.va-mic [aria-label="start stream"], .va-chat [data-testid][aria-label]';
+    document.querySelectorAll(wrong).forEach((it) => it.removeAttribute("aria-label"));
     document.querySelectorAll('.va-mic [title="grant webcam access"]').forEach((it) => (it.title = "Allow the microphone"));
   };
   new MutationObserver(rename).observe(document.body, { childList: true, subtree: true });
