@@ -44,6 +44,17 @@ def trimmed(pcm: Pcm, threshold: int = 64) -> Pcm:
     return pcm[loud[0] : loud[-1] + 1] if len(loud) else pcm
 
 
+def onset(pcm: Pcm, below_db: float = 30.0) -> int:
+    """The first speech sample of a recording that may begin with its room's noise.
+
+    That of the first 5 ms which are less than ``below_db`` softer than the loud parts.
+    """
+    frame = RATE // 200
+    blocks = pcm[: len(pcm) // frame * frame].reshape(-1, frame).astype(np.float64)
+    level_db = 10 * np.log10((blocks**2).mean(axis=1) + 1e-9)
+    return int(np.argmax(level_db > np.percentile(level_db, 95) - below_db)) * frame
+
+
 def padded(pcm: Pcm, before_s: float = 0.5, after_s: float = 1.0) -> Pcm:
     """With silence around it."""
     return np.concatenate([silence(before_s, RATE), pcm, silence(after_s, RATE)])

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from voice_agents.audio import Pcm, first_audible, silence
+from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import Session
 from voice_agents.events import AgentAudio, AgentPaused, Event, Failed, Interrupted, TurnDone
 
@@ -26,6 +26,8 @@ class RealTimeCaller:
     last_sound: dict[int, float] = field(default_factory=dict)
     stops: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    hiss: float = 0.0
+    """Standard deviation of the noise of the caller's room."""
     _speech: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
     _said: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,9 +84,14 @@ class RealTimeCaller:
             self._said_nothing_yet = not len(frame)
             if len(frame) and not len(self._speech):
                 self._said.set()
-            self.session.push_audio(np.concatenate([frame, silence(FRAME_S, self.session.input_rate)])[:size])
+            self.session.push_audio(np.concatenate([frame, self._room(size - len(frame))]))
             due += FRAME_S
             await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _room(self, size: int) -> Pcm:
+        if not self.hiss:
+            return np.zeros(size, dtype=np.int16)
+        return np.random.normal(scale=self.hiss, size=size).astype(np.int16)
 
     _said_nothing_yet = True
     _first_sent = 0.0

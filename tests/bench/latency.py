@@ -26,13 +26,16 @@ SILENCE_S = 0.5
 FIXED_S = SILENCE_S + COMMIT_S + FIRST_TOKEN_S + (FIRST_CLAUSE_TOKENS - 1) * TOKEN_S + FIRST_AUDIO_S
 
 
-async def conversation(engine: SandwichEngine, turns: int, offset: int = 0) -> tuple[list[float], list[TurnLatency]]:
-    """Voice to voice as the caller measured it, and the engine's own account, for each turn but the first (cold)."""
+async def conversation(engine: SandwichEngine, turns: int, variety: int = 0) -> tuple[list[float], list[TurnLatency]]:
+    """Voice to voice as the caller measured it, and the engine's own account, for each turn but the first (cold).
+
+    ``variety``: where to begin in the phrases and voices.
+    """
     measured, accounts = [], []
     settings = TurnSettings(silence_s=SILENCE_S, adaptive=False)
     async with engine.session(turns=settings) as session, RealTimeCaller(session) as caller:
         for turn in range(1, turns + 2):
-            number = turn + offset
+            number = turn + variety
             speech = flite(PHRASES[number % len(PHRASES)], VOICES[number // len(PHRASES) % len(VOICES)])
             _, spoken = await caller.say(speech)
             heard = await caller.sound(turn)

@@ -60,6 +60,9 @@ class StoryParts:
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(LoudnessModel())
 
+    async def warm(self) -> None:
+        pass
+
     def plain_error(self, error: BaseException) -> ProviderError:
         return ProviderUnavailable(Role.CHAT, "the scripted model", str(error))
 
@@ -91,12 +94,21 @@ class Caller:
         length = seconds if seconds is not None else WORD_S * max(1, len(self.parts.words[utterance].split()))
         self._voice.append((utterance + FIRST_LABEL, round(length * STT_RATE)))
 
+    async def speak(self, utterance: int, seconds: float | None = None) -> None:
+        """As :meth:`say`; returns when it was said."""
+        self.say(utterance, seconds)
+        await asyncio.sleep(self._voice[-1][1] / STT_RATE)
+
+    async def news(self) -> None:
+        """Wait for the next event."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, kind: type[E], count: int = 1, within_s: float = 60.0) -> E:
         """Wait for the ``count``-th event of a kind since the story began."""
         async with asyncio.timeout(within_s):
             while len(found := self.all(kind)) < count:
-                self._changed.clear()
-                await self._changed.wait()
+                await self.news()
         return found[count - 1]
 
     def all(self, kind: type[E]) -> list[E]:

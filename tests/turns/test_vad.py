@@ -109,12 +109,16 @@ def test_the_cutting_of_the_microphones_samples_changes_nothing(seed: int) -> No
     assert activity.position == len(pcm)
 
 
-def test_digital_silence_never_asks_the_model_again_and_speech_after_it_is_noticed() -> None:
+@pytest.mark.parametrize("room_dbfs", [None, -60.0, -45.0])
+def test_a_quiet_room_stops_asking_the_model_and_speech_after_it_is_noticed(room_dbfs: float | None) -> None:
+    def room(seconds: float) -> Pcm:
+        return silence(seconds, RATE) if room_dbfs is None else noise(round(seconds * RATE), room_dbfs)
+
     model = Scripted()
     activity = VoiceActivity(model)
-    activity.feed(silence(60, RATE))
-    assert model.asked < 10
-    found = activity.feed(np.concatenate([tone(8000), silence(0.5, RATE)]))
+    activity.feed(room(60))
+    assert model.asked < 60
+    found = activity.feed(np.concatenate([tone(8000), room(0.5)]))
     assert [type(event) for event in found] == [VoiceStarted, VoiceStopped]
 
 
@@ -155,10 +159,10 @@ def test_sounds_that_are_no_voice_are_not_speech(sound: str) -> None:
 def test_soft_speech_never_lets_the_end_lag_far_behind_while_the_model_is_sure() -> None:
     detector = SpeechDetector()
     for _ in range(40):
-        detector.feed(0.0, noise(CHUNK, -30))
-    detector.feed(1.0, tone(CHUNK) * 10)
+        detector.feed(noise(CHUNK, -30), lambda: 0.0)
+    detector.feed(tone(CHUNK) * 10, lambda: 1.0)
     for _ in range(30):
-        detector.feed(0.9, noise(CHUNK, -30))
+        detector.feed(noise(CHUNK, -30), lambda: 0.9)
     assert detector.last_speech is not None
     assert 71 * CHUNK - detector.last_speech <= 5 * CHUNK
 

@@ -90,12 +90,19 @@ class Answer:
             while (output := await self._next(outputs)) is not None:
                 self._take(output)
             await reading
+        except Exception:
+            self._end_speech()
+            raise
+        else:
+            self._end_speech()
         finally:
             reading.cancel()
             await asyncio.wait([reading])
-            self._say(self._splitter.flush())
-            if self._speech is not None:
-                self._speech.finish()
+
+    def _end_speech(self) -> None:
+        self._say(self._splitter.flush())
+        if self._speech is not None:
+            self._speech.finish()
 
     async def _next(self, outputs: asyncio.Queue[AgentOutput | None]) -> AgentOutput | None:
         """The next output; a model that hesitates lets go of what can be spoken meanwhile."""

@@ -17,6 +17,8 @@ SLICE_S = 0.02
 MICROPHONE_GAP_S = 0.3
 """A microphone that sends nothing for so long has gone silent: the open turn must still come to its end."""
 
+LONGEST_PIECE_S = 0.06
+
 SliceListener = Callable[[Pcm, Pcm, list[VoiceEvent]], None]
 """Gets each slice at the input rate, the same at 16 kHz, and the voice events found in it."""
 
@@ -37,6 +39,7 @@ class Ear:
         self._last_arrival = clock()
         self._slice = round(SLICE_S * input_rate)
         self._queued = 0
+        self._newest = 0
 
     def push(self, pcm: Pcm) -> None:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
@@ -44,6 +47,7 @@ class Ear:
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
         self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._queued += len(pcm)
+        self._newest = len(pcm)
         self._last_arrival = self._clock()
         self._arrived.set()
 
@@ -53,9 +57,17 @@ class Ear:
         self._arrived.set()
 
     def time_of(self, position: int) -> float:
-        """The clock reading at which the 16 kHz sample ``position`` arrived."""
+        """The clock reading at which the 16 kHz sample ``position`` arrived, or will if the microphone keeps time."""
         behind_s = (self.voice.position - position) / RATE + self._queued / self._input_rate
-        return self._last_arrival - max(0.0, behind_s)
+        return self._last_arrival - behind_s
+
+    @property
+    def next_is_due_s(self) -> float:
+        """How much of the sound is still on its way when a sample is due: a microphone sends pieces, each at its end.
+
+        As long as the last piece was, but 60 ms at most; nothing while pieces wait to be handled.
+        """
+        return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
     async def run(self, needs_silence: Callable[[], bool]) -> None:
         """Handle audio for ever. While ``needs_silence()``, a microphone that stops sending is taken as silent."""

@@ -46,6 +46,7 @@ class Hearing:
         self._user = UserTurn()
         self._spoke = False
         self._partial = ""
+        self._alarm: asyncio.TimerHandle | None = None
 
     def listen_with(self, stt: SpeechToText) -> None:
         """The recogniser to use; once, before :meth:`run`."""
@@ -55,6 +56,11 @@ class Hearing:
     async def run(self) -> None:
         """Handle the microphone's audio, for ever."""
         await self._ear.run(lambda: self._endpointer.deadline is not None)
+
+    def stop(self) -> None:
+        """No turn ends by silence any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     def push(self, pcm: Pcm) -> None:
         """The microphone's next samples. Raises InvalidInput for what is no audio."""
@@ -129,9 +135,25 @@ class Hearing:
             self._endpointer.speech_heard(voice.last_speech)
         held = self._turns.mode is TurnMode.PUSH_TO_TALK
         self._gate.feed(pcm, wanted=held or voice.speaking or self._endpointer.deadline is not None)
-        end = self._endpointer.advance(voice.position)
+        self._end_turn_by(voice.position)
+        self._set_alarm()
+
+    def _end_turn_by(self, position: int) -> None:
+        end = self._endpointer.advance(position)
         if end is not None:
             self._on_silence(end)
+
+    def _set_alarm(self) -> None:
+        """The turn ends at its moment, not with the piece of sound that holds the moment (10 ms later on average)."""
+        self.stop()
+        deadline = self._endpointer.deadline
+        if deadline is not None and not self._ear.voice.speaking:
+            due = self._ear.time_of(deadline)
+            self._alarm = asyncio.get_running_loop().call_at(due, self._on_alarm, deadline)
+
+    def _on_alarm(self, deadline: int) -> None:
+        if (deadline - self._ear.voice.position) / STT_RATE <= self._ear.next_is_due_s:
+            self._end_turn_by(deadline)
 
     def _on_voice(self, event: VoiceEvent) -> None:
         if isinstance(event, VoiceStarted):

@@ -36,5 +36,8 @@ class SandwichParts(Protocol):
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""
 
+    async def warm(self) -> None:
+        """Open the chat model's connection ahead of use; never raises."""
+
     def plain_error(self, error: BaseException) -> ProviderError:
         """What went wrong in the chat model, as one plain sentence."""

@@ -81,6 +81,11 @@ class SandwichEngine:
         """A voice detector for one session."""
         return VoiceActivity()
 
+    async def warm(self) -> None:
+        """Open the chat model's connection ahead of use; never raises."""
+        if self._chat is not None:
+            await self._chat.warm()
+
     def plain_error(self, error: BaseException) -> ProviderError:
         """What went wrong in the chat model, as one plain sentence."""
         return provider_error(error, self._chat_endpoint, Role.CHAT)

@@ -6,46 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from voice_agents.audio import Pcm
-from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted, VoiceAgent
-from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.announcement import Announcement
-from voice_agents.engines.answer import Answer, Work
+from voice_agents.engines.answering import Answering
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
 from voice_agents.engines.hearing import Hearing
-from voice_agents.engines.mouth import Mouth
-from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.parts import SandwichParts
-from voice_agents.engines.standing import Standing
+from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.user_turn import UserTurn
-from voice_agents.errors import ProviderError, Role, VoiceAgentError
-from voice_agents.events import (
-    AgentAudio,
-    AgentPaused,
-    AgentResumed,
-    AgentText,
-    Event,
-    Failed,
-    Interrupted,
-    Notice,
-    SpeechEnded,
-    SpeechStarted,
-    Status,
-    StatusChanged,
-    ToolCalled,
-    ToolReturned,
-    TurnDone,
-    UserTranscript,
-)
-from voice_agents.providers.interfaces import STT_RATE, ConnectionState
+from voice_agents.errors import Role
+from voice_agents.events import Event, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
-from voice_agents.tools import Timers, standard_toolbox
 from voice_agents.turns.floor import Floor, FloorAction, FloorState
-from voice_agents.turns.playout import Frame
 
 CLOSE_TIMEOUT_S = 0.8
 """A session is gone within one second, whatever a provider does."""
@@ -54,8 +30,8 @@ CLOSE_TIMEOUT_S = 0.8
 class SandwichSession:
     """One conversation over :class:`SandwichParts`; see :class:`voice_agents.engines.base.Session`.
 
-    Everything happens in the event loop of its ``async with``: audio slices, the recogniser's words, the mouth and
-    timers report here, the floor decides, and :meth:`_act` carries it out.
+    Everything happens in the event loop of its ``async with``. The user's side (:class:`Hearing`) and the agent's
+    (:class:`Answering`) report here, the floor decides, and :meth:`_act` carries it out.
     """
 
     input_rate = STT_RATE
@@ -63,41 +39,27 @@ class SandwichSession:
 
     def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
-        self._parts = parts
-        self._speaking = True
         self._clock = asyncio.get_running_loop().time
-        self._outbox = Outbox(lambda: self.epoch)
         self._tasks = Tasks()
         self._floor = Floor()
         self._floor_alarm: asyncio.TimerHandle | None = None
-        self._standing = Standing(Role.STT, Role.TTS)
-        self._status: Status | None = None
+        self._tell = Reporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
-        self._mouth = Mouth(self, self._clock, turns.playout_lead_s)
-        self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._on_connection, Role.STT))
+        self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))
         self._hearing.listen_with(self._stt)
-        self._tts = parts.text_to_speech(partial(self._on_connection, Role.TTS))
-        self._history = History(parts.store)
-        self._timers = Timers(self._on_timer)
-        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
-        self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
-        self._turn = 0
+        self._answering = Answering(
+            parts, conversation, self._tell, self, self._tasks, self._clock, turns.playout_lead_s
+        )
         self._merging = False
-        self._answer: Answer | None = None
-        self._answered = UserTurn()
-        self._answering: asyncio.Task[None] | None = None
-        self._settling: asyncio.Task[None] | None = None
-        self._announcements: list[str] = []
+        """What the user says now goes on with the turn whose answer was withdrawn."""
 
     # The session's life
 
     async def __aenter__(self) -> Self:
-        await self._history.messages(self.conversation)
+        await self._answering.open()
         await self._stt.__aenter__()
-        await self._tts.__aenter__()
         self._tasks.start(self._hearing.run())
-        self._tasks.start(self._mouth.run())
-        self._tell_status()
+        self._act([])
         return self
 
     async def __aexit__(
@@ -105,20 +67,19 @@ class SandwichSession:
     ) -> None:
         if self._floor_alarm is not None:
             self._floor_alarm.cancel()
-        self._timers.close()
-        self._cut_answer(merge=False)
-        await self._tasks.close(self._settling, CLOSE_TIMEOUT_S)
+        self._hearing.stop()
+        await self._tasks.close(self._answering.stop(), CLOSE_TIMEOUT_S)
         await self._stt.__aexit__(None, None, None)
-        await self._tts.__aexit__(None, None, None)
-        self._outbox.close()
+        await self._answering.close()
+        self._tell.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._outbox.__aiter__()
+        return self._tell.__aiter__()
 
     @property
     def epoch(self) -> int:
         """See :class:`~voice_agents.engines.base.Session`."""
-        return self._mouth.epoch
+        return self._answering.epoch
 
     # What a caller may do
 
@@ -131,7 +92,7 @@ class SandwichSession:
         user = UserTurn.of_text(checked_text(text))
         self._hearing.forget()
         self._act(self._floor.typed(self._clock()))
-        self._begin_answer(user, self._turn + 1)
+        self._begin(user, self._tell.turn + 1)
 
     def end_turn(self) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
@@ -147,17 +108,17 @@ class SandwichSession:
 
     def set_voice(self, voice: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        self._tts.set_voice(voice)
+        self._answering.set_voice(voice)
 
     def set_speaking(self, speaking: bool) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
-        self._speaking = speaking
+        self._answering.set_speaking(speaking)
 
     # What the user does
 
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.hearing.HearingListener`."""
-        self._emit(SpeechStarted, turn=self._user_number)
+        self._tell.emit(SpeechStarted, turn=self._user_number)
         self._act(self._floor.user_started(self._clock()))
 
     def on_voice_stopped(self, at: float) -> None:
@@ -166,9 +127,9 @@ class SandwichSession:
 
     def on_words(self, partial: str) -> None:
         """See :class:`~voice_agents.engines.hearing.HearingListener`."""
-        earlier = self._answered.known() if self._answer is not None and self._may_merge else ""
+        earlier = self._answering.user.known() if self._answering.unheard else ""
         text = f"{earlier} {self._hearing.words}".strip()
-        self._emit(UserTranscript, turn=self._user_number, text=text, final=False)
+        self._tell.emit(UserTranscript, turn=self._user_number, text=text, final=False)
         self._act(self._floor.words(partial, self._clock()))
 
     def on_turn_end(self) -> None:
@@ -178,12 +139,12 @@ class SandwichSession:
     @property
     def _may_merge(self) -> bool:
         """The user goes on before anything of the answer was heard."""
-        return self._merging or (self._answer is not None and not self._mouth.audible)
+        return self._merging or self._answering.unheard
 
     @property
     def _user_number(self) -> int:
         """The number of the turn the user's present words belong to."""
-        return self._turn if self._may_merge else self._turn + 1
+        return self._tell.turn if self._may_merge else self._tell.turn + 1
 
     # What the floor decides
 
@@ -191,21 +152,20 @@ class SandwichSession:
         for action in actions:
             match action:
                 case FloorAction.PAUSE:
-                    self._emit(AgentPaused, position=self._mouth.pause())
+                    self._answering.pause()
                 case FloorAction.RESUME:
                     self._resume()
                 case FloorAction.CANCEL:
-                    self._cut_answer(merge=False)
+                    self._answering.cut()
                 case FloorAction.MERGE:
-                    self._cut_answer(merge=True)
+                    self._merge()
                 case FloorAction.PROBE:
                     self._tasks.start(self._probe())
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
-        self._tell_status()
+        self._tell.show(self._floor.state)
         self._set_floor_alarm()
-        if self._announcements and self._floor.state is FloorState.LISTENING:
-            self._announce(self._announcements.pop(0))
+        self.on_announcement()
 
     def _set_floor_alarm(self) -> None:
         if self._floor_alarm is not None:
@@ -218,11 +178,15 @@ class SandwichSession:
         self._act(self._floor.advance(self._clock()))
 
     def _resume(self) -> None:
-        shown_again = self._answered.known() if self._may_merge and self._hearing.words else ""
+        shown_again = self._answering.user.known() if self._may_merge and self._hearing.words else ""
         self._hearing.forget()
-        self._emit(AgentResumed, position=self._mouth.resume())
+        self._answering.resume()
         if shown_again:
-            self._emit(UserTranscript, text=shown_again, final=True)
+            self._tell.emit(UserTranscript, text=shown_again, final=True)
+
+    def _merge(self) -> None:
+        self._merging = True
+        self._hearing.take_back(self._answering.withdraw())
 
     async def _probe(self) -> None:
         text, piece = await self._hearing.probe()
@@ -233,136 +197,30 @@ class SandwichSession:
 
     def _take_turn(self) -> None:
         number, user = self._user_number, self._hearing.take()
-        self._emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
-        self._begin_answer(user, number)
+        self._tell.emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
+        self._begin(user, number)
 
-    # The answer
+    def _begin(self, user: UserTurn, number: int) -> None:
+        self._merging = False
+        self._answering.begin(user, number)
 
-    def _begin_answer(self, user: UserTurn, number: int) -> None:
-        answer = self._new_answer(user, number)
-        self._answering = self._tasks.start(self._run_answer(answer, user, self._settling))
+    # What the agent's side reports
 
-    def _announce(self, text: str) -> None:
-        self._act(self._floor.agent_turn(self._clock()))
-        answer = self._new_answer(UserTurn(), self._turn + 1)
-        work = Announcement(self._history, self.conversation, text)
-        self._answering = self._tasks.start(self._run_work(answer, work, self._settling))
-
-    def _new_answer(self, user: UserTurn, number: int) -> Answer:
-        self._turn, self._merging, self._answered = number, False, user
-        user.marks.mark("turn_taken", self._clock())
-        self._mouth.begin()
-        voice = self._tts if self._speaking else None
-        self._answer = Answer(user.marks, self._mouth, voice, self._on_output, self._clock)
-        return self._answer
-
-    async def _run_answer(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
-        try:
-            text = await user.words()
-        except ProviderError as error:
-            return self._fail(error)
-        user.marks.mark("transcript_final", self._clock())
-        self._emit(UserTranscript, text=text, final=True)
-        if text:
-            return await self._run_work(answer, self._agent.turn(self.conversation, text), before)
-        self._mouth.cancel()
-        self._answer = None
-        return self._act(self._floor.nothing_said(self._clock()))
-
-    async def _run_work(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        try:
-            await answer.run(work)
-        except VoiceAgentError as error:
-            self._fail(error)
-        except Exception as error:
-            self._fail(self._parts.plain_error(error))
-
-    def _fail(self, error: VoiceAgentError) -> None:
-        self._emit(Failed, error=error)
-        self._mouth.finish()
-
-    def _on_output(self, output: AgentOutput) -> None:
-        match output:
-            case Token(text=text):
-                self._emit(AgentText, text=text)
-            case ToolStarted(name=name, args=args, call_id=call_id):
-                self._emit(ToolCalled, name=name, args=args, call_id=call_id)
-            case ToolFinished(call_id=call_id, result=result, error=error):
-                self._emit(ToolReturned, call_id=call_id, result=result, error=error)
-
-    def _cut_answer(self, merge: bool) -> None:
-        answer, task = self._answer, self._answering
-        if answer is None or task is None:
-            return
-        self._mouth.cancel()
-        task.cancel()
-        if merge:
-            self._merging = True
-            self._hearing.take_back(self._answered)
-        else:
-            self._emit(Interrupted, heard_text=_joined(answer.heard()))
-        self._wind_up(answer, task, discard=merge)
-
-    def _wind_up(self, answer: Answer, task: asyncio.Task[None], discard: bool) -> None:
-        """Whatever stopped the answer: memory gets what was heard of it, before the next answer begins."""
-        self._answer = None
-        before = [other for other in (self._settling, task) if other is not None]
-        self._settling = self._tasks.start(self._settle(answer, answer.heard(), self._turn, before, discard))
-
-    async def _settle(
-        self, answer: Answer, heard: dict[str, str], number: int, before: list[asyncio.Task[None]], discard: bool
-    ) -> None:
-        await asyncio.wait(before)
-        if answer.work is not None:
-            try:
-                await (answer.work.discard() if discard else answer.work.settle(heard))
-            except VoiceAgentError as error:
-                self._emit(Failed, turn=number, error=error)
-        if not discard:
-            self._emit(TurnDone, turn=number, heard_text=_joined(heard), latency=answer.marks.result())
-
-    # What the mouth, timers and connections report
-
-    def on_frame(self, frame: Frame) -> None:
-        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        self._emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.epoch)
-
-    def on_audible(self) -> None:
-        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        self._answered.marks.mark("first_played", self._clock())
+    def on_answer_heard(self) -> None:
+        """See :class:`~voice_agents.engines.answering.AnsweringListener`."""
         self._act(self._floor.agent_started(self._clock()))
 
-    def on_played(self) -> None:
-        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        if self._answer is not None and self._answering is not None:
-            self._wind_up(self._answer, self._answering, discard=False)
+    def on_answer_over(self) -> None:
+        """See :class:`~voice_agents.engines.answering.AnsweringListener`."""
         self._act(self._floor.agent_finished(self._clock()))
 
-    def _on_timer(self, text: str) -> None:
-        self._announcements.append(text)
-        self._act([])
+    def on_nothing_said(self) -> None:
+        """See :class:`~voice_agents.engines.answering.AnsweringListener`."""
+        self._act(self._floor.nothing_said(self._clock()))
 
-    def _on_connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
-        if self._standing.change(role, state, error):
-            if state is ConnectionState.FAILED and error is not None:
-                self._emit(Failed, error=error)
-            elif error is not None:
-                self._emit(Notice, level="warning", text=str(error))
-            else:
-                self._emit(Notice, level="info", text=f"The connection for {role.value} is back.")
-        self._tell_status()
-
-    def _tell_status(self) -> None:
-        status = self._standing.status(self._floor.state)
-        if status is not self._status:
-            self._status = status
-            self._emit(StatusChanged, status=status)
-
-    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
-        self._outbox.put(kind(turn=self._turn if turn is None else turn, at=self._clock(), **values))
-
-
-def _joined(heard: dict[str, str]) -> str:
-    return " ".join(text.strip() for text in heard.values() if text)
+    def on_announcement(self) -> None:
+        """See :class:`~voice_agents.engines.answering.AnsweringListener`; also tried whenever the floor has moved."""
+        if self._answering.announcements and self._floor.state is FloorState.LISTENING:
+            self._floor.agent_turn(self._clock())
+            self._answering.announce()
+            self._tell.show(self._floor.state)

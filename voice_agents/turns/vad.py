@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -24,9 +25,10 @@ CHUNK = 512
 _CONTEXT = 64
 _SILERO_RATE = np.array(RATE, dtype=np.int64)
 
-_EVIDENCE = 0.5
+_EVIDENCE = 0.35
 """Speech begins when the probabilities of the last three chunks add up to this: at once for a clear vowel, after two
-or three chunks for a soft "s". Clicks, thumps and coughs of white noise stay below 0.3."""
+or three chunks for a soft "s". Clicks, thumps and coughs of white noise stay below 0.3. Measured with four flite
+voices: 0.5 would take 25 ms longer for the slowest beginnings (95th percentile), and let in one noise of 48 less."""
 _ON, _OFF = 0.5, 0.35
 _NOISE_BELOW = 0.1
 """A chunk less likely than this is noise to learn from."""
@@ -45,10 +47,9 @@ _ABOVE_FLOOR_DB = 6.0
 _QUIETEST_DB = -70.0
 _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
-_SILENT = 16
-"""Samples smaller than this (-66 dBFS) are silence without asking the model ..."""
-_QUIET_CHUNKS = 8
-"""... after so many chunks of it, with its state reset, so that nothing old colours the next word."""
+_QUIET_CHUNKS = 16
+"""Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
+is not asked any more until there is one; its state is reset, so that nothing old colours the next word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,27 +141,31 @@ class SpeechDetector:
         self._recent: deque[float] = deque(maxlen=3)
         self._loud: deque[bool] = deque(maxlen=_LOOK_BACK // _FRAME)
         """For each of the last frames: is it louder than the noise?"""
+        self._quiet = 0
+        """Chunks in a row, up to now, without a frame louder than the noise."""
 
-    def skip(self, samples: int) -> None:
-        """``samples`` of silence passed that were not worth a look. Not while ``speaking``."""
-        self._position += samples
-        self._recent.clear()
-        self._loud.clear()
-
-    def feed(self, probability: float, chunk: Pcm) -> list[VoiceEvent]:
-        """The next 512 samples and what the model says of them -> what changed."""
-        power = np.square(chunk.reshape(-1, _FRAME), dtype=np.float32).mean(axis=1)
+    def feed(self, chunk: Pcm, probability: Callable[[], float]) -> list[VoiceEvent]:
+        """The next 512 samples -> what changed. ``probability`` asks the model about them, if that is worth it."""
+        frames = chunk.reshape(-1, _FRAME).astype(np.float32)
+        power = np.einsum("ij,ij->i", frames, frames) / _FRAME
         loud = power > _power(self._floor_db + _ABOVE_FLOOR_DB)
+        self._quiet = 0 if self.speaking or loud.any() else self._quiet + 1
+        judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
         self._position += len(chunk)
-        self._recent.append(probability)
+        self._recent.append(judged)
         self._loud.extend(loud.tolist())
         if self.speaking:
-            return self._stop(probability, loud)
-        if sum(self._recent) >= _EVIDENCE and loud.any():
+            return self._stop(judged, loud)
+        if not self._quiet and sum(self._recent) >= _EVIDENCE:
             return self._start()
-        if probability < _NOISE_BELOW:
-            self._learn_noise(float(np.median(power)))
+        if judged < _NOISE_BELOW:
+            self._learn_noise(float(np.partition(power, len(power) // 2)[len(power) // 2]))
         return []
+
+    @property
+    def dozing(self) -> bool:
+        """It has been quiet for so long that the model is not asked."""
+        return self._quiet > _QUIET_CHUNKS
 
     def _start(self) -> list[VoiceEvent]:
         frames = np.flatnonzero(np.array(self._loud)[::-1])
@@ -196,7 +201,7 @@ class SpeechDetector:
 
 
 class VoiceActivity:
-    """The whole detector for one microphone: any-length PCM in, starts and stops out. Costs nothing in silence."""
+    """The whole detector for one microphone: any-length PCM in, starts and stops out. Costs little in a quiet room."""
 
     def __init__(self, model: SpeechModel | None = None) -> None:
         """``model`` defaults to a new :class:`SileroVad`."""
@@ -204,8 +209,6 @@ class VoiceActivity:
         self._detector = SpeechDetector()
         self._rest = EMPTY
         self._position = 0
-        self._quiet = 0
-        """Quiet chunks in a row."""
 
     @property
     def position(self) -> int:
@@ -231,11 +234,8 @@ class VoiceActivity:
         return [event for start in range(0, whole, CHUNK) for event in self._judge(waiting[start : start + CHUNK])]
 
     def _judge(self, chunk: Pcm) -> list[VoiceEvent]:
-        quiet = chunk.min() > -_SILENT and chunk.max() < _SILENT
-        self._quiet = self._quiet + 1 if quiet and not self.speaking else 0
-        if self._quiet > _QUIET_CHUNKS:
-            self._detector.skip(CHUNK)
-            return []
-        if self._quiet == _QUIET_CHUNKS:
+        dozed = self._detector.dozing
+        events = self._detector.feed(chunk, lambda: self._model.probability(chunk))
+        if self._detector.dozing and not dozed:
             self._model.reset()
-        return self._detector.feed(self._model.probability(chunk), chunk)
+        return events

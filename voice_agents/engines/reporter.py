@@ -1,0 +1,55 @@
+"""All that a session tells: its events in order, its status word, and how its providers' connections stand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from voice_agents.engines.outbox import Outbox
+from voice_agents.engines.standing import Standing
+from voice_agents.errors import ProviderError, Role
+from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
+from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.turns.floor import FloorState
+
+
+class Reporter:
+    """One per session. ``epoch`` says which audio is still wanted when an event is taken out."""
+
+    def __init__(self, clock: Callable[[], float], epoch: Callable[[], int], *roles: Role) -> None:
+        """``roles``: the providers whose connections the status word takes into account."""
+        self.turn = 0
+        """What events belong to unless they say otherwise."""
+        self._clock = clock
+        self._outbox = Outbox(epoch)
+        self._standing = Standing(*roles)
+        self._status: Status | None = None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._outbox.__aiter__()
+
+    def emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+        """Tell one event; ``values`` are its own fields."""
+        self._outbox.put(kind(turn=self.turn if turn is None else turn, at=self._clock(), **values))
+
+    def show(self, floor: FloorState) -> None:
+        """Tell the status if it is another one than before."""
+        status = self._standing.status(floor)
+        if status is not self._status:
+            self._status = status
+            self.emit(StatusChanged, status=status)
+
+    def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
+        """A provider's connection has changed: each trouble is told once, and once that it is over."""
+        if not self._standing.change(role, state, error):
+            return
+        if state is ConnectionState.FAILED and error is not None:
+            self.emit(Failed, error=error)
+        elif error is not None:
+            self.emit(Notice, level="warning", text=str(error))
+        else:
+            self.emit(Notice, level="info", text=f"The connection for {role.value} is back.")
+
+    def close(self) -> None:
+        """No event any more after those already told."""
+        self._outbox.close()
