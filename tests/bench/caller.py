@@ -26,6 +26,7 @@ class RealTimeCaller:
     last_sound: dict[int, float] = field(default_factory=dict)
     stops: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    done: list[TurnDone] = field(default_factory=list)
     hiss: float = 0.0
     """Standard deviation of the noise of the caller's room."""
     _speech: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
@@ -54,9 +55,9 @@ class RealTimeCaller:
     async def turn_done(self, count: int, within_s: float = 60.0) -> TurnDone:
         """Wait for the ``count``-th TurnDone."""
         async with asyncio.timeout(within_s):
-            while len(done := [event for event in self.events if isinstance(event, TurnDone)]) < count:
+            while len(self.done) < count:
                 await self.news()
-        return done[count - 1]
+        return self.done[count - 1]
 
     async def sound(self, turn: int, within_s: float = 30.0) -> float:
         """Wait for the first audible sample of a turn; when it came."""
@@ -109,4 +110,6 @@ class RealTimeCaller:
                 self.stops.append(now)
             elif isinstance(event, Failed):
                 self.failures.append(str(event.error))
+            elif isinstance(event, TurnDone):
+                self.done.append(event)
             self._news.set()

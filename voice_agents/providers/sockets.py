@@ -60,7 +60,7 @@ async def open_socket(endpoint: Endpoint, path: str, role: Role, timeout_s: floa
     parts = urlsplit(endpoint.base_url)
     secure = parts.scheme == "https"
     loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    context = await asyncio.to_thread(_tls) if secure else None
+    context = await asyncio.to_thread(tls) if secure else None
     connecting = connect(
         f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}{path}",
         additional_headers={"xi-api-key": endpoint.api_key},
@@ -97,6 +97,6 @@ def _plain(kind: type[ProviderError], role: Role, name: str, what: str) -> Provi
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """One for all: loading the certificates takes tens of milliseconds."""
     return ssl.create_default_context()

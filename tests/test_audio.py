@@ -1,0 +1,57 @@
+"""PCM helpers: nothing is lost or added on the way through bytes, files and resamplers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voice_agents.audio import EMPTY, Pcm, Resampler, first_audible, from_bytes, read_wav, rms_dbfs, to_bytes, write_wav
+
+
+def tone(rate: int, seconds: float = 1.0, hertz: float = 440.0) -> Pcm:
+    time = np.arange(round(rate * seconds)) / rate
+    return (10_000 * np.sin(2 * np.pi * hertz * time)).astype(np.int16)
+
+
+def pitch(pcm: Pcm, rate: int) -> float:
+    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
+    return float(np.argmax(spectrum)) * rate / len(pcm)
+
+
+def test_bytes_there_and_back() -> None:
+    pcm = tone(16_000)
+    assert np.array_equal(from_bytes(to_bytes(pcm)), pcm)
+    assert len(from_bytes(b"\x01\x02\x03")) == 1
+
+
+def test_a_wav_file_there_and_back(tmp_path: Path) -> None:
+    pcm = tone(22_050)
+    write_wav(tmp_path / "tone.wav", pcm, 22_050)
+    again, rate = read_wav(tmp_path / "tone.wav")
+    assert rate == 22_050
+    assert np.array_equal(again, pcm)
+
+
+@pytest.mark.parametrize(("source", "target"), [(48_000, 16_000), (48_000, 24_000), (24_000, 48_000), (22_050, 24_000)])
+def test_a_stream_keeps_length_pitch_and_level_and_has_no_clicks(source: int, target: int) -> None:
+    whole, cut = Resampler(source, target), Resampler(source, target)
+    pcm, parts, at = tone(source), [], 0
+    for size in [1, 17, 960, 5, 480] * 200:
+        parts.append(cut.feed(pcm[at : at + size]))
+        at += size
+    parts.append(cut.flush())
+    joined = np.concatenate(parts)
+    expected = np.concatenate([whole.feed(pcm), whole.flush()])
+    assert np.abs(joined.astype(int) - expected.astype(int)).max() <= 3  # the converter dithers
+    assert abs(len(joined) - target) <= 2
+    assert pitch(joined, target) == pytest.approx(440, abs=2)
+    assert rms_dbfs(joined) == pytest.approx(rms_dbfs(pcm), abs=0.2)
+
+
+def test_levels_and_first_sounds() -> None:
+    assert rms_dbfs(EMPTY) == float("-inf")
+    assert rms_dbfs(np.full(100, 32767, np.int16)) == pytest.approx(0, abs=0.01)
+    assert first_audible(np.array([0, 5, -64, 3], np.int16)) == 2
+    assert first_audible(np.zeros(9, np.int16)) is None

@@ -1,0 +1,87 @@
+"""The house stays as it was designed: every room imports from floors below only, and vendors' packages stay at home."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "voice_agents"
+FLOORS = (
+    {"errors", "events", "audio", "settings", "tools", "prompts", "turns"},
+    {"providers"},
+    {"conversation"},
+    {"engines"},
+    {"transports"},
+    {"ui"},
+)
+GROUND = FLOORS[0]
+OFFLINE_MAY_USE = {"audio", "turns", "tools", "errors", "offline"}
+AT_HOME = {
+    "fastrtc": {"transports"},
+    "aiortc": {"transports"},
+    "av": {"transports"},
+    "gradio": {"ui"},
+    "langgraph": {"conversation"},
+    "elevenlabs": {"providers"},
+    "openai": {"providers"},
+    "pocketsphinx": {"offline"},
+    "espeakng_loader": {"offline"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The room a module belongs to: its folder or its own name directly below the package."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, also inside functions and for type checking."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def rooms_used(path: Path) -> set[str]:
+    """The rooms of this package a file imports from."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("voice_agents.")}
+
+
+def allowed_for(room: str) -> set[str]:
+    if room == "offline":
+        return OFFLINE_MAY_USE
+    floor = next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+    return {room, *(GROUND if not floor else set().union(*FLOORS[:floor]))}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_from_floors_below_only(path: Path) -> None:
+    room = room_of(path)
+    if room != "__init__":
+        assert rooms_used(path) - allowed_for(room) == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_vendor_packages_stay_in_their_rooms(path: Path) -> None:
+    used = {name.split(".")[0] for name in imports(path)}
+    strays = {package for package in used & AT_HOME.keys() if room_of(path) not in AT_HOME[package]}
+    assert strays == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    if path.stat().st_size:
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_the_top_level_holds_nothing_else() -> None:
+    known = {"app.py", "voice_agents", "tests", "requirements.txt", "README.md", "pyproject.toml"}
+    assert {path.name for path in ROOT.iterdir() if not path.name.startswith((".", "__"))} == known

@@ -1,0 +1,118 @@
+"""What the environment may say: complete, half, wrong; and that no secret leaves the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voice_agents.errors import ConfigurationError, Role
+from voice_agents.settings import RACHEL_VOICE_ID, Provider, Settings
+
+AZURE = {
+    "AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com/",
+    "AZURE_OPENAI_API_KEY": "azure-secret",
+    "AZURE_OPENAI_DEPLOYMENT": "my-chat",
+    "AZURE_OPENAI_REALTIME_DEPLOYMENT": "my-realtime",
+    "AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT": "my-ears",
+}
+OPENAI = {"OPENAI_API_KEY": "openai-secret", "OPENAI_MODEL": "gpt-x", "OPENAI_REALTIME_MODEL": "gpt-realtime-x"}
+ELEVENLABS = {"ELEVENLABS_API_KEY": "eleven-secret"}
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_env(env, dotenv=None)
+
+
+def test_without_keys_every_role_is_filled_by_the_offline_server() -> None:
+    settings = read()
+    assert set(settings.missing_roles) == set(Role)
+    filled = settings.with_offline("http://127.0.0.1:5000/")
+    assert set(filled.offline_roles) == set(Role)
+    assert filled.endpoint(Role.CHAT).base_url == "http://127.0.0.1:5000/openai/v1"
+    assert filled.endpoint(Role.STT).base_url == "http://127.0.0.1:5000"
+
+
+def test_vendors_fill_their_roles_and_the_rest_stays_offline() -> None:
+    settings = read(**ELEVENLABS).with_offline("http://127.0.0.1:5000")
+    assert settings.offline_roles == (Role.CHAT, Role.REALTIME)
+    assert settings.endpoint(Role.TTS).voice == RACHEL_VOICE_ID
+    assert settings.endpoint(Role.STT).base_url == "https://api.elevenlabs.io"
+
+
+def test_azure_comes_before_openai() -> None:
+    settings = read(**AZURE, **OPENAI)
+    chat, realtime = settings.endpoint(Role.CHAT), settings.endpoint(Role.REALTIME)
+    assert (chat.provider, chat.model) == (Provider.AZURE, "my-chat")
+    assert chat.base_url == "https://res.openai.azure.com/openai/v1"
+    assert (realtime.model, realtime.transcribe_model) == ("my-realtime", "my-ears")
+
+
+def test_what_azure_leaves_open_openai_fills() -> None:
+    settings = read(**{**AZURE, "AZURE_OPENAI_REALTIME_DEPLOYMENT": ""}, **OPENAI)
+    assert settings.endpoint(Role.CHAT).provider is Provider.AZURE
+    assert settings.endpoint(Role.REALTIME).provider is Provider.OPENAI
+
+
+@pytest.mark.parametrize("variable", ["AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"])
+def test_half_of_azure_names_the_missing_half(variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable):
+        read(**{**AZURE, variable: ""})
+
+
+@pytest.mark.parametrize(
+    ("env", "variable"),
+    [
+        ({**AZURE, "AZURE_OPENAI_DEPLOYMENT": "", "AZURE_OPENAI_REALTIME_DEPLOYMENT": ""}, "AZURE_OPENAI_DEPLOYMENT"),
+        ({"OPENAI_MODEL": "gpt-x"}, "OPENAI_API_KEY"),
+        ({"OPENAI_API_KEY": "k"}, "OPENAI_MODEL"),
+        ({"ELEVENLABS_BASE_URL": "https://example.com"}, "ELEVENLABS_API_KEY"),
+    ],
+)
+def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable):
+        read(**env)
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({"OPENAI_BASE_URL": "http://example.com/v1", **OPENAI}, "use https"),
+        ({"OPENAI_BASE_URL": "example.com", **OPENAI}, "full address"),
+        ({"OPENAI_BASE_URL": "https://user:hunter2@example.com", **OPENAI}, "must not contain"),
+        ({"MAX_SESSIONS": "many"}, "MAX_SESSIONS must be a number"),
+        ({"MAX_SESSIONS": "0"}, "at least 1"),
+        ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
+    ],
+)
+def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        read(**env)
+    assert "secret" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])
+def test_plain_http_is_for_this_machine(host: str) -> None:
+    settings = read(OPENAI_BASE_URL=f"http://{host}/v1", **OPENAI)
+    assert settings.endpoint(Role.CHAT).base_url == f"http://{host}/v1"
+
+
+def test_no_secret_is_shown() -> None:
+    settings = read(**AZURE, **ELEVENLABS, HF_TOKEN="hf-secret", APP_PASSWORD="page-secret")
+    assert "secret" not in repr(settings)
+
+
+def test_a_dotenv_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ELEVENLABS_API_KEY=from-file\nELEVENLABS_VOICE_ID=from-file\n", encoding="utf-8")
+    settings = Settings.from_env({"ELEVENLABS_VOICE_ID": "from-environment"}, dotenv=file)
+    assert settings.endpoint(Role.TTS).voice == "from-environment"
+    assert settings.endpoint(Role.TTS).api_key == "from-file"
+
+
+def test_every_variable_of_the_example_is_read() -> None:
+    example = (Path(__file__).parents[1] / ".env.example").read_text(encoding="utf-8")
+    names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
+    source = (Path(__file__).parents[1] / "voice_agents" / "settings.py").read_text(encoding="utf-8")
+    assert {name for name in names if name.isupper() and name not in source} == set()

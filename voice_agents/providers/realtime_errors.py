@@ -1,0 +1,244 @@
+"""What a Realtime server's refusals and ``error`` events mean, as plain sentences without secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+
+from voice_agents.errors import (
+    AuthenticationFailed,
+    ProtocolViolation,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    RequestRejected,
+    Retry,
+    Role,
+)
+from voice_agents.settings import Endpoint, Provider
+
+_KEYS = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KEY"}
+_MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
+_URLS = {Provider.AZURE: "AZURE_OPENAI_ENDPOINT", Provider.OPENAI: "OPENAI_BASE_URL"}
+
+SHORTEST_SECRET = 8
+
+ALREADY_ACTIVE = "conversation_already_has_active_response"
+SESSION_EXPIRED = "session_expired"
+_BENIGN_CODES = {
+    ALREADY_ACTIVE,
+    "response_cancel_not_active",
+    "input_audio_buffer_commit_empty",
+    "item_truncate_invalid_audio_end_ms",
+    "item_truncate_invalid_item_id",
+    "item_delete_invalid_item_id",
+    "item_not_found",
+}
+_BENIGN_WORDS = (
+    "already shorter than",
+    "no active response",
+    "already has an active response",
+    "buffer too small",
+    "buffer is empty",
+    "cancellation failed",
+    "truncat",
+)
+"""Some servers send no code, or one of their own."""
+_QUOTA_WORDS = ("insufficient_quota", "quota_exceeded", "billing")
+_AUTH_WORDS = ("invalid_api_key", "authentication", "unauthorized", "permission_denied", "access_denied")
+_MODEL_WORDS = ("model_not_found", "invalid_model", "deploymentnotfound")
+_NOT_REALTIME_WORDS = ("opperationnotsupported", "operationnotsupported", "unsupported_model")
+"""The first is Azure's own spelling."""
+_RATE_WORDS = ("rate_limit", "too_many_requests")
+_SERVER_WORDS = ("server_error", "internal_error", "service_unavailable", "overloaded")
+
+
+class Sentences:
+    """Errors of one endpoint in the realtime role."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        offline = endpoint.provider is Provider.OFFLINE
+        self.name = "The offline agent" if offline else str(endpoint.provider.value)
+        self._endpoint = endpoint
+        self._secrets: set[str] = set()
+        self.keep_secret(endpoint.api_key)
+
+    def key(self) -> ProviderError:
+        """The key is not accepted."""
+        variable = _KEYS.get(self._endpoint.provider, "the key")
+        return self._error(AuthenticationFailed, f"{self.name} does not accept the API key: check {variable}.")
+
+    def token(self) -> ProviderError:
+        """The token provider failed."""
+        return self._error(AuthenticationFailed, f"No access token for {self.name} could be had: sign in again.")
+
+    def quota(self) -> ProviderError:
+        """The account is used up."""
+        return self._error(
+            QuotaExceeded, f"The quota of {self.name} is used up: check the plan and billing of the account."
+        )
+
+    def model(self) -> ProviderError:
+        """The model or deployment is not there."""
+        return self._error(RequestRejected, f"{self.name} does not know {self._model}: check {self._model_variable}.")
+
+    def not_realtime(self) -> ProviderError:
+        """The model or deployment is there, but it cannot do this."""
+        return self._error(
+            RequestRejected, f"{self._model} of {self.name} is not a realtime model: check {self._model_variable}."
+        )
+
+    def turned_away(self, status: int) -> ProviderError:
+        """A status that says little."""
+        where = _URLS.get(self._endpoint.provider, "its address")
+        return self._error(
+            RequestRejected,
+            f"{self.name} did not accept the connection (status {status}): check {where} and {self._model_variable}.",
+        )
+
+    def closed(self, reason: str) -> ProviderError | None:
+        """Some servers say why only as they close, like "invalid_request_error.invalid_api_key"."""
+        trouble = self.reported({"code": reason})
+        return trouble if trouble is not None and trouble.retry is Retry.NEVER else None
+
+    def busy(self) -> ProviderError:
+        """Too many requests."""
+        return self._error(
+            RateLimited, f"{self.name} gets too many requests at the moment. Please try again in a minute."
+        )
+
+    def troubled(self) -> ProviderError:
+        """The server reports a fault of its own."""
+        return self._error(ProviderUnavailable, f"{self.name} has a problem of its own. Please try again.")
+
+    def rejected(self) -> ProviderError:
+        """A request for an answer was refused."""
+        return self._error(RequestRejected, f"{self.name} did not accept the request. Please try it in other words.")
+
+    def settings(self) -> ProviderError:
+        """The session's configuration was refused."""
+        return self._error(RequestRejected, f"{self.name} does not accept the settings of the conversation.")
+
+    def voice(self, voice: str) -> ProviderError:
+        """The voice was refused; the server's own speaks."""
+        return self._error(
+            RequestRejected,
+            f"{self.name} does not know the voice {voice!r}: choose another, or check AZURE_REALTIME_VOICE.",
+        )
+
+    def nothing_said(self) -> ProviderError:
+        """Push-to-talk was released without any sound."""
+        return self._error(RequestRejected, "Nothing was heard. Please speak while you hold the button.")
+
+    def lost(self, how: str = "was lost") -> ProviderError:
+        """The connection ended."""
+        return self._error(ProviderUnavailable, f"The connection to {self.name} {how}. Connecting again.")
+
+    def unreachable(self) -> ProviderError:
+        """No connection could be made."""
+        where = _URLS.get(self._endpoint.provider)
+        hint = f"Trying again; if it lasts, check {where}." if where else "Trying again."
+        return self._error(ProviderUnavailable, f"{self.name} cannot be reached. {hint}")
+
+    def late(self) -> ProviderError:
+        """Something did not come in time."""
+        return self._error(ProviderTimeout, f"{self.name} did not answer in time. Trying again.")
+
+    def not_understood(self) -> ProviderError:
+        """Nothing that comes makes sense."""
+        return self._error(ProtocolViolation, f"{self.name} sent something not understood. Connecting again.")
+
+    def unanswered(self) -> ProviderError:
+        """An answer did not come, and is no longer waited for."""
+        return self._error(ProviderTimeout, f"{self.name} took too long to answer. Please try again.")
+
+    @property
+    def _model(self) -> str:
+        kind = "the deployment" if self._endpoint.provider is Provider.AZURE else "the model"
+        return f"{kind} {self._endpoint.model!r}"
+
+    @property
+    def _model_variable(self) -> str:
+        return _MODELS.get(self._endpoint.provider, "the model")
+
+    def _error(self, kind: type[ProviderError], sentence: str) -> ProviderError:
+        return kind(Role.REALTIME, self.name, sentence)
+
+    def keep_secret(self, secret: str) -> None:
+        """Never to be quoted. What is shorter than any real key may be a common word."""
+        if len(secret) >= SHORTEST_SECRET:
+            self._secrets.add(secret)
+
+    def scrubbed(self, text: str, limit: int = 200) -> str:
+        """A server's own words, short and without keys and tokens."""
+        for secret in self._secrets:
+            text = text.replace(secret, "...")
+        return text if len(text) <= limit else text[: limit - 3] + "..."
+
+    # What happened
+
+    def refused(self, error: BaseException) -> ProviderError:
+        """Why no connection came to be."""
+        match error:
+            case ProviderError():
+                return error
+            case InvalidStatus():
+                return self.status(error.response.status_code, (error.response.body or b"").decode(errors="replace"))
+            case TimeoutError():
+                return self.late()
+            case OSError() | InvalidHandshake() | InvalidMessage() | EOFError():
+                return self.unreachable()
+            case _:
+                return self._error(
+                    ProviderUnavailable, f"The connection to {self.name} failed ({type(error).__name__}). Trying again."
+                )
+
+    def status(self, status: int, body: str) -> ProviderError:
+        """An HTTP status at the handshake."""
+        words = body.lower()
+        if status == 402 or any(word in words for word in _QUOTA_WORDS):
+            return self.quota()
+        if status == 429:
+            return self.busy()
+        if status in (401, 403):
+            return self.key()
+        if status == 404 or any(word in words for word in _MODEL_WORDS):
+            return self.model()
+        if status in (408, 504):
+            return self.late()
+        if 400 <= status < 500:
+            return self.not_realtime() if status == 400 else self.turned_away(status)
+        return self.troubled()
+
+    def reported(self, error: Mapping[str, Any]) -> ProviderError | None:
+        """An ``error`` object that says what kind of trouble it is; None when it does not."""
+        words = f"{error.get('code') or ''} {error.get('type') or ''}".lower().replace(" ", "_")
+        for known, sentence in (
+            (_QUOTA_WORDS, self.quota),
+            (_RATE_WORDS, self.busy),
+            (_MODEL_WORDS, self.model),
+            (_NOT_REALTIME_WORDS, self.not_realtime),
+            (_AUTH_WORDS, self.key),
+            (_SERVER_WORDS, self.troubled),
+        ):
+            if any(word in words for word in known):
+                return sentence()
+        return None
+
+
+def is_benign(error: Mapping[str, Any]) -> bool:
+    """A race between client and server that harms nobody."""
+    if error.get("code") in _BENIGN_CODES:
+        return True
+    words = str(error.get("message") or "").lower()
+    return any(word in words for word in _BENIGN_WORDS)
+
+
+def described(error: Mapping[str, Any]) -> str:
+    """For the log: everything but the wording, which may quote what was sent."""
+    return json.dumps({name: error.get(name) for name in ("type", "code", "param", "event_id")})
