@@ -24,6 +24,7 @@ class Reporter:
         self._outbox = Outbox(epoch)
         self._standing = Standing(*roles)
         self._status: Status | None = None
+        self._floor = FloorState.LISTENING
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._outbox.__aiter__()
@@ -34,6 +35,7 @@ class Reporter:
 
     def show(self, floor: FloorState) -> None:
         """Tell the status if it is another one than before."""
+        self._floor = floor
         status = self._standing.status(floor)
         if status is not self._status:
             self._status = status
@@ -41,8 +43,12 @@ class Reporter:
 
     def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
         """A provider's connection has changed: each trouble is told once, and once that it is over."""
-        if not self._standing.change(role, state, error):
-            return
+        if self._standing.change(role, state, error):
+            self._tell_trouble(role, state, error)
+        if self._status is not None:
+            self.show(self._floor)
+
+    def _tell_trouble(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
         if state is ConnectionState.FAILED and error is not None:
             self.emit(Failed, error=error)
         elif error is not None:
