@@ -16,10 +16,11 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, executable, microphone_file
-from tests.browser.helpers.heard import SAMPLE_RATE, bursts, likeness, longest_hole_s, spoken
+from tests.browser.helpers.heard import bursts, likeness, longest_hole_s, spoken
 from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite, padded
 from voice_agents.audio import Pcm, first_audible
+from voice_agents.offline.tts import SAMPLE_RATE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
