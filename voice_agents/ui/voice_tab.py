@@ -186,7 +186,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         text = gr.Textbox(
             elem_id=f"{kind}-text",
             label="Type instead of speaking",
-            placeholder="Type instead of speaking",
+            placeholder="Or type here",
             show_label=False,
             container=False,
             max_lines=4,

@@ -93,6 +93,12 @@ class VoicePage:
         """All that stands in it, in one line."""
         return " | ".join((await self.part("chat").inner_text()).split("\n"))
 
+    async def lines(self) -> list[tuple[str, str]]:
+        """What was said: ("user" or "bot", the words), tool calls left out."""
+        found = self.part("chat").locator("[data-testid=user], [data-testid=bot]:not(:has(.thought-group))")
+        said = await found.evaluate_all("them => them.map((it) => [it.dataset.testid, it.innerText.trim()])")
+        return [(who, text) for who, text in said]
+
     async def choose_tab(self) -> None:
         """Turn to this tab."""
         await self.page.get_by_role("tab", name=self.kind.capitalize()).click()
