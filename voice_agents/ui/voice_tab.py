@@ -129,7 +129,7 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
     with gr.Group(elem_classes="va-controls"):
         voice = gr.Dropdown(
             [("Default", spec.default_voice)],
-            value=spec.default_voice,
+            value=None,  # until the page is loaded: the component does not show a new name for a value it has
             label="Voice",
             elem_id=f"{kind}-voice",
             visible=spec.list_voices is not None,
