@@ -21,7 +21,8 @@ import gradio as gr
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
-from voice_agents.engines.base import Session
+from voice_agents.engines.base import Engine, Session
+from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role, VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
@@ -30,6 +31,8 @@ from voice_agents.providers.elevenlabs_http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
+from voice_agents.ui.realtime_tab import KIND as REALTIME
+from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import sandwich_tab
 from voice_agents.ui.theme import only_own_sources
 
@@ -40,23 +43,28 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sandwich = SandwichEngine(settings)
+        self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._registry = SessionRegistry(
             self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s)
         )
 
     def page(self) -> gr.Blocks:
         """The Gradio page."""
-        tabs = [sandwich_tab(EXAMPLES, self._voices, self._settings.endpoint(Role.TTS).voice)]
+        tabs = [
+            sandwich_tab(EXAMPLES, self._voices, self._settings.endpoint(Role.TTS).voice),
+            realtime_tab(EXAMPLES, self._settings.endpoint(Role.REALTIME).voice),
+        ]
         return build_page(self._settings, self._registry, tabs, self._history)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
         """Keeps the engines open while the server runs."""
-        async with self._sandwich, self._registry:
+        async with self._sandwich, self._realtime, self._registry:
             yield
 
     def _session(self, request: SessionRequest) -> Session:
-        session = self._sandwich.session(request.conversation, request.turns)
+        engine: Engine = self._realtime if request.kind == REALTIME else self._sandwich
+        session = engine.session(request.conversation, request.turns)
         if request.voice:
             session.set_voice(request.voice)
         return session
