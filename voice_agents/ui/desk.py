@@ -87,6 +87,11 @@ class Sheet:
             self.view.status = Status.READY
         self._changed.set()
 
+    def unfollow(self) -> None:
+        """Nobody draws this sheet any more: its page goes on with another conversation."""
+        self._follower += 1
+        self._changed.set()
+
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
 

@@ -176,7 +176,8 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         elem_classes="va-chat",
         label="Conversation",
         show_label=False,
-        placeholder="Press <b>Record</b> and just speak naturally, or type below.<br>You may interrupt at any time.",
+        placeholder="Open the microphone, press <b>Record</b> and just speak naturally, or type below."
+        "<br>You may interrupt at any time.",
         latex_delimiters=[],
         allow_tags=False,
         feedback_options=None,
@@ -192,7 +193,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
             max_lines=4,
             max_length=4000,
             scale=6,
-            min_width=140,
+            min_width=100,
         )
         send = gr.Button("Send", variant="primary", scale=1, min_width=72, elem_id=f"{kind}-send")
         stop = gr.Button("Interrupt", scale=1, min_width=72, elem_id=f"{kind}-stop")

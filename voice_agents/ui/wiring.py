@@ -191,6 +191,7 @@ class Wiring:
 
     async def _begin_new(self, identity: Any) -> list[Any]:
         old = conversation_of(identity)
+        (await self.desk.sheet(old)).unfollow()  # else the end of the old call may be drawn over the new page
         await self.desk.hang_up(old)
         new = Conversation(owner=old.owner)
         return [identity_of(new), *draw(await self.desk.sheet(new), self.spec.kind)]
