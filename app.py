@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -12,21 +13,28 @@ from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+if not os.environ.get("GRADIO_SERVER_PORT", "0").isdecimal():  # gradio would fail at its import
+    sys.exit("GRADIO_SERVER_PORT must be a number such as 7860.")
 
 import gradio as gr
 
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
+from voice_agents.conversation.store import Store
+from voice_agents.engines.base import Engine, Session
+from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
-from voice_agents.errors import Role, VoiceAgentError
+from voice_agents.errors import ConfigurationError, Role, VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.providers.elevenlabs_http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
-from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.realtime_tab import KIND as REALTIME
+from voice_agents.ui.realtime_tab import realtime_tab
+from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.theme import only_own_sources
 
 
 class App:
@@ -35,32 +43,28 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sandwich = SandwichEngine(settings)
+        self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._registry = SessionRegistry(
             self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s)
         )
 
     def page(self) -> gr.Blocks:
         """The Gradio page."""
-        tts = self._settings.endpoint(Role.TTS)
-        sandwich = TabSpec(
-            kind="sandwich",
-            title="Sandwich",
-            description="Speech-to-text, then an agent with tools and memory, then text-to-speech, all overlapping.",
-            roles=(Role.STT, Role.CHAT, Role.TTS),
-            examples=EXAMPLES,
-            list_voices=self._voices,
-            default_voice=tts.voice,
-        )
-        return build_page(self._settings, self._registry, [sandwich], self._history)
+        tabs = [
+            sandwich_tab(EXAMPLES, self._voices, self._settings.endpoint(Role.TTS).voice),
+            realtime_tab(EXAMPLES, self._settings.endpoint(Role.REALTIME).voice),
+        ]
+        return build_page(self._settings, self._registry, tabs, self._history)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
         """Keeps the engines open while the server runs."""
-        async with self._sandwich, self._registry:
+        async with self._sandwich, self._realtime, self._registry:
             yield
 
     def _session(self, request: SessionRequest) -> Session:
-        session = self._sandwich.session(request.conversation, request.turns)
+        engine: Engine = self._realtime if request.kind == REALTIME else self._sandwich
+        session = engine.session(request.conversation, request.turns)
         if request.voice:
             session.set_voice(request.voice)
         return session
@@ -76,9 +80,38 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Two voice agents in one page.")
     parser.add_argument("--host", default=None, help="address to serve on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=None, help="port (default: GRADIO_SERVER_PORT or 7860)")
+    parser.add_argument(
+        "--port", type=int, help="port (default: the first free one from GRADIO_SERVER_PORT or 7860 on)"
+    )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
     return parser.parse_args()
+
+
+def serve(app: App, settings: Settings, host: str | None, port: int | None, share: bool) -> None:
+    """Serve the page until Ctrl-C. Raises ConfigurationError when the address cannot be used."""
+    try:
+        app.page().launch(
+            server_name=host,
+            server_port=port,
+            share=share or None,
+            auth=("user", settings.app_password) if settings.app_password else None,
+            enable_monitoring=False,
+            max_file_size=1,  # byte: nothing in this page is uploaded
+            ssr_mode=False,
+            app_kwargs={"lifespan": app.lifespan, "middleware": [only_own_sources()], "openapi_url": None},
+        )
+    except (OSError, OverflowError):  # the latter for numbers that are no port
+        where = f"port {port}" if port else "any of a hundred ports"
+        raise ConfigurationError(
+            f"The page cannot be served on {where}: another program has it, or the host is not this machine. "
+            "Choose another one with --port or --host."
+        ) from None
+
+
+async def check_database(settings: Settings) -> None:
+    """Raises ConfigurationError now, instead of in the running server, when the database cannot be used."""
+    async with Store(settings.database):
+        pass
 
 
 def main() -> int:
@@ -87,20 +120,13 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.from_env()
+        asyncio.run(check_database(settings))
         with ExitStack() as stack:
             if settings.missing_roles:
                 settings = settings.with_offline(stack.enter_context(EmbeddedServer()))
             offline = ", ".join(role.value for role in settings.offline_roles)
             print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
-            app = App(settings)
-            app.page().launch(
-                server_name=options.host,
-                server_port=options.port,
-                share=options.share,
-                auth=("user", settings.app_password) if settings.app_password else None,
-                ssr_mode=False,
-                app_kwargs={"lifespan": app.lifespan},
-            )
+            serve(App(settings), settings, options.host, options.port, options.share)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of grad
 
 
 def controls(conversation: Conversation) -> list[Any]:
-    return [identity_of(conversation), "", 0.3, "automatic"]
+    return [identity_of(conversation), "", 0.3, "automatic", None]
 
 
 def speech(seconds: float = 0.6) -> Pcm:

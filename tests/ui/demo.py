@@ -1,4 +1,4 @@
-"""Runs the page with the fake engine: ``python -m tests.ui.demo [port]``, to see it without any provider."""
+"""Runs the page with the fake engine in both tabs: ``python -m tests.ui.demo [port]``, to see it without a provider."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from voice_agents.engines.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
+from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import sandwich_tab
 from voice_agents.ui.theme import only_own_sources
 
@@ -34,8 +35,9 @@ async def voices() -> list[tuple[str, str]]:
 if __name__ == "__main__":
     settings = Settings().with_offline("http://127.0.0.1:1")
     registry = SessionRegistry(make_session)
-    spec = sandwich_tab(("What time is it in Tokyo?", "Roll two dice", "What can you do?"), voices, "r")
-    page = build_page(settings, registry, [spec], no_history)
+    examples = ("What time is it in Tokyo?", "Roll two dice", "What can you do?")
+    tabs = [sandwich_tab(examples, voices, "r"), realtime_tab(examples, "marin")]
+    page = build_page(settings, registry, tabs, no_history)
     page.launch(
         server_name="127.0.0.1",
         server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870,

@@ -36,6 +36,8 @@ HEARD = ["what", "time", "is", "it", "in", "tokyo"]
 ANSWER = "It is ten past nine in the evening in Tokyo, <b>Japan</b>. Is there *anything* else you would like to know?"
 FRAME = OUTPUT_RATE // 50
 LEAD_S = 0.12
+ONSET_S = 0.3
+"""Sound that counts as speech: more than the tail a push-to-talk button lets through."""
 
 
 def sweep(seconds: float) -> Pcm:
@@ -95,7 +97,9 @@ class FakeSession:
             self._loud_s, self._quiet_s = self._loud_s + seconds, 0.0
         else:
             self._quiet_s += seconds
-        if self._loud_s and not self._speaking:
+            if not self._speaking:
+                self._loud_s = 0.0
+        if self._loud_s >= ONSET_S and not self._speaking:
             self._begin_speech()
         elif self._speaking:
             self._hear_more()

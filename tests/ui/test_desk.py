@@ -51,7 +51,7 @@ async def test_a_typed_turn_is_answered_below_what_was_said_earlier() -> None:
     async with running_desk() as desk:
         await desk.say(SessionRequest("sandwich", conversation), "  hello ")
         sheet = await desk.sheet(conversation)
-        await follow(sheet, lambda s: len(s.view.history) == 1)
+        await follow(sheet, lambda s: len(s.view.figures("sandwich").history) == 1)
         assert texts(sheet)[:2] == ["earlier", "hello"]
         assert texts(sheet)[-1].startswith("It is ten past nine")
 
@@ -61,7 +61,9 @@ async def test_without_a_call_a_waiting_session_is_ready_not_listening() -> None
     async with running_desk() as desk:
         await desk.say(SessionRequest("sandwich", conversation), "hello")
         sheet = await desk.sheet(conversation)
-        await follow(sheet, lambda s: len(s.view.history) == 1 and s.view.status is Status.LISTENING)
+        await follow(
+            sheet, lambda s: len(s.view.figures("sandwich").history) == 1 and s.view.status is Status.LISTENING
+        )
         assert sheet.shown_status is Status.READY
 
 

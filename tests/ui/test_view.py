@@ -184,10 +184,10 @@ def test_the_status_is_the_sessions() -> None:
 def test_silent_turns_do_not_count_in_the_latency() -> None:
     view = ConversationView()
     view.apply(event(TurnDone, heard_text="", latency=TurnLatency()))
-    assert (view.latency, len(view.history)) == (None, 0)
+    assert (view.figures("").last, len(view.figures("").history)) == (None, 0)
     view.apply(event(TurnDone, heard_text="x", latency=TurnLatency(voice_to_voice=1.0)))
-    assert view.latency is not None
-    assert len(view.history) == 1
+    assert view.figures("").last is not None
+    assert len(view.figures("").history) == 1
 
 
 def test_a_long_conversation_keeps_the_page_light() -> None:

@@ -44,6 +44,8 @@ class Ending(Enum):
     NO_SOUND = auto()
     TIME_LIMIT = auto()
     REPLACED = auto()
+    OTHER_TAB = auto()
+    """The user went on to another engine's tab of the same page."""
     SHUTDOWN = auto()
     FAILED = auto()
     """The session broke; a Failed event has said so."""
@@ -58,6 +60,7 @@ _SENTENCES = {
     Ending.NO_SOUND: "No sound came from this browser any more, so the call was ended. Press Record to go on.",
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
+    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
     Ending.SHUTDOWN: "The server is shutting down.",
 }
 

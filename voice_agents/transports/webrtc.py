@@ -153,7 +153,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         if self._playback is not None:
             self._playback.hush()
         self._live = None
-        self._hang_up(why.sentence or "The call has ended.")
+        self._hang_up("")  # the session's other listener, the page, says why
         if why is Ending.NO_SOUND and (peer := self._peers.get(self.latest_args[1])) is not None:
             self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
 

@@ -52,7 +52,7 @@ class Sheet:
         """Show this session from now on."""
         if self.live is not live:
             self.live = live
-            self.view.begin_session()
+            self.view.begin_session(live.request.kind)
             live.listen(self)
 
     def hear(self, event: Event) -> None:
@@ -85,6 +85,11 @@ class Sheet:
         self._expected_until = 0.0
         if self.live is None and self.view.status is Status.CONNECTING:
             self.view.status = Status.READY
+        self._changed.set()
+
+    def unfollow(self) -> None:
+        """Nobody draws this sheet any more: its page goes on with another conversation."""
+        self._follower += 1
         self._changed.set()
 
     async def changes(self) -> AsyncGenerator[None, None]:
@@ -169,11 +174,18 @@ class Desk:
         if live is not None:
             live.do(action)
 
-    async def hang_up(self, conversation: Conversation) -> None:
-        """The user ends the conversation's session."""
+    async def hang_up(self, conversation: Conversation, kind: str = "") -> None:
+        """The user ends the conversation's session; with ``kind`` only when it is one of this engine."""
         live = self.registry.get(conversation)
-        if live is not None:
+        if live is not None and kind in ("", live.request.kind):
             await live.end(Ending.LEFT)
+
+    async def turn_to(self, kind: str, conversation: Conversation) -> None:
+        """The user looks at this engine's tab now: a call in another one is over, typed turns are left to finish."""
+        (await self.sheet(conversation)).unexpect()
+        live = self.registry.get(conversation)
+        if live is not None and live.in_call and live.request.kind != kind:
+            await live.end(Ending.OTHER_TAB)
 
     def _forget_old(self) -> None:
         for conversation, sheet in list(self._sheets.items())[: -self._size]:

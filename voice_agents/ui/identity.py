@@ -24,6 +24,12 @@ def conversation_of(identity: Any) -> Conversation:
     return Conversation(id=_valid(conversation) or new_id(), owner=_valid(owner) or new_id())
 
 
+def is_known(identity: Any) -> bool:
+    """Whether a browser sent an identity of ours, not nothing (its first moments) or something else."""
+    found = identity if isinstance(identity, dict) else {}
+    return bool(_valid(found.get("owner")) and _valid(found.get("conversation")))
+
+
 def identity_of(conversation: Conversation) -> dict[str, str]:
     """The form kept in the browser."""
     return {"owner": conversation.owner, "conversation": conversation.id}

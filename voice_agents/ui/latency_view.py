@@ -24,7 +24,7 @@ _BARS = (
     _Bar("Tools", "time in tools before the answer", "tools"),
     _Bar("First token", "final transcript → first word of the answer written", "first_token"),
     _Bar("First sentence", "first token → first text to speech; paler: the model", "first_sentence", "text_wait"),
-    _Bar("First audio", "text handed over → first audible sample", "first_audio"),
+    _Bar("First audio", "asked to be spoken → first audible sample", "first_audio"),
     _Bar("Playout", "that sample → sent to your browser", "playout"),
 )
 

@@ -1,21 +1,41 @@
 // What only the browser can do: one open microphone at a time, silence while push-to-talk is not held, and going on
 // by itself after the server was gone.
 () => {
-  const page = (window.voiceAgents = window.voiceAgents || { pushToTalk: false, held: false, stream: null, wanted: false });
+  const page = (window.voiceAgents = window.voiceAgents || { pushToTalk: false, held: false, streams: {}, calling: null, tab: null });
+  const CONNECT_MS = 30000;
   const RELEASE_TAIL_MS = 150; // the last syllable is still on its way when the button comes up
+  const tracks = () => Object.values(page.streams).flatMap((stream) => stream.getAudioTracks());
+  const stopSign = (tab) => document.querySelector(`#${tab}-mic [title="stop recording"]`);
 
+  page.shown = () => (page.tab ??= document.querySelector("[data-tab-id]")?.dataset.tabId); // gradio tells of changes only
   page.hush = () => {
-    for (const track of page.stream?.getAudioTracks() ?? []) track.enabled = !page.pushToTalk || page.held;
+    for (const track of tracks()) track.enabled = !page.pushToTalk || page.held;
   };
   page.setPushToTalk = (on) => {
     page.pushToTalk = on;
     page.hush();
   };
-  page.callStarted = () => (page.wanted = true);
-  // The component opens the microphone again after a call, only to draw its level: a user who stopped expects it shut.
-  page.callStopped = () => {
-    page.wanted = false;
-    setTimeout(() => page.wanted || page.stream?.getTracks().forEach((track) => track.stop()), 1200);
+  page.callStarted = (tab) => (page.shown() === tab ? (page.calling = tab) : endCall(tab));
+  page.callStopped = (tab) => (page.calling = page.calling === tab ? null : page.calling);
+  // Another engine's tab is shown: a call in the tab before is over, its microphone shut at once.
+  page.turnTo = (tab, pushToTalk) => {
+    const left = page.shown();
+    page.tab = tab;
+    page.setPushToTalk(pushToTalk);
+    if (left === tab) return;
+    tracks().forEach((track) => track.stop());
+    if (page.calling === left) endCall(left, 2000);
+  };
+  // The server ends a call it knows. One that is still connecting is stopped in the component as soon as it stands.
+  const endCall = (tab, afterMs = 0) => {
+    page.callStopped(tab);
+    const since = performance.now();
+    const look = () => {
+      if (page.shown() === tab || performance.now() - since > CONNECT_MS) return;
+      const sign = stopSign(tab);
+      sign ? sign.closest("button").click() : setTimeout(look, 100);
+    };
+    setTimeout(look, afterMs);
   };
 
   if (page.ready) return;
@@ -35,6 +55,15 @@
     return answer;
   };
 
+  // Labels that are wrong: a Stop button "start stream", a microphone "webcam", a message its own source text.
+  const rename = () => {
+    const wrong = '.va-mic [aria-label="start stream"], .va-chat [data-testid][aria-label]';
+    document.querySelectorAll(wrong).forEach((it) => it.removeAttribute("aria-label"));
+    document.querySelectorAll('.va-mic [title="grant webcam access"]').forEach((it) => (it.title = "Allow the microphone"));
+  };
+  new MutationObserver(rename).observe(document.body, { childList: true, subtree: true });
+  rename();
+
   if (!navigator.mediaDevices?.getUserMedia) {
     document.body.classList.add("va-no-mic");
     return;
@@ -42,12 +71,23 @@
 
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (constraints) => {
-    const stream = await open(constraints);
-    page.stream?.getTracks().forEach((track) => track.stop());
-    page.stream = stream;
+    tracks().forEach((track) => track.stop());
+    // After a call the component opens the microphone again, only to draw its level: it gets the one that is shut.
+    if (page.streams[page.stopping]) return page.streams[page.stopping];
+    const tab = page.shown();
+    const stream = (page.streams[tab] = await open(constraints));
+    if (page.shown() !== tab) stream.getTracks().forEach((track) => track.stop());
     page.hush();
     return stream;
   };
+  document.addEventListener(
+    "click",
+    ({ target }) => {
+      page.stopping = Object.keys(page.streams).find((tab) => stopSign(tab)?.closest("button").contains(target));
+      setTimeout(() => (page.stopping = null)); // the component asks before this event is over
+    },
+    true,
+  );
 
   const button = (event) => event.target.closest?.(".va-hold");
   const hold = (element) => {

@@ -29,9 +29,9 @@ def build_page(
         wirings = []
         with gr.Tabs():
             for spec in tabs:
-                with gr.Tab(spec.title, id=spec.kind):
+                with gr.Tab(spec.title, id=spec.kind) as tab:
                     wiring = Wiring(spec, lay_out(spec, settings), desk, settings.turns, identity)
-                    wiring.connect()
+                    wiring.connect(tab)
                     wirings.append(wiring)
         _on_arrival(page, desk, wirings, identity)
     page.queue(default_concurrency_limit=None, api_open=False)
@@ -47,10 +47,10 @@ def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity
     async def arrive(known: Any) -> list[Any]:
         conversation = conversation_of(known)
         sheet = await desk.sheet(conversation)
-        return [identity_of(conversation), *(part for _ in wirings for part in draw(sheet))]
+        return [identity_of(conversation), *(part for wiring in wirings for part in draw(sheet, wiring.spec.kind))]
 
     drawn = [part for wiring in wirings for part in wiring.parts.drawn]
     arrived = page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
+    arrived.then(wirings[0].follow, [identity], wirings[0].parts.drawn, show_progress="hidden")
     for wiring in wirings:
-        arrived.then(wiring.follow, [identity], wiring.parts.drawn, show_progress="hidden")
         page.load(wiring.voices, None, [wiring.parts.voice], show_progress="hidden")

@@ -62,15 +62,24 @@ class Banner:
 
 
 @dataclass(slots=True)
+class Figures:
+    """Where the time of one engine's turns went."""
+
+    last: TurnLatency | None = None
+    history: LatencyHistory = field(default_factory=LatencyHistory)
+
+
+@dataclass(slots=True)
 class ConversationView:
     """Apply events, read what to show. ``revision`` counts the changes of the lines."""
 
     lines: list[Line] = field(default_factory=list)
     status: Status = Status.READY
     banner: Banner | None = None
-    latency: TurnLatency | None = None
-    history: LatencyHistory = field(default_factory=LatencyHistory)
+    kind: str = ""
+    """The engine (its tab's name) that holds the conversation now, or held it last."""
     revision: int = 0
+    _figures: dict[str, Figures] = field(default_factory=dict)
     _before: int = 0
     """Turns shown of earlier sessions: a new session counts from one again."""
 
@@ -83,8 +92,13 @@ class ConversationView:
             line.arguments = _readable(entry.args)
             self._add(line)
 
-    def begin_session(self) -> None:
-        """A new session continues this conversation."""
+    def figures(self, kind: str) -> Figures:
+        """The latencies of one engine in this conversation; engines are compared, never mixed."""
+        return self._figures.setdefault(kind, Figures())
+
+    def begin_session(self, kind: str = "") -> None:
+        """A new session of this engine continues the conversation."""
+        self.kind = kind
         self._before = max((line.turn for line in self.lines), default=0)
         self.banner = None
 
@@ -186,8 +200,9 @@ class ConversationView:
     def _finished(self, event: TurnDone) -> None:
         self._settle(self._before + event.turn, Speaker.AGENT)
         if event.latency.voice_to_voice is not None:
-            self.latency = event.latency
-            self.history.add(event.latency)
+            figures = self.figures(self.kind)
+            figures.last = event.latency
+            figures.history.add(event.latency)
 
     def _settle(self, turn: int, speaker: Speaker) -> None:
         for line in self.lines:

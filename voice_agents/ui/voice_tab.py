@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from voice_agents.errors import Role
-from voice_agents.settings import Settings, TurnMode
+from voice_agents.settings import Settings, TurnDetection, TurnMode
 from voice_agents.transports.webrtc import call_button
 from voice_agents.ui import status
 
@@ -29,6 +29,9 @@ NO_MICROPHONE = (
 )
 
 
+_DETECTIONS = {TurnDetection.SERVER_VAD: "Server VAD", TurnDetection.SEMANTIC_VAD: "Semantic VAD"}
+
+
 @dataclass(frozen=True, slots=True)
 class TabSpec:
     """What makes one tab different from another. ``kind`` is its name in element ids and session requests."""
@@ -42,6 +45,8 @@ class TabSpec:
     list_voices: ListVoices | None = None
     default_voice: str = ""
     """The id of the voice an agent has when nobody chose one."""
+    detections: Sequence[TurnDetection] = ()
+    """The server's ways to find the end of a turn, to choose from; none where we find it ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Parts:
     voice: Component
     patience: Component
     mode: Component
+    detection: Component
     examples: Sequence[Component]
     new: Component
     latency: Component
@@ -72,7 +78,12 @@ class Parts:
     @property
     def controls(self) -> list[Component]:
         """What a session request is read from, in the order of ``SessionRequest``'s making."""
-        return [self.voice, self.patience, self.mode]
+        return [self.voice, *self.turn_controls]
+
+    @property
+    def turn_controls(self) -> list[Component]:
+        """How turns are taken."""
+        return [self.patience, self.mode, self.detection]
 
 
 def lay_out(spec: TabSpec, settings: Settings) -> Parts:
@@ -118,7 +129,7 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
     with gr.Group(elem_classes="va-controls"):
         voice = gr.Dropdown(
             [("Default", spec.default_voice)],
-            value=spec.default_voice,
+            value=None,  # until the page is loaded: the component does not show a new name for a value it has
             label="Voice",
             elem_id=f"{kind}-voice",
             visible=spec.list_voices is not None,
@@ -139,7 +150,14 @@ def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
             label="Your turn ends",
             elem_id=f"{kind}-mode",
         )
-    return {"voice": voice, "patience": patience, "mode": mode}
+        detection = gr.Radio(
+            [(_DETECTIONS[choice], choice.value) for choice in spec.detections],
+            value=settings.turns.detection.value if spec.detections else None,
+            label="The end of your turn is found by",
+            elem_id=f"{kind}-detection",
+            visible=bool(spec.detections) and settings.turns.mode is TurnMode.AUTOMATIC,
+        )
+    return {"voice": voice, "patience": patience, "mode": mode, "detection": detection}
 
 
 def _latency(spec: TabSpec) -> Component:
@@ -158,7 +176,8 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         elem_classes="va-chat",
         label="Conversation",
         show_label=False,
-        placeholder="Press <b>Record</b> and just speak naturally, or type below.<br>You may interrupt at any time.",
+        placeholder="Open the microphone, press <b>Record</b> and just speak naturally, or type below."
+        "<br>You may interrupt at any time.",
         latex_delimiters=[],
         allow_tags=False,
         feedback_options=None,
@@ -168,13 +187,13 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         text = gr.Textbox(
             elem_id=f"{kind}-text",
             label="Type instead of speaking",
-            placeholder="Type instead of speaking",
+            placeholder="Or type here",
             show_label=False,
             container=False,
             max_lines=4,
             max_length=4000,
             scale=6,
-            min_width=140,
+            min_width=100,
         )
         send = gr.Button("Send", variant="primary", scale=1, min_width=72, elem_id=f"{kind}-send")
         stop = gr.Button("Interrupt", scale=1, min_width=72, elem_id=f"{kind}-stop")

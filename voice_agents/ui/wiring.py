@@ -13,12 +13,12 @@ import gradio as gr
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
-from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import LiveSession, SessionRequest
 from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of, identity_of
+from voice_agents.ui.identity import conversation_of, identity_of, is_known
 from voice_agents.ui.voice_tab import Component, Parts, TabSpec
 
 log = logging.getLogger(__name__)
@@ -28,20 +28,23 @@ Drawing = list[Any]
 """New values of ``Parts.drawn``."""
 
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
-_CALL_STARTED = "(id) => { voiceAgents.callStarted(); return [id]; }"
-_CALL_STOPPED = "(id) => { voiceAgents.callStopped(); return [id]; }"
-_TELL_MODE = f"(id, s, m) => {{ voiceAgents.setPushToTalk(m === '{TurnMode.PUSH_TO_TALK}'); return [id, s, m]; }}"
+_CALL_STARTED = "(id) => { voiceAgents.callStarted('%s'); return [id]; }"
+_CALL_STOPPED = "(id) => { voiceAgents.callStopped('%s'); return [id]; }"
+_PUSH_TO_TALK = f"m === '{TurnMode.PUSH_TO_TALK}'"
+_TELL_MODE = f"(id, s, m, d) => {{ voiceAgents.setPushToTalk({_PUSH_TO_TALK}); return [id, s, m, d]; }}"
+_TURN_TO = f"(id, m) => {{ voiceAgents.turnTo('%s', {_PUSH_TO_TALK}); return [id, m]; }}"
 
 
-def draw(sheet: Sheet) -> Drawing:
-    """Everything of a sheet that changes while its conversation runs."""
+def draw(sheet: Sheet, kind: str) -> Drawing:
+    """Everything of a sheet that changes in this engine's tab while its conversation runs."""
     view = sheet.view
+    figures = view.figures(kind)
     return [
         chat.messages(view),
         status.pill(sheet.shown_status),
         status.speakers(sheet.shown_status),
         status.banner(view.banner),
-        latency_view.waterfall(view.latency, view.history),
+        latency_view.waterfall(figures.last, figures.history),
     ]
 
 
@@ -55,15 +58,22 @@ class Wiring:
     turns: TurnSettings
     identity: Component
 
-    def connect(self) -> None:
-        """Register all listeners in the current gr.Blocks context."""
+    def connect(self, tab: Component) -> None:
+        """Register all listeners in the current gr.Blocks context; ``tab`` is the gr.Tab the parts stand in."""
+        tab.select(
+            self._turn_to,
+            [self.identity, self.parts.mode],
+            self.parts.drawn,
+            js=_TURN_TO % self.spec.kind,
+            **_HIDDEN,
+        )
         self._connect_call()
         self._connect_typing()
         self._connect_controls()
 
-    def request(self, identity: Any, voice: Any, patience: Any, mode: Any) -> SessionRequest:
+    def request(self, identity: Any, voice: Any, *turns: Any) -> SessionRequest:
         """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(patience, mode), str(voice or ""))
+        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""))
 
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
@@ -84,7 +94,13 @@ class Wiring:
         """Redraw the tab for as long as something is live in its conversation."""
         sheet = await self._sheet(identity)
         async for _ in sheet.changes():
-            yield draw(sheet)
+            yield draw(sheet, self.spec.kind)
+
+    async def _turn_to(self, identity: Any, _mode: Any) -> AsyncIterator[Drawing]:
+        if is_known(identity):
+            await self.desk.turn_to(self.spec.kind, conversation_of(identity))
+            async for drawing in self.follow(identity):
+                yield drawing
 
     def _connect_call(self) -> None:
         parts = self.parts
@@ -98,10 +114,10 @@ class Wiring:
             self._follow_call,
             [self.identity],
             parts.drawn,
-            js=_CALL_STARTED,
+            js=_CALL_STARTED % self.spec.kind,
             **_HIDDEN,
         )
-        parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED, **_HIDDEN)
+        parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
         parts.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
     def _connect_typing(self) -> None:
@@ -118,21 +134,21 @@ class Wiring:
 
     def _connect_controls(self) -> None:
         parts = self.parts
-        turns = [self.identity, parts.patience, parts.mode]
+        turns = [self.identity, *parts.turn_controls]
         parts.patience.release(self._set_turns, turns, **_HIDDEN)
-        parts.mode.change(
-            self._set_mode,
-            turns,
-            [parts.release, parts.patience],
-            js=_TELL_MODE,
-            **_HIDDEN,
-        )
+        shown = [parts.release, parts.patience, parts.detection]
+        for control in (parts.mode, parts.detection):
+            control.change(self._set_mode, turns, shown, js=_TELL_MODE, **_HIDDEN)
         parts.voice.input(self._set_voice, [self.identity, parts.voice], **_HIDDEN)
 
-    def _turns(self, patience: Any, mode: Any) -> TurnSettings:
+    def _turns(self, patience: Any, mode: Any, detection: Any) -> TurnSettings:
         silence_s = min(2.0, max(0.2, float(patience))) if isinstance(patience, int | float) else self.turns.silence_s
-        known = mode in tuple(TurnMode)
-        return replace(self.turns, silence_s=silence_s, mode=TurnMode(mode) if known else self.turns.mode)
+        return replace(
+            self.turns,
+            silence_s=silence_s,
+            mode=TurnMode(mode) if mode in tuple(TurnMode) else self.turns.mode,
+            detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.turns.detection,
+        )
 
     async def _follow_call(self, identity: Any) -> AsyncIterator[Drawing]:
         (await self._sheet(identity)).expect()
@@ -147,7 +163,7 @@ class Wiring:
         return ""
 
     async def _hang_up(self, identity: Any) -> None:
-        await self.desk.hang_up(conversation_of(identity))
+        await self.desk.hang_up(conversation_of(identity), self.spec.kind)
 
     async def _interrupt(self, identity: Any) -> None:
         self._act(identity, lambda session: session.interrupt())
@@ -155,23 +171,30 @@ class Wiring:
     async def _end_turn(self, identity: Any) -> None:
         self._act(identity, lambda session: session.end_turn())
 
-    async def _set_turns(self, identity: Any, patience: Any, mode: Any) -> None:
-        turns = self._turns(patience, mode)
+    async def _set_turns(self, identity: Any, *controls: Any) -> None:
+        turns = self._turns(*controls)
         self._act(identity, lambda session: session.set_turns(turns))
 
-    async def _set_mode(self, identity: Any, patience: Any, mode: Any) -> list[Component]:
-        await self._set_turns(identity, patience, mode)
-        by_hand = mode == TurnMode.PUSH_TO_TALK
-        return [gr.Button(visible=by_hand), gr.Slider(visible=not by_hand)]
+    async def _set_mode(self, identity: Any, *controls: Any) -> list[Component]:
+        await self._set_turns(identity, *controls)
+        turns = self._turns(*controls)
+        by_hand = turns.mode is TurnMode.PUSH_TO_TALK
+        by_meaning = bool(self.spec.detections) and turns.detection is TurnDetection.SEMANTIC_VAD
+        return [
+            gr.Button(visible=by_hand),
+            gr.Slider(visible=not by_hand and not by_meaning),
+            gr.Radio(visible=not by_hand and bool(self.spec.detections)),
+        ]
 
     async def _set_voice(self, identity: Any, voice: str) -> None:
         self._act(identity, lambda session: session.set_voice(voice))
 
     async def _begin_new(self, identity: Any) -> list[Any]:
         old = conversation_of(identity)
+        (await self.desk.sheet(old)).unfollow()  # else the end of the old call may be drawn over the new page
         await self.desk.hang_up(old)
         new = Conversation(owner=old.owner)
-        return [identity_of(new), *draw(await self.desk.sheet(new))]
+        return [identity_of(new), *draw(await self.desk.sheet(new), self.spec.kind)]
 
     def _act(self, identity: Any, action: Callable[[Session], None]) -> None:
         self.desk.act(conversation_of(identity), action)

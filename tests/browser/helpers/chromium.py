@@ -21,6 +21,7 @@ REQUIRE = "VOICE_AGENTS_REQUIRE_BROWSER"
 """Set to 1 where a missing browser must fail the run (continuous integration)."""
 
 _RECORDER = (Path(__file__).parent / "recorder.js").read_text(encoding="utf-8")
+_MICROPHONE = (Path(__file__).parent / "microphone.js").read_text(encoding="utf-8")
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required "
@@ -47,14 +48,20 @@ def microphone_file(path: Path, pcm: Pcm, rate: int, then_silence_s: float = 20.
 
 
 @asynccontextmanager
-async def chromium(microphone: Path, **context: Any) -> AsyncIterator[BrowserContext]:
-    """A fresh browser (own profile, own process) whose microphone plays ``microphone`` from its first opening on."""
-    flags = [*_FLAGS.split(), f"--use-file-for-fake-audio-capture={microphone}"]
+async def chromium(microphone: Path | None = None, **context: Any) -> AsyncIterator[BrowserContext]:
+    """A fresh browser (own profile, own process).
+
+    Its microphone plays the WAV ``microphone`` from its first opening on; without one, what :meth:`VoicePage.speak`
+    is told to say.
+    """
+    flags = _FLAGS.split() + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=flags)
         try:
-            fresh = await browser.new_context(permissions=["microphone"], **context)
-            await fresh.add_init_script(_RECORDER)
+            still = {"reduced_motion": "reduce", **context}  # the level meter's waves cost a fifth of a core
+            fresh = await browser.new_context(permissions=["microphone"], **still)
+            for script in (() if microphone else (_MICROPHONE,)) + (_RECORDER,):
+                await fresh.add_init_script(script)
             yield fresh
         finally:
             await browser.close()
@@ -79,6 +86,38 @@ class VoicePage:
         """The locator of ``#<kind>-<name>``."""
         return self.page.locator(f"#{self.kind}-{name}")
 
+    def answers(self) -> Any:
+        """The locator of the agent's lines, tool calls left out."""
+        return self.part("chat").locator("[data-testid=bot]:not(:has(.thought-group))")
+
+    async def transcript(self) -> str:
+        """All that stands in it, in one line."""
+        return " | ".join((await self.part("chat").inner_text()).split("\n"))
+
+    async def lines(self) -> list[tuple[str, str]]:
+        """What was said: ("user" or "bot", the words), tool calls left out."""
+        found = self.part("chat").locator("[data-testid=user], [data-testid=bot]:not(:has(.thought-group))")
+        said = await found.evaluate_all("them => them.map((it) => [it.dataset.testid, it.innerText.trim()])")
+        return [(who, text) for who, text in said]
+
+    async def choose_tab(self) -> None:
+        """Turn to this tab."""
+        await self.page.get_by_role("tab", name=self.kind.capitalize()).click()
+
+    async def live_microphones(self) -> int:
+        """How many microphone tracks are open now."""
+        return int(await self.page.evaluate("__liveMicrophones()"))
+
+    async def most_microphones(self) -> int:
+        """How many were open at once, at most, since the page was loaded."""
+        return int(await self.page.evaluate("__mostLive"))
+
+    async def microphones_are(self, number: int, within_s: float = 10.0) -> None:
+        """Wait until so many are open."""
+        await self.page.wait_for_function(
+            "number => __liveMicrophones() === number", arg=number, timeout=within_s * 1000
+        )
+
     async def record(self) -> None:
         """Start a call: both clicks."""
         mic = self.part("mic")
@@ -89,6 +128,11 @@ class VoicePage:
     async def hang_up(self) -> None:
         """End the call."""
         await self.part("mic").get_by_text("Stop").click()
+
+    async def speak(self, pcm: Pcm, rate: int) -> None:
+        """Say this into the microphone of a browser without a WAV; returns when it is said."""
+        samples = resample(pcm, rate, PLAYED_RATE).astype("<i2").tobytes()
+        await self.page.evaluate("pcm => __say(pcm)", base64.b64encode(samples).decode())
 
     async def type(self, text: str) -> None:
         """Send a typed message."""

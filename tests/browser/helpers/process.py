@@ -26,6 +26,8 @@ class AppProcess:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: asyncio.subprocess.Process | None = None
+        self.started_s = 0.0
+        """From the start of the process to its first answer, the last time it was started."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -38,6 +40,7 @@ class AppProcess:
 
     async def start(self) -> None:
         """Start it (again, on the same port) and wait until it serves."""
+        began = asyncio.get_running_loop().time()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *self._arguments, str(self._port), cwd=ROOT, env=self._env
         )
@@ -45,6 +48,7 @@ class AppProcess:
             while not await self._serves(http):
                 assert self._process.returncode is None, "the app ended instead of serving"
                 await asyncio.sleep(0.1)
+        self.started_s = asyncio.get_running_loop().time() - began
 
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""

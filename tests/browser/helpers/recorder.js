@@ -1,4 +1,5 @@
-// Keeps what the page's calls play: mono float samples at 48 kHz, from each call's first packet on, silence included.
+// Keeps what the page's calls play: mono float samples at 48 kHz, from each call's first packet on, silence included;
+// and every microphone the page opened.
 (() => {
   const Native = window.RTCPeerConnection;
   const worklet = `registerProcessor("keep", class extends AudioWorkletProcessor {
@@ -19,6 +20,15 @@
       });
     }
   };
+  window.__microphones = [];
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    window.__microphones.push(...stream.getTracks());
+    window.__mostLive = Math.max(window.__mostLive ?? 0, window.__liveMicrophones());
+    return stream;
+  };
+  window.__liveMicrophones = () => window.__microphones.filter((track) => track.readyState === "live").length;
   window.__playedBase64 = () => {
     const length = window.__played.reduce((sum, chunk) => sum + chunk.length, 0);
     const pcm = new Int16Array(length);

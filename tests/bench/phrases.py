@@ -1,0 +1,132 @@
+"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--url URL]``.
+
+Each voice is a browser of its own whose microphone is one WAV with all phrases in it, as a person would go through
+them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import re
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
+from tests.browser.helpers.heard import bursts
+from tests.browser.helpers.process import AppProcess
+from tests.voices import RATE, flite, padded
+from voice_agents.audio import Pcm
+
+PHRASES = (
+    ("what time is it in tokyo", "in tokyo"),
+    ("what's seven times eight", "fifty six"),
+    ("convert ten miles to kilometers", "sixteen point"),
+    ("roll two dice", "you rolled"),
+    ("flip a coin", "heads|tails"),
+    ("set a timer for five minutes", "five minutes"),
+    ("take a note buy milk", "buy milk"),
+    ("read my notes", "buy milk"),
+    ("my name is robert", "robert"),
+    ("what's my name", "robert"),
+)
+"""What is said, and what a right answer contains (a pattern, without punctuation)."""
+
+VOICES = ("slt", "rms", "awb")
+LEAD_S, PAUSE_S = 5.0, 9.0
+"""Silence before the first phrase and after each: room for connecting, and for an answer."""
+
+HEARD_S = 0.5
+"""An answer counts as heard with this much sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one phrase in one voice went."""
+
+    transcribed: bool
+    right: bool
+    heard: bool
+
+    def __str__(self) -> str:
+        return "".join(letter if true else "-" for letter, true in zip("TRH", self.all, strict=True))
+
+    @property
+    def all(self) -> tuple[bool, bool, bool]:
+        """Transcribed, right, heard."""
+        return self.transcribed, self.right, self.heard
+
+
+def plain(text: str) -> str:
+    """Lower-case words only."""
+    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+
+
+async def conversation(url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]]) -> list[Result]:
+    """Say all phrases in one call; each is judged by what was new when the next one began."""
+    turns = [padded(flite(phrase, voice), 0.0, PAUSE_S) for phrase, _ in phrases]
+    pcm = np.concatenate([np.zeros(round(LEAD_S * RATE), np.int16), *turns])
+    results, lines, played, due_s = [], 0, 0, LEAD_S
+    with tempfile.TemporaryDirectory() as folder:
+        microphone = microphone_file(Path(folder) / "microphone.wav", pcm, RATE, then_silence_s=120.0)
+        async with chromium(microphone) as context:
+            page = VoicePage(await context.new_page(), tab)
+            await page.open(url)
+            if tab != "sandwich":
+                await page.choose_tab()
+            await page.record()
+            began = asyncio.get_running_loop().time()
+            for turn, (phrase, right) in zip(turns, phrases, strict=True):
+                due_s += len(turn) / RATE
+                await asyncio.sleep(max(0.0, began + due_s - asyncio.get_running_loop().time()))
+                said, sound = await page.lines(), await page.played()
+                results.append(judge(said[lines:], sound[played:], phrase, right))
+                lines, played = len(said), len(sound)
+    return results
+
+
+def judge(lines: Sequence[tuple[str, str]], played: Pcm, phrase: str, right: str) -> Result:
+    """What came of one phrase: the transcript's new lines as (who, text), and what was played meanwhile."""
+    transcribed = any(who == "user" and plain(text) == plain(phrase) for who, text in lines)
+    answered = any(who == "bot" and re.search(right, plain(text)) for who, text in lines)
+    audible_s = sum(len(sound) for sound in bursts(played, PLAYED_RATE)) / PLAYED_RATE
+    print(f"  {phrase!r}: {lines}, {audible_s:.1f} s of sound", flush=True)
+    return Result(transcribed, answered, audible_s >= HEARD_S)
+
+
+async def main(tab: str, url: str, count: int) -> None:
+    phrases = PHRASES[:count]
+    results: dict[str, list[Result]] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        url = url or await stack.enter_async_context(own_app())
+        for voice in VOICES:
+            print(f"\n{voice}", flush=True)
+            results[voice] = await conversation(url, tab, voice, phrases)
+    print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice:>6}" for voice in VOICES))
+    for number, (phrase, _) in enumerate(phrases):
+        print(f"{phrase:40}" + "".join(f"{results[voice][number]!s:>6}" for voice in VOICES))
+    everything = [result for of_voice in results.values() for result in of_voice]
+    for name, index in (("transcribed", 0), ("right answer", 1), ("heard", 2)):
+        print(f"{name:14}{sum(result.all[index] for result in everything):3} of {len(everything)}")
+
+
+@contextlib.asynccontextmanager
+async def own_app() -> AsyncIterator[str]:
+    """``python app.py`` with a database of its own; its address."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with AppProcess(["app.py", "--port"], {"DATABASE_URL": f"{folder}/conversations.sqlite3"}) as app:
+            yield app.url
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tab", choices=("sandwich", "realtime"), default="sandwich")
+    parser.add_argument("--url", default="", help="a page that is served already (default: start the app)")
+    parser.add_argument("--phrases", type=int, default=len(PHRASES), help="only the first ones")
+    options = parser.parse_args()
+    asyncio.run(main(options.tab, options.url, options.phrases))

@@ -1,0 +1,50 @@
+"""What a browser played, measured: stretches of sound, holes in them, and whether they are what was to be said."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voice_agents.audio import Pcm
+from voice_agents.offline.tts import SAMPLE_RATE, Voice
+
+AUDIBLE = 300
+"""Samples from here on count as sound; Opus leaves less than this in a pause."""
+ENVELOPE_S = 0.01
+
+
+def bursts(pcm: Pcm, rate: int, pause_s: float = 1.2) -> list[Pcm]:
+    """The stretches of sound that are at least ``pause_s`` apart."""
+    at = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= AUDIBLE)
+    if not len(at):
+        return []
+    cuts = np.flatnonzero(np.diff(at) >= pause_s * rate)
+    starts, ends = np.append(at[0], at[cuts + 1]), np.append(at[cuts], at[-1])
+    return [pcm[start : end + 1] for start, end in zip(starts, ends, strict=True)]
+
+
+def longest_hole_s(pcm: Pcm, rate: int, loud: int = AUDIBLE) -> float:
+    """The longest stretch below ``loud`` between the first and the last loud sample."""
+    at = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= loud)
+    return float(np.diff(at).max(initial=0)) / rate
+
+
+def likeness(one: Pcm, one_rate: int, other: Pcm, other_rate: int) -> float:
+    """Correlation of the two loudness envelopes where they fit best, 1 for the same; deaf to level and codec."""
+    a, b = _envelope(one, one_rate), _envelope(other, other_rate)
+    size = max(len(a), len(b))
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
+    return float(np.correlate(np.pad(a, size), b, "full").max() / scale)
+
+
+async def spoken(text: str, voice: str = "") -> Pcm:
+    """The text in the offline voice, without the silence around it, at ``SAMPLE_RATE``."""
+    async with Voice() as speaker:
+        pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
+    return bursts(np.concatenate(pieces), SAMPLE_RATE)[0]
+
+
+def _envelope(pcm: Pcm, rate: int) -> NDArray[np.float64]:
+    size = round(ENVELOPE_S * rate)
+    blocks = pcm[: len(pcm) // size * size].astype(np.float64).reshape(-1, size)
+    return np.asarray(np.sqrt((blocks**2).mean(axis=1)))

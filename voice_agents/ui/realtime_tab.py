@@ -1,0 +1,33 @@
+"""The Realtime tab: one model that hears and speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from voice_agents.errors import Role
+from voice_agents.settings import TurnDetection
+from voice_agents.ui.voice_tab import TabSpec, Voice
+
+KIND = "realtime"
+
+VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
+"""Of the Realtime models, as the ``openai`` SDK names them; marin and cedar are the newest."""
+
+
+def realtime_tab(examples: Sequence[str] = (), default_voice: str = "") -> TabSpec:
+    """The tab; ``examples`` are phrases the model understands, ``default_voice`` is the configured voice."""
+    return TabSpec(
+        kind=KIND,
+        title="Realtime",
+        description="Direct voice-to-voice: one Realtime model hears you and speaks, with server-side voice detection, "
+        "integrated speech processing and the same tools and memory.",
+        roles=(Role.REALTIME,),
+        examples=examples,
+        list_voices=_voices,
+        default_voice=default_voice,
+        detections=tuple(TurnDetection),
+    )
+
+
+async def _voices() -> Sequence[Voice]:
+    return [(name.capitalize(), name) for name in VOICES]
