@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voice_agents import events
     from voice_agents.conversation.model import Conversation
+    from voice_agents.engines.realtime import RealtimeEngine
     from voice_agents.engines.sandwich import SandwichEngine
     from voice_agents.settings import Settings
 
-__all__ = ["Conversation", "SandwichEngine", "Settings", "events"]
+__all__ = ["Conversation", "RealtimeEngine", "SandwichEngine", "Settings", "events"]
 
 _HOMES = {
     "Conversation": "voice_agents.conversation.model",
+    "RealtimeEngine": "voice_agents.engines.realtime",
     "SandwichEngine": "voice_agents.engines.sandwich",
     "Settings": "voice_agents.settings",
 }

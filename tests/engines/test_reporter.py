@@ -35,6 +35,5 @@ async def test_a_lost_connection_is_shown_until_it_is_back() -> None:
         Status.LISTENING,
         "ElevenLabs cannot be reached.",
         Status.RECONNECTING,
-        "The connection for speech-to-text is back.",
         Status.LISTENING,
     ]
