@@ -146,6 +146,23 @@ async def test_speaking_into_an_answer_stops_it_and_is_answered(app: AppProcess,
         await expect(page.answers().last).to_contain_text(re.compile("It is .* in Tokyo"), timeout=1000 * ANSWER_S)
         told = await page.answers().first.inner_text()
         assert "Once upon a time" in told.replace(await unheard.inner_text(), "")
+        story_sound, *answers = bursts(await page.played(), PLAYED_RATE)
+        assert len(story_sound) / PLAYED_RATE < 15, "told to its end the story takes more than half a minute"
+        assert answers, "the sound stopped, and came again with the answer"
+
+
+async def test_a_conversation_begun_in_one_tab_is_known_in_the_other(page: VoicePage) -> None:
+    await page.record()
+    await page.shows("Listening")
+    await ask(page, "my name is robert", "rms", "Robert")
+    other = VoicePage(page.page, "realtime")
+    await other.choose_tab()
+    await other.says("Nice to meet you, Robert.")
+    await other.record()
+    await other.shows("Listening")
+    answer = await ask(other, "what's my name", "rms", "Robert")
+    assert bursts(answer.sound, PLAYED_RATE), "the other engine's answer is heard too"
+    assert await page.most_microphones() == 1
 
 
 async def test_two_browsers_see_and_hear_only_their_own_conversation(page: VoicePage, app: AppProcess) -> None:
