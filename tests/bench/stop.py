@@ -1,6 +1,8 @@
 """How soon the agent falls silent when the user speaks: ``python -m tests.bench.stop``.
 
-From the first sample of the caller's speech to the last sound of the agent that was handed out. Every other
+From the first sample of the caller's speech to the last sound of the agent that was handed out. That first sample is
+where the recording first comes within 30 dB of its loud parts: another choice gives other figures (the voices begin
+softly, awb with noise), and the detector's threshold was chosen on phrases that include these. Every other
 interruption falls into the first three seconds of an answer, in which more evidence is asked for than a sound.
 """
 
