@@ -49,6 +49,11 @@ class Endpoint:
     transcribe_model: str = ""
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
 
+    @property
+    def is_local(self) -> bool:
+        """On this machine, where no proxy leads."""
+        return _is_loopback(urlsplit(self.base_url).hostname or "")
+
 
 class TurnMode(StrEnum):
     """Who ends the user's turn."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from voice_agents.audio import Pcm
+from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.ear import Ear, SpeechGate
 from voice_agents.engines.user_turn import UserTurn
 from voice_agents.errors import ProviderError
@@ -46,7 +48,7 @@ class Hearing:
         self._user = UserTurn()
         self._spoke = False
         self._partial = ""
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm()
 
     def listen_with(self, stt: SpeechToText) -> None:
         """The recogniser to use; once, before :meth:`run`."""
@@ -59,8 +61,7 @@ class Hearing:
 
     def stop(self) -> None:
         """No turn ends by silence any more."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._alarm.cancel()
 
     def push(self, pcm: Pcm) -> None:
         """The microphone's next samples. Raises InvalidInput for what is no audio."""
@@ -145,11 +146,11 @@ class Hearing:
 
     def _set_alarm(self) -> None:
         """The turn ends at its moment, not with the piece of sound that holds the moment (10 ms later on average)."""
-        self.stop()
         deadline = self._endpointer.deadline
-        if deadline is not None and not self._ear.voice.speaking:
-            due = self._ear.time_of(deadline)
-            self._alarm = asyncio.get_running_loop().call_at(due, self._on_alarm, deadline)
+        if deadline is None or self._ear.voice.speaking:
+            self._alarm.cancel()
+        else:
+            self._alarm.set(self._ear.time_of(deadline), partial(self._on_alarm, deadline))
 
     def _on_alarm(self, deadline: int) -> None:
         if (deadline - self._ear.voice.position) / STT_RATE <= self._ear.next_is_due_s:

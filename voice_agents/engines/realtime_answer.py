@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from voice_agents.audio import first_audible
+from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime_emitter import Emitter
 from voice_agents.engines.realtime_parts import RealtimeConnection
@@ -62,7 +62,7 @@ class RealtimeAnswer:
         self._active: set[str] = set()
         """Responses that have begun and are not done."""
         self._shown_later: list[tuple[type[Event], dict[str, Any]]] = []
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch = Alarm()
         self._habit = VoiceHabit()
 
     # From the turn to its answer
@@ -211,7 +211,7 @@ class RealtimeAnswer:
             self._mouth.begin_again()
 
     def _run_tools(self, calls: tuple[ToolCall, ...]) -> None:
-        self._stop_watch()
+        self._watch.cancel()
         runs = self.turn.add_calls(calls)
         for run in runs:
             self._show(ToolCalled, name=run.call.name, args=run.args, call_id=run.call.call_id)
@@ -240,19 +240,13 @@ class RealtimeAnswer:
     def _forget_responses(self) -> None:
         self._awaited = False
         self._active.clear()
-        self._stop_watch()
+        self._watch.cancel()
 
     def _progress(self) -> None:
         self._after(ANSWER_WAIT_S, self._gone_silent)
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
-        self._stop_watch()
-        self._watch = asyncio.get_running_loop().call_later(seconds, call)
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        self._watch.set(self._clock() + seconds, call)
 
     def _gone_silent(self) -> None:
         self._client.cancel()

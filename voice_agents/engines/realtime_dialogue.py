@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
+from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime_answer import RealtimeAnswer
 from voice_agents.engines.realtime_emitter import Emitter
@@ -62,7 +62,7 @@ class RealtimeDialogue:
         self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
         self.mouth = Mouth(self, clock, turns.playout_lead_s)
         self._floor = ServedFloor(turns.mode)
-        self._floor_alarm: asyncio.TimerHandle | None = None
+        self._floor_alarm = Alarm()
         tools = ToolRunner(toolbox, memory.tasks, emit, client.send_tool_output)
         self.answer = RealtimeAnswer(client, self.mouth, tools, emit, self, clock)
         self._turns = UserTurns()
@@ -115,8 +115,7 @@ class RealtimeDialogue:
 
     def close(self) -> None:
         """What is under way ends here, and is kept as it was heard."""
-        if self._floor_alarm is not None:
-            self._floor_alarm.cancel()
+        self._floor_alarm.cancel()
         self._cut()
         self._give_up_user()
         self._memory.give_up_words()
@@ -220,7 +219,7 @@ class RealtimeDialogue:
         self._after()
 
     def _after(self) -> None:
-        self._set_floor_alarm()
+        self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
         self._on_change()
 
     def _do(self, actions: list[FloorAction]) -> None:
@@ -234,13 +233,6 @@ class RealtimeDialogue:
                     self._cut()
                 case FloorAction.MERGE:
                     self._cut(merge=True)
-
-    def _set_floor_alarm(self) -> None:
-        if self._floor_alarm is not None:
-            self._floor_alarm.cancel()
-        wake = self._floor.wake_at
-        loop = asyncio.get_running_loop()
-        self._floor_alarm = None if wake is None else loop.call_at(wake, self._on_floor_alarm)
 
     def _on_floor_alarm(self) -> None:
         self._do(self._floor.advance(self._clock()))

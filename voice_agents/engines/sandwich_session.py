@@ -10,6 +10,7 @@ from typing import Self
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.answering import Answering
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
 from voice_agents.engines.hearing import Hearing
@@ -42,7 +43,7 @@ class SandwichSession:
         self._clock = asyncio.get_running_loop().time
         self._tasks = Tasks()
         self._floor = Floor()
-        self._floor_alarm: asyncio.TimerHandle | None = None
+        self._floor_alarm = Alarm()
         self._tell = Reporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
         self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))
@@ -65,8 +66,7 @@ class SandwichSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._floor_alarm is not None:
-            self._floor_alarm.cancel()
+        self._floor_alarm.cancel()
         self._hearing.stop()
         await self._tasks.close(self._answering.stop(), CLOSE_TIMEOUT_S)
         await self._stt.__aexit__(None, None, None)
@@ -164,15 +164,8 @@ class SandwichSession:
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
         self._tell.show(self._floor.state)
-        self._set_floor_alarm()
+        self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
         self.on_announcement()
-
-    def _set_floor_alarm(self) -> None:
-        if self._floor_alarm is not None:
-            self._floor_alarm.cancel()
-        wake = self._floor.wake_at
-        loop = asyncio.get_running_loop()
-        self._floor_alarm = None if wake is None else loop.call_at(wake, self._on_floor_alarm)
 
     def _on_floor_alarm(self) -> None:
         self._act(self._floor.advance(self._clock()))

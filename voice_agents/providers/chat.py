@@ -10,7 +10,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -32,6 +31,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
+from voice_agents.providers.names import KEY_VARIABLES, agent_name
 from voice_agents.settings import Endpoint, Provider
 
 
@@ -54,7 +54,6 @@ LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=40, keepal
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
 RECOVERED = "recovered"
 """In an answer's ``response_metadata``: a plain sentence about the attempt that failed before it."""
-_KEYS = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KEY"}
 _MODELS = {
     Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
     Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
@@ -74,13 +73,12 @@ class ChatModel:
         self._timeouts = timeouts or ChatTimeouts()
 
     async def __aenter__(self) -> Self:
-        loopback = urlsplit(self._endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
         timeout = httpx2.Timeout(self._timeouts.first_s, connect=self._timeouts.connect_s)
         self._http = await asyncio.to_thread(
             httpx2.AsyncClient,
             timeout=timeout,
             limits=LIMITS,
-            trust_env=not loopback,
+            trust_env=not self._endpoint.is_local,
             follow_redirects=True,
         )
         key = self._endpoint.api_key
@@ -124,8 +122,8 @@ class _PlainPayload(ChatOpenAI):
 
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        body = {name: payload.pop(name) for name in ("tools",) if name in payload}
-        body["messages"], payload["messages"] = payload["messages"], []
+        body = {"tools": payload.pop("tools")} if "tools" in payload else {}
+        body["messages"], payload["messages"] = payload["messages"], []  # a parameter the SDK insists on
         return {**payload, "extra_body": {**(payload.get("extra_body") or {}), **body}}
 
 
@@ -150,7 +148,7 @@ class _PlainChat(_PlainPayload):
                 if given.nothing:
                     raise self._silent(given.finish_reason)
                 if last:
-                    told = f"{_name(self._endpoint)} answered only when it was asked a second time."
+                    told = f"{agent_name(self._endpoint)} answered only when it was asked a second time."
                     yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={RECOVERED: told}))
                 return
             except Exception as error:
@@ -173,7 +171,7 @@ class _PlainChat(_PlainPayload):
         return super()._convert_chunk_to_generation_chunk(chunk, *rest)
 
     def _silent(self, finish_reason: str) -> ProviderError:
-        name = _name(self._endpoint)
+        name = agent_name(self._endpoint)
         if finish_reason == "content_filter":
             return RequestRejected(Role.CHAT, name, _FILTERED.format(name))
         return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
@@ -199,7 +197,7 @@ _OVERLONG = "This conversation has become too long for {0}. Please begin a new o
 
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
-    name = _name(endpoint)
+    name = agent_name(endpoint)
     match error:
         case ProviderError():
             return error
@@ -232,7 +230,7 @@ def _asked_to_wait_s(error: Exception) -> float:
 
 def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> ProviderError:
     """An error inside a stream that began well."""
-    name = _name(endpoint)
+    name = agent_name(endpoint)
     match error.code:
         case "insufficient_quota":
             return _used_up(name, role)
@@ -244,9 +242,9 @@ def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> Provi
 
 
 def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> ProviderError:
-    name, status = _name(endpoint), error.status_code
+    name, status = agent_name(endpoint), error.status_code
     if status in (401, 403):
-        key = _KEYS.get(endpoint.provider, "the key")
+        key = KEY_VARIABLES.get(endpoint.provider, "the key")
         return AuthenticationFailed(role, name, f"{name} does not accept the API key: check {key}.")
     if status == 402 or error.code == "insufficient_quota":
         return _used_up(name, role)
@@ -274,7 +272,3 @@ def _used_up(name: str, role: Role) -> ProviderError:
 
 def _too_many(name: str, role: Role) -> ProviderError:
     return RateLimited(role, name, f"{name} gets too many requests at the moment. Please try again in a minute.")
-
-
-def _name(endpoint: Endpoint) -> str:
-    return "The offline agent" if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
 from elevenlabs import AsyncElevenLabs
@@ -22,7 +21,8 @@ from voice_agents.errors import (
     RequestRejected,
     Role,
 )
-from voice_agents.settings import Endpoint, Provider
+from voice_agents.providers.names import speech_name
+from voice_agents.settings import Endpoint
 
 TIMEOUT_S = 10.0
 """The longest silence inside an answer."""
@@ -65,8 +65,7 @@ async def stream_speech(
 
 @asynccontextmanager
 async def _client(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncElevenLabs]:
-    loopback = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    async with httpx.AsyncClient(timeout=timeout_s, trust_env=not loopback, follow_redirects=True) as http:
+    async with httpx.AsyncClient(timeout=timeout_s, trust_env=not endpoint.is_local, follow_redirects=True) as http:
         yield AsyncElevenLabs(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,
@@ -99,8 +98,3 @@ def status_error(status: int, body: str, endpoint: Endpoint, role: Role) -> Prov
             role, name, f"{name} does not accept the request for {role.value}: check the voice and model names."
         )
     return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
-
-
-def speech_name(endpoint: Endpoint) -> str:
-    """What the page calls the provider of an endpoint."""
-    return "The offline speech server" if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.audio import Pcm, silence, to_bytes
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
-from voice_agents.providers.elevenlabs_http import speech_name
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
+from voice_agents.providers.names import speech_name
 from voice_agents.providers.scribe import Reaction, Twins, Utterance, audio_message, begin_alike, plain_error, reaction
 from voice_agents.providers.sockets import Backoff, open_socket
 from voice_agents.settings import Endpoint

@@ -20,8 +20,8 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
-from voice_agents.providers.elevenlabs_http import speech_name
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
+from voice_agents.providers.names import speech_name
 from voice_agents.providers.sockets import Backoff, open_socket
 from voice_agents.providers.speech_frames import check_shape, is_error, plain_error
 from voice_agents.providers.speech_stream import ContextStream, TtsTimeouts

@@ -20,9 +20,9 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
+from voice_agents.providers.names import KEY_VARIABLES, agent_name
 from voice_agents.settings import Endpoint, Provider
 
-_KEYS = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KEY"}
 _MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
 _URLS = {Provider.AZURE: "AZURE_OPENAI_ENDPOINT", Provider.OPENAI: "OPENAI_BASE_URL"}
 
@@ -62,15 +62,14 @@ class Sentences:
     """Errors of one endpoint in the realtime role."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        offline = endpoint.provider is Provider.OFFLINE
-        self.name = "The offline agent" if offline else str(endpoint.provider.value)
+        self.name = agent_name(endpoint)
         self._endpoint = endpoint
         self._secrets: set[str] = set()
         self.keep_secret(endpoint.api_key)
 
     def key(self) -> ProviderError:
         """The key is not accepted."""
-        variable = _KEYS.get(self._endpoint.provider, "the key")
+        variable = KEY_VARIABLES.get(self._endpoint.provider, "the key")
         return self._error(AuthenticationFailed, f"{self.name} does not accept the API key: check {variable}.")
 
     def token(self) -> ProviderError:

@@ -64,7 +64,7 @@ class Connector:
             "close_timeout": CLOSE_TIMEOUT_S,
             "ping_interval": PING_S,
             "ping_timeout": PING_S,
-            "proxy": None if parts.hostname in ("127.0.0.1", "localhost", "::1") else True,
+            "proxy": None if self._endpoint.is_local else True,
             "max_size": MAX_FRAME_BYTES,
             "compression": None,
             "logger": _socket_logger,

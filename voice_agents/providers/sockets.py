@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
-from voice_agents.providers.elevenlabs_http import speech_name, status_error
+from voice_agents.providers.elevenlabs_http import status_error
+from voice_agents.providers.names import speech_name
 from voice_agents.settings import Endpoint
 
 MAX_FRAME_BYTES = 16 * 2**20
@@ -59,13 +60,12 @@ async def open_socket(endpoint: Endpoint, path: str, role: Role, timeout_s: floa
     """A socket of ElevenLabs' API at ``path`` (with its query). Raises ProviderError when it cannot be had."""
     parts = urlsplit(endpoint.base_url)
     secure = parts.scheme == "https"
-    loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
     context = await asyncio.to_thread(tls) if secure else None
     connecting = connect(
         f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}{path}",
         additional_headers={"xi-api-key": endpoint.api_key},
         ssl=context,
-        proxy=None if loopback else True,
+        proxy=None if endpoint.is_local else True,
         max_size=MAX_FRAME_BYTES,
         open_timeout=timeout_s,
         close_timeout=CLOSE_TIMEOUT_S,

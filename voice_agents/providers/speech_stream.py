@@ -15,8 +15,9 @@ from uuid import uuid4
 from voice_agents.audio import EMPTY, Pcm, from_bytes
 from voice_agents.errors import ProviderError, ProviderTimeout, Retry, Role
 from voice_agents.providers.alignment import SpokenWords, reported_times
-from voice_agents.providers.elevenlabs_http import speech_name, stream_speech
+from voice_agents.providers.elevenlabs_http import stream_speech
 from voice_agents.providers.interfaces import SpeechChunk
+from voice_agents.providers.names import speech_name
 from voice_agents.providers.speech_frames import Frame, closing, flush, is_final, keep_alive, opening, piece
 from voice_agents.settings import Endpoint
 

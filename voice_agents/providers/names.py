@@ -1,0 +1,22 @@
+"""What users call a provider, and the variables that hold its key."""
+
+from __future__ import annotations
+
+from voice_agents.settings import Endpoint, Provider
+
+KEY_VARIABLES = {Provider.AZURE: "AZURE_OPENAI_API_KEY", Provider.OPENAI: "OPENAI_API_KEY"}
+"""Of the providers of chat and realtime."""
+
+
+def speech_name(endpoint: Endpoint) -> str:
+    """The name of who hears or speaks."""
+    return _name(endpoint, "The offline speech server")
+
+
+def agent_name(endpoint: Endpoint) -> str:
+    """The name of who thinks: chat or realtime."""
+    return _name(endpoint, "The offline agent")
+
+
+def _name(endpoint: Endpoint, offline: str) -> str:
+    return offline if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)
