@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from tests.quick_engines import QuickRecogniser, ToneVoice
 from tests.stories.caller import LoudnessModel
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
@@ -34,10 +35,9 @@ from voice_agents.events import (
 from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
-from voice_agents.offline.tts import Synthesis, WordTiming
 from voice_agents.providers.chat import ChatTimeouts
 from voice_agents.providers.elevenlabs_stt import SttTimeouts
-from voice_agents.providers.interfaces import STT_RATE, TTS_RATE
+from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.providers.speech_stream import TtsTimeouts
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
@@ -53,46 +53,6 @@ WORD_S = 0.04
 TURNS = TurnSettings(silence_s=0.2, adaptive=False)
 SAID = "word0 word1"
 E = TypeVar("E", bound=Event)
-
-
-class QuickUtterance:
-    """Hears a word for every quarter of a second of sound."""
-
-    def __init__(self, on_partial: Callable[[str], None] | None) -> None:
-        self._on_partial = on_partial
-        self._loud = 0
-        self.partial = ""
-
-    def feed(self, pcm: Pcm) -> None:
-        self._loud += int(np.count_nonzero(pcm))
-        words = " ".join(f"word{number}" for number in range(self._loud // (STT_RATE // 4)))
-        if words != self.partial:
-            self.partial = words
-            if self._on_partial is not None:
-                self._on_partial(words)
-
-    async def finish(self) -> str:
-        return self.partial
-
-    def cancel(self) -> None:
-        pass
-
-
-class QuickRecogniser:
-    def utterance(self, on_partial: Callable[[str], None] | None = None) -> QuickUtterance:
-        return QuickUtterance(on_partial)
-
-
-class QuickVoice:
-    """A 25th of a second of a tone for every word."""
-
-    async def speak(self, text: str, voice: str = "", speed: float = 1.0) -> AsyncIterator[Synthesis]:
-        sound = (6000 * np.cos(np.arange(round(WORD_S * TTS_RATE)) / 20)).astype(np.int16)
-        at = 0
-        for number, word in enumerate(text.split()):
-            offset = text.index(word, at)
-            at = offset + len(word)
-            yield Synthesis(sound, (WordTiming(offset, len(word), number * WORD_S * 1000),))
 
 
 class CountingBrain:
@@ -114,7 +74,7 @@ class QuickEngine(SandwichEngine):
 
 
 def services() -> Services:
-    return Services(QuickRecogniser(), QuickVoice(), cast(Brain, CountingBrain()))
+    return Services(QuickRecogniser("word{}".format), ToneVoice(WORD_S), cast(Brain, CountingBrain()))
 
 
 @dataclass
