@@ -189,32 +189,22 @@ class Answering:
     async def _words(self, user: UserTurn) -> str:
         if user.typed:
             return await user.words()
-        self._tell.troubles.begins(Role.STT)
-        try:
+        with self._tell.troubles.depending_on(Role.STT):
             return await user.words()
-        except ProviderError as error:
-            self._tell.troubles.ends(Role.STT, error)
-            raise
-        finally:
-            self._tell.troubles.ends(Role.STT)
 
     async def _speak(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        self._tell.troubles.begins(Role.TTS)
         try:
-            await answer.run(work)
+            with self._tell.troubles.depending_on(Role.TTS):
+                await answer.run(work)
         except Exception as error:
             self._fail(error)
-        finally:
-            self._tell.troubles.ends(Role.TTS)
 
     def _fail(self, error: Exception) -> None:
         """The answer ends here; what was written or spoken of it stays."""
         plain = error if isinstance(error, VoiceAgentError) else self._parts.plain_error(error)
-        if isinstance(plain, ProviderError) and plain.role is Role.TTS:
-            self._tell.troubles.ends(Role.TTS, plain)
-        else:
+        if not (isinstance(plain, ProviderError) and plain.role is Role.TTS):  # that one was told
             self._tell.emit(Failed, error=plain)
         self._mouth.finish()
 
@@ -234,8 +224,8 @@ class Answering:
     def _silence(self) -> tuple[Answer, asyncio.Task[None]]:
         assert self._answer is not None and self._run is not None
         self._mouth.cancel()
-        self._run.cancel()
-        self._tasks.start(self._parts.warm())  # the model's connection went with the answer
+        if self._run.cancel():
+            self._tasks.start(self._parts.warm())  # the model's connection may have gone with the answer
         return self._answer, self._run
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:

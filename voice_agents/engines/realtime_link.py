@@ -34,6 +34,9 @@ class RealtimeLink:
         self._listener = listener
         self._emit = emit
         self._standing = Standing(Role.REALTIME)
+        self._state = ConnectionState.CONNECTING
+        self._told: str | None = None
+        """The trouble the user was told of; None: all is well."""
 
     def status(self, floor: FloorState) -> Status:
         """The one word the page shows. Without a connection nobody hears the user, and nobody thinks."""
@@ -43,16 +46,25 @@ class RealtimeLink:
 
     def on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
         """The client's report."""
-        if self._standing.change(Role.REALTIME, state, error):
-            if state is ConnectionState.FAILED and error is not None:
-                self._emit(Failed, error=error)
-            elif error is not None:
-                self._emit(Notice, level="warning", text=str(error))
-            else:
-                self._emit(Notice, level="info", text=f"The connection for {Role.REALTIME.value} is back.")
+        self._standing.change(Role.REALTIME, state)
+        self._tell(state, error)
+        self._state = state
         was_up, self.up = self.up, state is ConnectionState.OPEN
         if was_up and not self.up:
             self._listener.on_lost()
         if state is ConnectionState.FAILED:
             self._listener.on_given_up()
         self._listener.on_standing()
+
+    def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
+        """Each trouble once, and that it is over."""
+        if state is ConnectionState.OPEN:
+            told, self._told = self._told, None
+            if told is not None:
+                self._emit(Notice, level="info", text=f"The connection for {Role.REALTIME.value} is back.")
+        elif error is not None and (state is not self._state or self._told != str(error)):
+            self._told = str(error)
+            if state is ConnectionState.FAILED:
+                self._emit(Failed, error=error)
+            else:
+                self._emit(Notice, level="warning", text=str(error))

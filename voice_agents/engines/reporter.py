@@ -50,7 +50,7 @@ class Reporter:
 
     def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
         """A provider's connection has changed; the status word shows it, each trouble is told once."""
-        self._standing.change(role, state, error)
+        self._standing.change(role, state)
         self.troubles.connection(role, state, error)
         if self._floor is not None:
             self.show(self._floor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_agents.errors import ProviderError, Role
+from voice_agents.errors import Role
 from voice_agents.events import Status
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.floor import FloorState
@@ -22,11 +22,10 @@ _BY_CONNECTION = {
 
 
 class Standing:
-    """Remembers the connections of a session's providers; ``role`` is the one the user waits for when listening."""
+    """Remembers the connections of a session's providers."""
 
     def __init__(self, *roles: Role) -> None:
         self._states = dict.fromkeys(roles, ConnectionState.CONNECTING)
-        self._told: dict[Role, str] = {}
 
     def status(self, floor: FloorState) -> Status:
         """The one word the page shows: the worst connection while nobody speaks, else the floor."""
@@ -36,12 +35,6 @@ class Standing:
                     return status
         return _BY_FLOOR[floor]
 
-    def change(self, role: Role, state: ConnectionState, error: ProviderError | None) -> bool:
-        """Take note; True if the user has to be told of it (each trouble once, and that it is over)."""
-        before, self._states[role] = self._states[role], state
-        if state is ConnectionState.OPEN:
-            return self._told.pop(role, None) is not None
-        if error is None or (state is before and self._told.get(role) == str(error)):
-            return False
-        self._told[role] = str(error)
-        return True
+    def change(self, role: Role, state: ConnectionState) -> None:
+        """A provider's connection has changed."""
+        self._states[role] = state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from voice_agents.errors import ProviderError, Role
 from voice_agents.providers.interfaces import ConnectionState
@@ -38,6 +39,18 @@ class Troubles:
             self._held.setdefault(role, (error, False))
         else:
             self._report(role, error, state is ConnectionState.FAILED)
+
+    @contextmanager
+    def depending_on(self, role: Role) -> Iterator[None]:
+        """The block depends on this provider; how it ends decides what is told."""
+        self.begins(role)
+        try:
+            yield
+        except ProviderError as error:
+            self.ends(role, error)
+            raise
+        finally:
+            self.ends(role)
 
     def begins(self, role: Role) -> None:
         """Something depends on this provider now."""
