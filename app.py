@@ -27,7 +27,7 @@ from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role, VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
-from voice_agents.providers.elevenlabs_http import list_voices
+from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page

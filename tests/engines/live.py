@@ -20,7 +20,7 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
-from voice_agents.engines.sandwich_session import SandwichSession
+from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.events import (
     AgentAudio,
     AgentText,
@@ -36,9 +36,9 @@ from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
 from voice_agents.providers.chat import ChatTimeouts
-from voice_agents.providers.elevenlabs_stt import SttTimeouts
+from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.stt import SttTimeouts
 from voice_agents.providers.interfaces import STT_RATE
-from voice_agents.providers.speech_stream import TtsTimeouts
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 

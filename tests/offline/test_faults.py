@@ -13,8 +13,8 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, close_code, connect, said, tell
-from tests.offline.test_elevenlabs_stt import error_and_close, hear, stt
-from tests.offline.test_elevenlabs_tts import multi, until_final
+from tests.offline.elevenlabs.test_stt import error_and_close, hear, stt
+from tests.offline.elevenlabs.test_tts import multi, until_final
 from voice_agents.offline.faults import ALWAYS, Fault, FaultKind, FaultPlan, Service
 from voice_agents.offline.server import OfflineServer
 

@@ -14,7 +14,7 @@ from voice_agents.offline.skills.numbers import expression_of, say, value_of
 from voice_agents.offline.skills.phrases import parse
 from voice_agents.offline.skills.rules import UNITS, duration_of
 from voice_agents.offline.skills.stories import JOKES, STORIES, TOPICS
-from voice_agents.offline.stt_grammar import Grammar
+from voice_agents.offline.stt.grammar import Grammar
 from voice_agents.tools.places import zone_of
 from voice_agents.tools.units import convert_units
 

@@ -18,9 +18,9 @@ from tests.voices import flite, need, padded, trimmed
 from voice_agents.audio import EMPTY, Pcm, from_bytes, read_wav, resample, rms_dbfs, silence, to_bytes
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.stt import SAMPLE_RATE, Recogniser, Utterance
-from voice_agents.offline.stt_gate import FRAME_BYTES, Gate
-from voice_agents.offline.stt_grammar import Grammar
-from voice_agents.offline.stt_noise import Cleaner, noise_of
+from voice_agents.offline.stt.gate import FRAME_BYTES, Gate
+from voice_agents.offline.stt.grammar import Grammar
+from voice_agents.offline.stt.noise import Cleaner, noise_of
 from voice_agents.turns.backchannel import is_backchannel
 
 GRAMMAR = """#JSGF V1.0;

@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from tests.providers.other_server import KEY, WAIT_S, Answer, Connections, OtherServer, OtherSocket, Script, endpoint
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.errors import ProviderError
-from voice_agents.providers.elevenlabs_tts import ElevenLabsTts
+from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import TTS_RATE, SpeechStream, SpokenWord
-from voice_agents.providers.speech_stream import TtsTimeouts
 
 CONTEXTS_MAX = 5
 WORD_MS = 100

@@ -20,7 +20,7 @@ from voice_agents.errors import (
     RateLimited,
     RequestRejected,
 )
-from voice_agents.providers.elevenlabs_stt import ElevenLabsStt, SttTimeouts
+from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.interfaces import ConnectionState
 
 SECOND = 16_000

@@ -39,10 +39,10 @@ from voice_agents.errors import (
     RateLimited,
     RequestRejected,
 )
-from voice_agents.providers.elevenlabs_http import list_voices
-from voice_agents.providers.elevenlabs_tts import ElevenLabsTts
+from voice_agents.providers.elevenlabs.http import list_voices
+from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.providers.speech_stream import TtsTimeouts
 
 PIECES = ("Sure,", "it's ten past nine in Lisbon.", "Shall I set a timer?")
 TEXT = " ".join(PIECES)

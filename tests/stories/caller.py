@@ -17,7 +17,7 @@ from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich_session import SandwichSession
+from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
-from voice_agents.providers.elevenlabs_http import status_error
+from voice_agents.providers.elevenlabs.http import status_error
 from voice_agents.providers.names import speech_name
 from voice_agents.settings import Endpoint
 

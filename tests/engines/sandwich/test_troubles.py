@@ -1,0 +1,105 @@
+"""What a user is told of providers in trouble: once, and in the words of the outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from voice_agents.engines.sandwich.slowness import slowness
+from voice_agents.engines.sandwich.troubles import Troubles
+from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.turns.latency import TurnLatency
+
+LOST = ProviderUnavailable(Role.TTS, "x", "The connection was lost.")
+UNREACHABLE = ProviderUnavailable(Role.TTS, "x", "It cannot be reached.")
+WRONG_KEY = AuthenticationFailed(Role.TTS, "x", "The key is wrong.")
+TOO_LATE = ProviderTimeout(Role.TTS, "x", "It took too long.")
+
+
+class Told:
+    def __init__(self) -> None:
+        self.sentences: list[tuple[str, bool]] = []
+        self.troubles = Troubles(self._tell)
+
+    def _tell(self, error: ProviderError, failed: bool) -> None:
+        self.sentences.append((str(error), failed))
+
+    def reconnecting(self, error: ProviderError = LOST) -> None:
+        self.troubles.connection(Role.TTS, ConnectionState.RECONNECTING, error)
+
+    def open(self) -> None:
+        self.troubles.connection(Role.TTS, ConnectionState.OPEN, None)
+
+
+def test_an_outage_while_nobody_needs_the_provider_is_told_once() -> None:
+    told = Told()
+    told.open()
+    for error in (LOST, UNREACHABLE, LOST):
+        told.reconnecting(error)
+    told.open()
+    assert told.sentences == [(str(LOST), False)]
+    told.reconnecting(UNREACHABLE)
+    assert told.sentences[1:] == [(str(UNREACHABLE), False)], "the next one is another"
+
+
+def test_what_work_survived_is_told_when_it_is_done() -> None:
+    told = Told()
+    told.troubles.begins(Role.TTS)
+    told.reconnecting(LOST)
+    told.reconnecting(UNREACHABLE)
+    told.open()
+    assert told.sentences == []
+    told.troubles.ends(Role.TTS)
+    assert told.sentences == [(str(LOST), False)]
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_what_failed_the_work_is_all_that_is_told(opened: bool) -> None:
+    told = Told()
+    told.troubles.begins(Role.TTS)
+    told.reconnecting()
+    if opened:
+        told.open()
+    told.troubles.ends(Role.TTS, TOO_LATE)
+    told.troubles.ends(Role.TTS)
+    told.reconnecting(UNREACHABLE)
+    assert told.sentences == [(str(TOO_LATE), True)], "a socket that is replaced for it is no other trouble"
+
+
+def test_every_turn_that_fails_is_told() -> None:
+    told = Told()
+    for _ in range(2):
+        told.troubles.begins(Role.TTS)
+        told.troubles.connection(Role.TTS, ConnectionState.FAILED, WRONG_KEY)
+        told.troubles.ends(Role.TTS, WRONG_KEY)
+    assert told.sentences == [(str(WRONG_KEY), True)] * 2
+
+
+def test_a_key_that_is_refused_at_the_start_is_told_at_once() -> None:
+    told = Told()
+    told.troubles.connection(Role.TTS, ConnectionState.FAILED, WRONG_KEY)
+    assert told.sentences == [(str(WRONG_KEY), True)]
+
+
+def test_a_failure_of_another_provider_leaves_what_was_held_to_be_told() -> None:
+    told = Told()
+    told.troubles.begins(Role.TTS)
+    told.reconnecting()
+    told.troubles.ends(Role.TTS, ProviderTimeout(Role.CHAT, "y", "The model took too long."))
+    assert told.sentences == [(str(LOST), False)]
+
+
+@pytest.mark.parametrize(
+    ("latency", "dry_s", "says"),
+    [
+        (TurnLatency(transcription=2.1), 0.0, "speech-to-text is slow at the moment: your words took 2.1 s."),
+        (TurnLatency(transcription=0.3, first_token=4.5), 0.0, "chat model"),
+        (TurnLatency(first_token=0.5, first_audio=3.0), 0.0, "voice is slow"),
+        (TurnLatency(first_token=0.5), 1.4, "wait for 1.4 s"),
+        (TurnLatency(transcription=0.4, first_token=1.5, first_audio=0.8), 0.3, None),
+        (TurnLatency(), 0.0, None),
+    ],
+)
+def test_a_slow_turn_says_what_was_slow(latency: TurnLatency, dry_s: float, says: str | None) -> None:
+    sentence = slowness(latency, dry_s)
+    assert sentence is None if says is None else sentence is not None and says in sentence

@@ -1,0 +1,299 @@
+"""The turns of a Realtime conversation, as our detector, the server, the mouth and time move them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voice_agents.engines.alarm import Alarm
+from voice_agents.engines.mouth import Mouth
+from voice_agents.engines.realtime.answer import RealtimeAnswer
+from voice_agents.engines.realtime.emitter import Emitter
+from voice_agents.engines.realtime.floor import ServedFloor
+from voice_agents.engines.realtime.memory import RealtimeMemory
+from voice_agents.engines.realtime.parts import RealtimeConnection
+from voice_agents.engines.realtime.tools import ToolRunner
+from voice_agents.engines.realtime.turn import RealtimeTurn
+from voice_agents.engines.realtime.turns import UserTurns
+from voice_agents.engines.realtime.user import RealtimeUser
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    Interrupted,
+    SpeechEnded,
+    SpeechStarted,
+    UserTranscript,
+)
+from voice_agents.providers.realtime.config import PastItem
+from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.tools import Toolbox
+from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.playout import Frame
+from voice_agents.turns.vad import VoiceActivity
+
+
+class RealtimeDialogue:
+    """One per session: the floor decides, this carries it out.
+
+    The server takes the turns. Our own detector stops the sound at once; the server's speech_started makes that an
+    interruption, its silence lets the agent go on from the exact sample. ``on_change``: somebody else may have the
+    floor, or the conversation has come to a pause.
+    """
+
+    def __init__(
+        self,
+        client: RealtimeConnection,
+        voice: VoiceActivity,
+        turns: TurnSettings,
+        toolbox: Toolbox,
+        memory: RealtimeMemory,
+        emit: Emitter,
+        on_change: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.read = False
+        """Answers are only written, from the next one on."""
+        self._client = client
+        self._memory = memory
+        self._emit = emit
+        self._on_change = on_change
+        self._clock = clock
+        self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
+        self.mouth = Mouth(self, clock, turns.playout_lead_s)
+        self._floor = ServedFloor(turns.mode)
+        self._floor_alarm = Alarm()
+        tools = ToolRunner(toolbox, memory.tasks, emit, client.send_tool_output)
+        self.answer = RealtimeAnswer(client, self.mouth, tools, emit, self, clock)
+        self._turns = UserTurns()
+
+    @property
+    def number(self) -> int:
+        """The turn under way, or the last one; 0 before the first."""
+        return self.answer.turn.number
+
+    @property
+    def state(self) -> FloorState:
+        """Who has the floor."""
+        return self._floor.state
+
+    @property
+    def undecided(self) -> bool:
+        """The user's voice was heard, and silence will decide what it was."""
+        return self._floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+
+    @property
+    def pausing(self) -> bool:
+        """Nobody speaks, and nobody is about to."""
+        return self._floor.state is FloorState.LISTENING and not self.answer.open
+
+    def configure(self, turns: TurnSettings) -> None:
+        """Other patience, mode or detector."""
+        self._floor.mode = turns.mode
+        self.user.configure(turns)
+
+    def type(self, text: str) -> None:
+        """A typed turn."""
+        self._do(self._floor.typed(self._clock()))
+        self._give_up_user()
+        turn = RealtimeTurn(self._next_number)
+        turn.user.typed(text)
+        self._begin(turn)
+        self._emit(UserTranscript, text=text, final=True)
+        self._client.send_text(text)
+        self._after()
+
+    def speak_up(self, prompt: str) -> None:
+        """The agent says something by itself, in a pause; ``prompt`` tells the model what."""
+        self._begin(RealtimeTurn(self._next_number, of_user=False))
+        self._client.send_text(prompt)
+        self._act(self._floor.agent_turn(self._clock()))
+
+    def interrupt(self) -> None:
+        """The stop button."""
+        self._act(self._floor.interrupt(self._clock()))
+
+    def close(self) -> None:
+        """What is under way ends here, and is kept as it was heard."""
+        self._floor_alarm.cancel()
+        self._cut()
+        self._give_up_user()
+        self._memory.give_up_words()
+
+    def past(self) -> list[PastItem]:
+        """The conversation for a fresh server session."""
+        return self._memory.past(self.answer.turn if self.answer.open else self._turns.coming)
+
+    # What the user does
+
+    def on_voice_started(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        if not self._floor.confirmed:
+            self._emit(SpeechStarted, turn=self._user_number)
+        self._act(self._floor.user_started(self._clock()))
+
+    def on_voice_stopped(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        self._act(self._floor.user_stopped(self._clock()))
+
+    def on_released(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`: nothing said is no turn."""
+        pushed = self._floor.mode is TurnMode.PUSH_TO_TALK
+        if self.user.spoke if pushed else self._floor.state is FloorState.USER_SPEAKING:
+            self._take_turn(None)
+            self._client.commit()
+
+    @property
+    def _next_number(self) -> int:
+        return self.answer.turn.number + 1
+
+    @property
+    def _user_number(self) -> int:
+        """The number of the turn the user's present words belong to."""
+        if self._turns.coming is not None:
+            return self._turns.coming.number
+        turn = self.answer.turn
+        unheard = self.answer.open and turn.of_user and not self.mouth.audible
+        return turn.number if unheard else self._next_number
+
+    # What the server says
+
+    def on_server_heard(self, item_id: str) -> None:
+        """The server takes what it hears for the user's turn."""
+        noticed = self.user.speaking or self._floor.state is FloorState.USER_SPEAKING
+        self._do(self._floor.server_heard(self._clock()))
+        self._turns.heard(item_id, self._next_number)
+        if not noticed:
+            self._emit(SpeechStarted, turn=self._user_number)
+        self._after()
+
+    def on_server_took(self, item_id: str) -> None:
+        """The turn is complete (told twice), or an item of a turn that we took is known."""
+        turn = self._turns.of(item_id)
+        if turn is None or not (turn.user.awaits_item or item_id in turn.user):
+            self._take_turn(item_id)
+        elif item_id not in turn.user:
+            self._turns.add(item_id, turn)
+
+    def _take_turn(self, item_id: str | None) -> None:
+        """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
+        self._do(self._floor.taken(self._clock()))
+        turn = self._turns.take(self._next_number)
+        turn.marks = TurnMarks()
+        self.user.take(turn.marks, released=item_id is None)
+        if item_id is None:
+            self._turns.await_item(turn)
+        else:
+            self._turns.add(item_id, turn)
+        self._begin(turn)
+        self._emit(SpeechEnded, silence_s=turn.marks.silence_s)
+        self._after()
+
+    def on_user_words(self, item_id: str, text: str, final: bool) -> None:
+        """An item's words so far, or for good."""
+        turn = self._turns.of(item_id)
+        if turn is None:
+            return
+        if final:
+            turn.user.final(item_id, text)
+        else:
+            turn.user.partial(item_id, text)
+        known = final and item_id in turn.user and turn.user.known
+        self._emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
+        if known and turn is self.answer.turn and self.answer.open:
+            self.answer.words_known()
+
+    def on_response_started(self, response_id: str) -> None:
+        """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
+        if not self.answer.open and self._floor.confirmed:
+            self._take_turn(None)
+        elif not self.answer.open:
+            self._begin(RealtimeTurn(self._next_number, of_user=False))
+            self._act(self._floor.agent_turn(self._clock()))
+        self.answer.response_started(response_id)
+
+    # What the floor decides
+
+    def _act(self, actions: list[FloorAction]) -> None:
+        self._do(actions)
+        self._after()
+
+    def _after(self) -> None:
+        self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
+        self._on_change()
+
+    def _do(self, actions: list[FloorAction]) -> None:
+        for action in actions:
+            match action:
+                case FloorAction.PAUSE:
+                    self._emit(AgentPaused, position=self.mouth.pause())
+                case FloorAction.RESUME:
+                    self._emit(AgentResumed, position=self.mouth.resume())
+                case FloorAction.CANCEL:
+                    self._cut()
+                case FloorAction.MERGE:
+                    self._cut(merge=True)
+
+    def _on_floor_alarm(self) -> None:
+        self._do(self._floor.advance(self._clock()))
+        if self._floor.state is FloorState.LISTENING:
+            self._give_up_user()
+        self._after()
+
+    # Turns
+
+    def _begin(self, turn: RealtimeTurn) -> None:
+        self.answer.begin(turn, read=self.read)
+
+    def _cut(self, merge: bool = False) -> None:
+        """Stop the answer. ``merge``: nothing of it was heard, what the user says goes on with the turn."""
+        if not self.answer.open:
+            return
+        turn, position = self.answer.turn, self.answer.cut()
+        if merge:
+            turn.restart()
+            turn.merged = True
+            self._turns.coming = turn
+        else:
+            self._emit(Interrupted, heard_text=turn.heard(position))
+            self._memory.keep(turn, position)
+
+    def _give_up_user(self) -> None:
+        """Nobody takes what the user was saying; if it went on with a turn, that one stays without an answer."""
+        turn = self._turns.give_up()
+        if turn is not None:
+            self._memory.keep(turn, 0)
+
+    # What the answer, the mouth and the connection report
+
+    def on_nothing_said(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.answer.AnswerListener`."""
+        self.answer.drop()
+        self._act(self._floor.agent_finished(self._clock()))
+
+    def on_frame(self, frame: Frame) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.mouth.epoch)
+
+    def on_audible(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self.answer.turn.marks.mark("first_played", self._clock())
+        self.answer.show()
+        self._act(self._floor.agent_started(self._clock()))
+
+    def on_played(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        if self.answer.open:
+            self._memory.keep(self.answer.turn, self.answer.played())
+        self._act(self._floor.agent_finished(self._clock()))
+
+    def on_lost(self) -> None:
+        """The connection was lost; the client asks a fresh server session for what is owed."""
+        self._turns.forget_heard()
+        self.answer.connection_lost()
+
+    def on_given_up(self) -> None:
+        """The server cannot be reached; nothing is owed any more."""
+        self._memory.give_up_words()
+        self.answer.turn.user.give_up()
+        self.answer.give_up()

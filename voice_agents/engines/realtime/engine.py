@@ -1,0 +1,79 @@
+"""The Realtime engine: one model that hears and speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+from voice_agents.engines.realtime.parts import RealtimeConnection
+from voice_agents.engines.realtime.session import RealtimeSession
+from voice_agents.errors import ConfigurationError, Role
+from voice_agents.prompts import system_prompt
+from voice_agents.providers.interfaces import ConnectionListener
+from voice_agents.providers.realtime.client import RealtimeClient
+from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
+from voice_agents.settings import Settings, TurnSettings
+from voice_agents.turns.vad import VoiceActivity
+
+
+class RealtimeEngine:
+    """Makes Realtime sessions; ``async with RealtimeEngine(settings) as engine`` keeps the store for all.
+
+    ``store`` shares one that is open already (another engine's).
+    """
+
+    def __init__(self, settings: Settings, store: Callable[[], Store] | None = None) -> None:
+        """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`)."""
+        self._settings = settings
+        self._endpoint = settings.endpoint(Role.REALTIME)
+        self._shared = store
+        self._own: Store | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        if self._shared is None:
+            self._own = await self._stack.enter_async_context(Store(self._settings.database))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        self._own = None
+
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> RealtimeSession:
+        """A session on a conversation (a new one by default)."""
+        return RealtimeSession(self, conversation or Conversation(), turns or self._settings.turns)
+
+    @property
+    def store(self) -> Store:
+        """Where conversations are kept."""
+        if self._shared is not None:
+            return self._shared()
+        if self._own is None:
+            raise ConfigurationError("The engine is not started: use it in `async with RealtimeEngine(settings)`.")
+        return self._own
+
+    @property
+    def instructions(self) -> str:
+        """The voice rules and AGENT_INSTRUCTIONS."""
+        return system_prompt(self._settings.instructions)
+
+    @property
+    def voice(self) -> str:
+        """AZURE_REALTIME_VOICE."""
+        return self._endpoint.voice
+
+    def voice_activity(self) -> VoiceActivity:
+        """A voice detector for one session."""
+        return VoiceActivity()
+
+    def realtime(
+        self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener
+    ) -> RealtimeConnection:
+        """A client for one session."""
+        return RealtimeClient(self._endpoint, config, past=past, on_connection=on_connection)

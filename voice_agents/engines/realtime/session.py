@@ -1,0 +1,237 @@
+"""One Realtime conversation: speech to speech with a server that takes the turns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.history import History
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.outbox import Outbox
+from voice_agents.engines.realtime.dialogue import RealtimeDialogue
+from voice_agents.engines.realtime.link import RealtimeLink
+from voice_agents.engines.realtime.memory import RealtimeMemory
+from voice_agents.engines.realtime.parts import RealtimeParts
+from voice_agents.engines.realtime.turn import RealtimeTurn
+from voice_agents.engines.realtime.user import INPUT_RATE
+from voice_agents.engines.tasks import Tasks
+from voice_agents.errors import VoiceAgentError
+from voice_agents.events import (
+    Event,
+    Failed,
+    Status,
+    StatusChanged,
+    TurnDone,
+)
+from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
+from voice_agents.providers.realtime.events import (
+    AudioDelta,
+    RealtimeEvent,
+    ResponseDone,
+    ResponseStarted,
+    ServerError,
+    TextDelta,
+    UserCommitted,
+    UserFinal,
+    UserFinalFailed,
+    UserPartial,
+    UserSpeechStarted,
+    UserSpeechStopped,
+)
+from voice_agents.settings import TurnSettings
+from voice_agents.tools import Timers, standard_toolbox
+
+CLOSE_TIMEOUT_S = 0.4
+"""Twice this at most for what is not stored yet, and the session is gone within a second."""
+ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
+
+
+class RealtimeSession:
+    """One conversation over a Realtime server; see :class:`voice_agents.engines.base.Session`.
+
+    The turns are :class:`~voice_agents.engines.realtime.dialogue.RealtimeDialogue`'s; this is what lasts longer than a
+    turn: the connection and its configuration, timers, the way out for events.
+    """
+
+    input_rate = INPUT_RATE
+    output_rate = OUTPUT_RATE
+
+    def __init__(self, parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> None:
+        self.conversation = conversation
+        self._clock = asyncio.get_running_loop().time
+        self._outbox = Outbox(lambda: self.epoch)
+        self._tasks = Tasks()
+        self._status: Status | None = None
+        self._timers = Timers(self._on_timer)
+        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
+        self._config = RealtimeConfig(
+            instructions=parts.instructions,
+            tools=tuple(toolbox.as_realtime()),
+            voice=parts.voice,
+            detection=turns.detection,
+            mode=turns.mode,
+            silence_s=turns.silence_s,
+        )
+        self._link = RealtimeLink(self, self._emit)
+        self._client = parts.realtime(self._config, self._past, self._link.on_connection)
+        self._memory = RealtimeMemory(History(parts.store), conversation, self._tasks, self._on_settled)
+        voice = parts.voice_activity()
+        self._dialogue = RealtimeDialogue(
+            self._client, voice, turns, toolbox, self._memory, self._emit, self._on_change, self._clock
+        )
+        self._announcements: list[str] = []
+        self._usage: Counter[str] = Counter()
+
+    # The session's life
+
+    async def __aenter__(self) -> Self:
+        await self._memory.load()
+        await self._client.__aenter__()
+        self._tasks.start(self._dialogue.user.run(lambda: self._dialogue.undecided))
+        self._tasks.start(self._dialogue.mouth.run())
+        self._tasks.start(self._follow())
+        self._tell_status()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timers.close()
+        self._dialogue.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+                leaving = self._client.__aexit__(None, None, None)
+                await asyncio.gather(self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S), leaving)
+        self._outbox.close()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._outbox.__aiter__()
+
+    @property
+    def epoch(self) -> int:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._dialogue.mouth.epoch
+
+    @property
+    def usage(self) -> Mapping[str, int]:
+        """Tokens this session has used so far, by the names the server gives them ("total_tokens", ...)."""
+        return dict(self._usage)
+
+    # What a caller may do
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.user.push(pcm)
+
+    def send_text(self, text: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.type(checked_text(text))
+
+    def end_turn(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.user.release()
+
+    def interrupt(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.interrupt()
+
+    def set_turns(self, turns: TurnSettings) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.configure(turns)
+        self._configure(detection=turns.detection, mode=turns.mode, silence_s=turns.silence_s)
+
+    def set_voice(self, voice: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`; a server keeps the voice it has spoken with."""
+        self._configure(voice=voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.read = not speaking
+        self._configure(speaking=speaking)
+
+    def _configure(self, **changes: Any) -> None:
+        config = replace(self._config, **changes)
+        if config != self._config:
+            self._config = config
+            self._client.configure(config)
+
+    # What the server says
+
+    async def _follow(self) -> None:
+        async for event in self._client:
+            self._on_server(event)
+
+    def _on_server(self, event: RealtimeEvent) -> None:
+        dialogue = self._dialogue
+        match event:
+            case UserSpeechStarted(item_id=item_id):
+                dialogue.on_server_heard(item_id)
+            case UserSpeechStopped(item_id=item_id) | UserCommitted(item_id=item_id):
+                dialogue.on_server_took(item_id)
+            case UserPartial(item_id=item_id, text=text):
+                dialogue.on_user_words(item_id, text, final=False)
+            case UserFinal(item_id=item_id, text=text):
+                dialogue.on_user_words(item_id, text, final=True)
+            case UserFinalFailed(item_id=item_id):
+                dialogue.on_user_words(item_id, "", final=True)
+            case ServerError(error=error):
+                dialogue.answer.failed(error)
+            case ResponseStarted(response_id=response_id):
+                dialogue.on_response_started(response_id)
+            case AudioDelta() | TextDelta():
+                dialogue.answer.response_event(event)
+            case ResponseDone(usage=usage):
+                self._usage.update(usage)
+                dialogue.answer.response_event(event)
+
+    # What the dialogue, memory, timers and the connection report
+
+    def _on_change(self) -> None:
+        self._tell_status()
+        self._announce()
+
+    def _on_settled(self, turn: RealtimeTurn, heard: str, failure: VoiceAgentError | None) -> None:
+        if failure is not None:
+            self._emit(Failed, turn=turn.number, error=failure)
+        self._emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
+
+    def _past(self) -> list[PastItem]:
+        return self._dialogue.past()
+
+    def _on_timer(self, text: str) -> None:
+        self._announcements.append(text)
+        self._announce()
+
+    def _announce(self) -> None:
+        """In a pause of the conversation the model is told of what happened, and says so in its own voice."""
+        if self._announcements and self._dialogue.pausing and self._link.up:
+            self._dialogue.speak_up(ANNOUNCE.format(self._announcements.pop(0)))
+
+    def on_lost(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.link.LinkListener`."""
+        self._dialogue.on_lost()
+
+    def on_given_up(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.link.LinkListener`."""
+        self._dialogue.on_given_up()
+
+    def on_standing(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.link.LinkListener`."""
+        self._on_change()
+
+    def _tell_status(self) -> None:
+        status = self._link.status(self._dialogue.state)
+        if status is not self._status:
+            self._status = status
+            self._emit(StatusChanged, status=status)
+
+    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+        number = self._dialogue.number if turn is None else turn
+        self._outbox.put(kind(turn=number, at=self._clock(), **values))

@@ -1,0 +1,297 @@
+"""The agent's side of a Sandwich session: one answer at a time, spoken, cut, and remembered as it was heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted, VoiceAgent
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.mouth import Mouth
+from voice_agents.engines.sandwich.announcement import Announcement
+from voice_agents.engines.sandwich.answer import Answer, Work
+from voice_agents.engines.sandwich.parts import SandwichParts
+from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.slowness import slowness
+from voice_agents.engines.sandwich.user_turn import UserTurn
+from voice_agents.engines.tasks import Tasks
+from voice_agents.errors import ProviderError, Role, VoiceAgentError
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    AgentText,
+    Failed,
+    Interrupted,
+    Notice,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+    UserTranscript,
+)
+from voice_agents.tools import Timers, standard_toolbox
+from voice_agents.turns.playout import Frame
+
+LATE_WORDS_S = 4.0
+"""How long memory waits for the words of a turn that was cut before they were known."""
+
+
+class AnsweringListener(Protocol):
+    """What a session wants to know of its agent's side. Called in the event loop."""
+
+    def on_answer_heard(self) -> None:
+        """The first audible sample of the answer has just been handed out."""
+
+    def on_answer_over(self) -> None:
+        """The answer was played to its end, or failed."""
+
+    def on_nothing_said(self) -> None:
+        """The turn that was to be answered holds no words."""
+
+    def on_announcement(self) -> None:
+        """There is something to announce when nobody speaks (see :attr:`Answering.announcements`)."""
+
+
+class Answering:
+    """At most one answer is under way; whatever ends it, memory gets what was heard before the next one begins.
+
+    Enter and leave it with the session; :meth:`stop` comes before the session's tasks are closed.
+    """
+
+    def __init__(
+        self,
+        parts: SandwichParts,
+        conversation: Conversation,
+        reporter: Reporter,
+        listener: AnsweringListener,
+        tasks: Tasks,
+        clock: Callable[[], float],
+        lead_s: float,
+    ) -> None:
+        self.conversation = conversation
+        self.user = UserTurn()
+        """Whom the answer under way (or the last one) answers."""
+        self.announcements: list[str] = []
+        """What the agent will say by itself, oldest first; :meth:`announce` takes one."""
+        self._parts = parts
+        self._tell = reporter
+        self._listener = listener
+        self._tasks = tasks
+        self._clock = clock
+        self._mouth = Mouth(self, clock, lead_s)
+        self._tts = parts.text_to_speech(partial(reporter.connection, Role.TTS))
+        self._history = History(parts.store)
+        self._timers = Timers(self._on_timer)
+        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
+        self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
+        self._speaking = True
+        self._answer: Answer | None = None
+        self._run: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Check that the conversation may be continued and begin to connect. Raises InvalidInput when it may not."""
+        await self._history.messages(self.conversation)
+        await self._tts.__aenter__()
+        self._tasks.start(self._mouth.run())
+        self._tasks.start(self._parts.warm())
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Cut the answer and cancel all timers; the task that still stores what was heard."""
+        self._timers.close()
+        self.cut()
+        return self._settling
+
+    async def close(self) -> None:
+        """Close the voice's connection."""
+        await self._tts.__aexit__(None, None, None)
+
+    @property
+    def epoch(self) -> int:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._mouth.epoch
+
+    @property
+    def unheard(self) -> bool:
+        """An answer is under way, and nothing of it was handed out yet."""
+        return self._answer is not None and not self._mouth.audible
+
+    def set_voice(self, voice: str) -> None:
+        """From the next answer on."""
+        self._tts.set_voice(voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """Whether answers are spoken or only written, from the next one on."""
+        self._speaking = speaking
+
+    # One answer's life
+
+    def begin(self, user: UserTurn, number: int) -> None:
+        """Answer a turn, which gets this number."""
+        answer = self._new_answer(user, number)
+        self._run = self._tasks.start(self._answer_user(answer, user, self._settling))
+
+    def announce(self) -> None:
+        """Say the oldest of :attr:`announcements`, as a turn of its own."""
+        text = self.announcements.pop(0)
+        answer = self._new_answer(UserTurn(), self._tell.turn + 1)
+        work = Announcement(self._history, self.conversation, text)
+        self._run = self._tasks.start(self._speak(answer, work, self._settling))
+
+    def pause(self) -> None:
+        """Stop the sound; the answer goes on being made."""
+        self._tell.emit(AgentPaused, position=self._mouth.pause())
+
+    def resume(self) -> None:
+        """Go on from the exact sample."""
+        self._tell.emit(AgentResumed, position=self._mouth.resume())
+
+    def cut(self) -> None:
+        """The answer is over where the user stopped hearing it; nothing happens without one."""
+        if self._answer is not None:
+            answer, run = self._silence()
+            self._tell.emit(Interrupted, heard_text=_joined(answer.heard()))
+            self._wind_up(answer, run)
+
+    def withdraw(self) -> UserTurn:
+        """Take the answer back without a trace, before any of it was heard; the turn it was to answer."""
+        if self._answer is not None:
+            answer, run = self._silence()
+            self._answer = None
+            before = [task for task in (self._settling, run) if task is not None]
+            self._settling = self._tasks.start(self._discard(answer, before))
+        return self.user
+
+    def _new_answer(self, user: UserTurn, number: int) -> Answer:
+        self._tell.turn, self.user = number, user
+        user.marks.mark("turn_taken", self._clock())
+        self._mouth.begin()
+        voice = self._tts if self._speaking else None
+        self._answer = Answer(user.marks, self._mouth, voice, self._on_output, self._clock)
+        return self._answer
+
+    async def _answer_user(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
+        try:
+            text = await self._words(user)
+        except ProviderError:
+            return self._mouth.finish()
+        user.marks.mark("transcript_final", self._clock())
+        self._tell.emit(UserTranscript, text=text, final=True)
+        if text:
+            return await self._speak(answer, self._agent.turn(self.conversation, text), before)
+        self._mouth.cancel()
+        self._answer = None
+        return self._listener.on_nothing_said()
+
+    async def _words(self, user: UserTurn) -> str:
+        if user.typed:
+            return await user.words()
+        with self._tell.troubles.depending_on(Role.STT):
+            return await user.words()
+
+    async def _speak(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            with self._tell.troubles.depending_on(Role.TTS):
+                await answer.run(work)
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The answer ends here; what was written or spoken of it stays."""
+        plain = error if isinstance(error, VoiceAgentError) else self._parts.plain_error(error)
+        if not (isinstance(plain, ProviderError) and plain.role is Role.TTS):  # that one was told
+            self._tell.emit(Failed, error=plain)
+        self._mouth.finish()
+
+    def _on_output(self, output: AgentOutput) -> None:
+        match output:
+            case Token(text=text):
+                self._tell.emit(AgentText, text=text)
+            case ToolStarted(name=name, args=args, call_id=call_id):
+                self._tell.emit(ToolCalled, name=name, args=args, call_id=call_id)
+            case ToolFinished(call_id=call_id, result=result, error=error):
+                self._tell.emit(ToolReturned, call_id=call_id, result=result, error=error)
+            case Recovered(text=text):
+                self._tell.emit(Notice, level="warning", text=text)
+
+    # What remains of it
+
+    def _silence(self) -> tuple[Answer, asyncio.Task[None]]:
+        assert self._answer is not None and self._run is not None
+        self._mouth.cancel()
+        if self._run.cancel():
+            self._tasks.start(self._parts.warm())  # the model's connection may have gone with the answer
+        return self._answer, self._run
+
+    def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:
+        self._answer = None
+        slow = slowness(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
+        if slow and self._tell.complained_in != self._tell.turn:
+            self._tell.emit(Notice, level="warning", text=slow)
+        before = [task for task in (self._settling, run) if task is not None]
+        self._settling = self._tasks.start(self._settle(answer, answer.heard(), self.user, self._tell.turn, before))
+
+    async def _settle(
+        self,
+        answer: Answer,
+        heard: dict[str, str],
+        user: UserTurn,
+        number: int,
+        before: list[asyncio.Task[None]],
+    ) -> None:
+        """Whatever ended the answer: store what was said and heard, before the next answer begins."""
+        await asyncio.wait(before)
+        try:
+            if answer.work is not None:
+                await answer.work.settle(heard)
+            else:
+                await self._keep_words(user, number)
+        except VoiceAgentError as error:
+            self._tell.emit(Failed, turn=number, error=error)
+        self._tell.emit(TurnDone, turn=number, heard_text=_joined(heard), latency=answer.marks.result())
+
+    async def _keep_words(self, user: UserTurn, number: int) -> None:
+        """The answer was cut before it began; what the user said stays all the same, if it becomes known."""
+        try:
+            async with asyncio.timeout(LATE_WORDS_S):
+                text = await user.words()
+        except (ProviderError, TimeoutError):
+            return
+        if text:
+            self._tell.emit(UserTranscript, turn=number, text=text, final=True)
+            await self._history.append(self.conversation, HistoryEntry(role=Speaker.USER, text=text))
+
+    async def _discard(self, answer: Answer, before: list[asyncio.Task[None]]) -> None:
+        await asyncio.wait(before)
+        if answer.work is not None:
+            await answer.work.discard()
+
+    # What the mouth and timers report
+
+    def on_frame(self, frame: Frame) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._tell.emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.epoch)
+
+    def on_audible(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self.user.marks.mark("first_played", self._clock())
+        self._listener.on_answer_heard()
+
+    def on_played(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        if self._answer is not None and self._run is not None:
+            self._wind_up(self._answer, self._run)
+        self._listener.on_answer_over()
+
+    def _on_timer(self, text: str) -> None:
+        self.announcements.append(text)
+        self._listener.on_announcement()
+
+
+def _joined(heard: dict[str, str]) -> str:
+    return " ".join(text.strip() for text in heard.values() if text)

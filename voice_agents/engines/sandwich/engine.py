@@ -1,0 +1,103 @@
+"""The Sandwich engine: speech-to-text -> LangGraph agent -> text-to-speech."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from langchain_core.language_models import BaseChatModel
+
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.errors import ConfigurationError, ProviderError, Role
+from voice_agents.providers.chat import ChatModel, ChatTimeouts, provider_error
+from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
+from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
+from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.settings import Settings, TurnSettings
+from voice_agents.turns.vad import VoiceActivity
+
+
+@dataclass(frozen=True, slots=True)
+class SandwichTimeouts:
+    """How long each provider is waited for."""
+
+    stt: SttTimeouts = field(default_factory=SttTimeouts)
+    chat: ChatTimeouts = field(default_factory=ChatTimeouts)
+    tts: TtsTimeouts = field(default_factory=TtsTimeouts)
+
+
+class SandwichEngine:
+    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps store and HTTP pool for all."""
+
+    def __init__(self, settings: Settings, timeouts: SandwichTimeouts | None = None) -> None:
+        """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`)."""
+        self._settings = settings
+        self._timeouts = timeouts or SandwichTimeouts()
+        self._stt = settings.endpoint(Role.STT)
+        self._tts = settings.endpoint(Role.TTS)
+        self._chat_endpoint = settings.endpoint(Role.CHAT)
+        self._stack = AsyncExitStack()
+        self._store: Store | None = None
+        self._chat: ChatModel | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._store = await stack.enter_async_context(Store(self._settings.database))
+            self._chat = await stack.enter_async_context(ChatModel(self._chat_endpoint, self._timeouts.chat))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        self._store = self._chat = None
+
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
+        """A session on a conversation (a new one by default)."""
+        return SandwichSession(self, conversation or Conversation(), turns or self._settings.turns)
+
+    @property
+    def store(self) -> Store:
+        """Where conversations are kept."""
+        if self._store is None:
+            raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
+        return self._store
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The chat model."""
+        if self._chat is None:
+            raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
+        return self._chat.model
+
+    @property
+    def instructions(self) -> str:
+        """AGENT_INSTRUCTIONS."""
+        return self._settings.instructions
+
+    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
+        """A recogniser for one session."""
+        return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection, timeouts=self._timeouts.stt)
+
+    def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
+        """A voice for one session."""
+        return ElevenLabsTts(self._tts, on_connection=on_connection, timeouts=self._timeouts.tts)
+
+    def voice_activity(self) -> VoiceActivity:
+        """A voice detector for one session."""
+        return VoiceActivity()
+
+    async def warm(self) -> None:
+        """Open the chat model's connection ahead of use; never raises."""
+        if self._chat is not None:
+            await self._chat.warm()
+
+    def plain_error(self, error: BaseException) -> ProviderError:
+        """What went wrong in the chat model, as one plain sentence."""
+        return provider_error(error, self._chat_endpoint, Role.CHAT)

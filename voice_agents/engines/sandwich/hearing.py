@@ -1,0 +1,185 @@
+"""The user's side of a Sandwich session: microphone, recogniser and endpointer, gathered into turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from voice_agents.audio import Pcm
+from voice_agents.engines.alarm import Alarm
+from voice_agents.engines.ear import Ear, SpeechGate
+from voice_agents.engines.sandwich.user_turn import UserTurn
+from voice_agents.errors import ProviderError
+from voice_agents.providers.interfaces import STT_RATE, SpeechToText
+from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.turns.endpointing import Endpointer, TurnEnd
+from voice_agents.turns.vad import VoiceActivity, VoiceEvent, VoiceStarted
+
+
+class HearingListener(Protocol):
+    """What a session wants to know of its user. Called in the event loop, in the order of the audio."""
+
+    def on_voice_started(self) -> None:
+        """The user's voice was noticed."""
+
+    def on_voice_stopped(self, at: float) -> None:
+        """The user fell silent; ``at``: when the last speech sample arrived."""
+
+    def on_words(self, partial: str) -> None:
+        """The recogniser's hypothesis for what is not committed yet; :attr:`Hearing.words` has the whole turn."""
+
+    def on_turn_end(self) -> None:
+        """The user has finished, by silence or by releasing the button."""
+
+
+class Hearing:
+    """Run :meth:`run` as a task of the session; ``stt`` is entered and left by the session."""
+
+    def __init__(
+        self, voice: VoiceActivity, turns: TurnSettings, listener: HearingListener, clock: Callable[[], float]
+    ) -> None:
+        self._listener = listener
+        self._clock = clock
+        self._turns = turns
+        self._endpointer = Endpointer(turns)
+        self._ear = Ear(STT_RATE, voice, self._on_slice, clock)
+        self._user = UserTurn()
+        self._spoke = False
+        self._partial = ""
+        self._alarm = Alarm()
+
+    def listen_with(self, stt: SpeechToText) -> None:
+        """The recogniser to use; once, before :meth:`run`."""
+        self._stt = stt
+        self._gate = SpeechGate(stt.send_audio)
+
+    async def run(self) -> None:
+        """Handle the microphone's audio, for ever."""
+        await self._ear.run(lambda: self._endpointer.deadline is not None)
+
+    def stop(self) -> None:
+        """No turn ends by silence any more."""
+        self._alarm.cancel()
+
+    def push(self, pcm: Pcm) -> None:
+        """The microphone's next samples. Raises InvalidInput for what is no audio."""
+        self._ear.push(pcm)
+
+    def release(self) -> None:
+        """Push-to-talk: the turn ends with the audio pushed so far."""
+        self._ear.after_queued(self._released)
+
+    def configure(self, turns: TurnSettings) -> None:
+        """Other patience or mode."""
+        self._turns = turns
+        self._endpointer.configure(turns)
+
+    @property
+    def words(self) -> str:
+        """What is known of the present turn."""
+        return self._user.known(self._partial)
+
+    def on_partial(self, text: str) -> None:
+        """The recogniser's report; a late one of a turn that was taken is not news."""
+        if not self._spoke:
+            return
+        self._partial = text
+        self._endpointer.partial(self.words)
+        self._listener.on_words(text)
+
+    def take(self) -> UserTurn:
+        """The present turn, committed; a new one begins."""
+        user = self._user
+        user.pieces.append(self._commit())
+        self._begin()
+        return user
+
+    def take_back(self, earlier: UserTurn) -> None:
+        """The turn taken last was not over: what is being said goes on with it."""
+        self._user.pieces[:0] = earlier.pieces
+
+    def forget(self) -> None:
+        """What was said since the last turn was not meant for us."""
+        if self._spoke:
+            self._commit().add_done_callback(_ignore)
+        self._begin()
+
+    async def probe(self) -> tuple[str, asyncio.Future[str]]:
+        """Commit what was said so far, as a piece of the turn: its words ("" if that failed) and the piece."""
+        piece = self._commit()
+        self._user.pieces.append(piece)
+        try:
+            return await asyncio.shield(piece), piece
+        except ProviderError:
+            self._user.drop(piece)
+            return "", piece
+
+    def keep(self, piece: asyncio.Future[str]) -> None:
+        """A probed piece belongs to the present turn even if that was forgotten meanwhile."""
+        self._user.keep(piece)
+
+    def _commit(self) -> asyncio.Future[str]:
+        self._partial = ""
+        return self._stt.commit()
+
+    def _begin(self) -> None:
+        self._user, self._spoke, self._partial = UserTurn(), False, ""
+        self._endpointer.cancel()
+
+    def _on_slice(self, _raw: Pcm, pcm: Pcm, events: list[VoiceEvent]) -> None:
+        for event in events:
+            self._on_voice(event)
+        voice = self._ear.voice
+        if voice.speaking and voice.last_speech is not None:
+            self._endpointer.speech_heard(voice.last_speech)
+        held = self._turns.mode is TurnMode.PUSH_TO_TALK
+        self._gate.feed(pcm, wanted=held or voice.speaking or self._endpointer.deadline is not None)
+        self._end_turn_by(voice.position)
+        self._set_alarm()
+
+    def _end_turn_by(self, position: int) -> None:
+        end = self._endpointer.advance(position)
+        if end is not None:
+            self._on_silence(end)
+
+    def _set_alarm(self) -> None:
+        """The turn ends at its moment, not with the piece of sound that holds the moment (10 ms later on average)."""
+        deadline = self._endpointer.deadline
+        if deadline is None or self._ear.voice.speaking:
+            self._alarm.cancel()
+        else:
+            self._alarm.set(self._ear.time_of(deadline), partial(self._on_alarm, deadline))
+
+    def _on_alarm(self, deadline: int) -> None:
+        if (deadline - self._ear.voice.position) / STT_RATE <= self._ear.next_is_due_s:
+            self._end_turn_by(deadline)
+
+    def _on_voice(self, event: VoiceEvent) -> None:
+        if isinstance(event, VoiceStarted):
+            self._spoke = True
+            self._endpointer.speech_started(event.start)
+            self._listener.on_voice_started()
+        else:
+            self._endpointer.speech_heard(event.end)
+            self._listener.on_voice_stopped(self._ear.time_of(event.end))
+
+    def _on_silence(self, end: TurnEnd) -> None:
+        self._user.marks.speech_end = self._ear.time_of(end.speech_end)
+        self._user.marks.silence_s = end.silence_s
+        self._listener.on_turn_end()
+
+    def _released(self) -> None:
+        """The user did not wait for us, so the time since the last speech sample counts as silence."""
+        self._endpointer.cancel()
+        if self._ear.voice.last_speech is not None:
+            self._user.marks.speech_end = self._ear.time_of(self._ear.voice.last_speech)
+            self._user.marks.silence_s = self._clock() - self._user.marks.speech_end
+        self._listener.on_turn_end()
+
+
+def _ignore(piece: asyncio.Future[str]) -> None:
+    """Take the outcome of a piece nobody waits for, so that asyncio does not complain of it."""
+    if not piece.cancelled():
+        piece.exception()

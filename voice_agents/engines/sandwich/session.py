@@ -1,0 +1,219 @@
+"""One Sandwich conversation: speech-to-text, agent and text-to-speech, all stages overlapping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.alarm import Alarm
+from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.sandwich.answering import Answering
+from voice_agents.engines.sandwich.hearing import Hearing
+from voice_agents.engines.sandwich.parts import SandwichParts
+from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.user_turn import UserTurn
+from voice_agents.engines.tasks import Tasks
+from voice_agents.errors import Role
+from voice_agents.events import Event, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.providers.interfaces import STT_RATE
+from voice_agents.settings import TurnSettings
+from voice_agents.turns.floor import Floor, FloorAction, FloorState
+
+CLOSE_TIMEOUT_S = 0.8
+"""A session is gone within one second, whatever a provider does."""
+
+
+class SandwichSession:
+    """One conversation over :class:`SandwichParts`; see :class:`voice_agents.engines.base.Session`.
+
+    Everything happens in the event loop of its ``async with``. The user's side (:class:`Hearing`) and the agent's
+    (:class:`Answering`) report here, the floor decides, and :meth:`_act` carries it out.
+    """
+
+    input_rate = STT_RATE
+    output_rate = OUTPUT_RATE
+
+    def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
+        self.conversation = conversation
+        self._clock = asyncio.get_running_loop().time
+        self._tasks = Tasks()
+        self._floor = Floor()
+        self._floor_alarm = Alarm()
+        self._tell = Reporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
+        self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
+        self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))
+        self._hearing.listen_with(self._stt)
+        self._answering = Answering(
+            parts, conversation, self._tell, self, self._tasks, self._clock, turns.playout_lead_s
+        )
+        self._merging = False
+        """What the user says now goes on with the turn whose answer was withdrawn."""
+
+    # The session's life
+
+    async def __aenter__(self) -> Self:
+        await self._answering.open()
+        await self._stt.__aenter__()
+        self._tasks.start(self._hearing.run())
+        self._act([])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._floor_alarm.cancel()
+        self._hearing.stop()
+        await self._tasks.close(self._answering.stop(), CLOSE_TIMEOUT_S)
+        await self._stt.__aexit__(None, None, None)
+        await self._answering.close()
+        self._tell.close()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._tell.__aiter__()
+
+    @property
+    def epoch(self) -> int:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._answering.epoch
+
+    # What a caller may do
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._hearing.push(pcm)
+
+    def send_text(self, text: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        user = UserTurn.of_text(checked_text(text))
+        self._hearing.forget()
+        self._act(self._floor.typed(self._clock()))
+        self._begin(user, self._tell.turn + 1)
+
+    def end_turn(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._hearing.release()
+
+    def interrupt(self) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._act(self._floor.interrupt(self._clock()))
+
+    def set_turns(self, turns: TurnSettings) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._hearing.configure(turns)
+
+    def set_voice(self, voice: str) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._answering.set_voice(voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._answering.set_speaking(speaking)
+
+    # What the user does
+
+    def on_voice_started(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._tell.emit(SpeechStarted, turn=self._user_number)
+        self._act(self._floor.user_started(self._clock()))
+
+    def on_voice_stopped(self, at: float) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._act(self._floor.user_stopped(at))
+
+    def on_words(self, partial: str) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        earlier = self._answering.user.known() if self._answering.unheard else ""
+        text = f"{earlier} {self._hearing.words}".strip()
+        self._tell.emit(UserTranscript, turn=self._user_number, text=text, final=False)
+        self._act(self._floor.words(partial, self._clock()))
+
+    def on_turn_end(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._act(self._floor.turn_ended(self._clock()))
+
+    @property
+    def _may_merge(self) -> bool:
+        """The user goes on before anything of the answer was heard."""
+        return self._merging or self._answering.unheard
+
+    @property
+    def _user_number(self) -> int:
+        """The number of the turn the user's present words belong to."""
+        return self._tell.turn if self._may_merge else self._tell.turn + 1
+
+    # What the floor decides
+
+    def _act(self, actions: list[FloorAction]) -> None:
+        for action in actions:
+            match action:
+                case FloorAction.PAUSE:
+                    self._answering.pause()
+                case FloorAction.RESUME:
+                    self._resume()
+                case FloorAction.CANCEL:
+                    self._answering.cut()
+                case FloorAction.MERGE:
+                    self._merge()
+                case FloorAction.PROBE:
+                    self._tasks.start(self._probe())
+                case FloorAction.TAKE_TURN:
+                    self._take_turn()
+        self._tell.show(self._floor.state)
+        self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
+        self.on_announcement()
+
+    def _on_floor_alarm(self) -> None:
+        self._act(self._floor.advance(self._clock()))
+
+    def _resume(self) -> None:
+        shown_again = self._answering.user.known() if self._may_merge and self._hearing.words else ""
+        self._hearing.forget()
+        self._answering.resume()
+        if shown_again:
+            self._tell.emit(UserTranscript, text=shown_again, final=True)
+
+    def _merge(self) -> None:
+        self._merging = True
+        self._hearing.take_back(self._answering.withdraw())
+
+    async def _probe(self) -> None:
+        text, piece = await self._hearing.probe()
+        actions = self._floor.probed(text, self._clock())
+        if actions and actions != [FloorAction.RESUME]:
+            self._hearing.keep(piece)
+        self._act(actions)
+
+    def _take_turn(self) -> None:
+        number, user = self._user_number, self._hearing.take()
+        self._tell.emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
+        self._begin(user, number)
+
+    def _begin(self, user: UserTurn, number: int) -> None:
+        self._merging = False
+        self._answering.begin(user, number)
+
+    # What the agent's side reports
+
+    def on_answer_heard(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.answering.AnsweringListener`."""
+        self._act(self._floor.agent_started(self._clock()))
+
+    def on_answer_over(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.answering.AnsweringListener`."""
+        self._act(self._floor.agent_finished(self._clock()))
+
+    def on_nothing_said(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.answering.AnsweringListener`."""
+        self._act(self._floor.nothing_said(self._clock()))
+
+    def on_announcement(self) -> None:
+        """See :class:`AnsweringListener`; also tried whenever the floor has moved."""
+        if self._answering.announcements and self._floor.state is FloorState.LISTENING:
+            self._floor.agent_turn(self._clock())
+            self._answering.announce()
+            self._tell.show(self._floor.state)

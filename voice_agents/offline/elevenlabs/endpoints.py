@@ -1,0 +1,19 @@
+"""The ElevenLabs protocols as served here: realtime speech-to-text, text-to-speech sockets and HTTP."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from voice_agents.offline.elevenlabs import http, stt, tts
+from voice_agents.offline.elevenlabs.access import Access
+from voice_agents.offline.services import Services
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """All of them, under ``/v1`` and ``/v2``."""
+    access = Access()
+    return [
+        *stt.routes(services, access),
+        *tts.routes(services, access),
+        *http.routes(services, access),
+    ]

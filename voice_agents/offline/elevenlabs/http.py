@@ -1,0 +1,178 @@
+"""ElevenLabs over HTTP: text to speech, whole and streamed, single-use tokens, and the lists of voices and models."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from voice_agents.offline.bodies import faulty_body
+from voice_agents.offline.elevenlabs.access import TOKEN_TYPES, Access, refusal_body
+from voice_agents.offline.elevenlabs.speech import DEFAULT_FORMAT, Alignment, OutputFormat, SpokenChunk, speak
+from voice_agents.offline.elevenlabs.tts_options import (
+    SOCKET_MODELS,
+    BadInput,
+    check_voice,
+    parse_format,
+    parse_speed,
+)
+from voice_agents.offline.faults import FaultKind, Service
+from voice_agents.offline.services import Services
+from voice_agents.offline.tts import SAMPLE_RATE, VOICES, OfflineVoice
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400}
+_ENGLISH = [{"language_id": "en", "name": "English"}]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A checked request for speech."""
+
+    text: str
+    voice_id: str
+    output: OutputFormat
+    speed: float
+
+
+def routes(services: Services, access: Access) -> list[BaseRoute]:
+    """Text to speech, voices, models and tokens. All need a key (401 without)."""
+
+    def guarded(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def guard(request: Request) -> Response:
+            return await handler(request) if access.has_key(request) else JSONResponse(refusal_body(401), 401)
+
+        return guard
+
+    async def token(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if kind not in TOKEN_TYPES:
+            return JSONResponse(refusal_body(404), 404)
+        return JSONResponse({"token": access.new_token(kind)})
+
+    speech = _SpeechEndpoints(services)
+    base = "/v1/text-to-speech/{voice_id}"
+    return [
+        Route(base, guarded(speech.stream), methods=["POST"]),
+        Route(f"{base}/stream", guarded(speech.stream), methods=["POST"]),
+        Route(f"{base}/stream/with-timestamps", guarded(speech.stream_with_timestamps), methods=["POST"]),
+        Route("/v1/single-use-token/{kind}", guarded(token), methods=["POST"]),
+        Route("/v1/voices", guarded(_voices)),
+        Route("/v2/voices", guarded(_voices)),
+        Route("/v1/models", guarded(_models)),
+    ]
+
+
+class _SpeechEndpoints:
+    """The ways to ask for speech over HTTP; the faults of ``tts-http`` strike them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def stream(self, request: Request) -> Response:
+        """Audio as it is made, in a chunked body; for the endpoint without ``/stream``, too."""
+        return await self._answer(request, Alignment.NONE, "audio/pcm")
+
+    async def stream_with_timestamps(self, request: Request) -> Response:
+        """One JSON object a line: audio and the times of its characters, in seconds from the start of the speech."""
+        return await self._answer(request, Alignment.EACH, "application/json")
+
+    async def _answer(self, request: Request, alignment: Alignment, media_type: str) -> Response:
+        faults = self._services.faults.begin(Service.TTS_HTTP)
+        if (refusal := faults.refusal) is not None:
+            return JSONResponse(refusal_body(refusal.status), refusal.status)
+        if (error := faults.of(FaultKind.ERROR_FRAME)) is not None:
+            return _error(error.name, error.name, error.status or 400)
+        try:
+            asked = await _parse(request)
+        except BadInput as rejected:
+            return _error(rejected.name, str(rejected), _STATUS.get(rejected.name, 422))
+        pieces = self._spoken(asked, alignment)
+        body = faulty_body(pieces, faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
+        return StreamingResponse(body, media_type=media_type)
+
+    async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[bytes, None]:
+        not_before = time.monotonic() + self._services.pace.tts_first_audio_s
+        encoder = asked.output.encoder()
+        position_s = 0.0
+        spoken = speak(self._services.voice, asked.text, asked.voice_id, alignment, asked.speed)
+        with self._services.connections.opened(Service.TTS_HTTP):
+            async with aclosing(spoken):
+                async for chunk in spoken:
+                    await asyncio.sleep(not_before - time.monotonic())
+                    audio = encoder.feed(chunk.pcm, last=chunk.last)
+                    yield audio if alignment is Alignment.NONE else _timed_line(audio, chunk, position_s)
+                    position_s += len(chunk.pcm) / SAMPLE_RATE
+
+
+async def _parse(request: Request) -> _Asked:
+    """Raises BadInput."""
+    voice_id = request.path_params["voice_id"]
+    check_voice(voice_id)
+    try:
+        body = await request.json()
+    except ValueError:
+        raise BadInput("invalid_input_message", "the body is not JSON") from None
+    text = body.get("text") if isinstance(body, dict) else None
+    if not isinstance(text, str) or not text.strip():
+        raise BadInput("invalid_input_message", "text is required")
+    if body.get("model_id") not in (None, *SOCKET_MODELS):
+        raise BadInput("model_not_found", f"The model {body['model_id']!r} is not served offline.")
+    output = parse_format(request.query_params.get("output_format", DEFAULT_FORMAT))
+    return _Asked(text, voice_id, output, parse_speed(body.get("voice_settings")))
+
+
+def _timed_line(audio: bytes, chunk: SpokenChunk, position_s: float) -> bytes:
+    starts = [position_s + timed.start_ms / 1000 for timed in chunk.chars]
+    times = {
+        "characters": [timed.char for timed in chunk.chars],
+        "character_start_times_seconds": [round(start, 3) for start in starts],
+        "character_end_times_seconds": [
+            round(start + timed.duration_ms / 1000, 3) for start, timed in zip(starts, chunk.chars, strict=True)
+        ],
+    }
+    line = {"audio_base64": base64.b64encode(audio).decode(), "alignment": times, "normalized_alignment": times}
+    return json.dumps(line).encode() + b"\n"
+
+
+def _error(name: str, message: str, status: int) -> JSONResponse:
+    return JSONResponse({"detail": {"status": name, "message": message}}, status)
+
+
+async def _voices(_request: Request) -> Response:
+    """Both versions: the page form of v2 is a superset of v1."""
+    voices = [_voice(voice) for voice in VOICES]
+    return JSONResponse({"voices": voices, "has_more": False, "total_count": len(voices), "next_page_token": None})
+
+
+def _voice(voice: OfflineVoice) -> dict[str, Any]:
+    return {
+        "voice_id": voice.voice_id,
+        "name": f"{voice.name} (offline)",
+        "category": "premade",
+        "labels": {"provider": "offline", "engine": "espeak-ng", "descriptive": voice.description},
+        "description": f"{voice.description}, spoken on this machine by espeak-ng",
+        "preview_url": None,
+        "settings": None,
+    }
+
+
+async def _models(_request: Request) -> Response:
+    return JSONResponse(
+        [
+            {"model_id": model, "name": model, "can_do_text_to_speech": True, "languages": _ENGLISH}
+            for model in SOCKET_MODELS
+        ]
+    )

@@ -1,0 +1,272 @@
+"""ElevenLabs text-to-speech sockets (``stream-input``, ``multi-stream-input``), answered by the local voice."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from contextlib import aclosing
+from typing import Any
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from voice_agents.offline.elevenlabs.access import Access, refusal_body
+from voice_agents.offline.elevenlabs.speech import Alignment, SpokenChunk, speak
+from voice_agents.offline.elevenlabs.tts_options import BadInput, ContextSettings, TextBuffer, TtsOptions
+from voice_agents.offline.faults import FaultKind, Service
+from voice_agents.offline.services import Services
+from voice_agents.offline.sockets import Message, VendorSocket, serve
+
+MAX_CONTEXTS = 5
+POLICY_VIOLATION = 1008
+DEFAULT_CONTEXT = "default"
+
+_ERRORS = {
+    "invalid_api_key": "You must be authenticated to use this endpoint.",
+    "quota_exceeded": "This request exceeds your quota.",
+    "rate_limited": "You are rate limited. Please try again later.",
+    "input_timeout_exceeded": "Have not received a new text input within the timeout of {0} seconds.",
+    "max_active_conversations": f"Maximum simultaneous contexts per WebSocket connection exceeded ({MAX_CONTEXTS}).",
+    "voice_not_found": "A voice for the voice_id was not found.",
+    "internal_server_error": "Something went wrong on our side.",
+}
+
+
+class TtsDialect:
+    """Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
+
+    def type_of(self, message: Message) -> str:
+        return "final" if message.get("isFinal") else "audio"
+
+    def refusal(self, status: int) -> Message:
+        return refusal_body(status)
+
+    def error(self, name: str) -> Message:
+        return _error(name, _ERRORS.get(name, name))
+
+    def close_code(self, name: str) -> int | None:
+        return POLICY_VIOLATION
+
+
+def _error(name: str, message: str) -> Message:
+    return {"message": message, "error": name, "code": POLICY_VIOLATION}
+
+
+def routes(services: Services, access: Access) -> list[BaseRoute]:
+    """Both text-to-speech sockets."""
+
+    def endpoint(session_type: type[_Session]) -> Any:
+        async def connect(websocket: WebSocket) -> None:
+            async def run(socket: VendorSocket) -> None:
+                authorised = _is_authorised(websocket, access)
+                try:
+                    options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
+                except BadInput as error:
+                    return await socket.fail(error.name, _error(error.name, str(error)))
+                return await session_type(socket, services, options, authorised).run()
+
+            await serve(websocket, services, Service.TTS, TtsDialect(), run)
+
+        return connect
+
+    base = "/v1/text-to-speech/{voice_id}"
+    return [
+        WebSocketRoute(f"{base}/stream-input", endpoint(_SingleSession)),
+        WebSocketRoute(f"{base}/multi-stream-input", endpoint(_MultiSession)),
+    ]
+
+
+def _is_authorised(websocket: WebSocket, access: Access) -> bool:
+    query = websocket.query_params
+    token = query.get("single_use_token", "")
+    return access.has_key(websocket) or bool(query.get("authorization")) or access.redeem(token, "tts_websocket")
+
+
+class _Context:
+    """One stretch of speech: gathers text, speaks its pieces in order, ends with ``isFinal``."""
+
+    def __init__(
+        self, context_id: str | None, socket: VendorSocket, services: Services, options: TtsOptions, first: Message
+    ) -> None:
+        self._id = context_id
+        self._socket = socket
+        self._services = services
+        self._options = options
+        self._settings = ContextSettings.parse(first)
+        self._buffer = TextBuffer(options.auto_mode, self._settings.schedule)
+        self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
+
+    def take(self, message: Message) -> None:
+        """Text of a message, and its ``flush`` and ``try_trigger_generation``. Raises BadInput."""
+        self._settings.check_unchanged(message)
+        text = message.get("text") or ""
+        if not isinstance(text, str):
+            raise BadInput("invalid_input_message", "text must be a string")
+        flush, trigger = bool(message.get("flush")), bool(message.get("try_trigger_generation"))
+        for piece in self._buffer.add(text, flush=flush, trigger=trigger):
+            self._pieces.put_nowait((piece, time.monotonic()))
+
+    def close(self, *, flush: bool) -> None:
+        """No more text. What was set to be spoken is spoken; what is still gathered only with ``flush``."""
+        if flush:
+            self.take({"flush": True})
+        self._pieces.put_nowait(None)
+
+    async def run(self) -> None:
+        """Speak until closed."""
+        delay_s = self._services.pace.tts_first_audio_s
+        while (entry := await self._pieces.get()) is not None:
+            piece, received = entry
+            await self._speak(piece, received + delay_s)
+            delay_s = 0.0
+        await self._socket.send({"audio": None, "isFinal": True} | self._tag)
+
+    @property
+    def _tag(self) -> Message:
+        return {} if self._id is None else {"contextId": self._id}
+
+    async def _speak(self, piece: str, not_before: float) -> None:
+        options = self._options
+        encoder = options.output.encoder()
+        alignment = Alignment.EACH if options.sync_alignment else Alignment.FIRST
+        spoken = speak(self._services.voice, piece, options.voice_id, alignment, self._settings.speed)
+        async with aclosing(spoken):
+            async for chunk in spoken:
+                await asyncio.sleep(not_before - time.monotonic())
+                audio = base64.b64encode(encoder.feed(chunk.pcm, last=chunk.last)).decode()
+                times = _alignment(chunk)
+                message = {"audio": audio, "isFinal": None, "normalizedAlignment": times, "alignment": times}
+                await self._socket.send(message | self._tag)
+
+
+class _Session:
+    """What both sockets share: reading with the inactivity timeout, authorisation, errors, the contexts' tasks."""
+
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
+        self._socket = socket
+        self._services = services
+        self._options = options
+        self._authorised = authorised
+        self._tasks: asyncio.TaskGroup
+        self._speaking: set[asyncio.Task[None]] = set()
+        self._unfinished = 0
+        self._ending = False
+
+    async def run(self) -> None:
+        """Until the client is gone, everything asked for is spoken, or the client does something it may not."""
+        async with asyncio.TaskGroup() as self._tasks:
+            try:
+                await self._read()
+            except TimeoutError:
+                name = "input_timeout_exceeded"
+                seconds = self._options.inactivity_s
+                await self._socket.fail(name, _error(name, _ERRORS[name].format(f"{seconds:g}")))
+            except BadInput as error:
+                await self._socket.fail(error.name, _error(error.name, str(error)))
+            for task in self._speaking:
+                task.cancel()
+
+    async def _read(self) -> None:
+        while not self._socket.is_gone:
+            text = await self._socket.receive(None if self._ending else self._options.inactivity_s)
+            if text is None:
+                return
+            if self._ending:
+                continue
+            message = _parse(text)
+            self._authorise(message)
+            self._take(message)
+
+    def _authorise(self, message: Message) -> None:
+        self._authorised = self._authorised or bool(message.get("xi_api_key") or message.get("authorization"))
+        if not self._authorised:
+            raise BadInput("invalid_api_key", _ERRORS["invalid_api_key"])
+
+    def _take(self, message: Message) -> None:
+        raise NotImplementedError
+
+    def _open(self, context_id: str | None, first: Message) -> _Context:
+        context = _Context(context_id, self._socket, self._services, self._options, first)
+        task = self._tasks.create_task(self._run(context))
+        self._unfinished += 1
+        self._speaking.add(task)
+        task.add_done_callback(self._speaking.discard)
+        return context
+
+    async def _run(self, context: _Context) -> None:
+        await context.run()
+        self._unfinished -= 1
+        if self._ending and not self._unfinished:
+            await self._socket.close(1000)
+
+
+class _SingleSession(_Session):
+    """``stream-input``: one context; an empty text ends it and then the socket."""
+
+    _context: _Context | None = None
+
+    def _take(self, message: Message) -> None:
+        if self._context is None:
+            self._context = self._open(None, message)
+        if message.get("text") == "":
+            self._ending = True
+            self._context.close(flush=True)
+        else:
+            self._context.take(message)
+
+
+class _MultiSession(_Session):
+    """``multi-stream-input``: up to five open contexts by id."""
+
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
+        super().__init__(socket, services, options, authorised)
+        self._contexts: dict[str, _Context] = {}
+
+    def _take(self, message: Message) -> None:
+        if message.get("close_socket"):
+            return self._close_all()
+        context_id = message.get("context_id") or DEFAULT_CONTEXT
+        if context_id not in self._contexts and "text" not in message:
+            return None  # a flush or close of a context that is closed already
+        if context_id not in self._contexts:
+            self._check_room()
+            self._contexts[context_id] = self._open(context_id, message)
+        self._contexts[context_id].take(message)
+        if message.get("close_context"):
+            self._contexts.pop(context_id).close(flush=False)
+        return None
+
+    def _check_room(self) -> None:
+        struck = self._socket.faults.on_event(FaultKind.CONTEXT_CAP) is not None
+        if struck or len(self._contexts) >= MAX_CONTEXTS:
+            raise BadInput("max_active_conversations", _ERRORS["max_active_conversations"])
+
+    def _close_all(self) -> None:
+        self._ending = True
+        for context in self._contexts.values():
+            context.close(flush=False)
+        self._contexts.clear()
+        if not self._unfinished:
+            self._tasks.create_task(self._socket.close(1000))
+
+
+def _parse(text: str) -> Message:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        raise BadInput("invalid_input_message", "the message is not JSON") from None
+    if not isinstance(message, dict):
+        raise BadInput("invalid_input_message", "the message is not a JSON object")
+    return message
+
+
+def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:
+    if not chunk.chars:
+        return None
+    return {
+        "chars": [timed.char for timed in chunk.chars],
+        "charStartTimesMs": [round(timed.start_ms) for timed in chunk.chars],
+        "charDurationsMs": [round(timed.duration_ms) for timed in chunk.chars],
+    }

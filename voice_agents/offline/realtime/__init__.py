@@ -1,0 +1,5 @@
+"""OpenAI and Azure Realtime as served here."""
+
+from voice_agents.offline.realtime.endpoints import routes
+
+__all__ = ["routes"]

@@ -1,0 +1,98 @@
+"""Who may open a Realtime socket, on which path, and in which generation's words they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.websockets import WebSocket
+
+from voice_agents.offline.chat_request import UNKNOWN_MODEL, error_body
+from voice_agents.offline.realtime.errors import INVALID_REQUEST, SERVER_ERROR
+from voice_agents.offline.realtime.preview import GaShape, PreviewShape, Shape
+from voice_agents.offline.sockets import Message
+
+AZURE_GA, AZURE_PREVIEW, OPENAI = "/openai/v1/realtime", "/openai/realtime", "/v1/realtime"
+PATHS = (AZURE_GA, AZURE_PREVIEW, OPENAI)
+
+SUBPROTOCOL = "realtime"
+"""Spoken when a browser, which can set no header, offers it; beside it stand its key and its wish for the preview."""
+_KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_PREVIEW_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+_REFUSALS = {
+    400: ("The requested operation is unsupported.", INVALID_REQUEST, "OpperationNotSupported"),
+    401: (
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
+        "active subscription and use a correct regional API endpoint for your resource.",
+        INVALID_REQUEST,
+        "401",
+    ),
+    403: ("You do not have access to this model.", INVALID_REQUEST, "permission_denied"),
+    404: (
+        "The API deployment for this resource does not exist. If you created the deployment within the last 5 "
+        "minutes, please wait a moment and try again.",
+        INVALID_REQUEST,
+        "DeploymentNotFound",
+    ),
+    429: ("Requests to this deployment have exceeded its rate limit. Please retry later.", "requests", "429"),
+}
+_SERVER_ERROR = ("The server had an error while processing your request. Sorry about that!", SERVER_ERROR, None)
+
+
+class NotAdmitted(Exception):
+    """The handshake is refused with this status and body."""
+
+    def __init__(self, status: int, body: Message) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What an accepted client is served."""
+
+    model: str
+    shape: Shape
+    subprotocol: str | None
+
+
+def admit(websocket: WebSocket, path: str) -> Admission:
+    """Any key is good, any model there but ``UNKNOWN_MODEL``. Raises NotAdmitted."""
+    query = websocket.query_params
+    offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
+    if not _has_key(websocket.headers, query, offered):
+        raise NotAdmitted(401, refusal_body(401))
+    if path == AZURE_GA and "api-version" in query:
+        raise NotAdmitted(401, _body("api-version query parameter is not allowed when using /v1 path.", "401"))
+    if path == AZURE_PREVIEW and "api-version" not in query:
+        raise NotAdmitted(404, _body("Resource not found", "404"))
+    parameter = "deployment" if path == AZURE_PREVIEW else "model"
+    model = query.get(parameter, "")
+    if not model:
+        raise NotAdmitted(400, _body(f"You must provide a {parameter} parameter.", f"missing_{parameter}"))
+    if model == UNKNOWN_MODEL:
+        raise NotAdmitted(404, refusal_body(404))
+    wishes_preview = websocket.headers.get("openai-beta") == "realtime=v1" or _PREVIEW_SUBPROTOCOL in offered
+    shape = PreviewShape() if path == AZURE_PREVIEW or wishes_preview else GaShape()
+    return Admission(model, shape, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+
+
+def refusal_body(status: int) -> Message:
+    """The JSON body of a handshake refused with this status."""
+    message, kind, code = _REFUSALS.get(status, _SERVER_ERROR)
+    return error_body(message, kind, None, code)
+
+
+def _body(message: str, code: str) -> Message:
+    return error_body(message, INVALID_REQUEST, None, code)
+
+
+def _has_key(headers: Mapping[str, str], query: Mapping[str, str], offered: list[str]) -> bool:
+    """As OpenAI (bearer) and Azure (``api-key``, header or query) take it, or as browsers have to bring it."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    as_subprotocol = any(len(name) > len(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL))
+    bearer = kind.lower() == "bearer" and bool(token.strip())
+    azure = headers.get("api-key", "") or query.get("api-key", "")
+    return bearer or bool(azure.strip()) or as_subprotocol

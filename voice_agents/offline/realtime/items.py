@@ -1,0 +1,223 @@
+"""The items of a Realtime conversation, and what the rule-based model sees of them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from voice_agents.audio import Pcm
+from voice_agents.offline.brain import Message, ToolCall
+from voice_agents.offline.realtime.audio import ENGINE_RATE, AudioFormat, joined
+from voice_agents.offline.realtime.errors import Rejected
+from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
+
+ROOT = "root"
+"""``previous_item_id`` of an item that goes to the beginning."""
+
+
+class ItemStatus(StrEnum):
+    """Whether the model has finished the item."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+
+
+Role = Literal["user", "assistant", "system"]
+
+
+@dataclass(slots=True)
+class Part:
+    """One content part of a message."""
+
+    type: Literal["input_text", "input_audio", "output_text", "output_audio"]
+    text: str = ""
+    """Of a text part: the text. Of sound: the words in it, which the model goes by."""
+    transcript: str | None = None
+    """Of sound: what the client is shown; None while unknown, or after truncation."""
+    audio: list[Pcm] = field(default_factory=list)
+    """Of sound: at 16 kHz what the user said, at 24 kHz what the assistant says."""
+    words: list[tuple[int, float]] = field(default_factory=list)
+    """Of the assistant's sound: where in the text a word ends, and when (ms) it begins."""
+    truncated: bool = False
+
+    @property
+    def samples(self) -> int:
+        """Length of its sound."""
+        return sum(len(piece) for piece in self.audio)
+
+    @property
+    def audio_ms(self) -> float:
+        """Length of its sound."""
+        rate = ENGINE_RATE if self.type == "input_audio" else VOICE_RATE
+        return self.samples * 1000 / rate
+
+    def truncate(self, end_ms: int) -> None:
+        """Keep the sound before ``end_ms`` and the words that began in it; the transcript goes."""
+        self.audio = [joined(self.audio)[: end_ms * VOICE_RATE // 1000].copy()]
+        self.words = [word for word in self.words if word[1] < end_ms]
+        self.text = self.text[: self.words[-1][0]] if self.words else ""
+        self.transcript = None
+        self.truncated = True
+
+    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+        """As the client sees it; with its sound when a format is given."""
+        if self.type in ("input_text", "output_text"):
+            return {"type": self.type, "text": self.text}
+        wire: dict[str, Any] = {"type": self.type, "transcript": self.transcript}
+        if audio_format is not None:
+            rate = ENGINE_RATE if self.type == "input_audio" else VOICE_RATE
+            wire["audio"] = base64.b64encode(audio_format.pack_whole(joined(self.audio), rate)).decode()
+        return wire
+
+
+@dataclass(slots=True)
+class MessageItem:
+    """What somebody said."""
+
+    id: str
+    role: Role
+    content: list[Part]
+    status: ItemStatus = ItemStatus.COMPLETED
+    unheard: bool = False
+    """Silence that was committed because the user said nothing: the model does not take it for a turn."""
+    listening: asyncio.Task[None] | None = None
+    """Ends when the words of its sound are known; they are in ``Part.text`` then. Never fails, see ``deaf``."""
+    deaf: str = ""
+    """What went wrong in the recogniser."""
+
+    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+        content = [part.to_wire(audio_format) for part in self.content]
+        return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
+
+    @property
+    def text(self) -> str:
+        """All its words."""
+        return " ".join(part.text for part in self.content if part.text)
+
+
+@dataclass(slots=True)
+class CallItem:
+    """A function the model wants to be called."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    """JSON text."""
+    status: ItemStatus = ItemStatus.COMPLETED
+
+    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+        call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
+        return _frame(self.id, "function_call", self.status) | call
+
+
+@dataclass(slots=True)
+class OutputItem:
+    """What a function answered."""
+
+    id: str
+    call_id: str
+    output: str
+    status: ItemStatus = ItemStatus.COMPLETED
+
+    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+        answer = {"call_id": self.call_id, "output": self.output}
+        return _frame(self.id, "function_call_output", self.status) | answer
+
+
+Item = MessageItem | CallItem | OutputItem
+
+
+def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
+    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status.value}
+
+
+class Conversation:
+    """The items in their order."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of them."""
+        return tuple(self._items)
+
+    @property
+    def last_id(self) -> str | None:
+        """The id of the last item."""
+        return self._items[-1].id if self._items else None
+
+    def find(self, item_id: str) -> Item | None:
+        """The item of this id, if it is there."""
+        return next((item for item in self._items if item.id == item_id), None)
+
+    def insert(self, item: Item, after: str | None = None) -> str | None:
+        """Put an item behind another one, at the beginning (``ROOT``) or the end (None); gives what it follows.
+
+        Raises Rejected when there is no such item, when its id is taken, or when it answers a call nobody made.
+        """
+        if self.find(item.id) is not None:
+            message = f"Error adding item: an item with id '{item.id}' already exists."
+            raise Rejected(message, "item_create_duplicate_item_id", "item.id")
+        at = len(self._items) if after is None else self._after(after)
+        if isinstance(item, OutputItem) and not self._calls(item.call_id):
+            message = f"Tool call ID '{item.call_id}' not found in conversation."
+            raise Rejected(message, "invalid_tool_call_id", "item.call_id")
+        self._items.insert(at, item)
+        return self._items[at - 1].id if at else None
+
+    def delete(self, item: Item) -> None:
+        """Take an item out."""
+        self._items.remove(item)
+
+    def _after(self, item_id: str) -> int:
+        if item_id == ROOT:
+            return 0
+        at = next((at for at, item in enumerate(self._items, 1) if item.id == item_id), None)
+        if at is None:
+            message = f"Error adding item: the previous item with id '{item_id}' does not exist."
+            raise Rejected(message, "item_create_invalid_previous_item_id", "previous_item_id")
+        return at
+
+    def _calls(self, call_id: str) -> bool:
+        return any(isinstance(item, CallItem) and item.call_id == call_id for item in self._items)
+
+
+async def heard(items: Sequence[Item]) -> None:
+    """Wait until the words of everything said are known. Raises RuntimeError when those of the last turn never will."""
+    said = [item for item in items if isinstance(item, MessageItem) and item.role == "user"]
+    for item in said:
+        if item.listening is not None:
+            await asyncio.wait((item.listening,))
+    if said and said[-1].deaf:
+        raise RuntimeError(said[-1].deaf)
+
+
+def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
+    """The conversation as the model reads it: what was said, cut to what was heard, and finished calls."""
+    messages = [Message("system", instructions)] if instructions else []
+    for item in items:
+        if isinstance(item, OutputItem):
+            messages.append(Message("tool", item.output, tool_call_id=item.call_id))
+        elif isinstance(item, CallItem):
+            if item.status is ItemStatus.COMPLETED:
+                call = ToolCall(item.call_id, item.name, _arguments(item.arguments))
+                messages.append(Message("assistant", "", (call,)))
+        elif not item.unheard and (item.text or item.role == "user"):
+            messages.append(Message(item.role, item.text))
+    return messages
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        arguments = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return arguments if isinstance(arguments, dict) else {}

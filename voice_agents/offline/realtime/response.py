@@ -1,0 +1,280 @@
+"""One response of a Realtime session: the model is asked, its answer is streamed as sound, text or function calls."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, cast
+
+from voice_agents.offline.brain import Reply, ToolCall
+from voice_agents.offline.realtime.audio import Encoder
+from voice_agents.offline.realtime.config import ResponseOptions
+from voice_agents.offline.realtime.errors import SERVER_ERROR, Event, new_id
+from voice_agents.offline.realtime.items import (
+    CallItem,
+    Conversation,
+    Item,
+    ItemStatus,
+    MessageItem,
+    Part,
+    as_messages,
+    heard,
+)
+from voice_agents.offline.realtime.speech import Speech
+from voice_agents.offline.realtime.usage import AUDIO_TOKEN_MS, rate_limits, tokens, usage
+from voice_agents.offline.realtime.voices import offline_voice
+from voice_agents.offline.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from voice_agents.offline.tts import Synthesis
+
+_ARGUMENTS_PIECE = 16
+_WRITTEN_PIECE = re.compile(r"\s*\S+|\s+$")
+
+
+class ResponseStatus(StrEnum):
+    """How far a response has come."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+
+class Response:
+    """From ``response.created`` to ``response.done``. ``cancel`` ends it at once; nothing of it is sent afterwards."""
+
+    def __init__(
+        self,
+        services: Services,
+        options: ResponseOptions,
+        conversation: Conversation,
+        context: Sequence[Item],
+        *,
+        emit: Callable[[Event], None],
+        room: Callable[[], Awaitable[None]],
+        on_done: Callable[[Response], None],
+        taken: float,
+        conversation_id: str,
+    ) -> None:
+        """``context``: what the model is to answer. ``taken``: when (monotonic) the user's turn was.
+
+        ``room`` is awaited before more is made. ``on_done`` is called once, when everything has been emitted.
+        """
+        self.id = new_id("resp")
+        self.options = options
+        self.status = ResponseStatus.IN_PROGRESS
+        self.audio_ms = 0.0
+        """Sound made so far."""
+        self._services = services
+        self._conversation = conversation
+        self._context = tuple(context)
+        self._emit = emit
+        self._room = room
+        self._on_done = on_done
+        self._due = taken + services.pace.realtime_first_audio_s
+        self._conversation_id = conversation_id if options.in_conversation else None
+        self._output: list[MessageItem | CallItem] = []
+        self._open: MessageItem | CallItem | None = None
+        self._previous_id: str | None = None
+        self._spoken_tokens = 0
+        self._out_of_tokens = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        """Begin."""
+        self._emit({"type": "response.created", "response": self._to_wire()})
+        self._emit(rate_limits())
+        self._task = spawn(self._run())
+
+    def cancel(self, reason: str) -> None:
+        """End it: ``turn_detected`` or ``client_cancelled``."""
+        if self.status is ResponseStatus.IN_PROGRESS and self._task is not None:
+            self._task.cancel()
+            self._end(ResponseStatus.CANCELLED, {"reason": reason})
+
+    async def _run(self) -> None:
+        try:
+            await self._answer()
+        except Exception as error:
+            details = {"type": SERVER_ERROR, "code": SERVER_ERROR, "message": str(error) or type(error).__name__}
+            self._end(ResponseStatus.FAILED, {"error": details})
+        else:
+            if self._out_of_tokens:
+                self._end(ResponseStatus.INCOMPLETE, {"reason": "max_output_tokens"})
+            else:
+                self._end(ResponseStatus.COMPLETED)
+
+    async def _answer(self) -> None:
+        await heard(self._context)
+        messages = as_messages(self.options.instructions, self._context)
+        reply: Reply = self._services.brain.reply(messages, self.options.tools)
+        if reply.text:
+            await self._say(reply.text)
+        for call in reply.tool_calls[: 1 if self.options.one_call else None]:
+            await self._call(call)
+
+    async def _when_due(self) -> None:
+        await asyncio.sleep(max(0.0, self._due - time.monotonic()))
+        await self._room()
+
+    def _pace(self, milliseconds: float) -> None:
+        """So much sound was sent: when the next may be."""
+        speed = self._services.pace.realtime_speed
+        if speed:
+            self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
+
+    async def _say(self, text: str) -> None:
+        """One message, spoken or written."""
+        item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
+        self._begin_item(item)
+        part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
+        item.content.append(part)
+        self._emit_item("response.content_part.added", content_index=0, part=_part(part))
+        if self.options.spoken:
+            await self._speak(part, text)
+        else:
+            await self._write(part, text)
+        self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+
+    async def _speak(self, part: Part, text: str) -> None:
+        speech = Speech(part, text, Encoder(self.options.format))
+        voice = self._services.voice.speak(text, offline_voice(self.options.voice), self.options.speed)
+        async with aclosing(cast("AsyncGenerator[Synthesis, None]", voice)) as stream:
+            async for synthesis in stream:
+                speech.add(synthesis.pcm, synthesis.words)
+                if speech.enough:
+                    await self._when_due()
+                    self._emit_speech(speech)
+                if self._spends(speech):
+                    return
+        await self._when_due()
+        self._emit_speech(speech, last=True)
+
+    def _emit_speech(self, speech: Speech, *, last: bool = False) -> None:
+        words, audio, milliseconds = speech.take(last=last)
+        self.audio_ms += milliseconds
+        self._pace(milliseconds)
+        if words:
+            self._emit_item("response.output_audio_transcript.delta", content_index=0, delta=words)
+        if audio:
+            delta = base64.b64encode(audio).decode()
+            self._emit_item("response.output_audio.delta", content_index=0, delta=delta)
+
+    def _spends(self, speech: Speech) -> bool:
+        """Counts what was made; whether that is more than the response may be."""
+        self._spoken_tokens = tokens(speech.said) + round(self.audio_ms / AUDIO_TOKEN_MS)
+        self._out_of_tokens = self.options.max_tokens is not None and self._spoken_tokens >= self.options.max_tokens
+        return self._out_of_tokens
+
+    async def _write(self, part: Part, text: str) -> None:
+        for piece in _WRITTEN_PIECE.findall(text):
+            await self._when_due()
+            part.text += piece
+            self._emit_item("response.output_text.delta", content_index=0, delta=piece)
+            self._out_of_tokens = self.options.max_tokens is not None and tokens(part.text) >= self.options.max_tokens
+            if self._out_of_tokens:
+                return
+
+    async def _call(self, call: ToolCall) -> None:
+        item = CallItem(new_id("item"), call.id, call.name, "", ItemStatus.IN_PROGRESS)
+        self._begin_item(item)
+        arguments = json.dumps(dict(call.arguments))
+        for start in range(0, len(arguments), _ARGUMENTS_PIECE):
+            await self._when_due()
+            piece = arguments[start : start + _ARGUMENTS_PIECE]
+            item.arguments += piece
+            self._emit_item("response.function_call_arguments.delta", call_id=item.call_id, delta=piece)
+        self._end_item(ItemStatus.COMPLETED)
+
+    def _begin_item(self, item: MessageItem | CallItem) -> None:
+        self._open = item
+        self._output.append(item)
+        self._emit(self._of_item("response.output_item.added"))
+        if self.options.in_conversation:
+            self._previous_id = self._conversation.insert(item)
+            self._emit(self._of_conversation("conversation.item.added"))
+
+    def _end_item(self, status: ItemStatus) -> None:
+        """All that is said when an item is done, whether it was finished or not."""
+        item = self._open
+        assert item is not None
+        item.status = status
+        if isinstance(item, CallItem):
+            done = {"call_id": item.call_id, "name": item.name, "arguments": item.arguments}
+            self._emit_item("response.function_call_arguments.done", **done)
+        for part in item.content if isinstance(item, MessageItem) else ():
+            if part.type == "output_audio":
+                self._emit_item("response.output_audio.done", content_index=0)
+                transcript = part.transcript or ""
+                self._emit_item("response.output_audio_transcript.done", content_index=0, transcript=transcript)
+            else:
+                self._emit_item("response.output_text.done", content_index=0, text=part.text)
+            self._emit_item("response.content_part.done", content_index=0, part=_part(part))
+        self._emit(self._of_item("response.output_item.done"))
+        if self.options.in_conversation:
+            self._emit(self._of_conversation("conversation.item.done"))
+        self._open = None
+
+    def _end(self, status: ResponseStatus, details: dict[str, Any] | None = None) -> None:
+        if self.status is not ResponseStatus.IN_PROGRESS:
+            return
+        if self._open is not None:
+            self._end_item(ItemStatus.INCOMPLETE)
+        self.status = status
+        self._emit({"type": "response.done", "response": self._to_wire(details)})
+        self._emit(rate_limits())
+        self._on_done(self)
+
+    def _emit_item(self, kind: str, **fields: Any) -> None:
+        assert self._open is not None
+        where = {"response_id": self.id, "item_id": self._open.id, "output_index": len(self._output) - 1}
+        self._emit({"type": kind} | where | fields)
+
+    def _of_item(self, kind: str) -> Event:
+        assert self._open is not None
+        where = {"response_id": self.id, "output_index": len(self._output) - 1}
+        return {"type": kind} | where | {"item": self._open.to_wire()}
+
+    def _of_conversation(self, kind: str) -> Event:
+        assert self._open is not None
+        return {"type": kind, "previous_item_id": self._previous_id, "item": self._open.to_wire()}
+
+    def _to_wire(self, details: dict[str, Any] | None = None) -> dict[str, Any]:
+        done = self.status is not ResponseStatus.IN_PROGRESS
+        with_details = None if details is None else {"type": self.status.value} | details
+        options = self.options
+        return {
+            "object": "realtime.response",
+            "id": self.id,
+            "status": self.status.value,
+            "status_details": with_details,
+            "output": [item.to_wire() for item in self._output],
+            "conversation_id": self._conversation_id,
+            "output_modalities": ["audio" if options.spoken else "text"],
+            "max_output_tokens": options.max_tokens or "inf",
+            "audio": {"output": {"format": _format(options), "voice": options.voice}},
+            "usage": usage(options.instructions, self._context, self._output) if done else None,
+            "metadata": options.metadata,
+        }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """A content part in the response events, which name the kinds otherwise than items do."""
+    if part.type == "output_text":
+        return {"type": "text", "text": part.text}
+    return {"type": "audio", "transcript": part.transcript or ""}
+
+
+def _format(options: ResponseOptions) -> dict[str, Any]:
+    rate = {"rate": options.format.rate} if options.format == "audio/pcm" else {}
+    return {"type": options.format.value} | rate

@@ -1,0 +1,1 @@
+"""The clients of ElevenLabs: speech-to-text and text-to-speech."""

@@ -1,0 +1,292 @@
+"""ElevenLabs realtime speech-to-text (Scribe): one socket per session, committed by us, reopened when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+
+from voice_agents.audio import Pcm, silence, to_bytes
+from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
+from voice_agents.providers.elevenlabs.scribe import (
+    Reaction,
+    Twins,
+    Utterance,
+    audio_message,
+    begin_alike,
+    plain_error,
+    reaction,
+)
+from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
+from voice_agents.providers.names import speech_name
+from voice_agents.providers.sockets import Backoff, open_socket
+from voice_agents.settings import Endpoint
+
+MESSAGE_S = 0.06
+"""Audio is sent in messages of about this length."""
+KEEP_ALIVE = to_bytes(silence(0.1, STT_RATE))
+
+
+@dataclass(frozen=True, slots=True)
+class SttTimeouts:
+    """Seconds the recogniser's client waits for things."""
+
+    connect_s: float = 5.0
+    commit_s: float = 3.0
+    """Commit sent -> final transcript; after that the last partial must do, and the socket is replaced."""
+    give_up_s: float = 8.0
+    """Commit asked for -> an answer of any kind, reconnects included."""
+    keep_alive_s: float = 5.0
+    """A socket without audio for about 15 s is closed by the server."""
+
+
+class ElevenLabsStt:
+    """A :class:`SpeechToText`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        on_partial: PartialListener,
+        on_connection: ConnectionListener,
+        timeouts: SttTimeouts | None = None,
+        language: str = "",
+    ) -> None:
+        self._endpoint = endpoint
+        self._name = speech_name(endpoint)
+        self._on_partial = on_partial
+        self._on_connection = on_connection
+        self._timeouts = timeouts or SttTimeouts()
+        self._language = language
+        self._pending: deque[Utterance] = deque()
+        self._current = Utterance()
+        self._outgoing: asyncio.Queue[str] | None = None
+        self._failure: ProviderError | None = None
+        self._lost_connection: ProviderError | None = None
+        self._tried_again = False
+        self._held = ""
+        """A partial that came while a final was awaited, and may be about what was said after that commit."""
+        self._wanted = asyncio.Event()
+        self._renew = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._fail_pending(self._lost("was closed"))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def send_audio(self, pcm: Pcm) -> None:
+        """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        if self._failure is not None and not self._tried_again:
+            self._tried_again = True
+            self._start()
+        if not self._current.spoken:
+            self._wanted.set()
+        self._current.add(pcm)
+        if self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+            self._send_unsent(self._current)
+
+    def commit(self) -> asyncio.Future[str]:
+        """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        loop = asyncio.get_running_loop()
+        utterance, self._current = self._current, Utterance()
+        utterance.future = loop.create_future()
+        utterance.future.add_done_callback(_outcome_taken)
+        self._tried_again = False
+        if not utterance.spoken:
+            utterance.settle("")
+            return utterance.future
+        utterance.committed_at = loop.time()
+        utterance.deadline = loop.time() + self._timeouts.give_up_s
+        self._pending.append(utterance)
+        self._await_connection(utterance)
+        self._send_unsent(utterance)
+        if self._failure is not None:
+            self._start()
+        self._wanted.set()
+        return utterance.future
+
+    # The socket
+
+    def _start(self) -> None:
+        self._failure = None
+        self._wanted.clear()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        self._on_connection(ConnectionState.CONNECTING, None)
+        while True:
+            try:
+                error = await self._converse(backoff)
+            except ProviderError as refused:
+                error = refused
+            self._outgoing = None
+            self._lost_connection = error
+            for utterance in self._pending:
+                self._await_connection(utterance)
+            if error is not None and error.retry is Retry.NEVER:
+                self._failure = error
+                self._fail_pending(error)
+                return self._on_connection(ConnectionState.FAILED, error)
+            if error is not None:
+                self._on_connection(ConnectionState.RECONNECTING, error)
+            await backoff.wait(self._wanted, at_once=error is None)
+
+    async def _converse(self, backoff: Backoff) -> ProviderError | None:
+        """One socket's life; why it ended, None when that is nothing to speak of."""
+        query = {"model_id": self._endpoint.model, "audio_format": f"pcm_{STT_RATE}", "commit_strategy": "manual"}
+        if self._language:
+            query["language_code"] = self._language
+        path = f"/v1/speech-to-text/realtime?{urlencode(query)}"
+        self._renew.clear()
+        async with open_socket(self._endpoint, path, Role.STT, self._timeouts.connect_s) as socket:
+            self._outgoing = asyncio.Queue()
+            for utterance in (*self._pending, self._current):
+                utterance.sent = 0
+                self._send_unsent(utterance)
+            self._held = ""
+            backoff.opened()
+            self._on_connection(ConnectionState.OPEN, None)
+            tasks = [asyncio.create_task(self._write(socket, self._outgoing)), asyncio.create_task(self._renew.wait())]
+            reading = asyncio.create_task(self._read(socket))
+            try:
+                await asyncio.wait([reading, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+                return reading.result() if reading.done() else self._lost("did not answer")
+            finally:
+                for task in (*tasks, reading):
+                    task.cancel()
+                await asyncio.wait([*tasks, reading])
+
+    async def _write(self, socket: ClientConnection, outgoing: asyncio.Queue[str]) -> None:
+        """Send what is queued, and a little silence when there is nothing for long."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._timeouts.keep_alive_s):
+                        message = await outgoing.get()
+                except TimeoutError:
+                    message = audio_message(KEEP_ALIVE)
+                await socket.send(message)
+        except ConnectionClosed:
+            return
+
+    async def _read(self, socket: ClientConnection) -> ProviderError | None:
+        twins = Twins()
+        try:
+            async for frame in socket:
+                if self._renew.is_set():
+                    break  # of a connection that is being dropped
+                error, over = self._take(frame, twins)
+                if over:
+                    return error
+        except ConnectionClosedOK:
+            pass
+        except ConnectionClosed:
+            return self._lost("was lost")
+        return self._lost("was closed") if self._pending else None
+
+    def _take(self, frame: str | bytes, twins: Twins) -> tuple[ProviderError | None, bool]:
+        """Handle one message: an error that ends the session, and whether the session is over."""
+        try:
+            message = json.loads(frame)
+            kind = reaction(message)
+        except (ValueError, AttributeError):
+            return ProtocolViolation(Role.STT, self._name, f"{self._name} sent something not understood."), True
+        match kind:
+            case Reaction.PARTIAL:
+                self._partial(str(message.get("text") or ""))
+            case Reaction.FINAL if not twins.is_second(message, self._oldest_commit, asyncio.get_running_loop().time()):
+                self._final(str(message.get("text") or ""))
+            case Reaction.THROTTLED if self._pending:
+                utterance = self._pending.pop()  # refused at once, while the final of an older one takes its time
+                utterance.settle(utterance.partial)
+            case Reaction.RENEW:
+                return None, True
+            case Reaction.RETRY | Reaction.FATAL:
+                return plain_error(message, self._name), True
+        return None, False
+
+    # Words
+
+    def _partial(self, text: str) -> None:
+        """While a final is awaited, hypotheses are still about that utterance."""
+        if self._pending:
+            oldest = self._pending[0]
+            if text and (not oldest.partial or begin_alike(oldest.partial, text)):
+                oldest.partial = text
+            self._held = text
+            return
+        self._current.partial = text
+        self._on_partial(self._current.text(text))
+
+    def _final(self, text: str) -> None:
+        if self._pending:
+            self._pending.popleft().settle(text)
+            held, self._held = self._held, ""
+            if held and not self._pending and not begin_alike(held, text):
+                self._partial(held)
+        elif text:
+            self._current.segment(text)
+            self._on_partial(self._current.text(""))
+
+    def _send_unsent(self, utterance: Utterance) -> None:
+        if self._outgoing is None:
+            return
+        for audio in utterance.unsent():
+            self._outgoing.put_nowait(audio_message(audio))
+        if utterance.future is not None:
+            self._outgoing.put_nowait(audio_message(b"", commit=True))
+            answer_by = asyncio.get_running_loop().time() + self._timeouts.commit_s
+            self._set_alarm(utterance, min(answer_by, utterance.deadline))
+
+    def _await_connection(self, utterance: Utterance) -> None:
+        """Nothing was asked on a living socket (yet): only the whole wait is limited."""
+        self._set_alarm(utterance, utterance.deadline)
+
+    def _set_alarm(self, utterance: Utterance, at: float) -> None:
+        if utterance.alarm is not None:
+            utterance.alarm.cancel()
+        utterance.alarm = asyncio.get_running_loop().call_at(at, self._give_up, utterance)
+
+    def _give_up(self, utterance: Utterance) -> None:
+        """No answer to a commit: a late one must not be taken for the next, so the socket is replaced too."""
+        if utterance in self._pending:
+            self._pending.remove(utterance)
+            sentence = f"{self._name} did not say in time what you said. Please say it again."
+            late = ProviderTimeout(Role.STT, self._name, sentence)
+            utterance.fail(late if self._outgoing is not None else self._lost_connection or late)
+            self._renew.set()
+
+    @property
+    def _oldest_commit(self) -> float | None:
+        """When the commit the next final answers was made."""
+        return self._pending[0].committed_at if self._pending else None
+
+    def _fail_pending(self, error: ProviderError) -> None:
+        while self._pending:
+            self._pending.popleft().fail(error)
+
+    def _lost(self, how: str) -> ProviderError:
+        sentence = f"The connection to {self._name} for speech-to-text {how}."
+        return ProviderUnavailable(Role.STT, self._name, sentence)
+
+
+def _outcome_taken(answer: asyncio.Future[str]) -> None:
+    """Whoever does not wait for an answer need not hear from asyncio that it failed."""
+    if not answer.cancelled():
+        answer.exception()

@@ -1,0 +1,240 @@
+"""ElevenLabs text-to-speech over one warm multi-context socket, one context per turn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from voice_agents.errors import (
+    ProtocolViolation,
+    ProviderError,
+    ProviderUnavailable,
+    Retry,
+    Role,
+)
+from voice_agents.providers.elevenlabs.speech_frames import check_shape, is_error, plain_error
+from voice_agents.providers.elevenlabs.speech_stream import ContextStream, TtsTimeouts
+from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
+from voice_agents.providers.names import speech_name
+from voice_agents.providers.sockets import Backoff, open_socket
+from voice_agents.settings import Endpoint
+
+INACTIVITY_S = 180
+"""The longest the vendor allows a context (and an idle socket) to wait for text."""
+
+
+class ElevenLabsTts:
+    """A :class:`TextToSpeech`. The voice is part of the socket's address: another voice is another socket."""
+
+    def __init__(
+        self, endpoint: Endpoint, *, on_connection: ConnectionListener, timeouts: TtsTimeouts | None = None
+    ) -> None:
+        self._endpoint = endpoint
+        self._on_connection = on_connection
+        self._timeouts = timeouts or TtsTimeouts()
+        self._voice = endpoint.voice
+        self._lines: list[_Line] = []
+
+    async def __aenter__(self) -> Self:
+        self._new_line()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lines, self._lines = self._lines, []
+        await asyncio.gather(*(line.close() for line in lines))
+
+    def open(self) -> SpeechStream:
+        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`."""
+        line = self._lines[-1]
+        if line.voice != self._voice or line.failed:
+            line = self._new_line()
+        return line.open()
+
+    def set_voice(self, voice: str) -> None:
+        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`; the new socket is opened at once."""
+        if voice and voice != self._voice:
+            self._voice = voice
+            if self._lines:
+                self._new_line()
+
+    def _new_line(self) -> _Line:
+        self._lines = [line for line in self._lines if not line.ended]
+        for line in self._lines:
+            line.retire()
+        self._lines.append(_Line(self._endpoint, self._voice, self._timeouts, self._on_connection))
+        return self._lines[-1]
+
+
+class _Line:
+    """The socket of one voice, opened again whenever it is lost."""
+
+    def __init__(
+        self, endpoint: Endpoint, voice: str, timeouts: TtsTimeouts, on_connection: ConnectionListener
+    ) -> None:
+        self.voice = voice
+        self.failed = False
+        self._endpoint = endpoint
+        self._timeouts = timeouts
+        self._on_connection = on_connection
+        self._streams: dict[str, ContextStream] = {}
+        self._outgoing: asyncio.Queue[Mapping[str, Any]] | None = None
+        self._over: asyncio.Future[ProviderError | None] | None = None
+        self._retired = False
+        self._wanted = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def ended(self) -> bool:
+        """No socket will be opened any more."""
+        return self._task.done()
+
+    def open(self) -> ContextStream:
+        """A stream in a context of its own."""
+        stream = ContextStream(self._endpoint, self.voice, self._timeouts, self)
+        self._streams[stream.id] = stream
+        self._wanted.set()
+        if self._outgoing is not None:
+            stream.attach(self._outgoing.put_nowait)
+        return stream
+
+    def retire(self) -> None:
+        """Close when the streams that are open have ended."""
+        self._retired = True
+        self.forget("")
+
+    async def close(self) -> None:
+        """Close now."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def forget(self, stream_id: str) -> None:
+        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`."""
+        self._streams.pop(stream_id, None)
+        if self._retired and not self._streams:
+            self._task.cancel()
+
+    def stalled(self, error: ProviderError) -> None:
+        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`; the next turn gets another socket."""
+        if self._over is not None and not self._over.done():
+            self._over.set_result(error)
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        self._tell(ConnectionState.CONNECTING, None)
+        while not self.failed:
+            try:
+                error = await self._converse(backoff)
+            except ProviderError as refused:
+                error = refused
+                self._drop(error)
+            if not self.failed:
+                await backoff.wait(self._wanted, at_once=error is None)
+
+    async def _converse(self, backoff: Backoff) -> ProviderError | None:
+        """One socket's life; why it ended, None for an end nobody was waiting through."""
+        query = {
+            "model_id": self._endpoint.model,
+            "output_format": "pcm_24000",
+            "auto_mode": "true",
+            "sync_alignment": "true",
+            "inactivity_timeout": INACTIVITY_S,
+        }
+        path = f"/v1/text-to-speech/{quote(self.voice, safe='')}/multi-stream-input?{urlencode(query)}"
+        async with open_socket(self._endpoint, path, Role.TTS, self._timeouts.connect_s) as socket:
+            self._outgoing = asyncio.Queue()
+            self._over = asyncio.get_running_loop().create_future()
+            backoff.opened()
+            for stream in tuple(self._streams.values()):
+                stream.attach(self._outgoing.put_nowait)
+            self._tell(ConnectionState.OPEN, None)
+            writing = asyncio.create_task(_write(socket, self._outgoing))
+            reading = asyncio.create_task(self._read(socket, self._over))
+            try:
+                error = await self._over
+                self._drop(error)
+                return error
+            finally:
+                self._over = self._outgoing = None
+                for task in (reading, writing):
+                    task.cancel()
+                await asyncio.wait([reading, writing])
+
+    def _drop(self, error: ProviderError | None) -> None:
+        """There is no socket any more; who waited for it goes on without, before the closing handshake."""
+        self._outgoing = None
+        self.failed = error is not None and error.retry is Retry.NEVER
+        for stream in tuple(self._streams.values()):
+            stream.lost(error)
+        if error is not None:
+            self._tell(ConnectionState.FAILED if self.failed else ConnectionState.RECONNECTING, error)
+
+    async def _read(self, socket: ClientConnection, over: asyncio.Future[ProviderError | None]) -> None:
+        """Handle the frames; settles ``over`` when the socket is of no more use."""
+        try:
+            async for frame in socket:
+                error, last = self._take(frame)
+                if last:
+                    break
+            else:
+                error = self._lost()
+        except ConnectionClosed:
+            error = self._lost()
+        if not over.done():
+            over.set_result(error)
+
+    def _lost(self) -> ProviderError | None:
+        """The socket closed without a word; None if nobody need know."""
+        if not self._waited_for:
+            return None
+        name = speech_name(self._endpoint)
+        return ProviderUnavailable(Role.TTS, name, f"The connection to {name} for the voice was lost.")
+
+    def _take(self, frame: str | bytes) -> tuple[ProviderError | None, bool]:
+        """Handle one frame: an error to speak of, and whether the socket is of no more use."""
+        name = speech_name(self._endpoint)
+        try:
+            message = json.loads(frame)
+            if is_error(message):
+                error = plain_error(message, name)
+                return (error if self._waited_for or error.retry is Retry.NEVER else None), True
+            stream = self._stream_of(message)
+            if stream is not None:
+                check_shape(message)
+                stream.take(message)
+        except (ValueError, TypeError, AttributeError):
+            sentence = f"{name} sent something for the voice that could not be understood."
+            return ProtocolViolation(Role.TTS, name, sentence), True
+        return None, False
+
+    def _stream_of(self, message: Mapping[str, Any]) -> ContextStream | None:
+        """Whose frame it is; None for one of a context that is over."""
+        context = message.get("contextId") or message.get("context_id")
+        if context is None and len(self._streams) == 1:
+            return next(iter(self._streams.values()))
+        return self._streams.get(str(context))
+
+    @property
+    def _waited_for(self) -> bool:
+        """Somebody would notice if the socket went now."""
+        return any(stream.waiting for stream in self._streams.values())
+
+    def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
+        if not self._retired:
+            self._on_connection(state, error)
+
+
+async def _write(socket: ClientConnection, outgoing: asyncio.Queue[Mapping[str, Any]]) -> None:
+    """Send what is queued; the reader notices when the socket is gone."""
+    with suppress(ConnectionClosed):
+        while True:
+            await socket.send(json.dumps(await outgoing.get()))
