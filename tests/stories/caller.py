@@ -27,6 +27,8 @@ from voice_agents.turns.vad import VoiceActivity
 E = TypeVar("E", bound=Event)
 FRAME_S = 0.02
 OUTPUT_RATE = 24_000
+KNOCK = 250
+"""Samples of a sound that is loud enough to be heard and too soft to be taken for speech."""
 
 
 class LoudnessModel:
@@ -95,6 +97,8 @@ class AnyCaller(Generic[S, P]):
     parts: P
     events: list[Event] = field(default_factory=list)
     played: list[Played] = field(default_factory=list)
+    muted: bool = False
+    """The microphone sends nothing."""
     _voice: list[tuple[int, int]] = field(default_factory=list)
     _queue: list[AgentAudio] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,6 +108,10 @@ class AnyCaller(Generic[S, P]):
         """Begin to speak utterance ``utterance`` now, for as long as its words take (or ``seconds``)."""
         length = seconds if seconds is not None else WORD_S * max(1, len(self.parts.words[utterance].split()))
         self._voice.append((utterance + FIRST_LABEL, round(length * self.session.input_rate)))
+
+    def knock(self) -> None:
+        """A short sound that no detector takes for speech."""
+        self._voice.append((KNOCK, round(0.05 * self.session.input_rate)))
 
     async def speak(self, utterance: int, seconds: float | None = None) -> None:
         """As :meth:`say`; returns when it was said."""
@@ -141,7 +149,8 @@ class AnyCaller(Generic[S, P]):
                 self._voice[0] = (label, left - size)
                 if left <= size:
                     self._voice.pop(0)
-            self.session.push_audio(frame)
+            if not self.muted:
+                self.session.push_audio(frame)
             await asyncio.sleep(FRAME_S)
 
     async def speaker(self) -> None:

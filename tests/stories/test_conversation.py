@@ -23,6 +23,7 @@ from voice_agents.events import (
     Failed,
     Interrupted,
     SpeechEnded,
+    SpeechStarted,
     Status,
     StatusChanged,
     ToolCalled,
@@ -130,6 +131,41 @@ def test_a_cough_or_a_murmur_pauses_and_goes_on_from_the_exact_sample(tmp_path: 
             heard = caller.heard(1)
             assert set(np.diff(heard)) <= {0, 1}
             assert len(heard) == 40 * WORD_S * OUTPUT_RATE
+
+    play(story())
+
+
+def test_a_sound_that_is_no_voice_holds_the_answer_for_a_moment_only(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, long_answer, ["tell me a story"]) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(2.0)
+            for _ in range(5):
+                caller.knock()
+                await asyncio.sleep(0.7)
+            done = await turn_done(caller)
+            assert done.heard_text == LONG
+            (paused,), (resumed,) = caller.all(AgentPaused), caller.all(AgentResumed)
+            assert resumed.position == paused.position
+            assert resumed.at - paused.at < 0.35
+            assert len(caller.heard(1)) == len(LONG.split()) * round(WORD_S * OUTPUT_RATE)
+            assert len(caller.all(SpeechStarted)) == 1
+
+    play(story())
+
+
+def test_a_microphone_that_falls_silent_in_a_sound_does_not_hold_the_answer(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, long_answer, ["tell me a story"]) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(1.0)
+            caller.knock()
+            await caller.until(AgentPaused)
+            caller.muted = True
+            await caller.until(AgentResumed, within_s=1.0)
+            assert (await turn_done(caller)).heard_text == LONG
 
     play(story())
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import Floor, FloorAction, FloorState
+from voice_agents.turns.floor import Floor
+from voice_agents.turns.floor_terms import FloorAction, FloorState
 
 PAUSE, RESUME, CANCEL = FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
 MERGE, PROBE, TAKE_TURN = FloorAction.MERGE, FloorAction.PROBE, FloorAction.TAKE_TURN
@@ -86,6 +87,40 @@ def test_a_sound_without_words_lets_the_agent_go_on(answer: str) -> None:
     assert floor.probed(answer, 20.7) == [RESUME]
     assert floor.state is FloorState.AGENT_SPEAKING
     assert floor.wake_at is None
+
+
+def test_a_sudden_sound_stops_the_agent_until_it_is_known_to_be_nothing() -> None:
+    floor = speaking()
+    assert floor.sound_started(20.0) == [PAUSE]
+    assert floor.wake_at is None
+    assert floor.advance(30.0) == []
+    assert floor.sound_ignored(30.0) == [RESUME]
+    assert floor.state is FloorState.AGENT_SPEAKING
+
+
+def test_a_sudden_sound_that_is_a_voice_is_settled_like_any_voice() -> None:
+    floor = speaking()
+    floor.sound_started(20.0)
+    assert floor.user_started(20.1) == []
+    assert floor.sound_ignored(20.2) == []
+    floor.user_stopped(20.4)
+    assert floor.advance(20.65) == [PROBE]
+    assert floor.probed("stop", 20.7) == [CANCEL]
+    assert floor.state is FloorState.USER_SPEAKING
+
+
+def test_a_sudden_sound_matters_only_while_the_agent_speaks() -> None:
+    for floor in (listening(), thinking(), paused()):
+        state = floor.state
+        assert floor.sound_started(20.4) == floor.sound_ignored(20.5) == []
+        assert floor.state is state
+
+
+def test_an_answer_that_ends_while_a_sound_holds_it_leaves_nobody_speaking() -> None:
+    floor = speaking()
+    floor.sound_started(20.0)
+    assert floor.agent_finished(20.1) == []
+    assert floor.state is FloorState.LISTENING
 
 
 def test_words_in_the_probe_cancel_and_the_turn_is_taken_when_the_silence_is_long_enough() -> None:
@@ -288,17 +323,22 @@ class RandomDay:
         self.rng = random.Random(seed)
         self.floor = Floor()
         self.open_probes = 0
-        self.voice = False
+        self.voice = self.sound = False
 
     def step(self, at: float) -> None:
         """One random event."""
         actions = self.floor.advance(at)
-        actions += self.rng.choice([self.user, self.probe, self.agent, self.button, self.words, self.end])(at)
+        events = [self.user, self.noise, self.probe, self.agent, self.button, self.words, self.end]
+        actions += self.rng.choice(events)(at)
         self.open_probes += actions.count(PROBE)
 
     def user(self, at: float) -> list[FloorAction]:
         self.voice = not self.voice
         return self.floor.user_started(at) if self.voice else self.floor.user_stopped(at)
+
+    def noise(self, at: float) -> list[FloorAction]:
+        self.sound = not self.sound and not self.voice
+        return self.floor.sound_started(at) if self.sound else self.floor.sound_ignored(at)
 
     def probe(self, at: float) -> list[FloorAction]:
         if not self.open_probes:
@@ -329,8 +369,10 @@ def test_in_any_order_of_events_the_agent_never_stays_paused_and_no_probe_is_los
     for _ in range(300):
         at += day.rng.random() * 0.3
         day.step(at)
-        assert (day.floor.wake_at is not None) == (day.floor.state is FloorState.AGENT_PAUSED)
+        assert day.floor.wake_at is None or day.floor.state is FloorState.AGENT_PAUSED
+        assert day.floor.wake_at is not None or day.floor.state is not FloorState.AGENT_PAUSED or day.sound
     day.floor.user_stopped(at)
+    day.floor.sound_ignored(at)
     while day.floor.wake_at is not None:
         at = max(at, day.floor.wake_at)
         day.floor.advance(at)

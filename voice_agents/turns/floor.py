@@ -5,7 +5,7 @@ Time is the session clock in seconds, given with every call.
 LISTENING       user_started -> USER_SPEAKING         agent_turn, typed, turn_ended -> THINKING
 USER_SPEAKING   turn_ended (TAKE_TURN), typed -> THINKING
 THINKING        agent_started -> AGENT_SPEAKING       user_started (PAUSE) -> AGENT_PAUSED
-AGENT_SPEAKING  agent_finished -> LISTENING           user_started (PAUSE) -> AGENT_PAUSED
+AGENT_SPEAKING  agent_finished -> LISTENING           user_started, sound_started (PAUSE) -> AGENT_PAUSED
 AGENT_PAUSED    words (CANCEL, MERGE) -> USER_SPEAKING, or THINKING (TAKE_TURN) if the user has finished
                 a cough, "mm-hmm", nothing (RESUME) -> THINKING or AGENT_SPEAKING, where it came from
 In the last three: interrupt, nothing_said, agent_finished -> LISTENING; typed (CANCEL) -> THINKING.
@@ -13,62 +13,10 @@ In the last three: interrupt, nothing_said, agent_finished -> LISTENING; typed (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from voice_agents.turns.backchannel import BACKCHANNELS, is_backchannel
-
-
-class FloorState(Enum):
-    """Who has the floor."""
-
-    LISTENING = auto()
-    """Nobody speaks; the agent waits."""
-    USER_SPEAKING = auto()
-    """The user's turn is open, also during its pauses."""
-    THINKING = auto()
-    """The turn was taken; nothing of the answer has been played yet."""
-    AGENT_SPEAKING = auto()
-    """The answer is being played."""
-    AGENT_PAUSED = auto()
-    """The user made a sound while the agent was thinking or speaking; output is held until we know what it was."""
-
-
-class FloorAction(Enum):
-    """What the engine must do now, in the order given."""
-
-    PAUSE = auto()
-    """Stop output at once (or hold the answer back if none was heard yet), but go on producing it."""
-    RESUME = auto()
-    """It was nothing: go on from the exact sample, drop the words heard meanwhile, reset the endpointer."""
-    CANCEL = auto()
-    """The agent's turn is over: stop model, voice and playout; memory keeps what was heard. What the user said to
-    interrupt (also words a PROBE brings later) begins the user's next turn."""
-    MERGE = auto()
-    """As CANCEL, but nothing of the answer was heard yet: the turn was taken too early. Take the user's last turn out
-    of memory; its words and those now being spoken are one turn."""
-    PROBE = auto()
-    """Commit the recogniser now, to learn what the user said; tell the answer with ``probed``."""
-    TAKE_TURN = auto()
-    """The user's turn is complete: get its words and answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class FloorSettings:
-    """The floor's constants, in seconds."""
-
-    probe_after_s: float = 0.25
-    """Silence after an interrupting sound before the recogniser is asked what it was."""
-    give_up_s: float = 1.2
-    """Silence after an interrupting sound after which the agent goes on, whatever is still unanswered."""
-    long_sound_s: float = 1.5
-    """Sound without recognised words (pauses not counted) after which the user has the floor all the same: who speaks
-    that long is not coughing, even if the recogniser does not know the language."""
-    settling_s: float = 3.0
-    """Seconds of agent speech in which the browser's echo cancellation settles (measured: about three). A sound that
-    interrupts then pauses the agent too, but only words take the floor: after ``long_sound_s`` they are probed for."""
-    backchannels: frozenset[str] = BACKCHANNELS
+from voice_agents.turns.backchannel import is_backchannel
+from voice_agents.turns.floor_terms import AGENT_STATES, TRANSITIONS, FloorAction, FloorSettings, FloorState
 
 
 @dataclass(slots=True)
@@ -86,6 +34,8 @@ class _Pause:
     probed_at: float | None = None
     """When the recogniser was asked, about what was heard last."""
     turn_ended: bool = False
+    doubtful: bool = False
+    """Not even our voice detector has recognised it as speech so far."""
 
 
 class Floor:
@@ -118,7 +68,7 @@ class Floor:
     def wake_at(self) -> float | None:
         """When :meth:`advance` must be called at the latest; None: nothing is waited for."""
         pause = self._pause
-        if pause is None:
+        if pause is None or pause.doubtful:
             return None
         if pause.probed_at is None:
             return self._probe_due(pause)
@@ -127,7 +77,7 @@ class Floor:
     def advance(self, at: float) -> list[FloorAction]:
         """Time has passed: PROBE, RESUME or CANCEL (MERGE) if their time has come."""
         pause = self._pause
-        if pause is None:
+        if pause is None or pause.doubtful:
             return []
         if pause.probed_at is None:
             if at < self._probe_due(pause):
@@ -139,6 +89,19 @@ class Floor:
             return [FloorAction.PROBE]
         return self._resume(at) if at >= self._give_up_due(pause) else []
 
+    def sound_started(self, at: float) -> list[FloorAction]:
+        """A sudden sound, perhaps the user's voice (SoundStarted): PAUSE while the agent speaks."""
+        if self._state is not FloorState.AGENT_SPEAKING:
+            return []
+        actions = self._hold(at)
+        assert self._pause is not None
+        self._pause.doubtful = True
+        return actions
+
+    def sound_ignored(self, at: float) -> list[FloorAction]:
+        """The sudden sound was nothing (SoundIgnored): RESUME if the agent has paused for it."""
+        return self._resume(at) if self._pause is not None and self._pause.doubtful else []
+
     def user_started(self, at: float) -> list[FloorAction]:
         """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
         self._voice = True
@@ -147,7 +110,7 @@ class Floor:
         elif self._pause is not None:
             self._pause.began, self._pause.stopped = at, None
             self._pause.probed_at = None
-            self._pause.turn_ended = False
+            self._pause.turn_ended = self._pause.doubtful = False
         elif self._state is not FloorState.USER_SPEAKING:
             return self._hold(at)
         return []
@@ -206,7 +169,7 @@ class Floor:
 
     def typed(self, at: float) -> list[FloorAction]:
         """A typed turn: CANCEL if the agent thinks or talks; the state is THINKING afterwards."""
-        actions = [FloorAction.CANCEL] if self._state in _AGENT_STATES else []
+        actions = [FloorAction.CANCEL] if self._state in AGENT_STATES else []
         self._settle()
         self._go(FloorState.THINKING, at)
         self._answers_user = True
@@ -214,7 +177,7 @@ class Floor:
 
     def interrupt(self, at: float) -> list[FloorAction]:
         """The stop button: CANCEL if the agent thinks or talks, else nothing. A voice that is on has the floor."""
-        if self._state not in _AGENT_STATES:
+        if self._state not in AGENT_STATES:
             return []
         self._settle()
         self._go(FloorState.USER_SPEAKING if self._voice else FloorState.LISTENING, at)
@@ -238,9 +201,9 @@ class Floor:
 
         In AGENT_PAUSED the sound that is not settled yet becomes a user turn (taken at once if it has ended).
         """
-        self._expect(*_AGENT_STATES)
+        self._expect(*AGENT_STATES)
         pause = self._pause
-        if pause is None:
+        if pause is None or pause.doubtful:
             self._go(FloorState.LISTENING, at)
         elif pause.turn_ended:
             return self._take_turn(at)
@@ -265,7 +228,7 @@ class Floor:
         ended = not self._voice and (pause is None or pause.turn_ended)
         heard = FloorState.AGENT_SPEAKING in (self._state, pause and pause.resume_to)
         self._settle()
-        if self._state in _AGENT_STATES:
+        if self._state in AGENT_STATES:
             self._go(FloorState.USER_SPEAKING, at)
             actions = [FloorAction.MERGE if self._answers_user and not heard else FloorAction.CANCEL]
         else:
@@ -305,18 +268,8 @@ class Floor:
             raise RuntimeError(f"not possible while {self._state.name}")
 
     def _go(self, state: FloorState, at: float) -> None:
-        if state not in _NEXT[self._state]:
+        if state not in TRANSITIONS[self._state]:
             raise RuntimeError(f"{self._state.name} -> {state.name} is not a transition")
         if self._state is FloorState.AGENT_SPEAKING:
             self._agent_spoke_s += at - self._since
         self._state, self._since, self._pause = state, at, None
-
-
-_AGENT_STATES = (FloorState.THINKING, FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
-_NEXT: Mapping[FloorState, frozenset[FloorState]] = {
-    FloorState.LISTENING: frozenset({FloorState.USER_SPEAKING, FloorState.THINKING}),
-    FloorState.USER_SPEAKING: frozenset({FloorState.THINKING}),
-    FloorState.THINKING: frozenset(FloorState),
-    FloorState.AGENT_SPEAKING: frozenset(FloorState) - {FloorState.AGENT_SPEAKING},
-    FloorState.AGENT_PAUSED: frozenset(FloorState) - {FloorState.AGENT_PAUSED},
-}

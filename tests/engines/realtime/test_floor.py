@@ -8,7 +8,7 @@ import pytest
 
 from voice_agents.engines.realtime.floor import DECIDE_S, HEARD_OUT_S, LONGEST_DOUBT_S, SURE_S, ServedFloor
 from voice_agents.settings import TurnMode
-from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.floor_terms import FloorAction, FloorState
 
 
 def speaking(mode: TurnMode = TurnMode.AUTOMATIC) -> ServedFloor:
@@ -52,6 +52,22 @@ def test_a_server_that_stays_silent_lets_the_agent_go_on() -> None:
     assert floor.advance(5.4 + DECIDE_S) == [FloorAction.RESUME]
     assert floor.state is FloorState.AGENT_SPEAKING
     assert floor.server_heard(7.0) == [FloorAction.CANCEL]
+
+
+def test_a_sudden_sound_stops_the_agent_until_it_is_known_to_be_nothing() -> None:
+    floor = speaking()
+    assert floor.sound_started(5.0) == [FloorAction.PAUSE]
+    assert floor.sound_ignored(5.2) == [FloorAction.RESUME]
+    assert floor.state is FloorState.AGENT_SPEAKING and floor.wake_at is None
+    floor.sound_started(6.0)
+    assert floor.server_heard(6.1) == [FloorAction.CANCEL]
+
+
+def test_a_sudden_sound_that_is_a_voice_waits_for_the_server() -> None:
+    floor = speaking()
+    floor.sound_started(5.0)
+    assert floor.user_started(5.1) == floor.sound_ignored(5.2) == []
+    assert floor.wake_at == 5.1 + LONGEST_DOUBT_S
 
 
 def test_before_anything_was_heard_the_user_goes_on_with_the_turn() -> None:
@@ -103,6 +119,8 @@ def test_whatever_happens_silence_ends_in_listening_or_in_the_agents_hands(seed:
     rng = random.Random(seed)
     floor = ServedFloor(rng.choice(list(TurnMode)))
     steps = [
+        floor.sound_started,
+        floor.sound_ignored,
         floor.user_started,
         floor.user_stopped,
         floor.server_heard,

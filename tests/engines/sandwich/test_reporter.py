@@ -6,7 +6,7 @@ from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.turns.floor import FloorState
+from voice_agents.turns.floor_terms import FloorState
 
 
 async def told(reporter: Reporter) -> list[str]:

@@ -27,7 +27,7 @@ from voice_agents.events import (
 from voice_agents.providers.realtime.config import PastItem
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.tools import Toolbox
-from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.playout import Frame
 from voice_agents.turns.vad import VoiceActivity
@@ -126,6 +126,14 @@ class RealtimeDialogue:
 
     # What the user does
 
+    def on_sound(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        self._act(self._floor.sound_started(self._clock()))
+
+    def on_sound_ignored(self) -> None:
+        """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        self._act(self._floor.sound_ignored(self._clock()))
+
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
         if not self._floor.confirmed:
@@ -219,6 +227,7 @@ class RealtimeDialogue:
         self._after()
 
     def _after(self) -> None:
+        self.user.expect_interruption(self._floor.state in TALKING)
         self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
         self._on_change()
 

@@ -6,8 +6,8 @@ Time is the session clock in seconds, given with every call; states and actions 
 LISTENING       user_started, server_heard -> USER_SPEAKING      typed, taken, agent_turn -> THINKING
 USER_SPEAKING   taken, typed, agent_turn -> THINKING             nobody takes it for a turn -> LISTENING
 THINKING        agent_started -> AGENT_SPEAKING                  user_started (PAUSE) -> AGENT_PAUSED
-AGENT_SPEAKING  agent_finished -> LISTENING                      user_started (PAUSE) -> AGENT_PAUSED
-AGENT_PAUSED    the server stays silent (RESUME) -> where it came from
+AGENT_SPEAKING  agent_finished -> LISTENING                      user_started, sound_started (PAUSE) -> AGENT_PAUSED
+AGENT_PAUSED    the server stays silent, sound_ignored (RESUME) -> where it came from
 In the last three: server_heard (CANCEL, MERGE) -> USER_SPEAKING; taken (CANCEL, MERGE), typed (CANCEL) -> THINKING;
 interrupt (CANCEL), agent_finished -> LISTENING (USER_SPEAKING while the user's voice is on).
 """
@@ -15,7 +15,7 @@ interrupt (CANCEL), agent_finished -> LISTENING (USER_SPEAKING while the user's 
 from __future__ import annotations
 
 from voice_agents.settings import TurnMode
-from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.floor_terms import AGENT_STATES, FloorAction, FloorState
 
 DECIDE_S = 0.6
 """How long after a sound that stopped the agent the server may still take it for speech."""
@@ -25,8 +25,6 @@ HEARD_OUT_S = 15.0
 """A server that heard the user begin, and does not take the turn so long after the user fell silent, has lost it."""
 SURE_S = 0.8
 """Push-to-talk, where no server listens: a sound of this length takes the floor from the agent."""
-
-_AGENT_STATES = (FloorState.THINKING, FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
 
 
 class ServedFloor:
@@ -40,6 +38,8 @@ class ServedFloor:
         self._confirmed = False
         """What the user says is the user's turn: the server (push-to-talk: the length of the sound) says so."""
         self._resume_to = FloorState.THINKING
+        self._doubtful = False
+        """What made the agent pause has not even been recognised as speech by our own detector."""
         self._answers_user = False
         self._wake_at: float | None = None
 
@@ -70,9 +70,26 @@ class ServedFloor:
         self._go(FloorState.LISTENING)
         return []
 
+    def sound_started(self, at: float) -> list[FloorAction]:
+        """A sudden sound, perhaps the user's voice (SoundStarted): PAUSE while the agent speaks."""
+        if self._state is not FloorState.AGENT_SPEAKING:
+            return []
+        self._resume_to = self._state
+        self._go(FloorState.AGENT_PAUSED)
+        self._doubtful = True
+        self._wait(at)
+        return [FloorAction.PAUSE]
+
+    def sound_ignored(self, at: float) -> list[FloorAction]:
+        """The sudden sound was nothing (SoundIgnored): RESUME if the agent has paused for it."""
+        if not self._doubtful:
+            return []
+        self._go(self._resume_to)
+        return [FloorAction.RESUME]
+
     def user_started(self, at: float) -> list[FloorAction]:
         """Our detector noticed the user's voice. PAUSE while the agent thinks or speaks."""
-        self._voice = True
+        self._voice, self._doubtful = True, False
         actions: list[FloorAction] = []
         if self._state is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING)
@@ -101,13 +118,13 @@ class ServedFloor:
 
     def typed(self, at: float) -> list[FloorAction]:
         """A typed turn: CANCEL if the agent thinks or talks; the state is THINKING afterwards."""
-        actions = [FloorAction.CANCEL] if self._state in _AGENT_STATES else []
+        actions = [FloorAction.CANCEL] if self._state in AGENT_STATES else []
         self._think(answers_user=True)
         return actions
 
     def interrupt(self, at: float) -> list[FloorAction]:
         """The stop button: CANCEL if the agent thinks or talks, else nothing. A voice that is on has the floor."""
-        if self._state not in _AGENT_STATES:
+        if self._state not in AGENT_STATES:
             return []
         self._rest(at)
         return [FloorAction.CANCEL]
@@ -125,7 +142,7 @@ class ServedFloor:
 
     def agent_finished(self, at: float) -> list[FloorAction]:
         """The answer was played to its end, failed, or was empty."""
-        if self._state in _AGENT_STATES:
+        if self._state in AGENT_STATES:
             self._rest(at)
         return []
 
@@ -138,7 +155,7 @@ class ServedFloor:
 
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
         actions: list[FloorAction] = []
-        if self._state in _AGENT_STATES:
+        if self._state in AGENT_STATES:
             actions = [FloorAction.MERGE if self._unheard else FloorAction.CANCEL]
         self._go(FloorState.USER_SPEAKING)
         self._confirmed = True
@@ -154,7 +171,7 @@ class ServedFloor:
         self._wait(at)
 
     def _go(self, state: FloorState) -> None:
-        self._state, self._wake_at, self._confirmed = state, None, False
+        self._state, self._wake_at, self._confirmed, self._doubtful = state, None, False, False
 
     def _wait(self, at: float) -> None:
         """How long what the user does may stay undecided."""

@@ -10,7 +10,7 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.ear import Ear, SpeechGate
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.turns.latency import TurnMarks
-from voice_agents.turns.vad import VoiceActivity, VoiceEvent, VoiceStarted
+from voice_agents.turns.vad import SoundIgnored, SoundStarted, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
 INPUT_RATE = OUTPUT_RATE
 """Hz of what a Realtime server is sent."""
@@ -18,6 +18,12 @@ INPUT_RATE = OUTPUT_RATE
 
 class RealtimeUserListener(Protocol):
     """What a session wants to know of its user. Called in the event loop, in the order of the audio."""
+
+    def on_sound(self) -> None:
+        """A sudden sound while an interruption is expected; a voice or :meth:`on_sound_ignored` follows."""
+
+    def on_sound_ignored(self) -> None:
+        """The sudden sound was nothing."""
 
     def on_voice_started(self) -> None:
         """The user's voice was noticed."""
@@ -67,6 +73,10 @@ class RealtimeUser:
         """The microphone's next samples. Raises InvalidInput for what is no audio."""
         self._ear.push(pcm)
 
+    def expect_interruption(self, expected: bool) -> None:
+        """Report sudden sounds; see :attr:`VoiceActivity.eager`."""
+        self._voice.eager = expected
+
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
         self._ear.after_queued(self._listener.on_released)
@@ -94,8 +104,13 @@ class RealtimeUser:
         else:
             self._gate.feed(raw, wanted=self._voice.speaking)
         for event in events:
-            if isinstance(event, VoiceStarted):
-                self._spoke = True
-                self._listener.on_voice_started()
-            else:
-                self._listener.on_voice_stopped()
+            match event:
+                case VoiceStarted():
+                    self._spoke = True
+                    self._listener.on_voice_started()
+                case VoiceStopped():
+                    self._listener.on_voice_stopped()
+                case SoundStarted():
+                    self._listener.on_sound()
+                case SoundIgnored():
+                    self._listener.on_sound_ignored()

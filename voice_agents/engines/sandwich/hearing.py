@@ -15,11 +15,17 @@ from voice_agents.errors import ProviderError
 from voice_agents.providers.interfaces import STT_RATE, SpeechToText
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer, TurnEnd
-from voice_agents.turns.vad import VoiceActivity, VoiceEvent, VoiceStarted
+from voice_agents.turns.vad import SoundIgnored, SoundStarted, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
 
 class HearingListener(Protocol):
     """What a session wants to know of its user. Called in the event loop, in the order of the audio."""
+
+    def on_sound(self) -> None:
+        """A sudden sound while we are expecting an interruption; a voice or :meth:`on_sound_ignored` follows."""
+
+    def on_sound_ignored(self) -> None:
+        """The sudden sound was nothing."""
 
     def on_voice_started(self) -> None:
         """The user's voice was noticed."""
@@ -57,7 +63,7 @@ class Hearing:
 
     async def run(self) -> None:
         """Handle the microphone's audio, for ever."""
-        await self._ear.run(lambda: self._endpointer.deadline is not None)
+        await self._ear.run(lambda: self._endpointer.deadline is not None or self._ear.voice.guessing)
 
     def stop(self) -> None:
         """No turn ends by silence any more."""
@@ -66,6 +72,10 @@ class Hearing:
     def push(self, pcm: Pcm) -> None:
         """The microphone's next samples. Raises InvalidInput for what is no audio."""
         self._ear.push(pcm)
+
+    def expect_interruption(self, expected: bool) -> None:
+        """Report sudden sounds; see :attr:`VoiceActivity.eager`."""
+        self._ear.voice.eager = expected
 
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
@@ -157,13 +167,18 @@ class Hearing:
             self._end_turn_by(deadline)
 
     def _on_voice(self, event: VoiceEvent) -> None:
-        if isinstance(event, VoiceStarted):
-            self._spoke = True
-            self._endpointer.speech_started(event.start)
-            self._listener.on_voice_started()
-        else:
-            self._endpointer.speech_heard(event.end)
-            self._listener.on_voice_stopped(self._ear.time_of(event.end))
+        match event:
+            case VoiceStarted(start=start):
+                self._spoke = True
+                self._endpointer.speech_started(start)
+                self._listener.on_voice_started()
+            case VoiceStopped(end=end):
+                self._endpointer.speech_heard(end)
+                self._listener.on_voice_stopped(self._ear.time_of(end))
+            case SoundStarted():
+                self._listener.on_sound()
+            case SoundIgnored():
+                self._listener.on_sound_ignored()
 
     def _on_silence(self, end: TurnEnd) -> None:
         self._user.marks.speech_end = self._ear.time_of(end.speech_end)

@@ -22,7 +22,8 @@ from voice_agents.errors import Role
 from voice_agents.events import Event, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
-from voice_agents.turns.floor import Floor, FloorAction, FloorState
+from voice_agents.turns.floor import Floor
+from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
 
 CLOSE_TIMEOUT_S = 0.8
 """A session is gone within one second, whatever a provider does."""
@@ -116,6 +117,14 @@ class SandwichSession:
 
     # What the user does
 
+    def on_sound(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._act(self._floor.sound_started(self._clock()))
+
+    def on_sound_ignored(self) -> None:
+        """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._act(self._floor.sound_ignored(self._clock()))
+
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
         self._tell.emit(SpeechStarted, turn=self._user_number)
@@ -164,6 +173,7 @@ class SandwichSession:
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
         self._tell.show(self._floor.state)
+        self._hearing.expect_interruption(self._floor.state in TALKING)
         self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
         self.on_announcement()
 
