@@ -7,7 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voice_agents.audio import EMPTY, Pcm, Resampler, first_audible, from_bytes, read_wav, rms_dbfs, to_bytes, write_wav
+from voice_agents.audio import (
+    EMPTY,
+    LiveDownsampler,
+    Pcm,
+    Resampler,
+    first_audible,
+    from_bytes,
+    read_wav,
+    rms_dbfs,
+    to_bytes,
+    write_wav,
+)
 
 
 def tone(rate: int, seconds: float = 1.0, hertz: float = 440.0) -> Pcm:
@@ -48,6 +59,36 @@ def test_a_stream_keeps_length_pitch_and_level_and_has_no_clicks(source: int, ta
     assert abs(len(joined) - target) <= 2
     assert pitch(joined, target) == pytest.approx(440, abs=2)
     assert rms_dbfs(joined) == pytest.approx(rms_dbfs(pcm), abs=0.2)
+
+
+@pytest.mark.parametrize(("source", "target"), [(48_000, 16_000), (48_000, 24_000), (24_000, 16_000), (16_000, 16_000)])
+def test_live_sound_is_not_held_back_and_keeps_length_pitch_and_level(source: int, target: int) -> None:
+    live, pcm, parts, heard = LiveDownsampler(source, target), tone(source), list[Pcm](), 0
+    for start in range(0, len(pcm), source // 50):
+        parts.append(live.feed(pcm[start : start + source // 50]))
+        heard += len(parts[-1])
+        assert heard == pytest.approx((start + source // 50) * target / source, abs=target / 1000)
+    joined = np.concatenate(parts)
+    assert pitch(joined, target) == pytest.approx(440, abs=2)
+    assert rms_dbfs(joined) == pytest.approx(rms_dbfs(pcm), abs=0.2)
+    spectrum = np.abs(np.fft.rfft(joined[800:-800] * np.hanning(len(joined) - 1600))) ** 2
+    at_tone = int(np.argmax(spectrum))
+    assert np.delete(spectrum, range(at_tone - 8, at_tone + 9)).sum() < spectrum.sum() / 10_000
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "too_high"), [(48_000, 16_000, 10_500), (24_000, 16_000, 10_500), (48_000, 24_000, 15_000)]
+)
+def test_what_the_lower_rate_cannot_hold_does_not_come_back_as_something_else(
+    source: int, target: int, too_high: int
+) -> None:
+    pcm = tone(source, hertz=too_high)
+    assert rms_dbfs(LiveDownsampler(source, target).feed(pcm)[800:]) < rms_dbfs(pcm) - 30
+
+
+def test_live_sound_is_not_upsampled() -> None:
+    with pytest.raises(ValueError, match="8000"):
+        LiveDownsampler(8_000, 16_000)
 
 
 def test_levels_and_first_sounds() -> None:

@@ -38,6 +38,7 @@ class Call:
         self._speaking = False
         self._item = ""
         self._last_loud = 0.0
+        self._received = self._loud_until = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._answer: asyncio.Task[None] | None = None
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -75,9 +76,11 @@ class Call:
 
     def _hear(self, pcm: Any) -> None:
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > LOUD)
+        self._received += len(pcm)
         if not len(loud):
             return
         loop = asyncio.get_running_loop()
+        self._loud_until = self._received - len(pcm) + int(loud[-1]) + 1
         self._last_loud = loop.time() - (len(pcm) - 1 - int(loud[-1])) / RATE
         if not self._speaking:
             self._speaking, self._item = True, self._id("item")
@@ -89,7 +92,8 @@ class Call:
 
     def _take_turn(self) -> None:
         self._speaking, item = False, self._item
-        self._say("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=0)
+        end_ms = self._loud_until * 1000 // RATE + round(1000 * self._silence_s)
+        self._say("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=end_ms)
         self._say("input_audio_buffer.committed", item_id=item, previous_item_id=None)
         user = {"id": item, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
         self._say("conversation.item.added", item=user)

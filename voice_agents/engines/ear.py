@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from voice_agents.audio import Pcm, Resampler, silence
+from voice_agents.audio import LiveDownsampler, Pcm, silence
 from voice_agents.errors import InvalidInput
 from voice_agents.turns.vad import RATE, VoiceActivity, VoiceEvent
 
@@ -31,7 +31,7 @@ class Ear:
     ) -> None:
         self.voice = voice
         self._input_rate = input_rate
-        self._resampler = Resampler(input_rate, RATE)
+        self._resampler = LiveDownsampler(input_rate, RATE)
         self._on_slice = on_slice
         self._clock = clock
         self._waiting: deque[Pcm | Callable[[], None]] = deque()
@@ -60,6 +60,11 @@ class Ear:
         """The clock reading at which the 16 kHz sample ``position`` arrived, or will if the microphone keeps time."""
         behind_s = (self.voice.position - position) / RATE + self._queued / self._input_rate
         return self._last_arrival - behind_s
+
+    @property
+    def newest_at(self) -> float:
+        """The clock reading at which the last sample arrived."""
+        return self._last_arrival
 
     @property
     def next_is_due_s(self) -> float:

@@ -12,7 +12,7 @@ from fastrtc import AsyncStreamHandler, CloseStream, WebRTC
 from fastrtc.tracks import AudioCallback
 from numpy.typing import NDArray
 
-from voice_agents.audio import Resampler
+from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
@@ -79,7 +79,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._peers = peers
         self._live: LiveSession | None = None
         self._playback: Playback | None = None
-        self._microphone: Resampler | None = None
+        self._microphone: LiveDownsampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -107,7 +107,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             return
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
         self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)
-        self._microphone = Resampler(WIRE_RATE, live.session.input_rate)
+        self._microphone = LiveDownsampler(WIRE_RATE, live.session.input_rate)
         self._live = live
         live.attach_call(self)
 

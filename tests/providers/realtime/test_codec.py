@@ -190,7 +190,7 @@ def test_times_are_positions_in_all_that_was_recorded() -> None:
     wire.speak(tone(2.0))
     started = wire.hears("input_audio_buffer.speech_started", item_id="u", audio_start_ms=700)
     stopped = wire.hears("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=1900)
-    assert started == [UserSpeechStarted("u", 700)] and stopped == [UserSpeechStopped("u", 1900)]
+    assert started == [UserSpeechStarted("u", 700)] and stopped == [UserSpeechStopped("u", 1900, 2.0 - 1.9)]
     wire.hears("input_audio_buffer.committed", item_id="u")
     wire.hears(f"{TRANSCRIPTION}.completed", item_id="u", transcript="Hi.")
     fresh = Wire(ledger=wire.ledger)  # gets the last 0.1 s again, as its first

@@ -175,20 +175,23 @@ class RealtimeDialogue:
             self._emit(SpeechStarted, turn=self._user_number)
         self._after()
 
-    def on_server_took(self, item_id: str) -> None:
-        """The turn is complete (told twice), or an item of a turn that we took is known."""
+    def on_server_took(self, item_id: str, since_s: float | None = None) -> None:
+        """The turn is complete (told twice), or an item of a turn that we took is known.
+
+        ``since_s``: how much was sent after the sound that ended it, if the server says.
+        """
         turn = self._turns.of(item_id)
         if turn is None or not (turn.user.awaits_item or item_id in turn.user):
-            self._take_turn(item_id)
+            self._take_turn(item_id, since_s)
         elif item_id not in turn.user:
             self._turns.add(item_id, turn)
 
-    def _take_turn(self, item_id: str | None) -> None:
+    def _take_turn(self, item_id: str | None, since_s: float | None = None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
         self._do(self._floor.taken(self._clock()))
         turn = self._turns.take(self._next_number)
         turn.marks = TurnMarks()
-        self.user.take(turn.marks, released=item_id is None)
+        self.user.take(turn.marks, released=item_id is None, since_s=since_s)
         if item_id is None:
             self._turns.await_item(turn)
         else:

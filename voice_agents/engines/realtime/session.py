@@ -173,12 +173,12 @@ class RealtimeSession:
         match event:
             case UserSpeechStarted(item_id=item_id):
                 dialogue.on_server_heard(item_id)
-            case UserSpeechStopped(item_id=item_id) | UserCommitted(item_id=item_id):
+            case UserSpeechStopped(item_id=item_id, since_s=since_s):
+                dialogue.on_server_took(item_id, since_s)
+            case UserCommitted(item_id=item_id):
                 dialogue.on_server_took(item_id)
-            case UserPartial(item_id=item_id, text=text):
-                dialogue.on_user_words(item_id, text, final=False)
-            case UserFinal(item_id=item_id, text=text):
-                dialogue.on_user_words(item_id, text, final=True)
+            case UserPartial(item_id=item_id, text=text) | UserFinal(item_id=item_id, text=text):
+                dialogue.on_user_words(item_id, text, final=isinstance(event, UserFinal))
             case UserFinalFailed(item_id=item_id):
                 dialogue.on_user_words(item_id, "", final=True)
             case ServerError(error=error):

@@ -12,6 +12,8 @@ from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.vad import SoundIgnored, SoundStarted, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
+OTHER_EAR_S = 0.25
+"""By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
 INPUT_RATE = OUTPUT_RATE
 """Hz of what a Realtime server is sent."""
 
@@ -85,18 +87,29 @@ class RealtimeUser:
         """Other patience, mode or detector."""
         self._turns = turns
 
-    def take(self, marks: TurnMarks, *, released: bool) -> None:
+    def take(self, marks: TurnMarks, *, released: bool, since_s: float | None) -> None:
         """The user's turn was taken just now (``released``: by the user). What was waited for counts as silence.
 
-        ``server_vad`` is told how long to wait: what it takes longer is delay. ``semantic_vad`` waits as it likes.
+        ``server_vad`` is told how long to wait: what it takes longer is delay, unless it heard the speech end a little
+        later (or earlier) than we did; ``since_s``, the sound sent after the silence it waited for, tells.
+        ``semantic_vad`` waits as it likes.
         """
         now = self._clock()
         if self._spoke and self._voice.last_speech is not None:
             marks.speech_end = min(now, self._ear.time_of(self._voice.last_speech))
             waited = now - marks.speech_end
             told = not released and self._turns.detection is TurnDetection.SERVER_VAD
-            marks.silence_s = min(waited, self._turns.silence_s) if told else waited
+            decided = None if since_s is None else self._ear.newest_at - since_s - marks.speech_end
+            marks.silence_s = min(waited, self._silence(decided)) if told else waited
         self._spoke = self._voice.speaking
+
+    def _silence(self, decided_s: float | None) -> float:
+        """How long ``server_vad`` waited, if it says that it had waited enough so long after the speech ended."""
+        told = self._turns.silence_s
+        if decided_s is None:
+            return told
+        heard_later = next((late for late in (decided_s - told, decided_s) if abs(late) <= OTHER_EAR_S), 0.0)
+        return max(0.0, told + heard_later)
 
     def _on_slice(self, raw: Pcm, _pcm: Pcm, events: list[VoiceEvent]) -> None:
         if self._turns.mode is TurnMode.AUTOMATIC:

@@ -25,7 +25,9 @@ class UserSpeechStopped:
 
     item_id: str
     at_ms: int
-    """Where the speech ends in the audio the server was sent."""
+    """Where the speech ends in the audio the server was sent, the silence it waits for included (some leave it out)."""
+    since_s: float | None = None
+    """Seconds of sound the server was sent after that; None: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,10 @@ class Hearing:
             return [], False
         item_id = self._item(said)
         at_ms = self._at_ms(said, "audio_end_ms")
+        since_s = self._microphone.position / RATE - at_ms / 1000 if said.get("audio_end_ms") else None
         if (utterance := self._microphone.take(item_id, at_ms * RATE // 1000)) is not None:
             self._open[item_id] = utterance
-        return [UserSpeechStopped(item_id, at_ms)], not self._ledger.by_hand
+        return [UserSpeechStopped(item_id, at_ms, since_s)], not self._ledger.by_hand
 
     def committed(self, said: Mapping[str, Any]) -> tuple[list[RealtimeEvent], bool]:
         """``input_audio_buffer.committed``; and whether the server will answer by itself, which was not known yet."""
