@@ -33,7 +33,7 @@ class FaultKind(StrEnum):
     STALL = "stall"
     """From message ``after`` on nothing is sent for ``delay_s`` (default: for good); the client's messages are read."""
     DRIP = "drip"
-    """From message ``after`` on every message is late by ``delay_s`` (default 0.25)."""
+    """From message ``after`` on every message is late by ``delay_s`` (default 1)."""
     MALFORMED = "malformed"
     """Instead of message ``after`` comes one that is not JSON (``name`` = "schema": JSON of no known shape)."""
     DUPLICATE = "duplicate"
@@ -51,7 +51,7 @@ class FaultKind(StrEnum):
 _LASTING = frozenset({FaultKind.STALL, FaultKind.DRIP, FaultKind.DUPLICATE})
 _ON_MESSAGES = _LASTING | {FaultKind.ERROR_FRAME, FaultKind.CLOSE, FaultKind.MALFORMED}
 _DEFAULT_STATUS = {FaultKind.REFUSE: 500, FaultKind.CLOSE: 1011}
-_DEFAULT_DELAY_S = {FaultKind.STALL: math.inf, FaultKind.DRIP: 0.25, FaultKind.LATE_COMMIT: 2.0}
+_DEFAULT_DELAY_S = {FaultKind.STALL: math.inf, FaultKind.DRIP: 1.0, FaultKind.LATE_COMMIT: 2.0}
 _DEFAULT_ERROR = {
     Service.STT: "transcriber_error",
     Service.TTS: "internal_server_error",

@@ -65,12 +65,13 @@ SURVIVED = {
     "tts:drip:delay=0.02": "a little late",
 }
 """What needs no sentence, because nobody would notice."""
+LIMITS = {name: getattr(slowness, name) for name in dir(slowness) if name.endswith("_S")}
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no slow provider."""
-    for name in ("TRANSCRIPTION_S", "FIRST_TOKEN_S", "FIRST_AUDIO_S", "DRY_S"):
+    for name in LIMITS:
         monkeypatch.setattr(slowness, name, 60.0)
 
 
@@ -137,6 +138,26 @@ async def test_a_turn_that_was_only_slow_says_so(
             assert done.heard_text == answer(1)
             [sentence] = somebody.sentences
             assert says in sentence and sentence.endswith(" s.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"), [("stt:drip", "speech-to-text"), ("chat:drip", "chat model"), ("tts:drip", "voice")]
+)
+async def test_a_drip_is_told_once_and_the_conversation_goes_on(
+    server: OfflineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, says: str
+) -> None:
+    for name, limit_s in LIMITS.items():
+        monkeypatch.setattr(slowness, name, limit_s)
+    async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
+        server.services.faults.add(Fault.parse(fault))
+        async with live(engine) as somebody:
+            for turn in (1, 2):
+                somebody.say()
+                await somebody.until(lambda turn=turn: bool(len(somebody.sound(turn))))  # type: ignore[misc]
+                somebody.session.interrupt()
+                await somebody.until(lambda turn=turn: len(somebody.all(TurnDone)) == turn)  # type: ignore[misc]
+            [sentence] = somebody.sentences
+            assert f"{says} is slow" in sentence
 
 
 @pytest.mark.parametrize("fault", SURVIVED)

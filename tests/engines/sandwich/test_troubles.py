@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agents.engines.sandwich.slowness import slowness
+from voice_agents.engines.sandwich.slowness import NOT_AGAIN_TURNS, Slowness
 from voice_agents.engines.sandwich.troubles import Troubles
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import ConnectionState
@@ -96,10 +96,17 @@ def test_a_failure_of_another_provider_leaves_what_was_held_to_be_told() -> None
         (TurnLatency(transcription=0.3, first_token=4.5), 0.0, "chat model"),
         (TurnLatency(first_token=0.5, first_audio=3.0), 0.0, "voice is slow"),
         (TurnLatency(first_token=0.5), 1.4, "wait for 1.4 s"),
-        (TurnLatency(transcription=0.4, first_token=1.5, first_audio=0.8), 0.3, None),
+        (TurnLatency(transcription=0.3, first_token=2.0, text_wait=3.0), 0.0, "the words to begin with took 5.0 s."),
+        (TurnLatency(transcription=0.4, first_token=1.5, first_audio=0.5), 0.3, None),
         (TurnLatency(), 0.0, None),
     ],
 )
 def test_a_slow_turn_says_what_was_slow(latency: TurnLatency, dry_s: float, says: str | None) -> None:
-    sentence = slowness(latency, dry_s)
+    sentence = Slowness().sentence(latency, dry_s)
     assert sentence is None if says is None else sentence is not None and says in sentence
+
+
+def test_a_provider_that_stays_slow_is_not_spoken_of_at_every_turn() -> None:
+    slowness, slow = Slowness(), TurnLatency(first_audio=3.0)
+    told = [slowness.sentence(slow, 0.0) is not None for _ in range(2 * NOT_AGAIN_TURNS)]
+    assert told == 2 * [True, *(NOT_AGAIN_TURNS - 1) * [False]]

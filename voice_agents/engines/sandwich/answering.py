@@ -15,7 +15,7 @@ from voice_agents.engines.sandwich.announcement import Announcement
 from voice_agents.engines.sandwich.answer import Answer, Work
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import Reporter
-from voice_agents.engines.sandwich.slowness import slowness
+from voice_agents.engines.sandwich.slowness import Slowness
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import ProviderError, Role, VoiceAgentError
@@ -87,6 +87,7 @@ class Answering:
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
+        self._slowness = Slowness()
         self._speaking = True
         self._answer: Answer | None = None
         self._run: asyncio.Task[None] | None = None
@@ -230,7 +231,7 @@ class Answering:
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:
         self._answer = None
-        slow = slowness(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
+        slow = self._slowness.sentence(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
         if slow and self._tell.complained_in != self._tell.turn:
             self._tell.emit(Notice, level="warning", text=slow)
         before = [task for task in (self._settling, run) if task is not None]

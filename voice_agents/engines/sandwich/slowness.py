@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from voice_agents.turns.latency import TurnLatency
 
-TRANSCRIPTION_S = 1.5
-FIRST_TOKEN_S = 4.0
-FIRST_AUDIO_S = 2.5
-DRY_S = 1.0
-"""Several times what a healthy provider takes, so that a busy moment is not made a matter of."""
+TRANSCRIPTION_S = 0.8
+FIRST_TOKEN_S = 2.5
+FIRST_AUDIO_S = 0.8
+"""About four times what each provider usually takes, so that a busy moment is not made a matter of."""
+FIRST_WORDS_S = 3.0
+"""Until the model has written what can be spoken first."""
+DRY_S = 0.6
+"""Silence in the middle of an answer."""
+NOT_AGAIN_TURNS = 5
+"""Who knows that it is slow need not be told at every turn."""
 
 
-def slowness(latency: TurnLatency, dry_s: float) -> str | None:
-    """One plain sentence, or None. ``dry_s``: how long the speaker had nothing to play in the middle of the answer."""
+class Slowness:
+    """One per session; see :meth:`sentence`."""
+
+    def __init__(self) -> None:
+        self._silent_turns = 0
+
+    def sentence(self, latency: TurnLatency, dry_s: float) -> str | None:
+        """Ask once per turn: one plain sentence, or None.
+
+        ``dry_s``: how long the speaker had nothing to play in the middle of the answer.
+        """
+        self._silent_turns = max(0, self._silent_turns - 1)
+        found = None if self._silent_turns else _slowest(latency, dry_s)
+        if found is not None:
+            self._silent_turns = NOT_AGAIN_TURNS
+        return found
+
+
+def _slowest(latency: TurnLatency, dry_s: float) -> str | None:
     waits = (
         (latency.transcription, TRANSCRIPTION_S, "The speech-to-text is slow at the moment: your words took"),
         (latency.first_token, FIRST_TOKEN_S, "The chat model is slow at the moment: it began to answer after"),
         (latency.first_audio, FIRST_AUDIO_S, "The voice is slow at the moment: it began to speak after"),
         (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for"),
+        (_model_s(latency), FIRST_WORDS_S, "The chat model is slow at the moment: the words to begin with took"),
     )
     for seconds, limit, what in waits:
         if seconds is not None and seconds > limit:
             return f"{what} {seconds:.1f} s."
     return None
+
+
+def _model_s(latency: TurnLatency) -> float:
+    return (latency.first_token or 0.0) + (latency.text_wait or 0.0)
