@@ -57,11 +57,9 @@ class RealtimeLink:
         self._listener.on_standing()
 
     def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
-        """Each trouble once, and that it is over."""
+        """Each trouble once; the status tells that it is over."""
         if state is ConnectionState.OPEN:
-            told, self._told = self._told, None
-            if told is not None:
-                self._emit(Notice, level="info", text=f"The connection for {Role.REALTIME.value} is back.")
+            self._told = None
         elif error is not None and (state is not self._state or self._told != str(error)):
             self._told = str(error)
             if state is ConnectionState.FAILED:
