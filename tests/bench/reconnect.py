@@ -41,7 +41,7 @@ class Situation:
 
 
 SITUATIONS = {
-    "in the answer": Situation("tell me a story please", AgentAudio, "story"),
+    "in the answer": Situation("tell me a story please", AgentAudio, "never felt alone again"),
     "in the sentence": Situation("what is twelve times seven", 0.8, "eighty"),
     "during a tool": Situation("what time is it in tokyo", ToolCalled, "Tokyo"),
 }
@@ -101,5 +101,5 @@ async def main(times: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=6, help="how often in each situation")
+    parser.add_argument("--times", type=int, default=3, help="how often in each situation")
     asyncio.run(main(parser.parse_args().times))

@@ -100,9 +100,12 @@ def test_a_request_taken_for_two_turns_because_of_a_pause_is_still_understood() 
 
 
 def test_an_answer_that_was_cut_does_no_harm() -> None:
-    talk = told(("tell me a story", "Sure, here is a"))
-    assert answer("stop", *talk) == "Okay."
-    assert Brain().reply(talk, TOOLS).text == LISTENING
+    assert answer("stop", *told(("tell me a story", "Sure, here is a"))) == "Okay."
+
+
+def test_after_an_answer_nothing_is_left_to_say() -> None:
+    assert Brain().reply(told(("stop", "Okay.")), TOOLS).text == LISTENING
+    assert Brain().reply(told(("tell me a story", "No, I would rather not.")), TOOLS).text == LISTENING
 
 
 @pytest.mark.parametrize("messages", [[], [Message("system", "Be brief.")]])
@@ -160,3 +163,19 @@ def test_a_tool_that_is_not_on_offer_is_said_to_be_missing() -> None:
     assert said == Reply("I can not do that here, because the tool flip coin is not switched on.")
     both = heard("flip a coin and roll a dice", tools={"roll_dice"})
     assert [call.name for call in both.tool_calls] == ["roll_dice"]
+
+
+@pytest.mark.parametrize("cuts", [(9,), (1, 40), (9, 10, 100)])
+def test_an_answer_that_was_cut_is_gone_on_with(cuts: tuple[int, ...]) -> None:
+    asked = Message("user", "tell me a story")
+    whole = Brain().reply([asked], TOOLS).text.split()
+    parts = [" ".join(whole[begin:end]) for begin, end in zip((0, *cuts), cuts, strict=False)]
+    begun = [Message("assistant", part) for part in parts]
+    assert Brain().reply([asked, *begun], TOOLS).text.split() == whole[cuts[-1] :]
+
+
+def test_the_result_of_a_tool_that_was_cut_is_gone_on_with() -> None:
+    asked = Message("user", "what is twelve times seven")
+    call = Brain().reply([asked], TOOLS).tool_calls[0]
+    before = [asked, Message("assistant", "", (call,)), Message("tool", "It is eighty-four.", tool_call_id=call.id)]
+    assert Brain().reply([*before, Message("assistant", "It is")], TOOLS).text == "eighty-four."

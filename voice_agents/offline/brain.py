@@ -74,11 +74,11 @@ class Brain:
         """The next assistant message after ``messages``; takes about a millisecond and never raises.
 
         ``tools`` are the names of the tools on offer. A skill whose tool is not on offer says so. After tool messages
-        the results are spoken.
+        the results are spoken. An answer of its own that ends the messages is gone on with, if it was cut.
         """
         last = messages[-1] if messages else None
         if last and last.role == "assistant" and not last.tool_calls:
-            return Reply(LISTENING)
+            return Reply(self._rest(messages[:-1], tools, last.text.split()) or LISTENING)
         asked = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
         if asked is None:
             return Reply(GREETING)
@@ -90,6 +90,11 @@ class Brain:
         spoken = [_spoken(step, tools, results) for step in steps]
         spoken += [_result(text) for _, text in results]
         return Reply(" ".join(text for text in spoken if text))
+
+    def _rest(self, before: Sequence[Message], tools: Collection[str], said: list[str]) -> str:
+        """What remains of the answer to ``before`` of which ``said`` are the first words; "" if they are not."""
+        whole = self.reply(before, tools).text.split()
+        return " ".join(whole[len(said) :]) if whole[: len(said)] == said else ""
 
 
 def _plan(messages: Sequence[Message]) -> list[Step]:
