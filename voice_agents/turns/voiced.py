@@ -1,11 +1,13 @@
 """Which words were heard, where a voice gives text and sound but no times: words take their share of the voiced sound.
 
-Pauses count for nothing, so a long breath between two sentences does not shift the words after it. Many servers send
-the words in step with their sound; where that shows, the order of arrival says more than any rate of speech.
+Pauses count for nothing, so a long breath between two sentences does not shift the words after it; and a pause where
+a full stop or comma is due must be that one. Many servers send the words in step with their sound; where that shows,
+the order of arrival says more than any rate of speech.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +32,11 @@ LONG_FRAMES = 150
 """A message with fewer voiced frames does not tell whether words come in step."""
 FEW_CHARACTERS = 16
 """What may come before the first sound without running ahead of it."""
-
+PAUSE_FRAMES = 25
+"""A voice that is silent for so long pauses at a mark of punctuation ..."""
+PAUSE_NEAR, PAUSE_DRIFT = 14, 0.25
+"""... that is due: no further away than so many characters, or that part of what was said since the last pause."""
+_MARKS = re.compile(r"[.!?,;:](?=\s)")
 
 DIGIT = 4
 """Characters a digit stands for when it is read out."""
@@ -68,6 +74,7 @@ class VoicedWords:
         """No more sound or text will come."""
         self._habit = habit or VoiceHabit()
         self._voiced: list[int] = [0]
+        """How many of the first n frames are voiced."""
         self._rest = np.zeros(0, dtype=np.int16)
         self._arrived: list[tuple[int, int]] = []
         """For each piece of text: the voiced frames, and the characters, that were there before it came."""
@@ -119,8 +126,7 @@ class VoicedWords:
         total, frames = self._length, self._voiced[-1]
         in_step = self._is_in_step() if self.complete else self._seems_in_step()
         if not in_step:
-            end = max(1, frames) if self.complete else max(1.0, frames, total / self._habit.pace)
-            return [(0, 0), (end, total)]
+            return self._by_pace()
         lags = self._arrived[0][0] > 0
         """The first sound came before the first word: each piece of text ends where it came."""
         points: dict[float, float] = {0: 0}
@@ -133,6 +139,29 @@ class VoicedWords:
             last = self._arrived[-1][1]
             points[max(points) + max(1.0, (total - last) / self._habit.pace)] = total
         return sorted(points.items())
+
+    def _by_pace(self) -> list[tuple[float, float]]:
+        """Points where the text came long before its sound: the pauses that are punctuation, and the end."""
+        total, frames = self._length, self._voiced[-1]
+        pace = total / max(1, frames) if self.complete else self._habit.pace
+        marks = [_length(self.text[: mark.end()]) for mark in _MARKS.finditer(self.text)]
+        points: list[tuple[float, float]] = [(0, 0)]
+        for frame in self._pauses():
+            since, before = points[-1]
+            due = before + (frame - since) * pace
+            mark = min((mark for mark in marks if mark > before), key=lambda mark: abs(mark - due), default=None)
+            if mark is not None and abs(mark - due) <= max(PAUSE_NEAR, PAUSE_DRIFT * (due - before)):
+                points.append((frame, mark))
+                if not self.complete and frame >= LONG_FRAMES:
+                    pace = mark / frame
+        since, before = points[-1]
+        end = frames if self.complete else max(frames, since + (total - before) / pace)
+        return [*points, (max(since + 1, end), total)]
+
+    def _pauses(self) -> list[int]:
+        """The voiced frames before each pause inside the sound so far."""
+        spoken = np.flatnonzero(np.diff(self._voiced))
+        return (np.flatnonzero(np.diff(spoken) > PAUSE_FRAMES) + 1).tolist()
 
     def _is_in_step(self) -> bool:
         """Of a whole message: its text came in pieces, the first and the last one near their sound."""
