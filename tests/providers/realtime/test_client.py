@@ -20,6 +20,7 @@ from voice_agents.providers.realtime.events import (
     ServerError,
     TextDelta,
     ToolCall,
+    UsageReported,
     UserCommitted,
     UserFinal,
     UserPartial,
@@ -44,6 +45,7 @@ async def test_a_spoken_turn_from_the_first_word_to_the_last() -> None:
     async with calling(spoken_turn) as caller:
         caller.speak(tone(1.0))
         done = await caller.until(ResponseDone)
+        await caller.until(UsageReported)
         kinds = [type(event) for event in caller.events]
         assert kinds == [
             UserSpeechStarted,
@@ -58,13 +60,15 @@ async def test_a_spoken_turn_from_the_first_word_to_the_last() -> None:
             TextDelta,
             AudioDelta,
             ResponseDone,
+            UsageReported,
         ]
         assert [event.text for event in caller.of(UserPartial)] == ["What time", "What time is it?"]
         assert caller.of(UserFinal) == [UserFinal("item_u", "What time is it?")]
         assert "".join(event.text for event in caller.of(TextDelta)) == "It is ten."
         heard = np.concatenate([event.pcm for event in caller.of(AudioDelta)])
         assert np.array_equal(heard, np.concatenate([tone(0.2), tone(0.2)]))
-        assert done.status == "completed" and done.usage == {"total_tokens": 12, "input_tokens": 8}
+        assert done.status == "completed"
+        assert caller.of(UsageReported) == [UsageReported({"total_tokens": 12, "input_tokens": 8})]
 
 
 async def test_it_introduces_itself_as_documented() -> None:

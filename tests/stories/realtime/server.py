@@ -27,6 +27,7 @@ from voice_agents.providers.realtime.events import (
     ServerError,
     TextDelta,
     ToolCall,
+    UsageReported,
     UserCommitted,
     UserFinal,
     UserFinalFailed,
@@ -297,7 +298,8 @@ class FakeRealtime:
 
     def _done(self, response_id: str, status: Any, calls: tuple[ToolCall, ...] = (), reason: str = "") -> None:
         self._active, self._answering = "", None
-        self._say(ResponseDone(response_id, status, calls, reason, USAGE))
+        self._say(ResponseDone(response_id, status, calls, reason))
+        self._say(UsageReported(USAGE))
         if self._owed:
             self._owe()
 
@@ -313,7 +315,8 @@ class FakeRealtime:
             loop = asyncio.get_running_loop()
             loop.call_later(0.05, self._say, AudioDelta(active, item.item_id, late))
             loop.call_later(0.9, self._say, AudioDelta(active, item.item_id, late))
-        self._say(ResponseDone(active, "cancelled", reason="turn_detected", usage=USAGE))
+        self._say(ResponseDone(active, "cancelled", reason="turn_detected"))
+        self._say(UsageReported(USAGE))
 
     def _stop_answering(self) -> None:
         if self._answering is not None:

@@ -38,6 +38,7 @@ from voice_agents.providers.realtime.events import (
     ResponseStarted,
     ServerError,
     TextDelta,
+    UsageReported,
     UserCommitted,
     UserFinal,
     UserFinalFailed,
@@ -185,11 +186,10 @@ class RealtimeSession:
                 dialogue.answer.failed(error)
             case ResponseStarted(response_id=response_id):
                 dialogue.on_response_started(response_id)
-            case AudioDelta() | TextDelta():
+            case AudioDelta() | TextDelta() | ResponseDone():
                 dialogue.answer.response_event(event)
-            case ResponseDone(usage=usage):
-                self._usage.update(usage)
-                dialogue.answer.response_event(event)
+            case UsageReported(tokens=tokens):
+                self._usage.update(tokens)
 
     # What the dialogue, memory, timers and the connection report
 

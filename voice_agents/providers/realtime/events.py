@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from voice_agents.audio import Pcm
@@ -104,8 +104,14 @@ class ResponseDone:
     """Complete calls, to be run when the status is "completed"."""
     reason: str = ""
     """Why it is not completed, as the server words it."""
-    usage: Mapping[str, int] = field(default_factory=dict)
-    """Token counts as the server names them: ``total_tokens``, ``input_tokens``, ``output_tokens``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """What a response has cost, also one that was cancelled; comes once per response if the server says."""
+
+    tokens: Mapping[str, int]
+    """Counts as the server names them: ``total_tokens``, ``input_tokens``, ``output_tokens``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +132,6 @@ RealtimeEvent = (
     | AudioDelta
     | TextDelta
     | ResponseDone
+    | UsageReported
     | ServerError
 )

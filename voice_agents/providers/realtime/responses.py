@@ -19,6 +19,7 @@ from voice_agents.providers.realtime.events import (
     ResponseStarted,
     TextDelta,
     ToolCall,
+    UsageReported,
 )
 from voice_agents.providers.realtime.wire import Dialect, Json, item, message
 
@@ -215,10 +216,11 @@ class Responses:
         if unheard_of:
             events += self._begin(response_id, now)
         if response_id not in self._over:
-            events.append(self._done(response_id, response))
+            events += [self._done(response_id, response), *_usage(response)]
         elif response_id in self._cancelled:
             self._cancelled.discard(response_id)
             self.unwanted_calls(self._done(response_id, response).tool_calls)
+            events += _usage(response)
         self._over.add(response_id)
         ours_was_refused_for_it = self.phase is Phase.REQUESTED and self._next is not None
         if ours_was_refused_for_it or (self.phase is Phase.ACTIVE and response_id == self.active):
@@ -285,9 +287,8 @@ class Responses:
                 name = str(call.get("name") or calls.names.get(call_id, ""))
                 arguments = str(call.get("arguments") or (known.arguments if known else "{}"))
                 calls.complete[call_id] = ToolCall(call_id, name, arguments)
-        usage = {k: v for k, v in (response.get("usage") or {}).items() if isinstance(v, int)}
         tools = tuple(calls.complete.values()) if status == "completed" else ()
-        return ResponseDone(response_id, status, tools, self._reason(response), usage)
+        return ResponseDone(response_id, status, tools, self._reason(response))
 
     def _reason(self, response: Mapping[str, Any]) -> str:
         details = response.get("status_details") or {}
@@ -296,3 +297,8 @@ class Responses:
         if plain is not None:
             return str(plain)
         return self._sentences.scrubbed(str(error.get("message") or details.get("reason") or ""))
+
+
+def _usage(response: Mapping[str, Any]) -> list[RealtimeEvent]:
+    tokens = {k: v for k, v in (response.get("usage") or {}).items() if isinstance(v, int)}
+    return [UsageReported(tokens)] if tokens else []
