@@ -14,7 +14,7 @@ from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.interfaces import ConnectionListener
-from voice_agents.providers.realtime.client import RealtimeClient
+from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
@@ -23,14 +23,18 @@ from voice_agents.turns.vad import VoiceActivity
 class RealtimeEngine:
     """Makes Realtime sessions; ``async with RealtimeEngine(settings) as engine`` keeps the store for all.
 
-    ``store`` shares one that is open already (another engine's).
+    ``store`` shares one that is open already (another engine's); ``token`` is asked for a Microsoft Entra access token
+    at every connect and is used in the key's place.
     """
 
-    def __init__(self, settings: Settings, store: Callable[[], Store] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Callable[[], Store] | None = None, *, token: TokenProvider | None = None
+    ) -> None:
         """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`)."""
         self._settings = settings
         self._endpoint = settings.endpoint(Role.REALTIME)
         self._shared = store
+        self._token = token
         self._own: Store | None = None
         self._stack = AsyncExitStack()
 
@@ -76,4 +80,4 @@ class RealtimeEngine:
         self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener
     ) -> RealtimeConnection:
         """A client for one session."""
-        return RealtimeClient(self._endpoint, config, past=past, on_connection=on_connection)
+        return RealtimeClient(self._endpoint, config, past=past, on_connection=on_connection, token=self._token)
