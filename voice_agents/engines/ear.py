@@ -61,10 +61,10 @@ class Ear:
         behind_s = (self.voice.position - position) / RATE + self._queued / self._input_rate
         return self._last_arrival - behind_s
 
-    @property
-    def newest_at(self) -> float:
-        """The clock reading at which the last sample arrived."""
-        return self._last_arrival
+    def arrival_of(self, since_s: float) -> float:
+        """The clock reading at which the piece came that holds the sample so long before the newest one."""
+        piece = max(1, self._newest)
+        return self._last_arrival - round(since_s * self._input_rate) // piece * piece / self._input_rate
 
     @property
     def next_is_due_s(self) -> float:

@@ -67,7 +67,22 @@ def test_a_sudden_sound_that_is_a_voice_waits_for_the_server() -> None:
     floor = speaking()
     floor.sound_started(5.0)
     assert floor.user_started(5.1) == floor.sound_ignored(5.2) == []
-    assert floor.wake_at == 5.1 + LONGEST_DOUBT_S
+    assert floor.wake_at == 5.0 + LONGEST_DOUBT_S
+
+
+def test_sounds_that_come_and_go_hold_the_agent_only_so_long_and_then_only_the_server_stops_it() -> None:
+    floor, at = speaking(), 5.0
+    actions = floor.user_started(at)
+    while at < 5.0 + LONGEST_DOUBT_S:
+        at += 0.3
+        actions += floor.advance(at)
+        actions += floor.user_stopped(at) if floor._voice else floor.user_started(at)
+    assert actions == [FloorAction.PAUSE, FloorAction.RESUME]
+    assert floor.user_started(9.0) == floor.sound_started(9.0) == []
+    assert floor.server_heard(9.1) == [FloorAction.CANCEL]
+    floor.taken(9.5)
+    floor.agent_started(10.0)
+    assert floor.sound_started(11.0) == [FloorAction.PAUSE]
 
 
 def test_before_anything_was_heard_the_user_goes_on_with_the_turn() -> None:

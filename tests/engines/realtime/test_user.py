@@ -38,14 +38,18 @@ class Nobody:
     def on_released(self) -> None: ...
 
 
-async def marks(since_s: float | None, detection: TurnDetection = TurnDetection.SERVER_VAD) -> TurnMarks:
+async def marks(
+    since_s: float | None, told_s: float = TOLD_S, detection: TurnDetection = TurnDetection.SERVER_VAD
+) -> TurnMarks:
     """One second of speech, then silence; the turn is taken when its last sample arrives."""
-    turns = TurnSettings(silence_s=TOLD_S, detection=detection)
+    turns = TurnSettings(silence_s=told_s, detection=detection)
     user = RealtimeUser(VoiceActivity(Loud()), turns, Nobody(), lambda _: None, lambda: NOW)
     hearing = asyncio.create_task(user.run(lambda: False))
     speech = np.full(INPUT_RATE, 3000, dtype=np.int16)
     handled = asyncio.Event()
-    user.push(np.concatenate([silence(0.5, INPUT_RATE), speech, silence(WAITED_S, INPUT_RATE)]))
+    sound = np.concatenate([silence(0.5, INPUT_RATE), speech, silence(WAITED_S, INPUT_RATE)])
+    for start in range(0, len(sound), INPUT_RATE // 50):
+        user.push(sound[start : start + INPUT_RATE // 50])
     user._ear.after_queued(handled.set)
     await handled.wait()
     hearing.cancel()
@@ -55,23 +59,25 @@ async def marks(since_s: float | None, detection: TurnDetection = TurnDetection.
 
 
 @pytest.mark.parametrize(
-    ("since_s", "waited_s"),
+    ("since_s", "told_s", "waited_s"),
     [
-        (None, TOLD_S),  # it does not say
-        (0.06, TOLD_S),  # it heard the speech end where we did, and took 60 ms longer
-        (0.02, TOLD_S + 0.04),  # it heard the speech end 40 ms later than we did
-        (0.08, TOLD_S - 0.02),  # ... or 20 ms earlier
-        (0.54, TOLD_S + 0.02),  # it leaves the silence out of its account
-        (-5.0, TOLD_S),  # it counts from who knows where
-        (0.3, TOLD_S - 0.24),
+        (None, 0.5, 0.5),  # it does not say
+        (0.06, 0.5, 0.5),  # it heard the speech end where we did, and took 60 ms longer
+        (0.02, 0.5, 0.54),  # it heard the speech end 40 ms later than we did
+        (0.08, 0.5, 0.48),  # ... or 20 ms earlier
+        (0.54, 0.5, 0.52),  # it leaves the silence out of its account
+        (0.56, 0.2, 0.2),  # ... also where that is short
+        (-5.0, 0.5, 0.5),  # it counts from who knows where
+        (0.29, 0.5, 0.27),
     ],
 )
-async def test_the_server_says_how_long_it_waited(since_s: float | None, waited_s: float) -> None:
-    taken = await marks(since_s)
+async def test_the_server_says_how_long_it_waited(since_s: float | None, told_s: float, waited_s: float) -> None:
+    """It can only act when a whole piece of sound (20 ms) has come."""
+    taken = await marks(since_s, told_s)
     assert taken.speech_end == pytest.approx(NOW - WAITED_S, abs=0.013)
-    assert taken.silence_s == pytest.approx(min(waited_s, WAITED_S), abs=0.013)
+    assert min(waited_s, WAITED_S) - 0.013 <= taken.silence_s <= min(waited_s + 0.033, WAITED_S)
 
 
 async def test_semantic_detection_waits_as_it_likes() -> None:
-    taken = await marks(0.02, TurnDetection.SEMANTIC_VAD)
+    taken = await marks(0.02, detection=TurnDetection.SEMANTIC_VAD)
     assert taken.silence_s == pytest.approx(WAITED_S, abs=0.013)

@@ -15,6 +15,7 @@ from tests.providers.realtime.session import Wire
 from voice_agents.audio import silence, to_bytes
 from voice_agents.errors import AuthenticationFailed, ProviderUnavailable, QuotaExceeded, RequestRejected
 from voice_agents.providers.realtime.codec import MALFORMED_LIMIT
+from voice_agents.providers.realtime.config import PastItem
 from voice_agents.providers.realtime.events import (
     ResponseStarted,
     ServerError,
@@ -313,3 +314,56 @@ def test_silence_when_nothing_is_owed_is_no_trouble() -> None:
     wire.created("r1")
     wire.done("r1")
     assert wire.passes(1000.0) is None
+
+
+@pytest.mark.parametrize("end_ms", [0, -400, 20, 99_000])
+def test_a_turn_whose_end_cannot_be_true_keeps_all_its_sound_for_another_server(end_ms: int) -> None:
+    wire = Wire()
+    wire.speak(tone(0.8))
+    wire.hears("input_audio_buffer.speech_started", item_id="u", audio_start_ms=100)
+    wire.hears("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=end_ms)
+    assert len(wire.ledger.microphone.utterances[0].pcm) == 2 * len(tone(0.8))
+
+
+def test_what_was_answered_to_words_that_are_only_sound_comes_after_them() -> None:
+    wire = Wire()
+    wire.speak(tone(0.8))
+    wire.hears("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    wire.hears("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=700)
+    wire.ledger.past = lambda: (
+        PastItem("user", text="Before."),
+        PastItem("call", call_id="c", name="roll_dice", arguments="{}", answering=True),
+        PastItem("output", text="six", call_id="c", answering=True),
+        PastItem("assistant", text="You rolled", answering=True),
+    )
+    fresh = Wire(ledger=wire.ledger)
+    told = [m.get("item", {}).get("type") or m["type"].rsplit(".", 1)[-1] for m in fresh.opening]
+    commit = told.index("commit")
+    assert told[:commit].count("message") == 1
+    assert told[commit:].index("function_call") < told[commit:].index("function_call_output")
+    assert told[commit:].count("message") == 1
+
+
+def test_a_voice_that_was_noticed_and_never_heard_of_again_does_not_keep_an_old_session_alive() -> None:
+    wire = Wire()
+    wire.hears("input_audio_buffer.speech_started", item_id="ghost", audio_start_ms=100)
+    assert not wire.server.wants_renewal(wire.now + 30, 10)
+    assert wire.server.wants_renewal(wire.now + 90, 10)
+
+
+def test_whatever_a_server_says_of_a_truncation_the_conversation_goes_on() -> None:
+    wire = Wire()
+    wire.created("r1")
+    wire.sound("r1", tone(0.2))
+    wire.server.truncate("item_a", 100)
+    sent = wire.last("conversation.item.truncate")["event_id"]
+    wire.ledger.owe()
+    assert wire.hears("error", error={"type": "server_error", "message": "Oh no.", "event_id": sent}) == []
+    assert wire.ledger.answer
+
+
+@pytest.mark.parametrize("at", ["Infinity", "1e400", "NaN"])
+def test_times_that_are_no_numbers_are_passed_over(at: str) -> None:
+    wire = Wire()
+    said = f'{{"type": "input_audio_buffer.speech_stopped", "item_id": "u", "audio_end_ms": {at}}}'
+    assert wire.server.take(said, wire.now) == []

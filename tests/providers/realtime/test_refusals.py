@@ -43,6 +43,7 @@ BY_HAND = replace(CONFIG, mode=TurnMode.PUSH_TO_TALK)
         (404, Provider.AZURE, RequestRejected, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
         (404, Provider.OPENAI, RequestRejected, "OPENAI_REALTIME_MODEL"),
         ((400, '{"error":{"code":"OpperationNotSupported"}}'), Provider.AZURE, RequestRejected, "not a realtime model"),
+        ((400, '{"error":{"message":"API version not supported"}}'), Provider.AZURE, RequestRejected, "(status 400)"),
         ((429, '{"error":{"code":"insufficient_quota"}}'), Provider.AZURE, QuotaExceeded, "billing"),
     ],
 )

@@ -18,8 +18,10 @@ from voice_agents.events import (
     AgentResumed,
     Failed,
     Interrupted,
+    Notice,
     SpeechEnded,
     Status,
+    TurnDone,
 )
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 
@@ -42,6 +44,25 @@ def test_push_to_talk_takes_the_turn_at_the_release(tmp_path: Path) -> None:
             caller.session.end_turn()
             await turn_done(caller, 2)
             assert caller.finals() == ["hello there", "again"]
+
+    play(story())
+
+
+def test_a_button_held_in_silence_is_no_turn_and_says_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        turns = TurnSettings(mode=TurnMode.PUSH_TO_TALK)
+        async with ring(tmp_path, echo, ["hello there"], turns=turns) as caller:
+            await asyncio.sleep(0.5)
+            await caller.speak(0)
+            caller.session.end_turn()  # with the last sample, before the detector knows that it was the last
+            await turn_done(caller)
+            await asyncio.sleep(2.0)
+            assert not caller.all(Notice)
+            caller.session.end_turn()
+            await asyncio.sleep(5.0)
+            assert len(caller.all(TurnDone)) == 1
+            [notice] = caller.all(Notice)
+            assert "hold the button" in notice.text
 
     play(story())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from voice_agents.engines.alarm import Alarm
+from voice_agents.engines.base import NOTHING_HEARD
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
 from voice_agents.engines.realtime.emitter import Emitter
@@ -20,6 +21,7 @@ from voice_agents.events import (
     AgentPaused,
     AgentResumed,
     Interrupted,
+    Notice,
     SpeechEnded,
     SpeechStarted,
     UserTranscript,
@@ -150,6 +152,8 @@ class RealtimeDialogue:
         if self.user.spoke if pushed else self._floor.state is FloorState.USER_SPEAKING:
             self._take_turn(None)
             self._client.commit()
+        elif pushed:
+            self._emit(Notice, level="info", text=NOTHING_HEARD)
 
     @property
     def _next_number(self) -> int:

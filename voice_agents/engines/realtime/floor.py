@@ -20,7 +20,8 @@ from voice_agents.turns.floor_terms import AGENT_STATES, FloorAction, FloorState
 DECIDE_S = 0.6
 """How long after a sound that stopped the agent the server may still take it for speech."""
 LONGEST_DOUBT_S = 2.5
-"""A sound that goes on for so long without the server taking it for speech is none: the agent goes on."""
+"""Sounds that hold the agent for so long without the server taking them for speech are none: the agent goes on, and
+until its turn is over only the server stops it."""
 HEARD_OUT_S = 15.0
 """A server that heard the user begin, and does not take the turn so long after the user fell silent, has lost it."""
 SURE_S = 0.8
@@ -42,6 +43,10 @@ class ServedFloor:
         """What made the agent pause has not even been recognised as speech by our own detector."""
         self._answers_user = False
         self._wake_at: float | None = None
+        self._held_until = 0.0
+        """When the sounds that made the agent pause have had time enough to be taken for speech."""
+        self._unmoved = False
+        """They had, and were not: our own detector does not stop this turn of the agent's any more."""
 
     @property
     def state(self) -> FloorState:
@@ -65,6 +70,7 @@ class ServedFloor:
         if self._state is FloorState.AGENT_PAUSED:
             if self.mode is TurnMode.PUSH_TO_TALK and self._voice:
                 return self._user_takes_floor(at)
+            self._unmoved = at >= self._held_until
             self._go(self._resume_to)
             return [FloorAction.RESUME]
         self._go(FloorState.LISTENING)
@@ -72,13 +78,12 @@ class ServedFloor:
 
     def sound_started(self, at: float) -> list[FloorAction]:
         """A sudden sound, perhaps the user's voice (SoundStarted): PAUSE while the agent speaks."""
-        if self._state is not FloorState.AGENT_SPEAKING:
+        if self._state is not FloorState.AGENT_SPEAKING or self._unmoved:
             return []
-        self._resume_to = self._state
-        self._go(FloorState.AGENT_PAUSED)
+        actions = self._pause(at)
         self._doubtful = True
         self._wait(at)
-        return [FloorAction.PAUSE]
+        return actions
 
     def sound_ignored(self, at: float) -> list[FloorAction]:
         """The sudden sound was nothing (SoundIgnored): RESUME if the agent has paused for it."""
@@ -93,10 +98,8 @@ class ServedFloor:
         actions: list[FloorAction] = []
         if self._state is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING)
-        elif self._state in (FloorState.THINKING, FloorState.AGENT_SPEAKING):
-            self._resume_to = self._state
-            self._go(FloorState.AGENT_PAUSED)
-            actions = [FloorAction.PAUSE]
+        elif self._state in (FloorState.THINKING, FloorState.AGENT_SPEAKING) and not self._unmoved:
+            actions = self._pause(at)
         self._wait(at)
         return actions
 
@@ -153,6 +156,11 @@ class ServedFloor:
         heard = self._state is speaking or (self._state is FloorState.AGENT_PAUSED and self._resume_to is speaking)
         return self._answers_user and not heard
 
+    def _pause(self, at: float) -> list[FloorAction]:
+        self._resume_to, self._held_until = self._state, at + LONGEST_DOUBT_S
+        self._go(FloorState.AGENT_PAUSED)
+        return [FloorAction.PAUSE]
+
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
         actions: list[FloorAction] = []
         if self._state in AGENT_STATES:
@@ -164,7 +172,7 @@ class ServedFloor:
 
     def _think(self, *, answers_user: bool) -> None:
         self._go(FloorState.THINKING)
-        self._answers_user = answers_user
+        self._answers_user, self._unmoved = answers_user, False
 
     def _rest(self, at: float) -> None:
         self._go(FloorState.USER_SPEAKING if self._voice else FloorState.LISTENING)
@@ -180,3 +188,5 @@ class ServedFloor:
         elif self._state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED):
             own = self.mode is TurnMode.PUSH_TO_TALK and self._state is FloorState.AGENT_PAUSED
             self._wake_at = at + ((SURE_S if own else LONGEST_DOUBT_S) if self._voice else DECIDE_S)
+            if self._state is FloorState.AGENT_PAUSED:
+                self._wake_at = min(self._wake_at, self._held_until)

@@ -36,7 +36,7 @@ class RealtimeLink:
         self._standing = Standing(Role.REALTIME)
         self._state = ConnectionState.CONNECTING
         self._told: str | None = None
-        """The trouble the user was told of; None: all is well."""
+        """The trouble the user was told of last; None: all is well."""
 
     def status(self, floor: FloorState) -> Status:
         """The one word the page shows. Without a connection nobody hears the user, and nobody thinks."""
@@ -57,12 +57,13 @@ class RealtimeLink:
         self._listener.on_standing()
 
     def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
-        """Each trouble once; the status tells that it is over."""
+        """An outage once, and once more if trying again cannot mend it; the status tells that it is over."""
         if state is ConnectionState.OPEN:
             self._told = None
-        elif error is not None and (state is not self._state or self._told != str(error)):
-            self._told = str(error)
-            if state is ConnectionState.FAILED:
+        elif error is not None and state is ConnectionState.FAILED:
+            if state is not self._state or self._told != str(error):
                 self._emit(Failed, error=error)
-            else:
-                self._emit(Notice, level="warning", text=str(error))
+            self._told = str(error)
+        elif error is not None and self._told is None:
+            self._told = str(error)
+            self._emit(Notice, level="warning", text=self._told)

@@ -157,12 +157,13 @@ class RealtimeTurn:
         for step in self.steps:
             if isinstance(step, SpokenItem):
                 if heard := step.heard(self.samples):
-                    items.append(PastItem("assistant", text=heard))
+                    items.append(PastItem("assistant", text=heard, answering=True))
                 continue
             call = step.call
-            items.append(PastItem("call", call_id=call.call_id, name=call.name, arguments=call.arguments))
+            about: dict[str, Any] = {"call_id": call.call_id, "answering": True}
+            items.append(PastItem("call", name=call.name, arguments=call.arguments, **about))
             if step.result is not None:
-                items.append(PastItem("output", text=step.result, call_id=call.call_id))
+                items.append(PastItem("output", text=step.result, **about))
         return items
 
     def _item(self, response_id: str, item_id: str) -> SpokenItem:

@@ -10,10 +10,20 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.ear import Ear, SpeechGate
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.turns.latency import TurnMarks
-from voice_agents.turns.vad import SoundIgnored, SoundStarted, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+from voice_agents.turns.vad import (
+    RATE,
+    SoundIgnored,
+    SoundStarted,
+    VoiceActivity,
+    VoiceEvent,
+    VoiceStarted,
+    VoiceStopped,
+)
 
 OTHER_EAR_S = 0.25
 """By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
+FADE_S = 0.2
+"""A word that was cut by the end of a turn may be heard for so long after it."""
 INPUT_RATE = OUTPUT_RATE
 """Hz of what a Realtime server is sent."""
 
@@ -55,7 +65,8 @@ class RealtimeUser:
         self._ear = Ear(INPUT_RATE, voice, self._on_slice, clock)
         self._gate = SpeechGate(send, rate=INPUT_RATE)
         self._turns = turns
-        self._spoke = False
+        self._taken = 0
+        """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
 
     @property
     def speaking(self) -> bool:
@@ -65,7 +76,7 @@ class RealtimeUser:
     @property
     def spoke(self) -> bool:
         """The user's voice was heard since the last turn was taken."""
-        return self._spoke
+        return self._voice.last_speech is not None and self._voice.last_speech > self._taken
 
     async def run(self, needs_silence: Callable[[], bool]) -> None:
         """Handle the microphone's audio, for ever; see :meth:`Ear.run`."""
@@ -91,25 +102,25 @@ class RealtimeUser:
         """The user's turn was taken just now (``released``: by the user). What was waited for counts as silence.
 
         ``server_vad`` is told how long to wait: what it takes longer is delay, unless it heard the speech end a little
-        later (or earlier) than we did; ``since_s``, the sound sent after the silence it waited for, tells.
-        ``semantic_vad`` waits as it likes.
+        later (or earlier) than we did; ``since_s``, the sound sent after the silence it waited for, tells. It cannot
+        act before the piece of sound with the end of that silence has come. ``semantic_vad`` waits as it likes.
         """
         now = self._clock()
-        if self._spoke and self._voice.last_speech is not None:
+        if self.spoke and self._voice.last_speech is not None:
             marks.speech_end = min(now, self._ear.time_of(self._voice.last_speech))
             waited = now - marks.speech_end
             told = not released and self._turns.detection is TurnDetection.SERVER_VAD
-            decided = None if since_s is None else self._ear.newest_at - since_s - marks.speech_end
+            decided = None if since_s is None else self._ear.arrival_of(since_s) - marks.speech_end
             marks.silence_s = min(waited, self._silence(decided)) if told else waited
-        self._spoke = self._voice.speaking
+        self._taken = self._voice.position + round(FADE_S * RATE)
 
     def _silence(self, decided_s: float | None) -> float:
         """How long ``server_vad`` waited, if it says that it had waited enough so long after the speech ended."""
         told = self._turns.silence_s
         if decided_s is None:
             return told
-        heard_later = next((late for late in (decided_s - told, decided_s) if abs(late) <= OTHER_EAR_S), 0.0)
-        return max(0.0, told + heard_later)
+        heard_later = min(decided_s - told, decided_s, key=abs)
+        return max(0.0, told + heard_later) if abs(heard_later) <= OTHER_EAR_S else told
 
     def _on_slice(self, raw: Pcm, _pcm: Pcm, events: list[VoiceEvent]) -> None:
         if self._turns.mode is TurnMode.AUTOMATIC:
@@ -119,7 +130,6 @@ class RealtimeUser:
         for event in events:
             match event:
                 case VoiceStarted():
-                    self._spoke = True
                     self._listener.on_voice_started()
                 case VoiceStopped():
                     self._listener.on_voice_stopped()

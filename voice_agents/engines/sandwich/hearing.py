@@ -87,6 +87,11 @@ class Hearing:
         self._endpointer.configure(turns)
 
     @property
+    def by_hand(self) -> bool:
+        """Push-to-talk: a button ends the turns."""
+        return self._turns.mode is TurnMode.PUSH_TO_TALK
+
+    @property
     def words(self) -> str:
         """What is known of the present turn."""
         return self._user.known(self._partial)
@@ -144,8 +149,7 @@ class Hearing:
         voice = self._ear.voice
         if voice.speaking and voice.last_speech is not None:
             self._endpointer.speech_heard(voice.last_speech)
-        held = self._turns.mode is TurnMode.PUSH_TO_TALK
-        self._gate.feed(pcm, wanted=held or voice.speaking or self._endpointer.deadline is not None)
+        self._gate.feed(pcm, wanted=self.by_hand or voice.speaking or self._endpointer.deadline is not None)
         self._end_turn_by(voice.position)
         self._set_alarm()
 

@@ -11,7 +11,7 @@ from typing import Self
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.alarm import Alarm
-from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.base import NOTHING_HEARD, OUTPUT_RATE, checked_text
 from voice_agents.engines.sandwich.answering import Answering
 from voice_agents.engines.sandwich.hearing import Hearing
 from voice_agents.engines.sandwich.parts import SandwichParts
@@ -19,7 +19,7 @@ from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import Role
-from voice_agents.events import Event, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.floor import Floor
@@ -219,6 +219,8 @@ class SandwichSession:
 
     def on_nothing_said(self) -> None:
         """See :class:`~voice_agents.engines.sandwich.answering.AnsweringListener`."""
+        if self._hearing.by_hand:
+            self._tell.emit(Notice, level="info", text=NOTHING_HEARD)
         self._act(self._floor.nothing_said(self._clock()))
 
     def on_announcement(self) -> None:

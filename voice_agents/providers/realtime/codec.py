@@ -27,10 +27,14 @@ from voice_agents.providers.realtime.wire import RATE, append, append_all, ga_na
 
 logger = logging.getLogger(__name__)
 
+TRUNCATE = "truncate_"
+"""How the ids of these messages begin: whatever a server says of them, the conversation goes on."""
 MALFORMED_LIMIT = 5
 """So many messages in a row that cannot be understood are no accident."""
 REMEMBERED = 256
 """So many deltas are remembered to tell repeats."""
+LONGEST_SENTENCE_S = 60.0
+"""A server that noticed the user's voice, and said no more of it for so long, has forgotten it."""
 QUIET_S = 2.0
 """After the sound of an answer has ended and the user has been silent for so long, a pause is a pause."""
 
@@ -105,7 +109,7 @@ class ServerSession:
             self._send(
                 message(
                     "conversation.item.truncate",
-                    event_id=f"truncate_{self._truncations}",
+                    event_id=f"{TRUNCATE}{self._truncations}",
                     item_id=item_id,
                     content_index=0,
                     audio_end_ms=max(0, min(played, received)) * 1000 // RATE,
@@ -127,8 +131,10 @@ class ServerSession:
         rest = self._ledger.microphone.begin_session()
         waiting = list(self._ledger.microphone.utterances)
         self._settings.begin(session, taking_turns=not waiting)
-        for past in self._ledger.history():
-            self._create(past)
+        history = self._ledger.history()
+        for past in history:
+            if not past.answering:
+                self._create(past)
         for utterance in waiting:
             for piece in append_all(utterance.pcm):
                 self._send(piece)
@@ -136,6 +142,9 @@ class ServerSession:
         self._hearing.replay(waiting)
         if waiting:
             self._settings.take_turns()
+        for past in history:
+            if past.answering:
+                self._create(past)
         if self._ledger.answer:
             self._responses.request(self._ledger.request(), now)
         for piece in append_all(rest):
@@ -160,7 +169,8 @@ class ServerSession:
     def is_quiet(self, now: float) -> bool:
         """Nobody speaks, nothing is owed, no tool runs."""
         idle = self._responses.phase is Phase.IDLE and not self._ledger.answer and not self._calls
-        return idle and not self._ledger.microphone.speaking and now - self._busy_until > QUIET_S
+        silent_s = now - self._busy_until
+        return idle and silent_s > (LONGEST_SENTENCE_S if self._ledger.microphone.speaking else QUIET_S)
 
     # What the server says
 
@@ -171,7 +181,7 @@ class ServerSession:
             said = json.loads(frame)
             handler = self._handlers.get(ga_name(said["type"]))
             events = handler(said, now) if handler is not None and not self._is_repeat(said) else []
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             self._malformed += 1
             logger.warning("%s sent something not understood (%s)", self._sentences.name, type(error).__name__)
             if self._malformed >= MALFORMED_LIMIT:
@@ -258,7 +268,7 @@ class ServerSession:
             return []
         already_active = error.get("code") == ALREADY_ACTIVE or "already has an active" in str(error.get("message"))
         unanswered = self._responses.refused(error, already_active, now)
-        if is_benign(error):
+        if is_benign(error) or str(error.get("event_id")).startswith(TRUNCATE):
             return []
         trouble = self._sentences.reported(error)
         if trouble is not None and (trouble.retry is Retry.NEVER or not self.ready):

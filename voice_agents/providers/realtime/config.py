@@ -38,3 +38,5 @@ class PastItem:
     name: str = ""
     arguments: str = ""
     """JSON text, of a "call"."""
+    answering: bool = False
+    """Part of an answer that is under way: comes after the user's words it answers, also where these are only sound."""

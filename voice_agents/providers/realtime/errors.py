@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
@@ -88,9 +88,8 @@ class Sentences:
 
     def not_realtime(self) -> ProviderError:
         """The model or deployment is there, but it cannot do this."""
-        return self._error(
-            RequestRejected, f"{self._model} of {self.name} is not a realtime model: check {self._model_variable}."
-        )
+        sentence = f"{self._model} of {self.name} is not a realtime model: check {self._model_variable}."
+        return self._error(RequestRejected, sentence[:1].upper() + sentence[1:])
 
     def turned_away(self, status: int) -> ProviderError:
         """A status that says little."""
@@ -200,18 +199,18 @@ class Sentences:
     def status(self, status: int, body: str) -> ProviderError:
         """An HTTP status at the handshake."""
         words = body.lower()
-        if status == 402 or any(word in words for word in _QUOTA_WORDS):
+        if status == 402 or _named(words, _QUOTA_WORDS):
             return self.quota()
         if status == 429:
             return self.busy()
         if status in (401, 403):
             return self.key()
-        if status == 404 or any(word in words for word in _MODEL_WORDS):
+        if status == 404 or _named(words, _MODEL_WORDS):
             return self.model()
         if status in (408, 504):
             return self.late()
         if 400 <= status < 500:
-            return self.not_realtime() if status == 400 else self.turned_away(status)
+            return self.not_realtime() if _named(words, _NOT_REALTIME_WORDS) else self.turned_away(status)
         return self.troubled()
 
     def reported(self, error: Mapping[str, Any]) -> ProviderError | None:
@@ -225,7 +224,7 @@ class Sentences:
             (_AUTH_WORDS, self.key),
             (_SERVER_WORDS, self.troubled),
         ):
-            if any(word in words for word in known):
+            if _named(words, known):
                 return sentence()
         return None
 
@@ -235,7 +234,11 @@ def is_benign(error: Mapping[str, Any]) -> bool:
     if error.get("code") in _BENIGN_CODES:
         return True
     words = str(error.get("message") or "").lower()
-    return any(word in words for word in _BENIGN_WORDS)
+    return _named(words, _BENIGN_WORDS)
+
+
+def _named(words: str, known: Iterable[str]) -> bool:
+    return any(word in words for word in known)
 
 
 def described(error: Mapping[str, Any]) -> str:

@@ -91,7 +91,8 @@ class Ledger:
         answered = {item.call_id for item in past if item.kind == "output"}
         for item in [item for item in past if item.kind == "call" and item.call_id not in answered]:
             if item.call_id in self.outputs:
-                past.append(PastItem("output", text=self.outputs[item.call_id], call_id=item.call_id))
+                text = self.outputs[item.call_id]
+                past.append(PastItem("output", text=text, call_id=item.call_id, answering=item.answering))
         last = next((item.text for item in reversed(past) if item.kind == "user"), "")
         if self.typed and self.typed.strip() != last.strip():
             past.append(PastItem("user", text=self.typed))

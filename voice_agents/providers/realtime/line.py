@@ -236,6 +236,7 @@ class Line:
                 self._ledger.stalls += 1
                 if self._ledger.stalls > 1:
                     self._abandon(self._sentences.unanswered())
+                    return None  # that was said
                 return late
 
     def _give_up(self) -> None:

@@ -59,9 +59,14 @@ class Microphone:
         return self._session_start + at_ms * RATE // 1000
 
     def take(self, item_id: str, end: int | None = None) -> Utterance | None:
-        """What is kept up to ``end`` (default: all) is a turn. None when that is too little to be one."""
+        """What is kept up to ``end`` is a turn; all of it, if a server's ``end`` cannot be true.
+
+        None when that is too little to be one.
+        """
         first = self.position - len(self._kept) // 2
-        length = max(0, min(self.position if end is None else end, self.position) - first) * 2
+        shortest = first + int(SHORTEST_TURN_S * RATE)
+        length = (end if end is not None and shortest <= end < self.position else self.position) - first
+        length *= 2
         pcm = bytes(self._kept[:length])
         del self._kept[:length]
         self.speaking = False
@@ -91,6 +96,7 @@ class Microphone:
         if not self.speaking:
             self._drop_silence()
         self.speaking = False
+        self.utterances = [u for u in self.utterances if len(u.pcm) >= SHORTEST_TURN_S * BYTES_PER_S]
         replayed = sum(len(u.pcm) for u in self.utterances) // 2
         self._session_start = self.position - len(self._kept) // 2 - replayed
         return bytes(self._kept)
