@@ -124,6 +124,24 @@ async def test_numbers_that_are_reported_as_they_are_spoken_keep_their_own_spell
         assert_all_words(await mouth.say(text), text, within=50)
 
 
+async def test_a_server_that_drips_is_heard_to_its_end() -> None:
+    """Every frame later than a healthy server's end would be waited for, and none says that it was the last."""
+
+    async def script(socket: OtherSocket) -> None:
+        contexts = Contexts(socket, Habits(times=Times.FIRST, frame_bytes=WORD // 2))
+        while True:
+            context, text, _ = await contexts.next()
+            for frame in contexts.frames(text) if text else []:
+                await asyncio.sleep(0.3)
+                await contexts.send(context, **frame)
+
+    async with speaking(script, timeouts=TtsTimeouts(quiet_s=0.25)) as mouth:
+        heard = await mouth.say("One two.")
+        assert_all_words(heard, "One two.", within=50)
+        assert np.array_equal(heard.sound, sound("One two."))
+        assert mouth.connections.errors == []
+
+
 async def test_sound_that_comes_with_the_final_is_heard() -> None:
     async with speaking(speaks(Habits(final_with_audio=True))) as mouth:
         heard = await mouth.say("Hello there.")

@@ -12,6 +12,8 @@ CHARACTERS_PER_S = 15.0
 """How fast a voice speaks where nothing better is known (English, about 170 words a minute)."""
 UNALIGNED = round(1.0 * TTS_RATE)
 """A voice that reports times and then lets so many samples pass without any has stopped reporting them."""
+SLACK = round(0.1 * TTS_RATE)
+"""By so many samples may reported times go beyond the sound."""
 _LOOK_AHEAD = 6
 """Words within which the reported text is found again after it differed ("$5" is reported as "five dollars")."""
 
@@ -37,6 +39,8 @@ class SpokenWords:
         self._times: list[_Span] = []
         self._edge = start
         """Where the last word known ends."""
+        self._untimed = start
+        """Where the sound begins that no times were reported for."""
         self._token = ""
         self._token_at: _Span = (start, start)
         self._foreign: list[_Span] = []
@@ -47,11 +51,15 @@ class SpokenWords:
         self._words += text.split()
 
     def audio(self, samples: int, alignment: Mapping[str, Any] | None) -> list[SpokenWord]:
-        """The next samples and what was reported with them (milliseconds from their first) -> the words now known."""
+        """The next samples and what was reported with them -> the words now known.
+
+        Times are milliseconds from the first of these samples; without samples, from the first that had no times.
+        """
         before, self.received = self.received, self.received + samples
         if alignment is not None:
+            offset, self._untimed = before if samples else self._untimed, self.received
             try:
-                self._align(alignment, before)
+                self._align(alignment, offset)
             except (TypeError, ValueError, OverflowError):
                 self._token = ""  # the sound is good without it
         return self._due()
@@ -75,6 +83,11 @@ class SpokenWords:
             return len(self._words) - self.given <= len(self._foreign) + bool(self._token)
         fastest_s = sum(len(word) + 1 for word in self._words) / (2 * CHARACTERS_PER_S)
         return self.received / TTS_RATE >= fastest_s
+
+    @property
+    def sound_missing(self) -> bool:
+        """The last word that is known ends in sound that has not come."""
+        return self.received + SLACK < self._edge
 
     def _due(self) -> list[SpokenWord]:
         words: list[SpokenWord] = []

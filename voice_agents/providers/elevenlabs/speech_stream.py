@@ -95,6 +95,8 @@ class ContextStream:
         self._changed = asyncio.Event()
         self._words = SpokenWords()
         self._last_frame_at = self._clock()
+        self._longest_gap_s = 0.0
+        """Between two frames, so far."""
         self._odd = b""
 
     # What the engine does
@@ -172,7 +174,9 @@ class ContextStream:
         """One frame of this context. Raises ValueError when its audio is no base64."""
         if self._stage is not _Stage.SOCKET or self._over:
             return
-        self._last_frame_at = self._clock()
+        now = self._clock()
+        self._longest_gap_s = max(self._longest_gap_s, now - self._last_frame_at)
+        self._last_frame_at = now
         pcm = self._pcm(message.get("audio"))
         words = self._words.audio(len(pcm), reported_times(message))
         if len(pcm) or words:
@@ -226,9 +230,13 @@ class ContextStream:
         all_sounded = self._words.all_sounded
         if not self._unsent and not self._finished and all_sounded:
             return self._timeouts.keep_alive_s
-        return (
-            self._timeouts.quiet_s if self._told_final or (self._finished and all_sounded) else self._timeouts.stall_s
-        )
+        return self._quiet_s if self._told_final or (self._finished and all_sounded) else self._timeouts.stall_s
+
+    @property
+    def _quiet_s(self) -> float:
+        """Silence after which nothing more comes of what has sounded: of a slow server more than of a quick one."""
+        slow = self._timeouts.stall_s if self._words.sound_missing else 2 * self._longest_gap_s
+        return min(self._timeouts.stall_s, max(self._timeouts.quiet_s, slow))
 
     def _on_silence(self) -> None:
         """The server has sent nothing for as long as one may wait."""
@@ -245,7 +253,7 @@ class ContextStream:
 
     @property
     def _settled(self) -> bool:
-        return self._words.all_sounded and self._clock() - self._last_frame_at > self._timeouts.quiet_s
+        return self._words.all_sounded and self._clock() - self._last_frame_at > self._quiet_s
 
     def _end(self) -> None:
         self._over = True
