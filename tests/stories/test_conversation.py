@@ -155,6 +155,23 @@ def test_a_sound_that_is_no_voice_holds_the_answer_for_a_moment_only(tmp_path: P
     play(story())
 
 
+def test_an_agent_that_hears_itself_does_not_stutter(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, lambda _: [LONG, LONG], ["tell me a story", "", "please stop"]) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            for _ in range(8):
+                await caller.speak(1, 0.4)  # a voice of which the recogniser makes nothing
+                await asyncio.sleep(0.8)
+            assert len(caller.all(AgentPaused)) == len(caller.all(AgentResumed)) == 3
+            await caller.speak(2)
+            await caller.until(Interrupted)
+            await turn_done(caller, 2)
+            assert [event.text for event in caller.all(UserTranscript) if event.final][-1] == "please stop"
+
+    play(story())
+
+
 def test_a_microphone_that_falls_silent_in_a_sound_does_not_hold_the_answer(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, long_answer, ["tell me a story"]) as caller:

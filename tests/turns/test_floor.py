@@ -109,6 +109,56 @@ def test_a_sudden_sound_that_is_a_voice_is_settled_like_any_voice() -> None:
     assert floor.state is FloorState.USER_SPEAKING
 
 
+def false_alarms(number: int, answer: str = "") -> tuple[Floor, list[FloorAction]]:
+    """So many voices that said nothing, in one long answer; and everything the floor wanted."""
+    floor, actions = speaking(), list[FloorAction]()
+    for at in range(20, 20 + 2 * number, 2):
+        actions += floor.user_started(at)
+        actions += floor.user_stopped(at + 0.3)
+        actions += floor.advance(at + 0.55)
+        actions += floor.probed(answer, at + 0.7)
+    return floor, actions
+
+
+def test_after_some_voices_that_said_nothing_only_words_stop_the_agent() -> None:
+    floor, actions = false_alarms(3)
+    assert actions == 3 * [PAUSE, PROBE, RESUME]
+    assert floor.user_started(30.0) == floor.sound_started(30.0) == []
+    assert floor.words("uh", 30.2) == []
+    assert floor.words("please stop", 30.4) == [CANCEL]
+    assert floor.state is FloorState.USER_SPEAKING
+
+
+def test_words_that_only_the_commit_brings_stop_it_too_and_are_answered() -> None:
+    for words, then in (("please stop", [CANCEL, TAKE_TURN]), ("", [FloorAction.IGNORE])):
+        floor, _ = false_alarms(3)
+        floor.user_started(30.0)
+        floor.user_stopped(30.8)
+        assert floor.turn_ended(31.3) == [PROBE]
+        assert floor.probed(words, 31.4) == then
+
+
+def test_a_listener_who_says_mm_hmm_is_no_false_alarm() -> None:
+    floor, actions = false_alarms(6, "mm-hmm")
+    assert actions == 6 * [PAUSE, PROBE, RESUME]
+    assert floor.user_started(40.0) == [PAUSE]
+
+
+def test_every_turn_of_the_agent_forgives_one_false_alarm_and_a_real_interruption_all() -> None:
+    floor, _ = false_alarms(3)
+    floor.agent_finished(30.0)
+    floor.user_started(31.0)
+    floor.user_stopped(32.0)
+    assert floor.turn_ended(32.5) == [TAKE_TURN]
+    assert floor.user_started(32.6) == [PAUSE]  # while it thinks there is no echo
+    floor.interrupt(32.7)
+    floor.typed(33.0)
+    floor.agent_started(33.5)
+    assert floor.user_started(34.0) == [PAUSE]
+    assert floor.words("stop it", 34.5) == [CANCEL]
+    assert floor._false_alarms == 0
+
+
 def test_a_sudden_sound_matters_only_while_the_agent_speaks() -> None:
     for floor in (listening(), thinking(), paused()):
         state = floor.state

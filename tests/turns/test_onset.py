@@ -74,7 +74,29 @@ def test_strokes_like_the_one_that_was_nothing_do_not_count_again_until_it_is_fo
     assert [guess for guess, _ in guesses(noise(0.2, -20), quiet(0.5), onset=onset)] == list(Guess)
     onset.reset()
     assert guesses(quiet(1), *strokes, onset=onset) == []
-    assert len(guesses(quiet(60), *strokes, onset=onset)) == 2
+    onset.forgive(60 * RATE)
+    assert len(guesses(quiet(1), *strokes, onset=onset)) == 2
+
+
+def test_loud_strokes_stop_the_agent_twice_at_most() -> None:
+    strokes = [sound for seed in range(20) for sound in (noise(0.03, -15, seed), quiet(0.3))]
+    assert len(guesses(quiet(1), *strokes)) == 4
+
+
+@pytest.mark.parametrize("voice", ["slt", "rms", "awb"])
+def test_after_a_slam_a_voice_is_noticed_all_the_same(voice: str) -> None:
+    onset_, speech = SoundOnset(), flite(PHRASES[1], voice)
+    assert len(guesses(quiet(1), noise(0.2, -10), quiet(3), onset=onset_)) == 2
+    (guess, after), *_ = guesses(speech, onset=onset_)
+    assert guess is Guess.BEGINS
+    assert after - onset(speech) / RATE < 0.15
+
+
+def test_whoever_spoke_need_not_outdo_what_was_before() -> None:
+    onset = SoundOnset()
+    guesses(quiet(1), noise(0.1, -15), quiet(1), noise(0.1, -5), quiet(1), onset=onset)
+    onset.confirm()
+    assert [guess for guess, _ in guesses(quiet(1), noise(0.1, -40), quiet(1), onset=onset)] == list(Guess)
 
 
 def test_a_confirmed_sound_is_not_taken_back() -> None:

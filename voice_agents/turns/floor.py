@@ -58,6 +58,8 @@ class Floor:
         """Unanswered probes whose words may still take the floor."""
         self._void_probes = 0
         """Older unanswered probes: the floor was settled without them."""
+        self._false_alarms = 0
+        """Voices that made the agent pause and said nothing."""
 
     @property
     def state(self) -> FloorState:
@@ -87,11 +89,11 @@ class Floor:
             pause.probed_at = at
             self._live_probes += 1
             return [FloorAction.PROBE]
-        return self._resume(at) if at >= self._give_up_due(pause) else []
+        return self._resume(at, alarm=True) if at >= self._give_up_due(pause) else []
 
     def sound_started(self, at: float) -> list[FloorAction]:
         """A sudden sound, perhaps the user's voice (SoundStarted): PAUSE while the agent speaks."""
-        if self._state is not FloorState.AGENT_SPEAKING:
+        if self._state is not FloorState.AGENT_SPEAKING or self._unmoved:
             return []
         actions = self._hold(at)
         assert self._pause is not None
@@ -100,7 +102,7 @@ class Floor:
 
     def sound_ignored(self, at: float) -> list[FloorAction]:
         """The sudden sound was nothing (SoundIgnored): RESUME if the agent has paused for it."""
-        return self._resume(at) if self._pause is not None and self._pause.doubtful else []
+        return self._resume(at, alarm=False) if self._pause is not None and self._pause.doubtful else []
 
     def user_started(self, at: float) -> list[FloorAction]:
         """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
@@ -111,7 +113,7 @@ class Floor:
             self._pause.began, self._pause.stopped = at, None
             self._pause.probed_at = None
             self._pause.turn_ended = self._pause.doubtful = False
-        elif self._state is not FloorState.USER_SPEAKING:
+        elif self._state is not FloorState.USER_SPEAKING and not self._unmoved:
             return self._hold(at)
         return []
 
@@ -128,9 +130,10 @@ class Floor:
     def words(self, text: str, at: float) -> list[FloorAction]:
         """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE while paused, if real.
 
-        Outside AGENT_PAUSED it decides nothing.
+        Outside AGENT_PAUSED it decides nothing, unless only words stop the agent any more.
         """
-        return self._user_takes_floor(at) if self._pause is not None and self._real(text) else []
+        decides = self._pause is not None or self._unmoved
+        return self._user_takes_floor(at) if decides and self._real(text) else []
 
     def probed(self, text: str, at: float) -> list[FloorAction]:
         """The final words of a PROBE ("" if none or if it failed), first in, first out.
@@ -148,19 +151,22 @@ class Floor:
         self._live_probes -= 1
         if self._real(text):
             return self._user_takes_floor(at) if self._state is not FloorState.USER_SPEAKING else []
-        return self._resume(at) if self._pause is not None and self._answered(self._pause) else []
+        if self._pause is None:
+            return [FloorAction.IGNORE] if self._unmoved else []
+        return self._resume(at, alarm=not text.strip()) if self._answered(self._pause) else []
 
     def turn_ended(self, at: float) -> list[FloorAction]:
         """The endpointer's TurnEnd or a push-to-talk release. TAKE_TURN when the user has the floor.
 
         While AGENT_PAUSED it is remembered: TAKE_TURN follows at once should the sound turn out to be words.
-        While the agent thinks or speaks it means nothing.
+        While the agent thinks or speaks it means nothing; where only words stop it any more: PROBE for them.
         """
         if self._pause is not None:
             self._pause.turn_ended = True
             return []
         if self._state not in (FloorState.LISTENING, FloorState.USER_SPEAKING):
-            return []
+            self._live_probes += self._unmoved
+            return [FloorAction.PROBE] if self._unmoved else []
         return self._take_turn(at)
 
     def nothing_said(self, at: float) -> list[FloorAction]:
@@ -193,6 +199,7 @@ class Floor:
     def agent_started(self, at: float) -> list[FloorAction]:
         """The first audible sample of the answer is handed out (THINKING -> AGENT_SPEAKING)."""
         self._expect(FloorState.THINKING)
+        self._false_alarms = max(0, self._false_alarms - 1)
         self._go(FloorState.AGENT_SPEAKING, at)
         return []
 
@@ -211,6 +218,12 @@ class Floor:
             self._go(FloorState.USER_SPEAKING, at)
         return []
 
+    @property
+    def _unmoved(self) -> bool:
+        """The agent speaks, and voices no longer make it pause, only words."""
+        speaking = self._state is FloorState.AGENT_SPEAKING
+        return speaking and self._false_alarms >= self._settings.most_false_alarms
+
     def _hold(self, at: float) -> list[FloorAction]:
         settling = self._agent_spoke_s + (at - self._since) < self._settings.settling_s
         pause = _Pause(self._state, settling and self._state is FloorState.AGENT_SPEAKING, began=at)
@@ -218,12 +231,15 @@ class Floor:
         self._pause = pause
         return [FloorAction.PAUSE]
 
-    def _resume(self, at: float) -> list[FloorAction]:
+    def _resume(self, at: float, *, alarm: bool) -> list[FloorAction]:
+        """``alarm``: for nothing, not even for an "mm-hmm"."""
         assert self._pause is not None
+        self._false_alarms += alarm
         self._go(self._pause.resume_to, at)
         return [FloorAction.RESUME]
 
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
+        self._false_alarms = 0
         pause = self._pause
         ended = not self._voice and (pause is None or pause.turn_ended)
         heard = FloorState.AGENT_SPEAKING in (self._state, pause and pause.resume_to)

@@ -41,6 +41,8 @@ class FloorAction(Enum):
     """Commit the recogniser now, to learn what the user said; tell the answer with ``probed``."""
     TAKE_TURN = auto()
     """The user's turn is complete: get its words and answer."""
+    IGNORE = auto()
+    """What was heard was nothing: drop its words, reset the endpointer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class FloorSettings:
     settling_s: float = 3.0
     """Seconds of agent speech in which the browser's echo cancellation settles (measured: about three). A sound that
     interrupts then pauses the agent too, but only words take the floor: after ``long_sound_s`` they are probed for."""
+    most_false_alarms: int = 3
+    """Voices without words that may make the agent pause in one turn. After that (it is its own echo, a television)
+    only recognised words stop it; each turn of the agent forgives one."""
     backchannels: frozenset[str] = BACKCHANNELS
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm
 
+RATE = 16_000
 FRAME = 64
 """Samples whose loudness is looked at together (4 ms at 16 kHz)."""
-_FRAME_S = 0.004
 _WINDOW, _LOUD_FRAMES = 6, 4
 """A sound begins when so many of the last frames are loud: clicks of 15 ms are none."""
 _ABOVE_NOISE_DB = 12.0
@@ -27,9 +27,11 @@ _OVER = 50
 _LONGEST = 100
 """Frames (400 ms) a sound may go on without being confirmed: the voice model is slower than 300 ms for hardly any."""
 _OUTDO_DB = 6.0
-_FORGIVE_DB = 0.5 * _FRAME_S
-"""Per frame: a sound that was nothing must be outdone by 6 dB to count again, half a dB less with every second. So
-typing, an echo or a humming machine stop the agent once, not at every stroke."""
+_FORGIVE_DB_PER_S = 0.5
+"""A sound that was nothing must be outdone by 6 dB to count again, half a dB less with every second, until somebody
+speaks. So typing or a humming machine stop the agent once or twice, not at every stroke."""
+_MILD_DB = -28.0
+"""The most that must be outdone after the first such sound: a voice still stops the agent at once after a slam."""
 
 
 class Guess(Enum):
@@ -53,6 +55,8 @@ class SoundOnset:
 
     def __init__(self) -> None:
         self._bar_db = -math.inf
+        self._wrong = 0
+        """Guesses in a row that were wrong."""
         self.reset()
 
     def reset(self) -> None:
@@ -65,6 +69,11 @@ class SoundOnset:
     def confirm(self) -> None:
         """The voice detector has recognised speech: the guess was right, or is not needed."""
         self._state, self._quiet, self._rest = _State.BUSY, 0, EMPTY
+        self._bar_db, self._wrong = -math.inf, 0
+
+    def forgive(self, samples: int) -> None:
+        """So much sound has gone by."""
+        self._bar_db -= _FORGIVE_DB_PER_S * samples / RATE
 
     @property
     def guessing(self) -> bool:
@@ -73,6 +82,7 @@ class SoundOnset:
 
     def feed(self, pcm: Pcm, noise_db: float) -> list[Guess]:
         """The next samples (int16 mono, 16 kHz, any length) and the level of the room's noise (dBFS) -> what is new."""
+        self.forgive(len(pcm))
         waiting = np.concatenate([self._rest, pcm])
         whole = len(waiting) // FRAME * FRAME
         self._rest = waiting[whole:].copy()
@@ -82,7 +92,6 @@ class SoundOnset:
         return [guess for guess in guesses if guess is not None]
 
     def _judge(self, level_db: float, noise_db: float) -> Guess | None:
-        self._bar_db -= _FORGIVE_DB
         loud = level_db > max(_SOFTEST_DB, noise_db + _ABOVE_NOISE_DB)
         self._quiet = 0 if loud else self._quiet + 1
         match self._state:
@@ -98,6 +107,10 @@ class SoundOnset:
                 self._age += 1
                 self._peak_db = max(self._peak_db, level_db)
                 if self._quiet >= _OVER or self._age >= _LONGEST:
-                    self._state, self._bar_db = _State.BUSY, self._peak_db + _OUTDO_DB
+                    self._wrong += 1
+                    self._bar_db = self._peak_db + _OUTDO_DB
+                    if self._wrong == 1:
+                        self._bar_db = min(self._bar_db, _MILD_DB)
+                    self._state = _State.BUSY
                     return Guess.NOTHING
         return None

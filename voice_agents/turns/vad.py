@@ -267,6 +267,7 @@ class VoiceActivity:
         self._rest = waiting[whole:].copy()
         events = [event for start in range(0, whole, CHUNK) for event in self._judge(waiting[start : start + CHUNK])]
         if not self._eager:
+            self._onset.forgive(len(pcm))
             return events
         if events or self._detector.speaking:
             self._onset.confirm()

@@ -172,6 +172,8 @@ class SandwichSession:
                     self._tasks.start(self._probe())
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
+                case FloorAction.IGNORE:
+                    self._hearing.forget()
         self._tell.show(self._floor.state)
         self._hearing.expect_interruption(self._floor.state in TALKING)
         self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
@@ -194,7 +196,7 @@ class SandwichSession:
     async def _probe(self) -> None:
         text, piece = await self._hearing.probe()
         actions = self._floor.probed(text, self._clock())
-        if actions and actions != [FloorAction.RESUME]:
+        if actions and not {FloorAction.RESUME, FloorAction.IGNORE} & set(actions):
             self._hearing.keep(piece)
         self._act(actions)
 
