@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from tests.transports.page_server import serve_page
 from tests.transports.rtc_client import RATE, RtcCaller
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.conversation.model import Conversation
+from voice_agents.transports import webrtc
+from voice_agents.transports.playback import Playback
 from voice_agents.transports.registry import Limits
 from voice_agents.ui.identity import identity_of
 
@@ -67,6 +71,27 @@ async def test_a_vanished_browser_is_noticed_by_its_silence() -> None:
         await caller.vanish()
         await until(lambda: len(page.registry) == 0, within_s=3)
         await until(lambda: not page.peers, within_s=3)
+
+
+async def test_a_call_that_is_over_keeps_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder has threads; a handler may be referred to until the next garbage collection, or longer."""
+    made: list[weakref.ref[Playback]] = []
+
+    class Watched(Playback):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(webrtc, "Playback", Watched)
+    gc.disable()
+    try:
+        async with serve_page() as page:
+            async with RtcCaller(page.url, "sandwich-mic", controls(Conversation())):
+                await until(lambda: len(page.registry) == 1)
+            await until(lambda: len(page.registry) == 0)
+            await until(lambda: made[0]() is None, within_s=3)
+    finally:
+        gc.enable()
 
 
 async def test_nothing_stale_is_played_after_an_interruption() -> None:

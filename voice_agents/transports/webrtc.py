@@ -131,8 +131,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def shutdown(self) -> None:
         """The connection is gone."""
         self._over.set()
-        live, self._live = self._live, None
-        if live is not None:
+        if (live := self._let_go()) is not None:
             await live.leave(self)
 
     def hear(self, event: Event) -> None:
@@ -152,10 +151,16 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         """The session is over, so is the call."""
         if self._playback is not None:
             self._playback.hush()
-        self._live = None
+        self._let_go()
         self._hang_up("")  # the session's other listener, the page, says why
         if why is Ending.NO_SOUND and (peer := self._peers.get(self.latest_args[1])) is not None:
             self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
+
+    def _let_go(self) -> LiveSession | None:
+        """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
+        live, self._live = self._live, None
+        self._playback = self._microphone = None
+        return live
 
     def _hang_up(self, sentence: str) -> None:
         self._last_words = sentence
