@@ -22,7 +22,7 @@ OFFLINE_MAY_USE = {"audio", "turns", "tools", "errors", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
     "aiortc": {"transports"},
-    "av": {"transports"},
+    "av": {"transports", "offline"},
     "gradio": {"ui"},
     "langgraph": {"conversation"},
     "elevenlabs": {"providers"},

@@ -13,9 +13,11 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.brain import Reply, ToolCall
@@ -49,16 +51,27 @@ def routes(services: Services) -> list[BaseRoute]:
     """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
 
     All need a key, any (401 without). Faults and pace are those of ``services`` when a request comes.
-    ``/v1/models`` is ElevenLabs' too and is left to it.
+    ``/v1/models`` is ElevenLabs' too: these routes have to come before its.
     """
     chat = _Chat(services)
     return [
         Route("/v1/chat/completions", chat.complete, methods=["POST"]),
         Route("/openai/v1/chat/completions", chat.complete, methods=["POST"]),
         Route("/openai/deployments/{deployment}/chat/completions", chat.complete, methods=["POST"]),
+        _SharedRoute("/v1/models", chat.models),
         Route("/openai/v1/models", chat.models),
         Route("/openai/models", chat.models),
     ]
+
+
+class _SharedRoute(Route):
+    """A path another vendor has, too: it is ours when a key (even an empty one) comes as our clients bring it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        theirs = "xi-api-key" in headers
+        ours = "authorization" in headers or "api-key" in headers
+        return super().matches(scope) if ours and not theirs else (Match.NONE, {})
 
 
 class _Chat:

@@ -29,8 +29,8 @@ from voice_agents.offline.sockets import TRANSPORT_KEY
 def app(services: Services) -> Starlette:
     """All protocols over these services, and what a test steers them with, as an ASGI application."""
     routes: list[BaseRoute] = [
-        *elevenlabs.routes(services),
         *chat.routes(services),
+        *elevenlabs.routes(services),
         *realtime.routes(services),
         *_admin_routes(services),
     ]

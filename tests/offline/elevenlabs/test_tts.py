@@ -269,7 +269,7 @@ async def test_mu_law_is_one_byte_a_sample(server: OfflineServer) -> None:
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ({"output_format": "mp3_44100_128"}, "output_format_not_allowed"),
+        ({"output_format": "opus_48000_32"}, "output_format_not_allowed"),
         ({"model_id": "eleven_v3"}, "model_not_found"),
         ({"inactivity_timeout": "900"}, "invalid_input_message"),
         ({"model_id": "eleven_flash_v2_5", "apply_text_normalization": "on"}, "invalid_input_message"),

@@ -71,6 +71,7 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
         Route("/v1/single-use-token/{kind}", guarded(token), methods=["POST"]),
         Route("/v1/voices", guarded(_voices)),
         Route("/v2/voices", guarded(_voices)),
+        # OpenAI's path, too; its clients do not come here, see chat.routes
         Route("/v1/models", guarded(_models)),
     ]
 
@@ -83,13 +84,13 @@ class _SpeechEndpoints:
 
     async def stream(self, request: Request) -> Response:
         """Audio as it is made, in a chunked body; for the endpoint without ``/stream``, too."""
-        return await self._answer(request, Alignment.NONE, "audio/pcm")
+        return await self._answer(request, Alignment.NONE)
 
     async def stream_with_timestamps(self, request: Request) -> Response:
         """One JSON object a line: audio and the times of its characters, in seconds from the start of the speech."""
-        return await self._answer(request, Alignment.EACH, "application/json")
+        return await self._answer(request, Alignment.EACH)
 
-    async def _answer(self, request: Request, alignment: Alignment, media_type: str) -> Response:
+    async def _answer(self, request: Request, alignment: Alignment) -> Response:
         faults = self._services.faults.begin(Service.TTS_HTTP)
         if (refusal := faults.refusal) is not None:
             return JSONResponse(refusal_body(refusal.status), refusal.status)
@@ -101,7 +102,9 @@ class _SpeechEndpoints:
             return _error(rejected.name, str(rejected), _STATUS.get(rejected.name, 422))
         pieces = self._spoken(asked, alignment)
         body = faulty_body(pieces, faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
-        return StreamingResponse(body, media_type=media_type)
+        return StreamingResponse(
+            body, media_type=asked.output.media_type if alignment is Alignment.NONE else "application/json"
+        )
 
     async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[bytes, None]:
         not_before = time.monotonic() + self._services.pace.tts_first_audio_s
@@ -112,7 +115,7 @@ class _SpeechEndpoints:
             async with aclosing(spoken):
                 async for chunk in spoken:
                     await asyncio.sleep(not_before - time.monotonic())
-                    audio = encoder.feed(chunk.pcm, last=chunk.last)
+                    audio = await encoder.feed(chunk.pcm, last=chunk.last)
                     yield audio if alignment is Alignment.NONE else _timed_line(audio, chunk, position_s)
                     position_s += len(chunk.pcm) / SAMPLE_RATE
 

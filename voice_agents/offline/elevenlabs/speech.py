@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,6 +14,7 @@ import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
 from voice_agents.offline.g711 import encode_alaw, encode_ulaw
+from voice_agents.offline.mp3 import Mp3Encoder
 from voice_agents.offline.services import Voice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
@@ -23,9 +25,11 @@ CHUNK_S = 0.25
 
 _PCM_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 _ENCODINGS = {"pcm": to_bytes, "ulaw": encode_ulaw, "alaw": encode_alaw}
-_FORMATS = {f"pcm_{rate}": rate for rate in _PCM_RATES} | {"ulaw_8000": 8000, "alaw_8000": 8000}
+_MP3_RATES_KBPS = ((22050, 32), (24000, 48), (44100, 32), (44100, 64), (44100, 96), (44100, 128), (44100, 192))
+_RAW_FORMATS = {f"pcm_{rate}": rate for rate in _PCM_RATES} | {"ulaw_8000": 8000, "alaw_8000": 8000}
+_MP3_FORMATS = {f"mp3_{rate}_{kbps}": (rate, kbps) for rate, kbps in _MP3_RATES_KBPS}
 DEFAULT_FORMAT = "mp3_44100_128"
-"""What the vendor sends when nothing is asked for, and what is not served here."""
+"""What the vendor sends when nothing is asked for."""
 
 
 class UnsupportedFormat(ValueError):
@@ -34,18 +38,27 @@ class UnsupportedFormat(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """How the client wants its audio: raw mono samples, no container."""
+    """How the client wants its audio: raw mono samples without a container, or MP3."""
 
     name: str
     rate: int
+    kbps: int | None = None
+    """Bit rate of MP3; None for raw samples."""
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Raises UnsupportedFormat for mp3, opus and unknown names."""
-        if name not in _FORMATS:
-            known = ", ".join(_FORMATS)
-            raise UnsupportedFormat(f"output_format {name} is not served offline; ask for one of {known}.")
-        return cls(name, _FORMATS[name])
+        """Raises UnsupportedFormat for opus, wav and unknown names."""
+        if name in _MP3_FORMATS:
+            return cls(name, *_MP3_FORMATS[name])
+        if name in _RAW_FORMATS:
+            return cls(name, _RAW_FORMATS[name])
+        known = ", ".join((*_MP3_FORMATS, *_RAW_FORMATS))
+        raise UnsupportedFormat(f"output_format {name} is not served offline; ask for one of {known}.")
+
+    @property
+    def media_type(self) -> str:
+        """The content type of a body in this format."""
+        return "audio/pcm" if self.kbps is None else "audio/mpeg"
 
     def encoder(self) -> Encoder:
         """For one piece of speech."""
@@ -57,12 +70,22 @@ class Encoder:
 
     def __init__(self, output: OutputFormat) -> None:
         self._resampler = Resampler(SAMPLE_RATE, output.rate)
-        self._encode = _ENCODINGS[output.name.partition("_")[0]]
+        self._codec = output.name.partition("_")[0]
+        self._mp3 = None if output.kbps is None else Mp3Encoder(output.rate, output.kbps)
 
-    def feed(self, pcm: Pcm, *, last: bool) -> bytes:
-        """The next samples; ``last`` gives what the resampler still holds back, too."""
+    async def feed(self, pcm: Pcm, *, last: bool) -> bytes:
+        """The next samples; ``last`` gives what the resampler and the codec still hold back, too."""
         ready = self._resampler.feed(pcm)
-        return self._encode(np.concatenate((ready, self._resampler.flush())) if last else ready)
+        if last:
+            ready = np.concatenate((ready, self._resampler.flush()))
+        if self._mp3 is None:
+            return _ENCODINGS[self._codec](ready)
+        return await asyncio.to_thread(_compress, self._mp3, ready, last)
+
+
+def _compress(encoder: Mp3Encoder, pcm: Pcm, last: bool) -> bytes:
+    """Milliseconds of work, so done off the event loop."""
+    return encoder.feed(pcm) + (encoder.flush() if last else b"")
 
 
 @dataclass(frozen=True, slots=True)

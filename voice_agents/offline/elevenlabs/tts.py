@@ -135,7 +135,7 @@ class _Context:
         async with aclosing(spoken):
             async for chunk in spoken:
                 await asyncio.sleep(not_before - time.monotonic())
-                audio = base64.b64encode(encoder.feed(chunk.pcm, last=chunk.last)).decode()
+                audio = base64.b64encode(await encoder.feed(chunk.pcm, last=chunk.last)).decode()
                 times = _alignment(chunk)
                 message = {"audio": audio, "isFinal": None, "normalizedAlignment": times, "alignment": times}
                 await self._socket.send(message | self._tag)
