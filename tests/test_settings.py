@@ -78,7 +78,10 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
     ("env", "says"),
     [
         ({"OPENAI_BASE_URL": "http://example.com/v1", **OPENAI}, "use https"),
-        ({"OPENAI_BASE_URL": "example.com", **OPENAI}, "full address"),
+        ({"OPENAI_BASE_URL": "example.com", **OPENAI}, "OPENAI_BASE_URL must be a full address"),
+        ({"OPENAI_BASE_URL": "https://[bad", **OPENAI}, "OPENAI_BASE_URL must be a full address"),
+        ({"OPENAI_BASE_URL": "https://a:99999/v1", **OPENAI}, "OPENAI_BASE_URL must be a full address"),
+        ({"OPENAI_BASE_URL": "user:hunter2@example.com", **OPENAI}, "full address"),
         ({"OPENAI_BASE_URL": "https://user:hunter2@example.com", **OPENAI}, "must not contain"),
         ({"MAX_SESSIONS": "many"}, "MAX_SESSIONS must be a number"),
         ({"MAX_SESSIONS": "0"}, "at least 1"),
@@ -90,6 +93,20 @@ def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:
         read(**env)
     assert "secret" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["ELEVENLABS_API_KEY", "AZURE_OPENAI_API_KEY", "OPENAI_API_KEY", "HF_TOKEN"])
+@pytest.mark.parametrize(
+    "stray", ["\N{EN DASH}", " ", "\t", "\n", "\x7f", "\N{ZERO WIDTH SPACE}", "\N{NO-BREAK SPACE}"]
+)
+def test_a_key_no_header_can_carry_is_refused_without_quoting_it(variable: str, stray: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable} contains a character no key has") as caught:
+        read(**{**AZURE, **OPENAI, **ELEVENLABS, variable: f"sk-secret{stray}more"})
+    assert "secret" not in str(caught.value)
+
+
+def test_white_space_around_a_key_is_removed() -> None:
+    assert read(ELEVENLABS_API_KEY=" eleven-secret~!\n").endpoint(Role.TTS).api_key == "eleven-secret~!"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])

@@ -6,13 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from platformdirs import user_data_path
 
+from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -52,7 +51,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """On this machine, where no proxy leads."""
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 class TurnMode(StrEnum):
@@ -109,7 +108,7 @@ class Settings:
 
         Raises ConfigurationError naming the variable when a provider is configured by half or a value is unusable.
         """
-        values = _Values(_merged(os.environ if env is None else env, dotenv))
+        values = Values.of(os.environ if env is None else env, dotenv)
         chat, realtime = _language_models(values)
         stt, tts = _speech(values)
         return cls(
@@ -119,7 +118,7 @@ class Settings:
             realtime=realtime,
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
-            hf_token=values.get("HF_TOKEN"),
+            hf_token=values.key("HF_TOKEN"),
             app_password=values.get("APP_PASSWORD"),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
@@ -165,70 +164,9 @@ def default_database() -> Path:
     return user_data_path("voice-agents", appauthor=False) / "conversations.sqlite3"
 
 
-class _Values:
-    """The merged environment, read with checks that name the variable."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def get(self, name: str, default: str = "") -> str:
-        return self._values.get(name, "").strip() or default
-
-    def url(self, name: str, default: str = "") -> str:
-        value = self.get(name, default).rstrip("/")
-        if not value:
-            return ""
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"{name} must be a full address such as https://example.com, not {value!r}.")
-        if parts.username or parts.password or parts.query:
-            raise ConfigurationError(
-                f"{name} must not contain a user name, a password or a query: put the key in its own variable."
-            )
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ConfigurationError(
-                f"{name} uses http:// for {parts.hostname}: use https:// (http is for this machine only)."
-            )
-        return value
-
-    def number(self, name: str, default: float, at_least: float) -> float:
-        raw = self.get(name, str(default))
-        try:
-            value = float(raw)
-        except ValueError:
-            raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
-        if not at_least <= value < float("inf"):
-            raise ConfigurationError(f"{name} must be at least {at_least:g}, not {raw}.")
-        return value
-
-    def needs(self, name: str, because: str) -> str:
-        value = self.get(name)
-        if not value:
-            raise ConfigurationError(
-                f"{name} is missing: {because}. Set it, or remove the other variable to run this part offline."
-            )
-        return value
-
-
-def _merged(env: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
-    from_file = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
-    merged = {name: value for name, value in from_file.items() if value}
-    merged.update({name: value for name, value in env.items() if value})
-    return merged
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _speech(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     base_url = values.url("ELEVENLABS_BASE_URL")
-    key = values.get("ELEVENLABS_API_KEY")
+    key = values.key("ELEVENLABS_API_KEY")
     if base_url and not key:
         values.needs("ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL is set")
     if not key:
@@ -243,16 +181,16 @@ def _speech(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
     return stt, tts
 
 
-def _language_models(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
     return azure[0] or other[0], azure[1] or other[1]
 
 
-def _azure(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
+def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     chat, realtime = values.get("AZURE_OPENAI_DEPLOYMENT"), values.get("AZURE_OPENAI_REALTIME_DEPLOYMENT")
     resource = values.url("AZURE_OPENAI_ENDPOINT")
-    key = values.get("AZURE_OPENAI_API_KEY")
+    key = values.key("AZURE_OPENAI_API_KEY")
     if not (chat or realtime or resource or key):
         return None, None
     because = "other AZURE_OPENAI_ variables are set"
@@ -275,8 +213,8 @@ def _azure(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
     return replace(shared, model=chat) if chat else None, replace(shared, model=realtime) if realtime else None
 
 
-def _openai(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
-    key, base_url = values.get("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
+def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
+    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
     chat, realtime = values.get("OPENAI_MODEL"), values.get("OPENAI_REALTIME_MODEL")
     if not (key or base_url or chat or realtime):
         return None, None
@@ -290,7 +228,7 @@ def _openai(values: _Values) -> tuple[Endpoint | None, Endpoint | None]:
     return replace(shared, model=chat) if chat else None, replace(transcribe, model=realtime) if realtime else None
 
 
-def _database(values: _Values) -> Path:
+def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
         return default_database()

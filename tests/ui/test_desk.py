@@ -5,23 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Self
 
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.errors import InvalidInput
+from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
 from voice_agents.transports.registry import SessionRegistry, SessionRequest
 from voice_agents.ui.desk import Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of
 
 
+class ClosedSession(FakeSession):
+    """Opens only to say that it cannot."""
+
+    async def __aenter__(self) -> Self:
+        await asyncio.sleep(0)
+        raise ConfigurationError("The key is missing.")
+
+
 @asynccontextmanager
 async def running_desk(places: int = 2, size: int = 500) -> AsyncIterator[Desk]:
-    """A desk whose store remembers that everybody once said "earlier"; stores of the owner "bad" refuse."""
+    """A desk whose store remembers that everybody once said "earlier"; stores of the owner "bad" refuse.
+
+    Sessions of the kind "closed" cannot be opened, those of the kind "never" cannot even be made.
+    """
 
     def make(request: SessionRequest) -> Session:
+        if request.kind == "never":
+            raise ConfigurationError("No provider is configured.")
+        if request.kind == "closed":
+            return ClosedSession(request.conversation, request.turns)
         return FakeSession(request.conversation, request.turns, answer_s=0.2)
 
     async def history(conversation: Conversation) -> Sequence[HistoryEntry]:
@@ -49,11 +65,13 @@ def texts(sheet: Sheet) -> list[str]:
 async def test_a_typed_turn_is_answered_below_what_was_said_earlier() -> None:
     conversation = Conversation()
     async with running_desk() as desk:
-        await desk.say(SessionRequest("sandwich", conversation), "  hello ")
+        assert await desk.say(SessionRequest("sandwich", conversation), "  hello ") == ""
         sheet = await desk.sheet(conversation)
         await follow(sheet, lambda s: len(s.view.figures("sandwich").history) == 1)
         assert texts(sheet)[:2] == ["earlier", "hello"]
         assert texts(sheet)[-1].startswith("It is ten past nine")
+        await desk.hang_up(conversation)
+        assert sheet.give_back() == []
 
 
 async def test_without_a_call_a_waiting_session_is_ready_not_listening() -> None:
@@ -69,28 +87,50 @@ async def test_without_a_call_a_waiting_session_is_ready_not_listening() -> None
 
 async def test_an_empty_message_opens_nothing() -> None:
     async with running_desk() as desk:
-        await desk.say(SessionRequest("sandwich", Conversation()), "   ")
+        assert await desk.say(SessionRequest("sandwich", Conversation()), "   ") == ""
         assert len(desk.registry) == 0
 
 
 async def test_a_message_that_is_too_long_is_refused_in_the_page() -> None:
     conversation = Conversation()
     async with running_desk() as desk:
-        await desk.say(SessionRequest("sandwich", conversation), "x" * 5000)
-        sheet = await desk.sheet(conversation)
-        await follow(sheet, lambda s: s.view.banner is not None)
-        assert sheet.view.banner is not None
-        assert "4000 characters" in sheet.view.banner.text
+        assert await desk.say(SessionRequest("sandwich", conversation), "x" * 4001) == "x" * 4001
+        banner = (await desk.sheet(conversation)).view.banner
+        assert banner is not None
+        assert banner.text == "This text has 4001 characters; at most 4000 fit into one turn."
+        assert len(desk.registry) == 0
 
 
 async def test_no_place_left_is_said_in_the_page() -> None:
     late = Conversation()
     async with running_desk(places=1) as desk:
         await desk.say(SessionRequest("sandwich", Conversation()), "first")
-        await desk.say(SessionRequest("sandwich", late), "second")
+        assert await desk.say(SessionRequest("sandwich", late), "second") == "second"
         banner = (await desk.sheet(late)).view.banner
         assert banner is not None
         assert banner.text.startswith("All 1 places of this server are taken")
+
+
+async def test_a_session_that_cannot_be_made_leaves_the_text() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        assert await desk.say(SessionRequest("never", conversation), "hello") == "hello"
+        banner = (await desk.sheet(conversation)).view.banner
+        assert banner is not None
+        assert banner.text == "No provider is configured."
+
+
+async def test_a_session_that_cannot_be_opened_gives_the_text_back_once() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        assert await desk.say(SessionRequest("closed", conversation), "hello") == ""
+        sheet = await desk.sheet(conversation)
+        assert sheet.give_back() == []
+        await follow(sheet, lambda s: s.live is None)
+        assert sheet.view.banner is not None
+        assert sheet.view.banner.text == "The key is missing."
+        assert sheet.give_back() == ["hello"]
+        assert sheet.give_back() == []
 
 
 async def test_a_page_stops_following_when_nothing_is_live_any_more() -> None:

@@ -31,7 +31,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
-from voice_agents.providers.names import KEY_VARIABLES, agent_name
+from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
 from voice_agents.settings import Endpoint, Provider
 
 
@@ -173,7 +173,7 @@ class _PlainChat(_PlainPayload):
     def _silent(self, finish_reason: str) -> ProviderError:
         name = agent_name(self._endpoint)
         if finish_reason == "content_filter":
-            return RequestRejected(Role.CHAT, name, _FILTERED.format(name))
+            return _filtered(name, Role.CHAT)
         return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
 
 
@@ -191,10 +191,6 @@ class _Given:
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
 
 
-_FILTERED = "The content filter of {0} stopped the answer. Try it in other words."
-_OVERLONG = "This conversation has become too long for {0}. Please begin a new one."
-
-
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = agent_name(endpoint)
@@ -206,7 +202,9 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
         case openai.APIStatusError():
             return _refused(error, endpoint, role)
         case openai.APIConnectionError() | httpx2.HTTPError() | OSError():
-            return ProviderUnavailable(role, name, f"The connection to {name} failed. Please try again in a moment.")
+            return ProviderUnavailable(
+                role, name, f"The connection to {inside(name)} failed. Please try again in a moment."
+            )
         case openai.APIError():
             return _broken_off(error, endpoint, role)
         case json.JSONDecodeError() | ValueError() | TypeError() | KeyError():
@@ -235,7 +233,7 @@ def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> Provi
         case "insufficient_quota":
             return _used_up(name, role)
         case "content_filter":
-            return RequestRejected(role, name, _FILTERED.format(name))
+            return _filtered(name, role)
         case "rate_limit_exceeded":
             return _too_many(name, role)
     return ProviderUnavailable(role, name, f"{name} broke off the answer. Please try again.")
@@ -254,20 +252,28 @@ def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> Pr
         where = _MODELS.get(endpoint.provider, "the model")
         return RequestRejected(role, name, f"{name} does not know {endpoint.model!r}: check {where}.")
     if status < 500:
-        return RequestRejected(role, name, _not_accepted(error).format(name))
+        return _not_accepted(error, name, role)
     return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
 
 
-def _not_accepted(error: openai.APIStatusError) -> str:
+def _not_accepted(error: openai.APIStatusError, name: str, role: Role) -> ProviderError:
     if error.code == "content_filter":
-        return _FILTERED
+        return _filtered(name, role)
     if error.code == "context_length_exceeded":
-        return _OVERLONG
-    return f"{{0}} did not accept the request (status {error.status_code}). Try it in other words."
+        sentence = f"This conversation has become too long for {inside(name)}. Please begin a new one."
+    else:
+        sentence = f"{name} did not accept the request (status {error.status_code}). Try it in other words."
+    return RequestRejected(role, name, sentence)
+
+
+def _filtered(name: str, role: Role) -> ProviderError:
+    sentence = f"The content filter of {inside(name)} stopped the answer. Try it in other words."
+    return RequestRejected(role, name, sentence)
 
 
 def _used_up(name: str, role: Role) -> ProviderError:
-    return QuotaExceeded(role, name, f"The quota of {name} is used up: check the plan and billing of the account.")
+    sentence = f"The quota of {inside(name)} is used up: check the plan and billing of the account."
+    return QuotaExceeded(role, name, sentence)
 
 
 def _too_many(name: str, role: Role) -> ProviderError:

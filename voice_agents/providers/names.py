@@ -18,5 +18,10 @@ def agent_name(endpoint: Endpoint) -> str:
     return _name(endpoint, "The offline agent")
 
 
+def inside(name: str) -> str:
+    """A provider's name as it reads in the middle of a sentence."""
+    return name.replace("The ", "the ", 1) if name.startswith("The ") else name
+
+
 def _name(endpoint: Endpoint, offline: str) -> str:
     return offline if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)

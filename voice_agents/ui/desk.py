@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
+from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, Event, Status
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
@@ -38,6 +38,7 @@ class Sheet:
         self.view = ConversationView()
         self.live: LiveSession | None = None
         self._changed = asyncio.Event()
+        self._untaken: list[tuple[LiveSession, str]] = []
         self._follower = 0
         self._expected_until = 0.0
 
@@ -54,6 +55,27 @@ class Sheet:
             self.live = live
             self.view.begin_session(live.request.kind)
             live.listen(self)
+
+    def send(self, live: LiveSession, text: str) -> None:
+        """Hand a typed turn to a session that may still be opening. Raises what an open session raises."""
+        waiting = (live, text)
+        self._untaken.append(waiting)
+
+        def hand_over(session: Session) -> None:
+            session.send_text(text)
+            self._untaken.remove(waiting)
+
+        try:
+            live.do(hand_over)
+        except VoiceAgentError:
+            self._untaken.remove(waiting)
+            raise
+
+    def give_back(self) -> list[str]:
+        """Typed turns whose session ended before it had taken them, each given once."""
+        lost = [waiting for waiting in self._untaken if waiting[0] is not self.live]
+        self._untaken = [waiting for waiting in self._untaken if waiting not in lost]
+        return [text for _, text in lost]
 
     def hear(self, event: Event) -> None:
         """One event of the session."""
@@ -157,16 +179,21 @@ class Desk:
         sheet.follow(live)
         return live
 
-    async def say(self, request: SessionRequest, text: str) -> None:
-        """A typed turn; opens a session when none is live."""
-        text = text.strip()
-        if not text:
-            return
+    async def say(self, request: SessionRequest, text: str) -> str:
+        """A typed turn; opens a session when none is live.
+
+        Returns what is left to send: nothing, or the text when it was refused, which its sheet explains.
+        """
+        if not text.strip():
+            return ""
+        sheet = await self.sheet(request.conversation)
         try:
-            live = await self.open(request)
-            live.do(lambda session: session.send_text(text))
+            wanted = checked_text(text)
+            sheet.send(await self.open(request), wanted)
         except VoiceAgentError as error:
-            (await self.sheet(request.conversation)).fail(error)
+            sheet.fail(error)
+            return text
+        return ""
 
     def act(self, conversation: Conversation, action: Callable[[Session], None]) -> None:
         """Do something to the conversation's session; nothing happens when none is live."""

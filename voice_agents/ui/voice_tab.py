@@ -191,7 +191,6 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
             show_label=False,
             container=False,
             max_lines=4,
-            max_length=4000,
             scale=6,
             min_width=100,
         )

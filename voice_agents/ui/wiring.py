@@ -60,13 +60,14 @@ class Wiring:
 
     def connect(self, tab: Component) -> None:
         """Register all listeners in the current gr.Blocks context; ``tab`` is the gr.Tab the parts stand in."""
-        tab.select(
+        turned = tab.select(
             self._turn_to,
             [self.identity, self.parts.mode],
             self.parts.drawn,
             js=_TURN_TO % self.spec.kind,
             **_HIDDEN,
         )
+        self._give_back_after(turned)
         self._connect_call()
         self._connect_typing()
         self._connect_controls()
@@ -110,13 +111,14 @@ class Wiring:
             return await self.desk.open(self.request(*values))
 
         answer_calls(parts.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
-        parts.mic.start_recording(
+        called = parts.mic.start_recording(
             self._follow_call,
             [self.identity],
             parts.drawn,
             js=_CALL_STARTED % self.spec.kind,
             **_HIDDEN,
         )
+        self._give_back_after(called)
         parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
         parts.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
@@ -124,13 +126,18 @@ class Wiring:
         parts = self.parts
         controls = [self.identity, *parts.controls]
         follow: dict[str, Any] = {"inputs": [self.identity], "outputs": parts.drawn, **_HIDDEN}
-        gr.on([parts.text.submit, parts.send.click], self._send, [parts.text, *controls], [parts.text], **_HIDDEN).then(
-            self.follow, **follow
-        )
-        for button in parts.examples:
-            button.click(self._send, [button, *controls], [parts.text], **_HIDDEN).then(self.follow, **follow)
+        sent = [
+            gr.on([parts.text.submit, parts.send.click], self._send, [parts.text, *controls], [parts.text], **_HIDDEN)
+        ]
+        sent += [button.click(self._try, [button, *controls], **_HIDDEN) for button in parts.examples]
+        for event in sent:
+            self._give_back_after(event.then(self.follow, **follow))
         parts.stop.click(self._interrupt, [self.identity], **_HIDDEN)
         parts.new.click(self._begin_new, [self.identity], [self.identity, *parts.drawn], **_HIDDEN)
+
+    def _give_back_after(self, followed: Component) -> None:
+        """Whoever followed a session to its end asks whether it left typed words behind."""
+        followed.then(self._give_back, [self.identity, self.parts.text], [self.parts.text], **_HIDDEN)
 
     def _connect_controls(self) -> None:
         parts = self.parts
@@ -159,8 +166,14 @@ class Wiring:
         return await self.desk.sheet(conversation_of(identity))
 
     async def _send(self, text: str, *controls: Any) -> str:
-        await self.desk.say(self.request(*controls), text)
-        return ""
+        return await self.desk.say(self.request(*controls), text)
+
+    async def _try(self, phrase: str, *controls: Any) -> None:
+        await self.desk.say(self.request(*controls), phrase)
+
+    async def _give_back(self, identity: Any, text: str) -> Any:
+        lost = (await self._sheet(identity)).give_back()
+        return "\n".join([*lost, text] if text else lost) if lost else gr.skip()
 
     async def _hang_up(self, identity: Any) -> None:
         await self.desk.hang_up(conversation_of(identity), self.spec.kind)

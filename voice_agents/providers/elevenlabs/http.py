@@ -21,7 +21,7 @@ from voice_agents.errors import (
     RequestRejected,
     Role,
 )
-from voice_agents.providers.names import speech_name
+from voice_agents.providers.names import inside, speech_name
 from voice_agents.settings import Endpoint
 
 TIMEOUT_S = 10.0
@@ -88,7 +88,7 @@ def status_error(status: int, body: str, endpoint: Endpoint, role: Role) -> Prov
     """What an HTTP status of ElevenLabs means, at a request or a socket's handshake."""
     name = speech_name(endpoint)
     if status == 402 or "quota" in body:
-        return QuotaExceeded(role, name, f"The {name} account has no credits left: check its plan.")
+        return QuotaExceeded(role, name, f"The account at {inside(name)} has no credits left: check its plan.")
     if status in (401, 403):
         return AuthenticationFailed(role, name, f"{name} does not accept the API key: check ELEVENLABS_API_KEY.")
     if status == 429:

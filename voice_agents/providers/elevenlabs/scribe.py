@@ -25,6 +25,7 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.interfaces import STT_RATE
+from voice_agents.providers.names import inside
 
 REPLAY_MAX_S = 60.0
 """Audio of an unfinished utterance that is kept for a reconnect; older audio is given up."""
@@ -78,7 +79,8 @@ def plain_error(message: Mapping[str, Any], name: str) -> ProviderError:
             sentence = f"{name} does not accept the API key: check ELEVENLABS_API_KEY."
             return AuthenticationFailed(Role.STT, name, sentence)
         case "quota_exceeded":
-            return QuotaExceeded(Role.STT, name, f"The {name} account has no credits left: check its plan.")
+            sentence = f"The account at {inside(name)} has no credits left: check its plan."
+            return QuotaExceeded(Role.STT, name, sentence)
         case "unaccepted_terms":
             return QuotaExceeded(Role.STT, name, f"{name} wants its terms to be accepted first: log in to the account.")
         case "rate_limited" | "queue_overflow" | "resource_exhausted":

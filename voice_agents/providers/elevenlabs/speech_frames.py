@@ -19,6 +19,7 @@ from voice_agents.errors import (
     RequestRejected,
     Role,
 )
+from voice_agents.providers.names import inside
 
 Frame = Mapping[str, Any]
 
@@ -80,7 +81,7 @@ _MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
         ProviderUnavailable,
         "{0} closed the connection for the voice because there was nothing to say for long.",
     ),
-    (r"quota|credits", QuotaExceeded, "The {0} account has no credits left: check its plan."),
+    (r"quota|credits", QuotaExceeded, "The account at {1} has no credits left: check its plan."),
     (
         r"auth|api[_ ]key|permission",
         AuthenticationFailed,
@@ -97,6 +98,7 @@ _MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
         "{0} does not have this voice or model: check ELEVENLABS_VOICE_ID and ELEVENLABS_TTS_MODEL.",
     ),
 )
+"""In the sentences, ``{0}`` is the provider's name and ``{1}`` the name inside a sentence."""
 
 
 def plain_error(message: Frame, name: str) -> ProviderError:
@@ -104,5 +106,5 @@ def plain_error(message: Frame, name: str) -> ProviderError:
     said = f"{message.get('error')} {message.get('message')}".lower()
     for pattern, kind, sentence in _MEANINGS:
         if re.search(pattern, said):
-            return kind(Role.TTS, name, sentence.format(name))
+            return kind(Role.TTS, name, sentence.format(name, inside(name)))
     return ProviderUnavailable(Role.TTS, name, f"{name} reported a problem with the voice.")

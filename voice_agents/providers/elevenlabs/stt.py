@@ -25,7 +25,7 @@ from voice_agents.providers.elevenlabs.scribe import (
     reaction,
 )
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
-from voice_agents.providers.names import speech_name
+from voice_agents.providers.names import inside, speech_name
 from voice_agents.providers.sockets import Backoff, open_socket
 from voice_agents.settings import Endpoint
 
@@ -282,7 +282,7 @@ class ElevenLabsStt:
             self._pending.popleft().fail(error)
 
     def _lost(self, how: str) -> ProviderError:
-        sentence = f"The connection to {self._name} for speech-to-text {how}."
+        sentence = f"The connection to {inside(self._name)} for speech-to-text {how}."
         return ProviderUnavailable(Role.STT, self._name, sentence)
 
 

@@ -23,7 +23,7 @@ from voice_agents.errors import (
 from voice_agents.providers.elevenlabs.speech_frames import check_shape, is_error, plain_error
 from voice_agents.providers.elevenlabs.speech_stream import ContextStream, TtsTimeouts
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
-from voice_agents.providers.names import speech_name
+from voice_agents.providers.names import inside, speech_name
 from voice_agents.providers.sockets import Backoff, open_socket
 from voice_agents.settings import Endpoint
 
@@ -197,7 +197,7 @@ class _Line:
         if not self._waited_for:
             return None
         name = speech_name(self._endpoint)
-        return ProviderUnavailable(Role.TTS, name, f"The connection to {name} for the voice was lost.")
+        return ProviderUnavailable(Role.TTS, name, f"The connection to {inside(name)} for the voice was lost.")
 
     def _take(self, frame: str | bytes) -> tuple[ProviderError | None, bool]:
         """Handle one frame: an error to speak of, and whether the socket is of no more use."""

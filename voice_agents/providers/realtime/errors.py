@@ -20,7 +20,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
-from voice_agents.providers.names import KEY_VARIABLES, agent_name
+from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
 from voice_agents.settings import Endpoint, Provider
 
 _MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
@@ -63,6 +63,7 @@ class Sentences:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = agent_name(endpoint)
+        self._inside = inside(self.name)
         self._endpoint = endpoint
         self._secrets: set[str] = set()
         self.keep_secret(endpoint.api_key)
@@ -74,12 +75,12 @@ class Sentences:
 
     def token(self) -> ProviderError:
         """The token provider failed."""
-        return self._error(AuthenticationFailed, f"No access token for {self.name} could be had: sign in again.")
+        return self._error(AuthenticationFailed, f"No access token for {self._inside} could be had: sign in again.")
 
     def quota(self) -> ProviderError:
         """The account is used up."""
         return self._error(
-            QuotaExceeded, f"The quota of {self.name} is used up: check the plan and billing of the account."
+            QuotaExceeded, f"The quota of {self._inside} is used up: check the plan and billing of the account."
         )
 
     def model(self) -> ProviderError:
@@ -88,7 +89,7 @@ class Sentences:
 
     def not_realtime(self) -> ProviderError:
         """The model or deployment is there, but it cannot do this."""
-        sentence = f"{self._model} of {self.name} is not a realtime model: check {self._model_variable}."
+        sentence = f"{self._model} of {self._inside} is not a realtime model: check {self._model_variable}."
         return self._error(RequestRejected, sentence[:1].upper() + sentence[1:])
 
     def turned_away(self, status: int) -> ProviderError:
@@ -135,7 +136,7 @@ class Sentences:
 
     def lost(self, how: str = "was lost") -> ProviderError:
         """The connection ended."""
-        return self._error(ProviderUnavailable, f"The connection to {self.name} {how}. Connecting again.")
+        return self._error(ProviderUnavailable, f"The connection to {self._inside} {how}. Connecting again.")
 
     def unreachable(self) -> ProviderError:
         """No connection could be made."""
@@ -193,7 +194,8 @@ class Sentences:
                 return self.unreachable()
             case _:
                 return self._error(
-                    ProviderUnavailable, f"The connection to {self.name} failed ({type(error).__name__}). Trying again."
+                    ProviderUnavailable,
+                    f"The connection to {self._inside} failed ({type(error).__name__}). Trying again.",
                 )
 
     def status(self, status: int, body: str) -> ProviderError:

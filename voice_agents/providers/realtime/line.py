@@ -159,7 +159,7 @@ class Line:
         except ProviderError as error:
             return _Ending(error, opened)
         except Exception as error:
-            logger.exception("The connection to %s failed", self._sentences.name)
+            logger.exception("%s: the connection failed", self._sentences.name)
             return _Ending(self._sentences.refused(error), opened)
 
     async def _attend(self, connection: AsyncRealtimeConnection, session: ServerSession, backoff: Backoff) -> _Ending:

@@ -1,0 +1,102 @@
+"""The environment and ``.env``, read with checks that name the variable and say what to put there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+from dotenv import dotenv_values
+
+from voice_agents.errors import ConfigurationError
+
+
+class Values:
+    """Variables by name, white space around them removed. Every reader raises ConfigurationError for what is wrong."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
+        """``env``, and from the file what it leaves out or empty."""
+        from_file = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
+        merged = {name: value for name, value in from_file.items() if value}
+        merged.update({name: value for name, value in env.items() if value})
+        return cls(merged)
+
+    def get(self, name: str, default: str = "") -> str:
+        """Any text."""
+        return self._values.get(name, "").strip() or default
+
+    def key(self, name: str) -> str:
+        """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
+        value = self.get(name)
+        if not all("!" <= character <= "~" for character in value):
+            raise ConfigurationError(
+                f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
+                "copy the key again and put nothing else there."
+            )
+        return value
+
+    def url(self, name: str) -> str:
+        """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password."""
+        value = self.get(name).rstrip("/")
+        if not value:
+            return ""
+        parts = _parts(value)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(
+                f"{name} must be a full address such as https://example.com or https://example.com:8443."
+            )
+        if parts.username or parts.password or parts.query:
+            raise ConfigurationError(
+                f"{name} must not contain a user name, a password or a query: put the key in its own variable."
+            )
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ConfigurationError(
+                f"{name} uses http:// for {parts.hostname}: use https:// (http is for this machine only)."
+            )
+        return value
+
+    def number(self, name: str, default: float, at_least: float) -> float:
+        """A finite number."""
+        raw = self.get(name, str(default))
+        try:
+            value = float(raw)
+        except ValueError:
+            raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
+        if not at_least <= value < float("inf"):
+            raise ConfigurationError(f"{name} must be at least {at_least:g}, not {raw}.")
+        return value
+
+    def needs(self, name: str, because: str) -> str:
+        """A text that must be there."""
+        value = self.get(name)
+        if not value:
+            raise ConfigurationError(
+                f"{name} is missing: {because}. Set it, or remove the other variable to run this part offline."
+            )
+        return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or IP address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _parts(value: str) -> SplitResult | None:
+    """An address taken apart; None when that is impossible."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError:
+        return None
+    return parts
