@@ -18,6 +18,9 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum
 
+NOTHING_HEARD = "Nothing was heard. Please speak while you hold the button."
+"""What the user is told who released it (push-to-talk) without a word."""
+
 
 class Role(StrEnum):
     """The four jobs a provider can fill."""

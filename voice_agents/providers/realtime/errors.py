@@ -9,6 +9,7 @@ from typing import Any
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
 from voice_agents.errors import (
+    NOTHING_HEARD,
     AuthenticationFailed,
     ProtocolViolation,
     ProviderError,
@@ -132,7 +133,7 @@ class Sentences:
 
     def nothing_said(self) -> ProviderError:
         """Push-to-talk was released without any sound."""
-        return self._error(RequestRejected, "Nothing was heard. Please speak while you hold the button.")
+        return self._error(RequestRejected, NOTHING_HEARD)
 
     def lost(self, how: str = "was lost") -> ProviderError:
         """The connection ended."""
