@@ -12,6 +12,7 @@ from voice_agents.audio import (
     LiveDownsampler,
     Pcm,
     Resampler,
+    SampleJoiner,
     first_audible,
     from_bytes,
     read_wav,
@@ -35,6 +36,14 @@ def test_bytes_there_and_back() -> None:
     pcm = tone(16_000)
     assert np.array_equal(from_bytes(to_bytes(pcm)), pcm)
     assert len(from_bytes(b"\x01\x02\x03")) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_pieces_that_end_in_the_middle_of_a_sample_are_joined(size: int) -> None:
+    pcm = tone(16_000, seconds=0.1)
+    data, joiner = to_bytes(pcm), SampleJoiner()
+    pieces = [joiner.feed(data[at : at + size]) for at in range(0, len(data), size)]
+    assert np.array_equal(np.concatenate(pieces), pcm)
 
 
 def test_a_wav_file_there_and_back(tmp_path: Path) -> None:

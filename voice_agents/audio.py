@@ -25,6 +25,19 @@ def from_bytes(data: bytes) -> Pcm:
     return np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.int16, copy=False)
 
 
+class SampleJoiner:
+    """Turns a stream of bytes into samples where a piece may end in the middle of one."""
+
+    def __init__(self) -> None:
+        self._half = b""
+
+    def feed(self, data: bytes) -> Pcm:
+        """The next little-endian PCM16 bytes -> the samples that are complete."""
+        data = self._half + data
+        self._half = data[len(data) // 2 * 2 :]
+        return from_bytes(data)
+
+
 def to_bytes(pcm: Pcm) -> bytes:
     """Samples -> little-endian PCM16 bytes."""
     return pcm.astype("<i2", copy=False).tobytes()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout, SpokenWord
@@ -97,15 +98,12 @@ class Mouth:
 
     async def run(self) -> None:
         """Hand out frames when they are due, for ever."""
-        loop = asyncio.get_running_loop()
+        alarm = Alarm()
         while True:
             self._hand_out()
-            wake = self._playout.wake_at(self._clock()) if self._active else None
-            alarm = None if wake is None else loop.call_later(max(0.0, wake - self._clock()), self._changed.set)
+            alarm.set(self._playout.wake_at(self._clock()) if self._active else None, self._changed.set)
             await self._changed.wait()
             self._changed.clear()
-            if alarm is not None:
-                alarm.cancel()
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()

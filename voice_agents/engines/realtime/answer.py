@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
-from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.emitter import Emitter
 from voice_agents.engines.realtime.parts import RealtimeConnection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voice_agents.engines.alarm import Alarm
+from voice_agents.alarm import Alarm
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
 from voice_agents.engines.realtime.emitter import Emitter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from voice_agents.alarm import Alarm
 from voice_agents.engines.realtime.emitter import Emitter
 from voice_agents.engines.realtime.turn import CANCELLED, RealtimeTurn, ToolRun
 from voice_agents.engines.tasks import Tasks
@@ -45,7 +46,8 @@ class ToolRunner:
         self._runs = []
 
     async def _run(self, turn: int, on_done: Callable[[], None]) -> None:
-        announcing = asyncio.get_running_loop().call_later(SLOW_TOOL_S, self._announce)
+        announcing = Alarm()
+        announcing.set(asyncio.get_running_loop().time() + SLOW_TOOL_S, self._announce)
         try:
             await asyncio.gather(*(self._call(turn, run) for run in self._runs))
         finally:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
-from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.ear import Ear, SpeechGate
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.errors import ProviderError

@@ -8,9 +8,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.alarm import Alarm
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
 from voice_agents.engines.sandwich.answering import Answering
 from voice_agents.engines.sandwich.hearing import Hearing

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.errors import (
     AuthenticationFailed,
@@ -154,7 +155,7 @@ class Utterance:
     partial: str = ""
     future: asyncio.Future[str] | None = None
     """Set when it is committed."""
-    alarm: asyncio.TimerHandle | None = None
+    alarm: Alarm = field(default_factory=Alarm)
     committed_at: float = 0.0
     """When it was committed, on the loop's clock."""
     deadline: float = 0.0
@@ -194,7 +195,7 @@ class Utterance:
 
     def settle(self, text: str) -> None:
         """Its words are known."""
-        self._stop_alarm()
+        self.alarm.cancel()
         if self.future is not None and not self.future.done():
             self.future.set_result(self.text(text))
 
@@ -202,11 +203,7 @@ class Utterance:
         """Its words will not be known, unless a hypothesis came that can stand in for them."""
         if self.segments or self.partial:
             return self.settle(self.partial)
-        self._stop_alarm()
+        self.alarm.cancel()
         if self.future is not None and not self.future.done():
             self.future.set_exception(error)
         return None
-
-    def _stop_alarm(self) -> None:
-        if self.alarm is not None:
-            self.alarm.cancel()

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 from uuid import uuid4
 
-from voice_agents.audio import EMPTY, Pcm, from_bytes
+from voice_agents.audio import EMPTY, Pcm, SampleJoiner
 from voice_agents.errors import ProviderError, ProviderTimeout, Retry, Role
 from voice_agents.providers.elevenlabs.alignment import SpokenWords, reported_times
 from voice_agents.providers.elevenlabs.http import stream_speech
@@ -97,7 +97,7 @@ class ContextStream:
         self._last_frame_at = self._clock()
         self._longest_gap_s = 0.0
         """Between two frames, so far."""
-        self._odd = b""
+        self._samples = SampleJoiner()
 
     # What the engine does
 
@@ -287,11 +287,11 @@ class ContextStream:
     async def _piece_over_http(self, text: str) -> AsyncIterator[SpeechChunk]:
         self._words = SpokenWords(self._words.received)
         self._words.add(text)
-        self._odd = b""
+        self._samples = SampleJoiner()
         async for data in stream_speech(self._endpoint, self.voice, text, timeout_s=self._timeouts.http_s):
             if self._stage is _Stage.CANCELLED:
                 return
-            pcm = self._joined(data)
+            pcm = self._samples.feed(data)
             yield SpeechChunk(pcm, tuple(self._words.audio(len(pcm), None)))
         yield SpeechChunk(EMPTY, tuple(self._words.flush()))
 
@@ -301,13 +301,6 @@ class ContextStream:
         if not audio:
             return EMPTY
         try:
-            return self._joined(base64.b64decode(audio, validate=True))
+            return self._samples.feed(base64.b64decode(audio, validate=True))
         except (binascii.Error, TypeError) as error:
             raise ValueError("the audio is not base64") from error
-
-    def _joined(self, data: bytes) -> Pcm:
-        """Samples, across frames that end in the middle of one."""
-        data = self._odd + data
-        even = len(data) // 2 * 2
-        self._odd = data[even:]
-        return from_bytes(data[:even])

@@ -252,16 +252,14 @@ class ElevenLabsStt:
         if utterance.future is not None:
             self._outgoing.put_nowait(audio_message(b"", commit=True))
             answer_by = asyncio.get_running_loop().time() + self._timeouts.commit_s
-            self._set_alarm(utterance, min(answer_by, utterance.deadline))
+            self._await_answer(utterance, min(answer_by, utterance.deadline))
 
     def _await_connection(self, utterance: Utterance) -> None:
         """Nothing was asked on a living socket (yet): only the whole wait is limited."""
-        self._set_alarm(utterance, utterance.deadline)
+        self._await_answer(utterance, utterance.deadline)
 
-    def _set_alarm(self, utterance: Utterance, at: float) -> None:
-        if utterance.alarm is not None:
-            utterance.alarm.cancel()
-        utterance.alarm = asyncio.get_running_loop().call_at(at, self._give_up, utterance)
+    def _await_answer(self, utterance: Utterance, until: float) -> None:
+        utterance.alarm.set(until, lambda: self._give_up(utterance))
 
     def _give_up(self, utterance: Utterance) -> None:
         """No answer to a commit: a late one must not be taken for the next, so the socket is replaced too."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
+from voice_agents.alarm import Alarm
 from voice_agents.errors import ProviderError, Retry
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.providers.realtime.codec import ServerSession
@@ -81,7 +82,7 @@ class Line:
         """Why there is no connection."""
         self._retry_at = 0.0
         self._retry_after_s = timeouts.retry_s
-        self._alarm: asyncio.TimerHandle | None = None
+        self._give_up_alarm = Alarm()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -91,7 +92,7 @@ class Line:
 
     async def close(self) -> None:
         """End everything."""
-        self._stop_alarm()
+        self._give_up_alarm.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -102,8 +103,8 @@ class Line:
         if self.session is not None:
             return
         self._wanted.set()
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(self.timeouts.answer_s, self._give_up)
+        if not self._give_up_alarm.is_set:
+            self._give_up_alarm.set(self._clock() + self.timeouts.answer_s, self._give_up)
         if self._failed:
             self.start()
 
@@ -137,7 +138,7 @@ class Line:
             await backoff.wait(self._wanted, at_once=ending.opened)
 
     def _fail(self, error: ProviderError) -> None:
-        self._stop_alarm()
+        self._give_up_alarm.cancel()
         self._failed = True
         self._retry_at = self._clock() + self._retry_after_s
         self._ledger.abandon()
@@ -204,7 +205,7 @@ class Line:
         self._ledger.microphone.keep_all = self._ledger.by_hand
         self._trouble = None
         self._retry_after_s = self.timeouts.retry_s
-        self._stop_alarm()
+        self._give_up_alarm.cancel()
         backoff.opened()
         if self._state is not ConnectionState.OPEN:
             self._tell(ConnectionState.OPEN, None)
@@ -241,7 +242,6 @@ class Line:
 
     def _give_up(self) -> None:
         """No connection for too long: the turn is not answered any more."""
-        self._alarm = None
         if self._ledger.answer:
             self._abandon(self._trouble or self._sentences.late())
 
@@ -249,11 +249,6 @@ class Line:
         """The turn under way is not answered."""
         self._ledger.abandon()
         self._report([ServerError(error)])
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
 
     def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
         self._state = state

@@ -5,11 +5,11 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal
 
-from voice_agents.audio import Pcm, from_bytes
+from voice_agents.audio import Pcm, SampleJoiner
+from voice_agents.providers.realtime.calls import FunctionCalls
 from voice_agents.providers.realtime.config import PastItem
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import (
@@ -47,14 +47,6 @@ class Phase(Enum):
     ACTIVE = auto()
 
 
-@dataclass(slots=True)
-class _Calls:
-    """Function calls of a response as they grow, by call id."""
-
-    names: dict[str, str] = field(default_factory=dict)
-    complete: dict[str, ToolCall] = field(default_factory=dict)
-
-
 class Responses:
     """Server events in (GA names), events out; what has to be said to the server goes through ``send``.
 
@@ -81,8 +73,8 @@ class Responses:
         self._items: dict[str, str] = {}
         self._received: dict[str, int] = {}
         self._written: set[str] = set()
-        self._odd: dict[str, bytes] = {}
-        self._calls: dict[str, _Calls] = {}
+        self._samples: dict[str, SampleJoiner] = {}
+        self._calls = FunctionCalls()
 
     # Verbs
 
@@ -173,7 +165,7 @@ class Responses:
 
     def delta(self, kind: str, said: Mapping[str, Any], now: float) -> list[RealtimeEvent]:
         """The next piece of sound or text."""
-        response_id, item_id = str(said.get("response_id") or self.active), str(said.get("item_id") or "")
+        response_id, item_id = self._response_of(said), str(said.get("item_id") or "")
         delta = said.get("delta")
         if not isinstance(delta, str) or self._is_over(response_id, item_id):
             return []
@@ -197,15 +189,15 @@ class Responses:
         return self.delta("text", {**said, "delta": text}, now)
 
     def item(self, said: Mapping[str, Any], done: bool) -> list[RealtimeEvent]:
-        """``response.output_item.added`` and ``.done``: a function call's name comes with it."""
-        call = said.get("item")
-        if isinstance(call, dict) and call.get("type") == "function_call" and call.get("call_id"):
-            self._call(said, call, done and call.get("status", "completed") == "completed")
+        """``response.output_item.added`` and ``.done``."""
+        item = said.get("item")
+        if isinstance(item, dict):
+            self._calls.item(self._response_of(said), item, done=done)
         return []
 
     def arguments_done(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
-        """``response.function_call_arguments.done``; the preview leaves the name out."""
-        self._call(said, said, True)
+        """``response.function_call_arguments.done``."""
+        self._calls.add(self._response_of(said), said, complete=True)
         return []
 
     def done(self, response: Mapping[str, Any], now: float) -> list[RealtimeEvent]:
@@ -258,37 +250,24 @@ class Responses:
             return []
         return [ResponseStarted(response_id)]
 
+    def _response_of(self, said: Mapping[str, Any]) -> str:
+        return str(said.get("response_id") or self.active)
+
     def _is_over(self, response_id: str, item_id: str) -> bool:
         return response_id in self._over or self._items.get(item_id, response_id) in self._over
 
     def _decoded(self, item_id: str, delta: str) -> Pcm:
         """Samples of a piece that may end in the middle of one. Raises ValueError."""
         try:
-            data = self._odd.pop(item_id, b"") + b64decode(delta)
+            data = b64decode(delta)
         except binascii.Error as error:
             raise ValueError("audio is not base64") from error
-        if len(data) % 2:
-            self._odd[item_id] = data[-1:]
-        return from_bytes(data)
-
-    def _call(self, said: Mapping[str, Any], call: Mapping[str, Any], complete: bool) -> None:
-        response_id, call_id = str(said.get("response_id") or self.active), str(call.get("call_id") or "")
-        calls = self._calls.setdefault(response_id, _Calls())
-        name = calls.names[call_id] = str(call.get("name") or calls.names.get(call_id, ""))
-        if complete:
-            calls.complete[call_id] = ToolCall(call_id, name, str(call.get("arguments") or "{}"))
+        return self._samples.setdefault(item_id, SampleJoiner()).feed(data)
 
     def _done(self, response_id: str, response: Mapping[str, Any]) -> ResponseDone:
         status = _STATUSES.get(response.get("status"), "completed")
-        calls = self._calls.pop(response_id, _Calls())
-        for call in response.get("output") or ():
-            if call.get("type") == "function_call" and (call_id := str(call.get("call_id") or "")):
-                known = calls.complete.get(call_id)
-                name = str(call.get("name") or calls.names.get(call_id, ""))
-                arguments = str(call.get("arguments") or (known.arguments if known else "{}"))
-                calls.complete[call_id] = ToolCall(call_id, name, arguments)
-        tools = tuple(calls.complete.values()) if status == "completed" else ()
-        return ResponseDone(response_id, status, tools, self._reason(response))
+        calls = self._calls.take(response_id, response)
+        return ResponseDone(response_id, status, calls if status == "completed" else (), self._reason(response))
 
     def _reason(self, response: Mapping[str, Any]) -> str:
         details = response.get("status_details") or {}

@@ -1,4 +1,4 @@
-"""One call that is to come: what a session waits for, where time alone decides."""
+"""One call that is to come, where time alone decides; whoever waits for several has several alarms."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from collections.abc import Callable
 
 
 class Alarm:
-    """Setting it forgets what it was set to before."""
+    """Setting it forgets what it was set to before. Works in a running event loop."""
 
     def __init__(self) -> None:
         self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """The call is still to come."""
+        return self._handle is not None
 
     def set(self, at: float | None, call: Callable[[], None]) -> None:
         """``call`` when the running loop's clock reads ``at``; None: not at all."""
         self.cancel()
         if at is not None:
-            self._handle = asyncio.get_running_loop().call_at(at, call)
+            self._handle = asyncio.get_running_loop().call_at(at, self._ring, call)
 
     def cancel(self) -> None:
         """Nothing is to come any more."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+    def _ring(self, call: Callable[[], None]) -> None:
+        self._handle = None
+        call()
