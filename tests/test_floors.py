@@ -76,6 +76,14 @@ def test_vendor_packages_stay_in_their_rooms(path: Path) -> None:
     assert strays == set()
 
 
+def test_the_client_of_one_vendor_knows_no_other() -> None:
+    homes = {path.name for path in (PACKAGE / "providers").iterdir() if (path / "__init__.py").exists()}
+    assert homes
+    for path in (PACKAGE / "providers").rglob("*.py"):
+        used = {name.split(".")[2] for name in imports(path) if name.startswith("voice_agents.providers.")}
+        assert used & homes <= {path.parent.name}, path
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_says_what_it_is_for(path: Path) -> None:
     if path.stat().st_size:

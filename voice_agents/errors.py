@@ -10,6 +10,7 @@ VoiceAgentError                 one plain sentence that says what happened and w
      +- RequestRejected         400, 404: the provider does not accept what was asked (unknown model, voice ...)
      +- RateLimited             429 and its socket twins
      +- ProviderUnavailable     5xx, refused or dropped connections
+     +- ProxyUnusable           the proxy that is set leads nowhere
      +- ProviderTimeout         nothing came in time
      +- ProtocolViolation       what came could not be understood
 """
@@ -94,6 +95,12 @@ class RateLimited(ProviderError):
 
 class ProviderUnavailable(ProviderError):
     """The provider cannot be reached, answered 5xx, or dropped the connection."""
+
+
+class ProxyUnusable(ProviderError):
+    """The proxy in the environment is none that can be used: the provider is never asked."""
+
+    retry = Retry.NEVER
 
 
 class ProviderTimeout(ProviderError):

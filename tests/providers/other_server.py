@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voice_agents.audio import Pcm, from_bytes, to_bytes
 from voice_agents.errors import ProviderError
+from voice_agents.providers.elevenlabs.socket import open_socket
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.settings import Endpoint, Provider
 
@@ -195,6 +196,22 @@ class Connections:
             while not self.states or self.states[-1] is not state:
                 self._changed.clear()
                 await self._changed.wait()
+
+
+def opening_badly() -> Callable[..., Any]:
+    """An ``open_socket`` whose first use fails of what nobody has reckoned with."""
+    left = [RuntimeError("a surprise")]
+
+    def opening(*args: Any) -> Any:
+        if left:
+            raise left.pop()
+        return open_socket(*args)
+
+    return opening
+
+
+BAD_PROXIES = ("socks5://127.0.0.1:9", "ftp://127.0.0.1:9", "http://user@127.0.0.1:9")
+"""Which no connection can be made through."""
 
 
 def ramp(start: int, count: int) -> Pcm:

@@ -9,13 +9,25 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from tests.providers.other_server import KEY, WAIT_S, Connections, OtherServer, OtherSocket, Script, endpoint, ramp
+from tests.providers.other_server import (
+    BAD_PROXIES,
+    KEY,
+    WAIT_S,
+    Connections,
+    OtherServer,
+    OtherSocket,
+    Script,
+    endpoint,
+    opening_badly,
+    ramp,
+)
 from voice_agents.audio import Pcm, silence
 from voice_agents.errors import (
     AuthenticationFailed,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -404,6 +416,32 @@ async def test_a_refused_handshake_is_sorted(status: int, expected: type[Provide
         with pytest.raises(expected) as failed:
             await ears.words()
         assert KEY not in str(failed.value)
+
+
+@pytest.mark.parametrize("proxy", BAD_PROXIES)
+async def test_a_proxy_that_cannot_be_used_is_named_at_once(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    connections = Connections()
+    far = endpoint("https://speech.example")
+    async with ElevenLabsStt(far, on_partial=lambda _text: None, on_connection=connections) as stt:
+        await connections.until(ConnectionState.FAILED)
+        stt.send_audio(ramp(0, SECOND))
+        with pytest.raises(ProxyUnusable, match=r"ElevenLabs.*speech-to-text.*HTTPS_PROXY") as failed:
+            async with asyncio.timeout(WAIT_S):
+                await stt.commit()
+        assert "127.0.0.1" not in str(failed.value)
+
+
+async def test_a_fault_nobody_reckoned_with_costs_no_words(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("voice_agents.providers.elevenlabs.stt.open_socket", opening_badly())
+    async with listening(counts) as ears:
+        assert await ears.words() == f"{SECOND} samples, 0 gaps"
+        [told] = ears.connections.errors
+        assert type(told) is ProviderUnavailable and "RuntimeError" in str(told)
+    assert "a surprise" in caplog.text, "whoever mends it finds it in the log"
 
 
 async def test_after_a_failure_the_next_utterance_tries_again() -> None:

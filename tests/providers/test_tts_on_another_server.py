@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tests.providers.other_server import KEY, WAIT_S, OtherServer, OtherSocket, endpoint
+from tests.providers.other_server import (
+    BAD_PROXIES,
+    KEY,
+    WAIT_S,
+    Connections,
+    OtherServer,
+    OtherSocket,
+    endpoint,
+    opening_badly,
+)
 from tests.providers.other_voice import (
     QUICK,
     WORD,
@@ -35,10 +48,12 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
 )
+from voice_agents.providers import sockets
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
@@ -507,6 +522,36 @@ async def test_a_server_that_cannot_be_reached_is_a_plain_error() -> None:
                 pass
 
 
+@pytest.mark.parametrize("proxy", BAD_PROXIES)
+async def test_a_proxy_that_cannot_be_used_is_named_at_once(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    connections = Connections()
+    async with ElevenLabsTts(endpoint("https://speech.example"), on_connection=connections) as tts:
+        await connections.until(ConnectionState.FAILED)
+        stream = tts.open()
+        stream.send("Hello.")
+        with pytest.raises(ProxyUnusable, match=r"ElevenLabs.*text-to-speech.*HTTPS_PROXY") as failed:
+            async with asyncio.timeout(WAIT_S):
+                async for _chunk in stream:
+                    pass
+        assert "127.0.0.1" not in str(failed.value)
+
+
+async def test_a_fault_nobody_reckoned_with_costs_no_words(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("voice_agents.providers.elevenlabs.tts.open_socket", opening_badly())
+    async with speaking(speaks(), answer=over_http()) as mouth:
+        assert_all_words(await mouth.say("Hello."), "Hello.", within=50)
+        [told] = mouth.connections.errors
+        assert type(told) is ProviderUnavailable and "RuntimeError" in str(told)
+        await mouth.connections.until(ConnectionState.OPEN)
+        assert_all_words(await mouth.say("Next turn."), "Next turn.", within=50)
+        assert len(mouth.server.requests) == 1, "the next turn has a socket again"
+    assert "a surprise" in caplog.text, "whoever mends it finds it in the log"
+
+
 # what stays behind
 
 
@@ -564,3 +609,31 @@ async def test_http_that_stalls_fails_the_turn_in_time() -> None:
     async with speaking(speaks_until(cut, frames=0), answer=answer, timeouts=QUICK) as mouth:
         heard = await mouth.say("one two three")
         assert type(heard.error) is ProviderTimeout and "too long" in str(heard.error)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9"])
+async def test_a_proxy_that_cannot_be_used_is_named_when_voices_are_listed(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    with pytest.raises(ProxyUnusable, match="ALL_PROXY"):
+        await list_voices(endpoint("https://speech.example"))
+
+
+async def test_certificates_are_loaded_once_and_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_in = []
+    load = ssl.create_default_context
+
+    def loading(*args: Any, **more: Any) -> ssl.SSLContext:
+        loaded_in.append(threading.current_thread())
+        return load(*args, **more)
+
+    monkeypatch.setattr(ssl, "create_default_context", loading)
+    sockets.tls.cache_clear()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gone = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            await list_voices(endpoint(gone))
+    [thread] = loaded_in
+    assert thread is not threading.main_thread()

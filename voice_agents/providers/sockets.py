@@ -1,22 +1,12 @@
-"""Opening vendor websockets: timeouts, proxies and TLS as a voice client wants them, refusals as plain errors."""
+"""What the connections to all vendors have in common: limits of sockets, TLS, and the waits between attempts."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import cache
-from urllib.parse import urlsplit
-
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
-
-from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
-from voice_agents.providers.elevenlabs.http import status_error
-from voice_agents.providers.names import speech_name
-from voice_agents.settings import Endpoint
 
 MAX_FRAME_BYTES = 16 * 2**20
 """TTS frames exceed the library's default of 1 MiB, which would close the socket from our side."""
@@ -53,47 +43,6 @@ class Backoff:
         with suppress(TimeoutError):
             async with asyncio.timeout(delay_s * random.uniform(0.8, 1.2)):
                 await wanted.wait()
-
-
-@asynccontextmanager
-async def open_socket(endpoint: Endpoint, path: str, role: Role, timeout_s: float) -> AsyncIterator[ClientConnection]:
-    """A socket of ElevenLabs' API at ``path`` (with its query). Raises ProviderError when it cannot be had."""
-    parts = urlsplit(endpoint.base_url)
-    secure = parts.scheme == "https"
-    context = await asyncio.to_thread(tls) if secure else None
-    connecting = connect(
-        f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}{path}",
-        additional_headers={"xi-api-key": endpoint.api_key},
-        ssl=context,
-        proxy=None if endpoint.is_local else True,
-        max_size=MAX_FRAME_BYTES,
-        open_timeout=timeout_s,
-        close_timeout=CLOSE_TIMEOUT_S,
-        ping_interval=20,
-        compression=None,
-    )
-    socket = await _opened(connecting, endpoint, role)
-    try:
-        yield socket
-    finally:
-        await socket.close()
-
-
-async def _opened(connecting: connect, endpoint: Endpoint, role: Role) -> ClientConnection:
-    name = speech_name(endpoint)
-    try:
-        return await connecting
-    except InvalidStatus as error:
-        body = error.response.body or b""
-        raise status_error(error.response.status_code, body.decode(errors="replace"), endpoint, role) from error
-    except TimeoutError as error:
-        raise _plain(ProviderTimeout, role, name, "did not answer in time") from error
-    except (OSError, InvalidHandshake, InvalidMessage, EOFError) as error:
-        raise _plain(ProviderUnavailable, role, name, "cannot be reached") from error
-
-
-def _plain(kind: type[ProviderError], role: Role, name: str, what: str) -> ProviderError:
-    return kind(role, name, f"{name} {what} for {role.value}. Trying again.")
 
 
 @cache

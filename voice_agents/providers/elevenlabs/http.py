@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
     Role,
 )
 from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.sockets import tls
 from voice_agents.settings import Endpoint
 
 TIMEOUT_S = 10.0
@@ -65,13 +68,23 @@ async def stream_speech(
 
 @asynccontextmanager
 async def _client(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncElevenLabs]:
-    async with httpx.AsyncClient(timeout=timeout_s, trust_env=not endpoint.is_local, follow_redirects=True) as http:
+    async with await _pool(endpoint, timeout_s) as http:
         yield AsyncElevenLabs(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,
             httpx_client=http,
             timeout=timeout_s,  # or it would be four minutes, whatever the client says
         )
+
+
+async def _pool(endpoint: Endpoint, timeout_s: float) -> httpx.AsyncClient:
+    context = await asyncio.to_thread(tls)
+    try:
+        return httpx.AsyncClient(
+            verify=context, timeout=timeout_s, trust_env=not endpoint.is_local, follow_redirects=True
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):  # of a proxy's address; ImportError: it is a SOCKS proxy
+        raise proxy_error(endpoint, Role.TTS) from None  # the address may hold a password
 
 
 def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:
@@ -82,6 +95,15 @@ def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> Provide
     if isinstance(error, httpx.HTTPError):
         return ProviderUnavailable(Role.TTS, name, f"{name} cannot be reached. Please try again in a moment.")
     return status_error(error.status_code or 500, str(error.body), endpoint, Role.TTS)
+
+
+def proxy_error(endpoint: Endpoint, role: Role) -> ProxyUnusable:
+    """The environment names a proxy no connection can be made through."""
+    name = speech_name(endpoint)
+    sentence = (
+        f"The proxy on the way to {inside(name)} for {role.value} cannot be used: set HTTPS_PROXY and ALL_PROXY to"
+    )
+    return ProxyUnusable(role, name, f"{sentence} an http:// address, or to nothing.")
 
 
 def status_error(status: int, body: str, endpoint: Endpoint, role: Role) -> ProviderError:

@@ -6,16 +6,12 @@ of any kind: commits and final transcripts pair first in, first out, and a serve
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from voice_agents.alarm import Alarm
-from voice_agents.audio import Pcm, to_bytes
 from voice_agents.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -27,9 +23,6 @@ from voice_agents.errors import (
 )
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.providers.names import inside
-
-REPLAY_MAX_S = 60.0
-"""Audio of an unfinished utterance that is kept for a reconnect; older audio is given up."""
 
 MESSAGE_MAX_BYTES = 2 * STT_RATE
 """One second, the longest message the vendor advises; servers refuse messages of more than 1 MiB."""
@@ -138,72 +131,3 @@ def begin_alike(one: str, other: str) -> bool:
     """Whether two hypotheses begin with the same word, so that they are about the same speech."""
     first, second = ([word.strip(".,!?;:") for word in text.casefold().split()[:1]] for text in (one, other))
     return bool(first) and first == second
-
-
-@dataclass(slots=True)
-class Utterance:
-    """What is said between two commits."""
-
-    audio: bytearray = field(default_factory=bytearray)
-    """Everything since the last final, for a reconnect."""
-    sent: int = 0
-    """How many of these bytes the present socket was given."""
-    spoken: bool = False
-    """Audio was sent for it at all."""
-    segments: list[str] = field(default_factory=list)
-    """Finals the server gave without being asked."""
-    partial: str = ""
-    future: asyncio.Future[str] | None = None
-    """Set when it is committed."""
-    alarm: Alarm = field(default_factory=Alarm)
-    committed_at: float = 0.0
-    """When it was committed, on the loop's clock."""
-    deadline: float = 0.0
-    """When, on the loop's clock, no answer to the commit is waited for any more."""
-
-    def add(self, pcm: Pcm) -> None:
-        """More audio."""
-        self.spoken = True
-        self.audio += to_bytes(pcm)
-        excess = len(self.audio) - round(REPLAY_MAX_S * STT_RATE) * 2
-        if excess > 0:
-            del self.audio[:excess]
-            self.sent = max(0, self.sent - excess)
-
-    def unsent(self) -> Iterator[bytes]:
-        """The audio the socket has not been given yet, in messages of a size servers take; counts as given then."""
-        while self.waiting_bytes:
-            data = bytes(self.audio[self.sent : self.sent + MESSAGE_MAX_BYTES])
-            self.sent += len(data)
-            yield data
-
-    @property
-    def waiting_bytes(self) -> int:
-        """How much audio the socket has not been given yet."""
-        return len(self.audio) - self.sent
-
-    def text(self, last: str) -> str:
-        """The whole utterance when ``last`` is its latest piece."""
-        return " ".join(piece.strip() for piece in (*self.segments, last) if piece.strip())
-
-    def segment(self, text: str) -> None:
-        """The server has committed by itself: the audio so far is settled."""
-        self.segments.append(text)
-        self.partial = ""
-        del self.audio[: self.sent]
-        self.sent = 0
-
-    def settle(self, text: str) -> None:
-        """Its words are known."""
-        self.alarm.cancel()
-        if self.future is not None and not self.future.done():
-            self.future.set_result(self.text(text))
-
-    def fail(self, error: ProviderError) -> None:
-        """Its words will not be known, unless a hypothesis came that can stand in for them."""
-        if self.segments or self.partial:
-            return self.settle(self.partial)
-        self.alarm.cancel()
-        if self.future is not None and not self.future.done():
-            self.future.set_exception(error)
-        return None

@@ -15,18 +15,12 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.audio import Pcm, silence, to_bytes
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
-from voice_agents.providers.elevenlabs.scribe import (
-    Reaction,
-    Twins,
-    Utterance,
-    audio_message,
-    begin_alike,
-    plain_error,
-    reaction,
-)
+from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_message, begin_alike, plain_error, reaction
+from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
+from voice_agents.providers.elevenlabs.utterance import Commit, Utterance
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
 from voice_agents.providers.names import inside, speech_name
-from voice_agents.providers.sockets import Backoff, open_socket
+from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
 MESSAGE_S = 0.06
@@ -65,7 +59,7 @@ class ElevenLabsStt:
         self._on_connection = on_connection
         self._timeouts = timeouts or SttTimeouts()
         self._language = language
-        self._pending: deque[Utterance] = deque()
+        self._pending: deque[Commit] = deque()
         self._current = Utterance()
         self._outgoing: asyncio.Queue[str] | None = None
         self._failure: ProviderError | None = None
@@ -98,27 +92,22 @@ class ElevenLabsStt:
             self._wanted.set()
         self._current.add(pcm)
         if self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
-            self._send_unsent(self._current)
+            self._send_audio(self._current)
 
     def commit(self) -> asyncio.Future[str]:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
-        loop = asyncio.get_running_loop()
         utterance, self._current = self._current, Utterance()
-        utterance.future = loop.create_future()
-        utterance.future.add_done_callback(_outcome_taken)
         self._tried_again = False
+        commit = Commit(utterance, self._timeouts.give_up_s, self._give_up)
         if not utterance.spoken:
-            utterance.settle("")
-            return utterance.future
-        utterance.committed_at = loop.time()
-        utterance.deadline = loop.time() + self._timeouts.give_up_s
-        self._pending.append(utterance)
-        self._await_connection(utterance)
-        self._send_unsent(utterance)
+            commit.settle("")
+            return commit.answer
+        self._pending.append(commit)
+        self._send_commit(commit)
         if self._failure is not None:
             self._start()
         self._wanted.set()
-        return utterance.future
+        return commit.answer
 
     # The socket
 
@@ -135,10 +124,12 @@ class ElevenLabsStt:
                 error = await self._converse(backoff)
             except ProviderError as refused:
                 error = refused
+            except Exception as surprise:
+                error = unexpected(surprise, self._endpoint, Role.STT)
             self._outgoing = None
             self._lost_connection = error
-            for utterance in self._pending:
-                self._await_connection(utterance)
+            for commit in self._pending:
+                commit.await_connection()
             if error is not None and error.retry is Retry.NEVER:
                 self._failure = error
                 self._fail_pending(error)
@@ -156,9 +147,11 @@ class ElevenLabsStt:
         self._renew.clear()
         async with open_socket(self._endpoint, path, Role.STT, self._timeouts.connect_s) as socket:
             self._outgoing = asyncio.Queue()
-            for utterance in (*self._pending, self._current):
-                utterance.sent = 0
-                self._send_unsent(utterance)
+            for commit in self._pending:
+                commit.utterance.sent = 0
+                self._send_commit(commit)
+            self._current.sent = 0
+            self._send_audio(self._current)
             self._held = ""
             backoff.opened()
             self._on_connection(ConnectionState.OPEN, None)
@@ -213,8 +206,8 @@ class ElevenLabsStt:
             case Reaction.FINAL if not twins.is_second(message, self._oldest_commit, asyncio.get_running_loop().time()):
                 self._final(str(message.get("text") or ""))
             case Reaction.THROTTLED if self._pending:
-                utterance = self._pending.pop()  # refused at once, while the final of an older one takes its time
-                utterance.settle(utterance.partial)
+                commit = self._pending.pop()  # refused at once, while the final of an older one takes its time
+                commit.settle(commit.utterance.partial)
             case Reaction.RENEW:
                 return None, True
             case Reaction.RETRY | Reaction.FATAL:
@@ -226,7 +219,7 @@ class ElevenLabsStt:
     def _partial(self, text: str) -> None:
         """While a final is awaited, hypotheses are still about that utterance."""
         if self._pending:
-            oldest = self._pending[0]
+            oldest = self._pending[0].utterance
             if text and (not oldest.partial or begin_alike(oldest.partial, text)):
                 oldest.partial = text
             self._held = text
@@ -244,36 +237,30 @@ class ElevenLabsStt:
             self._current.segment(text)
             self._on_partial(self._current.text(""))
 
-    def _send_unsent(self, utterance: Utterance) -> None:
-        if self._outgoing is None:
-            return
-        for audio in utterance.unsent():
-            self._outgoing.put_nowait(audio_message(audio))
-        if utterance.future is not None:
+    def _send_audio(self, utterance: Utterance) -> None:
+        if self._outgoing is not None:
+            for audio in utterance.unsent():
+                self._outgoing.put_nowait(audio_message(audio))
+
+    def _send_commit(self, commit: Commit) -> None:
+        if self._outgoing is not None:
+            self._send_audio(commit.utterance)
             self._outgoing.put_nowait(audio_message(b"", commit=True))
-            answer_by = asyncio.get_running_loop().time() + self._timeouts.commit_s
-            self._await_answer(utterance, min(answer_by, utterance.deadline))
+            commit.await_answer(self._timeouts.commit_s)
 
-    def _await_connection(self, utterance: Utterance) -> None:
-        """Nothing was asked on a living socket (yet): only the whole wait is limited."""
-        self._await_answer(utterance, utterance.deadline)
-
-    def _await_answer(self, utterance: Utterance, until: float) -> None:
-        utterance.alarm.set(until, lambda: self._give_up(utterance))
-
-    def _give_up(self, utterance: Utterance) -> None:
+    def _give_up(self, commit: Commit) -> None:
         """No answer to a commit: a late one must not be taken for the next, so the socket is replaced too."""
-        if utterance in self._pending:
-            self._pending.remove(utterance)
+        if commit in self._pending:
+            self._pending.remove(commit)
             sentence = f"{self._name} did not say in time what you said. Please say it again."
             late = ProviderTimeout(Role.STT, self._name, sentence)
-            utterance.fail(late if self._outgoing is not None else self._lost_connection or late)
+            commit.fail(late if self._outgoing is not None else self._lost_connection or late)
             self._renew.set()
 
     @property
     def _oldest_commit(self) -> float | None:
         """When the commit the next final answers was made."""
-        return self._pending[0].committed_at if self._pending else None
+        return self._pending[0].at if self._pending else None
 
     def _fail_pending(self, error: ProviderError) -> None:
         while self._pending:
@@ -282,9 +269,3 @@ class ElevenLabsStt:
     def _lost(self, how: str) -> ProviderError:
         sentence = f"The connection to {inside(self._name)} for speech-to-text {how}."
         return ProviderUnavailable(Role.STT, self._name, sentence)
-
-
-def _outcome_taken(answer: asyncio.Future[str]) -> None:
-    """Whoever does not wait for an answer need not hear from asyncio that it failed."""
-    if not answer.cancelled():
-        answer.exception()

@@ -13,18 +13,13 @@ from urllib.parse import quote, urlencode
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from voice_agents.errors import (
-    ProtocolViolation,
-    ProviderError,
-    ProviderUnavailable,
-    Retry,
-    Role,
-)
+from voice_agents.errors import ProtocolViolation, ProviderError, ProviderUnavailable, Retry, Role
+from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.speech_frames import check_shape, is_error, plain_error
 from voice_agents.providers.elevenlabs.speech_stream import ContextStream, TtsTimeouts
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
 from voice_agents.providers.names import inside, speech_name
-from voice_agents.providers.sockets import Backoff, open_socket
+from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
 INACTIVITY_S = 180
@@ -41,41 +36,42 @@ class ElevenLabsTts:
         self._on_connection = on_connection
         self._timeouts = timeouts or TtsTimeouts()
         self._voice = endpoint.voice
-        self._lines: list[_Line] = []
+        self._connections: list[_Connection] = []
+        """The last is the one for new turns; turns with an earlier voice are spoken to their end over the others."""
 
     async def __aenter__(self) -> Self:
-        self._new_line()
+        self._connect()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        lines, self._lines = self._lines, []
-        await asyncio.gather(*(line.close() for line in lines))
+        connections, self._connections = self._connections, []
+        await asyncio.gather(*(connection.close() for connection in connections))
 
     def open(self) -> SpeechStream:
         """See :class:`~voice_agents.providers.interfaces.TextToSpeech`."""
-        line = self._lines[-1]
-        if line.voice != self._voice or line.failed:
-            line = self._new_line()
-        return line.open()
+        connection = self._connections[-1]
+        if connection.voice != self._voice or connection.failed or connection.ended:
+            connection = self._connect()
+        return connection.open()
 
     def set_voice(self, voice: str) -> None:
         """See :class:`~voice_agents.providers.interfaces.TextToSpeech`; the new socket is opened at once."""
         if voice and voice != self._voice:
             self._voice = voice
-            if self._lines:
-                self._new_line()
+            if self._connections:
+                self._connect()
 
-    def _new_line(self) -> _Line:
-        self._lines = [line for line in self._lines if not line.ended]
-        for line in self._lines:
-            line.retire()
-        self._lines.append(_Line(self._endpoint, self._voice, self._timeouts, self._on_connection))
-        return self._lines[-1]
+    def _connect(self) -> _Connection:
+        self._connections = [connection for connection in self._connections if not connection.ended]
+        for connection in self._connections:
+            connection.retire()
+        self._connections.append(_Connection(self._endpoint, self._voice, self._timeouts, self._on_connection))
+        return self._connections[-1]
 
 
-class _Line:
+class _Connection:
     """The socket of one voice, opened again whenever it is lost."""
 
     def __init__(
@@ -83,19 +79,21 @@ class _Line:
     ) -> None:
         self.voice = voice
         self.failed = False
+        """Trying again cannot help."""
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._on_connection = on_connection
         self._streams: dict[str, ContextStream] = {}
         self._outgoing: asyncio.Queue[Mapping[str, Any]] | None = None
-        self._over: asyncio.Future[ProviderError | None] | None = None
+        self._stall: asyncio.Future[ProviderError | None] | None = None
+        """Of the present socket: set when it has stopped answering."""
         self._retired = False
         self._wanted = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
     def ended(self) -> bool:
-        """No socket will be opened any more."""
+        """No socket is open, and none will be opened any more."""
         return self._task.done()
 
     def open(self) -> ContextStream:
@@ -110,7 +108,7 @@ class _Line:
     def retire(self) -> None:
         """Close when the streams that are open have ended."""
         self._retired = True
-        self.forget("")
+        self._leave_when_done()
 
     async def close(self) -> None:
         """Close now."""
@@ -120,13 +118,16 @@ class _Line:
     def forget(self, stream_id: str) -> None:
         """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`."""
         self._streams.pop(stream_id, None)
+        self._leave_when_done()
+
+    def _leave_when_done(self) -> None:
         if self._retired and not self._streams:
             self._task.cancel()
 
     def stalled(self, error: ProviderError) -> None:
-        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`; the next turn gets another socket."""
-        if self._over is not None and not self._over.done():
-            self._over.set_result(error)
+        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`; the next turn gets a new socket."""
+        if self._stall is not None and not self._stall.done():
+            self._stall.set_result(error)
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -136,6 +137,9 @@ class _Line:
                 error = await self._converse(backoff)
             except ProviderError as refused:
                 error = refused
+                self._drop(error)
+            except Exception as surprise:
+                error = unexpected(surprise, self._endpoint, Role.TTS)
                 self._drop(error)
             if not self.failed:
                 await backoff.wait(self._wanted, at_once=error is None)
@@ -152,19 +156,21 @@ class _Line:
         path = f"/v1/text-to-speech/{quote(self.voice, safe='')}/multi-stream-input?{urlencode(query)}"
         async with open_socket(self._endpoint, path, Role.TTS, self._timeouts.connect_s) as socket:
             self._outgoing = asyncio.Queue()
-            self._over = asyncio.get_running_loop().create_future()
+            self._stall = asyncio.get_running_loop().create_future()
             backoff.opened()
             for stream in tuple(self._streams.values()):
                 stream.attach(self._outgoing.put_nowait)
             self._tell(ConnectionState.OPEN, None)
             writing = asyncio.create_task(_write(socket, self._outgoing))
-            reading = asyncio.create_task(self._read(socket, self._over))
+            reading = asyncio.create_task(self._read(socket))
             try:
-                error = await self._over
+                ends: list[asyncio.Future[ProviderError | None]] = [reading, self._stall]
+                done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                error = next(iter(done)).result()
                 self._drop(error)
                 return error
             finally:
-                self._over = self._outgoing = None
+                self._stall = self._outgoing = None
                 for task in (reading, writing):
                     task.cancel()
                 await asyncio.wait([reading, writing])
@@ -178,19 +184,14 @@ class _Line:
         if error is not None:
             self._tell(ConnectionState.FAILED if self.failed else ConnectionState.RECONNECTING, error)
 
-    async def _read(self, socket: ClientConnection, over: asyncio.Future[ProviderError | None]) -> None:
-        """Handle the frames; settles ``over`` when the socket is of no more use."""
-        try:
+    async def _read(self, socket: ClientConnection) -> ProviderError | None:
+        """Handle the frames until the socket is of no more use; why, None for an end nobody was waiting through."""
+        with suppress(ConnectionClosed):
             async for frame in socket:
                 error, last = self._take(frame)
                 if last:
-                    break
-            else:
-                error = self._lost()
-        except ConnectionClosed:
-            error = self._lost()
-        if not over.done():
-            over.set_result(error)
+                    return error
+        return self._lost()
 
     def _lost(self) -> ProviderError | None:
         """The socket closed without a word; None if nobody need know."""
