@@ -36,7 +36,7 @@ from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
 from voice_agents.providers.chat import ChatTimeouts
-from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import SttTimeouts
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import Settings, TurnSettings

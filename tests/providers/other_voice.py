@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from tests.providers.other_server import KEY, WAIT_S, Answer, Connections, OtherServer, OtherSocket, Script, endpoint
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.errors import ProviderError
-from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import TTS_RATE, SpeechStream, SpokenWord
 

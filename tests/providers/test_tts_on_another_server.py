@@ -55,7 +55,7 @@ from voice_agents.errors import (
 )
 from voice_agents.providers import sockets
 from voice_agents.providers.elevenlabs.http import list_voices
-from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionState
 
@@ -577,6 +577,17 @@ async def test_a_consumer_that_is_cancelled_closes_its_context() -> None:
         await eventually(lambda: bool(socket.received))
         listening.cancel()
         await eventually(lambda: any(message.get("close_context") for message in socket.received))
+
+
+async def test_a_cancelled_turn_asks_for_nothing_more_over_http() -> None:
+    async with speaking(speaks_until(cut, frames=0), answer=over_http(), timeouts=QUICK) as mouth:
+        stream = mouth.tts.open()
+        stream.send("one two")
+        stream.send("three four")
+        stream.finish()
+        async for _chunk in stream:
+            stream.cancel()
+        assert len(mouth.server.requests) == 1
 
 
 # the list of voices

@@ -14,7 +14,7 @@ from voice_agents.conversation.store import Store
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.errors import ConfigurationError, ProviderError, Role
 from voice_agents.providers.chat import ChatModel, ChatTimeouts, provider_error
-from voice_agents.providers.elevenlabs.speech_stream import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech

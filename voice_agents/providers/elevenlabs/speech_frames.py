@@ -6,6 +6,8 @@ Facts: the types of the vendor's SDK (``InitializeConnectionMulti``, ``SendTextM
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -50,6 +52,14 @@ def closing(context: str) -> Frame:
 def keep_alive(context: str) -> Frame:
     """Only for a context that is open: to another it would be the first frame."""
     return {"text": "", "context_id": context}
+
+
+def audio(message: Frame) -> bytes:
+    """PCM16, which may end inside a sample. Raises ValueError when it is no base64."""
+    try:
+        return base64.b64decode(message.get("audio") or "", validate=True)
+    except (binascii.Error, TypeError) as error:
+        raise ValueError("the audio is not base64") from error
 
 
 def is_final(message: Frame) -> bool:

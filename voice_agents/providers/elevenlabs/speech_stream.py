@@ -3,60 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
-from voice_agents.audio import EMPTY, Pcm, SampleJoiner
+from voice_agents.audio import EMPTY, SampleJoiner
 from voice_agents.errors import ProviderError, ProviderTimeout, Retry, Role
+from voice_agents.providers.elevenlabs import speech_frames as frames
 from voice_agents.providers.elevenlabs.alignment import SpokenWords, reported_times
-from voice_agents.providers.elevenlabs.http import stream_speech
-from voice_agents.providers.elevenlabs.speech_frames import Frame, closing, flush, is_final, keep_alive, opening, piece
+from voice_agents.providers.elevenlabs.speech_frames import Frame
+from voice_agents.providers.elevenlabs.speech_http import HttpSpeech
+from voice_agents.providers.elevenlabs.speech_timing import SpeechTiming, TtsTimeouts
 from voice_agents.providers.interfaces import SpeechChunk
 from voice_agents.providers.names import speech_name
 from voice_agents.settings import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class TtsTimeouts:
-    """Seconds the voice's client waits for things."""
+class _State(Enum):
+    """Where the turn stands: in its context on the present socket, over HTTP, or at its end."""
 
-    connect_s: float = 5.0
-    stall_s: float = 4.0
-    """Text was sent, and no audio comes."""
-    quiet_s: float = 1.0
-    """All text seems spoken, and the server does not say that it was the last audio."""
-    keep_alive_s: float = 10.0
-    """A context without text for 20 s is closed by servers that know no longer timeout."""
-    http_s: float = 10.0
-    """The same as ``stall_s``, over HTTP."""
-
-
-class _Stage(Enum):
-    SOCKET = auto()
+    UNOPENED = auto()
+    """It has no context (yet)."""
+    OPEN = auto()
+    CLOSING = auto()
+    """The context takes no more text and is spoken to its end."""
+    FINAL = auto()
+    """The server says that the context is over."""
+    SPOKEN = auto()
+    """Everything was spoken over the socket."""
     HTTP = auto()
+    """The socket has failed: the rest is spoken over HTTP."""
     FAILED = auto()
+    """Nothing more can be had."""
     CANCELLED = auto()
 
 
-class _Context(Enum):
-    """The stream's context on the present socket."""
-
-    NONE = auto()
-    OPEN = auto()
-    CLOSING = auto()
-    """It is spoken to its end."""
-
+_ON_SOCKET = {_State.UNOPENED, _State.OPEN, _State.CLOSING, _State.FINAL}
+_OVER = {_State.FAILED, _State.CANCELLED}
 
 Send = Callable[[Frame], None]
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """The socket a stream speaks over."""
 
     def forget(self, stream_id: str) -> None:
@@ -72,42 +62,37 @@ class ContextStream:
     What the socket does not speak (it stalls, breaks, or refuses for a passing reason) is spoken over HTTP.
     """
 
-    def __init__(self, endpoint: Endpoint, voice: str, timeouts: TtsTimeouts, line: Line) -> None:
+    def __init__(self, endpoint: Endpoint, voice: str, timeouts: TtsTimeouts, connection: Connection) -> None:
         self.id = uuid4().hex
-        self.voice = voice
         self._endpoint = endpoint
+        self._voice = voice
         self._timeouts = timeouts
-        self._line = line
-        self._clock = asyncio.get_running_loop().time
-        self._stage = _Stage.SOCKET
-        self._send: Send | None = None
-        self._pieces: list[str] = []
-        self._unsent: deque[str] = deque()
-        self._context = _Context.NONE
+        self._connection = connection
+        self._state = _State.UNOPENED
         self._finished = False
-        self._told_final = False
-        """The server has said that the context is over, after :meth:`finish`."""
-        self._over = False
-        """Everything was spoken over the socket."""
+        """No more text will come."""
+        self._send: Send | None = None
         self._trouble: ProviderError | None = None
         """Why there is no socket, or nothing more to be had."""
-        self._chunks: deque[SpeechChunk] = deque()
-        self._changed = asyncio.Event()
+        self._pieces: deque[str] = deque()
+        """Everything that is to be spoken, for HTTP."""
+        self._unsent: deque[str] = deque()
         self._words = SpokenWords()
-        self._last_frame_at = self._clock()
-        self._longest_gap_s = 0.0
-        """Between two frames, so far."""
         self._samples = SampleJoiner()
+        self._chunks: deque[SpeechChunk] = deque()
+        self._timing = SpeechTiming(timeouts)
+        self._changed = asyncio.Event()
 
     # What the engine does
 
     def send(self, text: str) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
         text = text.strip()
-        if not text or self._finished or self._stage in (_Stage.CANCELLED, _Stage.FAILED):
+        if not text or self._finished or self._state in _OVER:
             return
         self._pieces.append(text)
-        if self._stage is _Stage.SOCKET:
+        if self._state in _ON_SOCKET:
+            self._about_to_ask()
             self._words.add(text)
             self._unsent.append(text)
             if self._send is None and self._trouble is not None:
@@ -118,28 +103,30 @@ class ContextStream:
     def finish(self) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
         if not self._finished:
+            self._about_to_ask()
             self._finished = True
             self._send_waiting()
             self._changed.set()
 
     def cancel(self) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
-        if self._stage is _Stage.CANCELLED:
-            return
-        self._close_context()
-        self._stage, self._send = _Stage.CANCELLED, None
-        self._chunks.clear()
-        self._line.forget(self.id)
-        self._changed.set()
+        if self._state is not _State.CANCELLED:
+            self._close_context()
+            self._state = _State.CANCELLED
+            self._chunks.clear()
+            self._connection.forget(self.id)
+            self._changed.set()
 
     async def __aiter__(self) -> AsyncIterator[SpeechChunk]:
         try:
             while (chunk := await self._next()) is not None:
                 yield chunk
-            if self._stage is _Stage.HTTP:
+            if self._state is _State.SPOKEN and (words := self._words.flush()):
+                yield SpeechChunk(EMPTY, tuple(words))
+            if self._state is _State.HTTP:
                 async for chunk in self._over_http():
                     yield chunk
-            if self._stage is _Stage.FAILED and self._trouble is not None:
+            if self._state is _State.FAILED and self._trouble is not None:
                 raise self._trouble
         finally:
             self.cancel()
@@ -149,158 +136,129 @@ class ContextStream:
     @property
     def waiting(self) -> bool:
         """Something that was to be spoken has not been heard from the socket yet."""
-        if self._stage is not _Stage.SOCKET or self._over:
-            return False
-        return bool(self._unsent) or (self._context is not _Context.NONE and not self._settled)
+        if self._state is _State.UNOPENED:
+            return bool(self._unsent)
+        settled = self._words.all_sounded and self._timing.has_ended(self._words.sound_missing)
+        return self._state in _ON_SOCKET and not settled
 
     def attach(self, send: Send) -> None:
         """There is a socket now; what was said so far goes out."""
-        if self._stage is _Stage.SOCKET:
+        if self._state in _ON_SOCKET:
             self._send, self._trouble = send, None
             self._send_waiting()
 
     def lost(self, error: ProviderError | None) -> None:
         """The socket broke or cannot be had; None if that is nothing to speak of."""
-        waiting = self.waiting
-        self._send, self._context = None, _Context.NONE
-        if self._stage is not _Stage.SOCKET or self._over:
+        if self._state not in _ON_SOCKET:
             return
-        self._trouble = error
+        waiting = self.waiting
+        self._send, self._trouble = None, error
+        self._state = _State.UNOPENED
         if error is not None and waiting:
             self._leave_socket(error)
         self._changed.set()
 
     def take(self, message: Frame) -> None:
         """One frame of this context. Raises ValueError when its audio is no base64."""
-        if self._stage is not _Stage.SOCKET or self._over:
+        if self._state not in _ON_SOCKET:
             return
-        now = self._clock()
-        self._longest_gap_s = max(self._longest_gap_s, now - self._last_frame_at)
-        self._last_frame_at = now
-        pcm = self._pcm(message.get("audio"))
+        self._timing.heard()
+        pcm = self._samples.feed(frames.audio(message))
         words = self._words.audio(len(pcm), reported_times(message))
         if len(pcm) or words:
             self._chunks.append(SpeechChunk(pcm, tuple(words)))
-        if self._finished and is_final(message):
-            self._told_final = True
+        if self._state in (_State.CLOSING, _State.FINAL) and frames.is_final(message):
+            self._state = _State.FINAL
             if self._words.all_sounded:
                 self._end()
         self._changed.set()
 
     # Over the socket
 
+    def _about_to_ask(self) -> None:
+        if not self._owed:
+            self._timing.asked()
+
     def _send_waiting(self) -> None:
-        if self._send is None or self._stage is not _Stage.SOCKET:
+        if self._send is None or self._state not in _ON_SOCKET:
             return
         while self._unsent:
-            if self._context is _Context.NONE:
-                self._context = _Context.OPEN
-                self._send(opening(self.id))
-            self._send(piece(self.id, self._unsent.popleft()))
-        if self._finished and self._context is _Context.OPEN:
-            self._send(flush(self.id))
+            if self._state is _State.UNOPENED:
+                self._state = _State.OPEN
+                self._send(frames.opening(self.id))
+            self._send(frames.piece(self.id, self._unsent.popleft()))
+        if self._finished and self._state is _State.OPEN:
+            self._send(frames.flush(self.id))
             self._close_context()
 
     def _close_context(self) -> None:
         """Only so many may be open at a time; one that was flushed is spoken to its end."""
-        if self._send is not None and self._context is _Context.OPEN:
-            self._send(closing(self.id))
-            self._context = _Context.CLOSING
+        if self._send is not None and self._state is _State.OPEN:
+            self._send(frames.closing(self.id))
+            self._state = _State.CLOSING
 
     async def _next(self) -> SpeechChunk | None:
         """The next chunk from the socket; None when it is over there."""
-        while True:
-            if self._chunks:
-                return self._chunks.popleft()
-            if self._finished and self._context is _Context.NONE and not self._unsent:
+        while not self._chunks:
+            if self._finished and self._state is _State.UNOPENED and not self._unsent:
                 self._end()
-            if self._over and self._stage is _Stage.SOCKET and (words := self._words.flush()):
-                return SpeechChunk(EMPTY, tuple(words))
-            if self._over or self._stage is not _Stage.SOCKET:
+            if self._state not in _ON_SOCKET:
                 return None
             self._changed.clear()
+            silent_until, then = self._patience
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout_at(silent_until):
                     await self._changed.wait()
             except TimeoutError:
-                self._on_silence()
+                if not self._changed.is_set():  # something may have come in the same moment
+                    then()
+        return self._chunks.popleft()
 
     @property
-    def _patience(self) -> float | None:
-        all_sounded = self._words.all_sounded
-        if not self._unsent and not self._finished and all_sounded:
-            return self._timeouts.keep_alive_s
-        return self._quiet_s if self._told_final or (self._finished and all_sounded) else self._timeouts.stall_s
+    def _owed(self) -> bool:
+        """Text was said that has not sounded, as far as one can tell."""
+        return bool(self._unsent) or not self._words.all_sounded
 
     @property
-    def _quiet_s(self) -> float:
-        """Silence after which nothing more comes of what has sounded: of a slow server more than of a quick one."""
-        slow = self._timeouts.stall_s if self._words.sound_missing else 2 * self._longest_gap_s
-        return min(self._timeouts.stall_s, max(self._timeouts.quiet_s, slow))
+    def _patience(self) -> tuple[float, Callable[[], None]]:
+        """Until when the server may be silent, and what is to be done then."""
+        if self._state is _State.FINAL or (self._finished and not self._owed):
+            return self._timing.ends_at(self._words.sound_missing), self._end
+        if self._owed:
+            return self._timing.stalls_at, self._stall
+        return self._timing.keep_alive_at, self._keep_alive
 
-    def _on_silence(self) -> None:
-        """The server has sent nothing for as long as one may wait."""
-        if not self._finished and not self._unsent and self._words.all_sounded:
-            if self._send is not None and self._context is _Context.OPEN:
-                self._send(keep_alive(self.id))
-        elif self._words.all_sounded or self._told_final:
-            self._end()
-        else:
-            name = speech_name(self._endpoint)
-            error = ProviderTimeout(Role.TTS, name, f"{name} stopped speaking in the middle of an answer.")
-            self._leave_socket(error)
-            self._line.stalled(error)
+    def _keep_alive(self) -> None:
+        if self._send is not None and self._state is _State.OPEN:
+            self._send(frames.keep_alive(self.id))
 
-    @property
-    def _settled(self) -> bool:
-        return self._words.all_sounded and self._clock() - self._last_frame_at > self._quiet_s
+    def _stall(self) -> None:
+        name = speech_name(self._endpoint)
+        error = ProviderTimeout(Role.TTS, name, f"{name} stopped speaking in the middle of an answer.")
+        self._leave_socket(error)
+        self._connection.stalled(error)
 
     def _end(self) -> None:
-        self._over = True
-        self._line.forget(self.id)
+        self._state = _State.SPOKEN
+        self._connection.forget(self.id)
 
     def _leave_socket(self, error: ProviderError) -> None:
         """Go on over HTTP, unless the reason would be the same there."""
         self._close_context()
-        self._trouble, self._send = error, None
-        self._stage = _Stage.FAILED if error.retry is Retry.NEVER else _Stage.HTTP
-        self._line.forget(self.id)
-
-    # Over HTTP
+        self._trouble = error
+        self._state = _State.FAILED if error.retry is Retry.NEVER else _State.HTTP
+        self._connection.forget(self.id)
 
     async def _over_http(self) -> AsyncIterator[SpeechChunk]:
         """The words that have not sounded yet, then the pieces still to come."""
-        done, number = self._words.given, 0
-        while True:
-            while number < len(self._pieces):
-                words = self._pieces[number].split()
-                rest, done = " ".join(words[done:]), max(0, done - len(words))
-                number += 1
-                if rest:
-                    async for chunk in self._piece_over_http(rest):
-                        yield chunk
-            if self._finished or self._stage is _Stage.CANCELLED:
+        http = HttpSpeech(self._endpoint, self._voice, self._timeouts.http_s, self._words)
+        while self._state not in _OVER:
+            while self._pieces:
+                async for chunk in http.speak(self._pieces.popleft()):
+                    if self._state in _OVER:
+                        return
+                    yield chunk
+            if self._finished:
                 return
             self._changed.clear()
             await self._changed.wait()
-
-    async def _piece_over_http(self, text: str) -> AsyncIterator[SpeechChunk]:
-        self._words = SpokenWords(self._words.received)
-        self._words.add(text)
-        self._samples = SampleJoiner()
-        async for data in stream_speech(self._endpoint, self.voice, text, timeout_s=self._timeouts.http_s):
-            if self._stage is _Stage.CANCELLED:
-                return
-            pcm = self._samples.feed(data)
-            yield SpeechChunk(pcm, tuple(self._words.audio(len(pcm), None)))
-        yield SpeechChunk(EMPTY, tuple(self._words.flush()))
-
-    # Samples
-
-    def _pcm(self, audio: Any) -> Pcm:
-        if not audio:
-            return EMPTY
-        try:
-            return self._samples.feed(base64.b64decode(audio, validate=True))
-        except (binascii.Error, TypeError) as error:
-            raise ValueError("the audio is not base64") from error

@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderUnavailable, Retry, Role
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.speech_frames import check_shape, is_error, plain_error
-from voice_agents.providers.elevenlabs.speech_stream import ContextStream, TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_stream import ContextStream
+from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
 from voice_agents.providers.names import inside, speech_name
 from voice_agents.providers.sockets import Backoff
@@ -116,7 +117,7 @@ class _Connection:
         await asyncio.wait([self._task])
 
     def forget(self, stream_id: str) -> None:
-        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`."""
+        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Connection`."""
         self._streams.pop(stream_id, None)
         self._leave_when_done()
 
@@ -125,7 +126,7 @@ class _Connection:
             self._task.cancel()
 
     def stalled(self, error: ProviderError) -> None:
-        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Line`; the next turn gets a new socket."""
+        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Connection`; the next turn gets a new socket."""
         if self._stall is not None and not self._stall.done():
             self._stall.set_result(error)
 
