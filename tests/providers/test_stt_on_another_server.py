@@ -315,13 +315,25 @@ async def test_an_unreadable_message_costs_no_words(garbage: str) -> None:
 # answers that do not come
 
 
-async def test_without_a_final_the_last_partial_has_to_do() -> None:
+async def test_a_commit_that_is_not_answered_is_asked_again_with_all_its_audio() -> None:
+    async def script(socket: OtherSocket) -> None:
+        await socket.receive()
+        await socket.send(message_type="partial_transcript", text="turn")
+        await socket.until_gone()
+
+    async with listening(script, counts) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.partial() == "turn"
+        assert await ears.stt.commit() == "16000 samples, 0 gaps"
+
+
+async def test_without_any_final_the_last_partial_has_to_do() -> None:
     async def script(socket: OtherSocket) -> None:
         await socket.receive()
         await socket.send(message_type="partial_transcript", text="turn it off")
         await socket.until_gone()
 
-    async with listening(script, answers("the next one")) as ears:
+    async with listening(script, script, answers("the next one")) as ears:
         ears.say(ramp(0, SECOND))
         assert await ears.partial() == "turn it off"
         assert await ears.stt.commit() == "turn it off"
@@ -337,7 +349,7 @@ async def test_a_final_that_comes_too_late_does_not_answer_the_next_commit() -> 
         await socket.final("too late")
         await socket.until_gone()
 
-    async with listening(script, answers("the next one")) as ears:
+    async with listening(script, script, answers("the next one")) as ears:
         with pytest.raises(ProviderTimeout):
             await ears.words()
         late.set()

@@ -34,7 +34,7 @@ class SttTimeouts:
 
     connect_s: float = 5.0
     commit_s: float = 3.0
-    """Commit sent -> final transcript; after that the last partial must do, and the socket is replaced."""
+    """Commit sent -> final transcript; after that another socket is asked once, then the last partial must do."""
     give_up_s: float = 8.0
     """Commit asked for -> an answer of any kind, reconnects included."""
     keep_alive_s: float = 5.0
@@ -98,7 +98,7 @@ class ElevenLabsStt:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
         utterance, self._current = self._current, Utterance()
         self._tried_again = False
-        commit = Commit(utterance, self._timeouts.give_up_s, self._give_up)
+        commit = Commit(utterance, self._timeouts.give_up_s, self._on_silence)
         if not utterance.spoken:
             commit.settle("")
             return commit.answer
@@ -248,14 +248,15 @@ class ElevenLabsStt:
             self._outgoing.put_nowait(audio_message(b"", commit=True))
             commit.await_answer(self._timeouts.commit_s)
 
-    def _give_up(self, commit: Commit) -> None:
-        """No answer to a commit: a late one must not be taken for the next, so the socket is replaced too."""
-        if commit in self._pending:
-            self._pending.remove(commit)
-            sentence = f"{self._name} did not say in time what you said. Please say it again."
-            late = ProviderTimeout(Role.STT, self._name, sentence)
-            commit.fail(late if self._outgoing is not None else self._lost_connection or late)
-            self._renew.set()
+    def _on_silence(self, commit: Commit) -> None:
+        """No answer to a commit: a late one must not be taken for the next, so the socket is replaced, and asked."""
+        self._renew.set()
+        if commit.may_be_asked_again:
+            return commit.await_connection()
+        self._pending.remove(commit)
+        sentence = f"{self._name} did not say in time what you said. Please say it again."
+        late = ProviderTimeout(Role.STT, self._name, sentence)
+        return commit.fail(late if self._outgoing is not None else self._lost_connection or late)
 
     @property
     def _oldest_commit(self) -> float | None:

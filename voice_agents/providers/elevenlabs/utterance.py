@@ -66,10 +66,11 @@ class Utterance:
 class Commit:
     """An utterance that is over, and the answer to it: its words, or why there are none.
 
-    Nothing is waited for longer than ``give_up_s``; then ``give_up`` is called. Works in a running event loop.
+    Nothing is waited for longer than ``give_up_s``. ``on_silence`` is called when no answer has come in time, and what
+    it does depends on ``may_be_asked_again``. Works in a running event loop.
     """
 
-    def __init__(self, utterance: Utterance, give_up_s: float, give_up: Callable[[Commit], None]) -> None:
+    def __init__(self, utterance: Utterance, give_up_s: float, on_silence: Callable[[Commit], None]) -> None:
         loop = asyncio.get_running_loop()
         self.utterance = utterance
         self.at = loop.time()
@@ -77,18 +78,25 @@ class Commit:
         self.answer: asyncio.Future[str] = loop.create_future()
         self.answer.add_done_callback(_outcome_taken)
         self._deadline = self.at + give_up_s
-        self._give_up = give_up
+        self._on_silence = on_silence
+        self._asked = 0
         self._alarm = Alarm()
         self.await_connection()
 
     def await_connection(self) -> None:
         """Nothing was asked on a living socket (yet): only the whole wait is limited."""
-        self._alarm.set(self._deadline, lambda: self._give_up(self))
+        self._alarm.set(self._deadline, lambda: self._on_silence(self))
 
     def await_answer(self, within_s: float) -> None:
         """It was asked on a living socket."""
+        self._asked += 1
         by = asyncio.get_running_loop().time() + within_s
-        self._alarm.set(min(by, self._deadline), lambda: self._give_up(self))
+        self._alarm.set(min(by, self._deadline), lambda: self._on_silence(self))
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        """One socket may have lost it; who asks a second one in vain has waited long enough."""
+        return self._asked == 1 and asyncio.get_running_loop().time() < self._deadline
 
     def settle(self, text: str) -> None:
         """The words are known."""
