@@ -73,7 +73,14 @@ def test_medians_are_taken_over_the_turns_that_have_the_figure() -> None:
     for voice_to_voice, tools in ((9.0, None), (1.0, None), (3.0, 0.2), (2.0, None)):
         history.add(TurnLatency(voice_to_voice=voice_to_voice, tools=tools))
     assert len(history) == 3
-    medians = history.medians()
-    assert medians.voice_to_voice == 2.0
-    assert medians.tools == 0.2
-    assert medians.playout is None
+    assert history.median("voice_to_voice") == 2.0
+    assert history.median("tools") == 0.2
+    assert history.median("playout") is None
+
+
+def test_the_median_overhead_is_that_of_the_turns_not_that_of_the_medians() -> None:
+    history = LatencyHistory()
+    typed = TurnLatency(voice_to_voice=0.401, first_token=0.4)
+    for turn in (spoken_turn().result(), typed, typed):
+        history.add(turn)
+    assert history.median("overhead") == pytest.approx(0.001)

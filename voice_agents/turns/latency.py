@@ -7,7 +7,7 @@ where a mark is missing (a typed turn has no endpointing, a silent answer no pla
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import median
 
 
@@ -107,12 +107,10 @@ class LatencyHistory:
     def __len__(self) -> int:
         return len(self._turns)
 
-    def medians(self) -> TurnLatency:
-        """Each figure's median over the turns that have it."""
-        columns = {
-            f.name: [v for t in self._turns if (v := getattr(t, f.name)) is not None] for f in fields(TurnLatency)
-        }
-        return TurnLatency(**{name: median(values) for name, values in columns.items() if values})
+    def median(self, figure: str) -> float | None:
+        """The median of one figure of :class:`TurnLatency` over the turns that have it; None if there is none."""
+        values = [value for turn in self._turns if (value := getattr(turn, figure)) is not None]
+        return median(values) if values else None
 
 
 def _span(start: float | None, end: float | None) -> float | None:

@@ -33,26 +33,25 @@ def waterfall(last: TurnLatency | None, history: LatencyHistory) -> str:
     """HTML for the last turn, or a hint when there was none yet."""
     if last is None or last.voice_to_voice is None:
         return EMPTY
-    medians = history.medians()
     shown = [(bar, value) for bar in _BARS if (value := getattr(last, bar.field)) is not None]
     total = max(last.voice_to_voice, sum(value for _, value in shown), 0.001)
     rows, start = [], 0.0
     for bar, value in shown:
-        rows.append(_row(bar, last, medians, start, total))
+        rows.append(_row(bar, last, history.median(bar.field), start, total))
         start += value
     sums = (
-        ("Voice to voice", "your last sound → the answer's first", last.voice_to_voice, medians.voice_to_voice),
-        ("Overhead", "neither silence, nor tools, nor a provider: ours", last.overhead, medians.overhead),
+        _sum("Voice to voice", "your last sound → the answer's first", last, history, "voice_to_voice"),
+        _sum("Overhead", "neither silence, nor tools, nor a provider: ours", last, history, "overhead"),
     )
     count = f"median of {len(history)}" if len(history) > 1 else "median"
     return (
         '<div class="va-panel"><table class="va-waterfall"><thead><tr><th scope="col" colspan="2">Last turn</th>'
         f'<th scope="col">ms</th><th scope="col">{count}</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(_sum(*figures) for figures in sums)}</tfoot></table></div>"
+        f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(sums)}</tfoot></table></div>"
     )
 
 
-def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total: float) -> str:
+def _row(bar: _Bar, last: TurnLatency, middle: float | None, start: float, total: float) -> str:
     value = getattr(last, bar.field)
     left, width = 100 * start / total, max(100 * value / total, 0.6)
     part = getattr(last, bar.part) if bar.part else None
@@ -60,14 +59,13 @@ def _row(bar: _Bar, last: TurnLatency, medians: TurnLatency, start: float, total
     return (
         f'<tr title="{bar.means}"><th scope="row">{bar.name}</th><td class="va-track">'
         f'<span class="va-bar va-{bar.field}" style="left:{min(left, 99.4):.1f}%;width:{width:.1f}%">{paler}</span>'
-        f"</td><td>{_ms(value)}</td><td>{_ms(getattr(medians, bar.field))}</td></tr>"
+        f"</td><td>{_ms(value)}</td><td>{_ms(middle)}</td></tr>"
     )
 
 
-def _sum(name: str, means: str, value: float | None, middle: float | None) -> str:
-    return (
-        f'<tr title="{means}"><th scope="row" colspan="2">{name}</th><td>{_ms(value)}</td><td>{_ms(middle)}</td></tr>'
-    )
+def _sum(name: str, means: str, last: TurnLatency, history: LatencyHistory, figure: str) -> str:
+    values = f"<td>{_ms(getattr(last, figure))}</td><td>{_ms(history.median(figure))}</td>"
+    return f'<tr title="{means}"><th scope="row" colspan="2">{name}</th>{values}</tr>'
 
 
 def _ms(seconds: float | None) -> str:
