@@ -94,6 +94,22 @@ def test_words_that_were_shown_stay_when_the_user_goes_on_and_then_leaves(
     play(story())
 
 
+def test_a_sound_that_was_no_word_is_no_turn_of_who_types(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, fine, [""]) as caller:
+            caller.say(0, 0.5)
+            await caller.until(SpeechStarted)
+            await asyncio.sleep(0.3)
+            caller.session.send_text("hello")
+            done = await turn_done(caller)
+            await asyncio.sleep(3.0)
+            assert caller.all(TurnDone) == [done] and done.heard_text == "That is fine."
+            finals = {event.turn: event.text for event in caller.all(UserTranscript) if event.final}
+            assert finals == {1: "", done.turn: "hello"}, "what was shown of it goes"
+
+    play(story())
+
+
 def test_who_types_in_a_sentence_is_not_talked_over_and_heard_to_its_end(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, fine, ["turn the light on in the kitchen please"]) as caller:

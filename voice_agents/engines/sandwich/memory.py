@@ -89,8 +89,8 @@ class SandwichMemory:
             async with asyncio.timeout(LATE_WORDS_S):
                 await user.words()
         text = user.known()
+        self._tell.emit(UserTranscript, turn=number, text=text, final=True)
         if text:
-            self._tell.emit(UserTranscript, turn=number, text=text, final=True)
             await self._history.append(self._conversation, HistoryEntry(role=Speaker.USER, text=text))
         return bool(text)
 
