@@ -4,6 +4,8 @@ VoiceAgentError                 one plain sentence that says what happened and w
  +- ConfigurationError          a setting is missing or wrong; names the variable
  +- InvalidInput                the caller sent something that cannot be used; nothing was changed
  +- SessionLimitReached         all places are taken
+ +- StorageFailed               the database cannot be read or written at the moment
+ +- InternalError               a mistake in this program; the log has its traceback
  +- ProviderError               a provider failed; carries its role and name, and when a retry makes sense
      +- AuthenticationFailed    401, 403, auth_error
      +- QuotaExceeded           the account is used up, or terms are not accepted
@@ -21,6 +23,9 @@ from enum import Enum, StrEnum
 
 NOTHING_HEARD = "Nothing was heard. Please speak while you hold the button."
 """What the user is told who released it (push-to-talk) without a word."""
+
+TURN_BROKE = "Something went wrong in this program: please try again."
+SESSION_BROKE = "Something went wrong in this program: please start the call again."
 
 
 class Role(StrEnum):
@@ -54,6 +59,14 @@ class InvalidInput(VoiceAgentError):
 
 class SessionLimitReached(VoiceAgentError):
     """All conversation places of this server are taken."""
+
+
+class StorageFailed(VoiceAgentError):
+    """The database cannot be read or written at the moment; what was to be stored is not."""
+
+
+class InternalError(VoiceAgentError):
+    """A mistake in this program, not in a provider or a setting; whoever makes this error logs the traceback."""
 
 
 class ProviderError(VoiceAgentError):

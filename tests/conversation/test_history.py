@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.conversation.scripted import agent_of, assert_valid, heard_of, say, scripted, spoken
+from voice_agents.conversation import store as store_module
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
+from voice_agents.errors import StorageFailed
 
 ENTRIES = [
     HistoryEntry(role=Speaker.USER, text="What time is it in Tokyo?"),
@@ -83,6 +87,30 @@ async def test_one_conversation_opened_twice_loses_nothing(store: Store) -> None
     assert_valid(messages)
     assert len(messages) == 7
     assert messages == await right.load(conversation)
+
+
+async def test_what_cannot_be_stored_is_remembered_and_stored_with_the_next(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_BUSY_TIMEOUT_S", 0.05)
+    conversation = Conversation()
+    one, two, three, four = (HistoryEntry(role=Speaker.USER, text=text) for text in ("one", "two", "three", "four"))
+    async with Store(database) as store:
+        history = History(store)
+        await history.append(conversation, one)
+        with closing(sqlite3.connect(database, isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            for entry in (two, three):
+                with pytest.raises(StorageFailed, match="locked"):
+                    await history.append(conversation, entry)
+            assert await history.messages(conversation) == [one, two, three]
+            program.execute("INSERT INTO notes (owner, text, created) VALUES ('ada', 'mine', 0)")
+            program.execute("COMMIT")
+        await history.append(conversation, four)
+        assert await history.messages(conversation) == [one, two, three, four]
+        assert await store.notes("ada").all() == ["mine"]
+    async with Store(database) as store:
+        assert await History(store).messages(conversation) == [one, two, three, four]
 
 
 CHILD = """

@@ -7,18 +7,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
-from langchain_core.language_models import BaseChatModel
 
 from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoice, Script
 from voice_agents.audio import EMPTY, Pcm
+from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich.session import SandwichSession
-from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener
 from voice_agents.settings import TurnSettings
@@ -46,7 +45,7 @@ class StoryParts:
     """Fake providers around a real agent and a real store."""
 
     store: Store
-    model: BaseChatModel
+    model: FakeModel
     words: Sequence[str]
     instructions: str = ""
     stt: FakeStt | None = None
@@ -65,9 +64,6 @@ class StoryParts:
 
     async def warm(self) -> None:
         pass
-
-    def plain_error(self, error: BaseException) -> ProviderError:
-        return ProviderUnavailable(Role.CHAT, "the scripted model", str(error))
 
 
 @dataclass
@@ -199,7 +195,25 @@ class AnyCaller(Generic[S, P]):
             await asyncio.wait(tasks)
 
 
-Caller: TypeAlias = AnyCaller[SandwichSession, StoryParts]
+class Caller(AnyCaller[SandwichSession, StoryParts]):
+    """Talks to a Sandwich session."""
+
+    @property
+    def stt(self) -> FakeStt:
+        """The recogniser of this call."""
+        assert self.parts.stt is not None
+        return self.parts.stt
+
+    @property
+    def voice(self) -> FakeVoice:
+        """The voice of this call."""
+        assert self.parts.voice is not None
+        return self.parts.voice
+
+    async def texts(self) -> list[tuple[Speaker, str]]:
+        """Who said what, on disk."""
+        entries = await History(self.parts.store).messages(self.session.conversation)
+        return [(entry.role, entry.text) for entry in entries]
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
 from voice_agents.audio import Pcm
-from voice_agents.errors import ProviderError
+from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import (
     STT_RATE,
     TTS_RATE,
@@ -44,7 +44,9 @@ class FakeStt:
     on_connection: ConnectionListener
     commit_delay_s: float = 0.12
     partial_delay_s: float = 0.2
+    closing_s: float = 0.0
     failures: list[ProviderError] = field(default_factory=list)
+    _asked: list[asyncio.Future[str]] = field(default_factory=list)
     _heard: dict[int, int] = field(default_factory=dict)
     _last_partial: str = ""
 
@@ -53,7 +55,9 @@ class FakeStt:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        pass
+        for done in self._asked:
+            _fail(done, ProviderUnavailable(Role.STT, "fake", "The recogniser was closed."))
+        await asyncio.sleep(self.closing_s)
 
     def send_audio(self, pcm: Pcm) -> None:
         labels, counts = np.unique(pcm[pcm >= FIRST_LABEL], return_counts=True)
@@ -65,6 +69,8 @@ class FakeStt:
     def commit(self) -> asyncio.Future[str]:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[str] = loop.create_future()
+        done.add_done_callback(_outcome_taken)
+        self._asked.append(done)
         words, self._heard, self._last_partial = self._words(), {}, ""
         if self.failures:
             loop.call_later(self.commit_delay_s, _fail, done, self.failures.pop(0))
@@ -97,12 +103,19 @@ def _fail(future: asyncio.Future[str], error: ProviderError) -> None:
         future.set_exception(error)
 
 
+def _outcome_taken(future: asyncio.Future[str]) -> None:
+    """Whoever does not wait for an answer need not hear from asyncio that it failed."""
+    if not future.cancelled():
+        future.exception()
+
+
 class FakeVoice:
     """Speaks ``WORD_S`` per word, faster than real time; remembers every stream it opened."""
 
     def __init__(self, on_connection: ConnectionListener, first_audio_s: float = 0.15) -> None:
         self._on_connection = on_connection
-        self._first_audio_s = first_audio_s
+        self.first_audio_s = first_audio_s
+        self.closing_s = 0.0
         self.streams: list[FakeSpeech] = []
         self.failures: list[ProviderError] = []
 
@@ -111,14 +124,14 @@ class FakeVoice:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        pass
+        await asyncio.sleep(self.closing_s)
 
     def set_voice(self, voice: str) -> None:
         pass
 
     def open(self) -> FakeSpeech:
         failure = self.failures.pop(0) if self.failures else None
-        self.streams.append(FakeSpeech(len(self.streams) + 1, self._first_audio_s, failure))
+        self.streams.append(FakeSpeech(len(self.streams) + 1, self.first_audio_s, failure))
         return self.streams[-1]
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from tests.stories.caller import OUTPUT_RATE, Caller, call, turn_done
+from tests.stories.caller import OUTPUT_RATE, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Call, Step
-from voice_agents.conversation.history import History, Speaker
+from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (
@@ -45,11 +45,6 @@ def long_answer(_messages: list[BaseMessage]) -> Sequence[Step]:
     return [LONG]
 
 
-async def remembered(caller: Caller) -> list[tuple[Speaker, str]]:
-    entries = await History(caller.parts.store).messages(caller.session.conversation)
-    return [(entry.role, entry.text) for entry in entries]
-
-
 def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, echo, ["what time is it"]) as caller:
@@ -61,7 +56,7 @@ def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path
             assert any(not event.final for event in caller.all(UserTranscript))
             assert caller.text(1).strip() == "Sure, you said what time is it. That was number 1."
             assert done.heard_text.split() == caller.text(1).split()
-            assert await remembered(caller) == [
+            assert await caller.texts() == [
                 (Speaker.USER, "what time is it"),
                 (Speaker.AGENT, caller.text(1)),
             ]
@@ -103,7 +98,7 @@ def test_words_cut_the_answer_and_memory_keeps_what_was_heard(tmp_path: Path) ->
             cut = await caller.until(Interrupted)
             assert 5 < len(cut.heard_text.split()) < 15
             await turn_done(caller, 1)
-            assert (await remembered(caller))[:2] == [
+            assert (await caller.texts())[:2] == [
                 (Speaker.USER, "tell me a story"),
                 (Speaker.AGENT, cut.heard_text),
             ]
@@ -195,7 +190,7 @@ def test_nothing_said_is_not_a_turn(tmp_path: Path) -> None:
             assert not caller.all(TurnDone)
             caller.say(1)
             await turn_done(caller)
-            assert await remembered(caller) == [
+            assert await caller.texts() == [
                 (Speaker.USER, "hello"),
                 (Speaker.AGENT, caller.text(caller.events[-1].turn)),
             ]
@@ -211,7 +206,7 @@ def test_a_typed_turn_interrupts_like_speech(tmp_path: Path) -> None:
             await asyncio.sleep(1.0)
             caller.session.send_text("that is enough")
             await turn_done(caller, 2)
-            roles = await remembered(caller)
+            roles = await caller.texts()
             assert [text for role, text in roles if role is Speaker.USER] == ["tell me a story", "that is enough"]
             assert len(roles[1][1].split()) < 8
 
@@ -244,8 +239,8 @@ def test_who_goes_on_speaking_before_the_answer_is_heard_says_one_turn(tmp_path:
             await asyncio.sleep(0.1)
             caller.say(1)
             await turn_done(caller)
-            assert (await remembered(caller))[0] == (Speaker.USER, "what time is it in tokyo please")
-            assert len(await remembered(caller)) == 2
+            assert (await caller.texts())[0] == (Speaker.USER, "what time is it in tokyo please")
+            assert len(await caller.texts()) == 2
 
     play(story())
 
@@ -275,16 +270,17 @@ def test_a_timer_speaks_up_by_itself_and_is_remembered(tmp_path: Path) -> None:
             await turn_done(caller, 1)
             done = await turn_done(caller, 2)
             assert "tea" in done.heard_text
-            assert (await remembered(caller))[-1] == (Speaker.AGENT, done.heard_text)
+            assert (await caller.texts())[-1] == (Speaker.AGENT, done.heard_text)
 
     play(story())
 
 
 @pytest.mark.parametrize("where", ["stt", "chat", "chat mid-answer", "tts"])
 def test_a_failing_provider_costs_one_turn_and_one_plain_sentence(tmp_path: Path, where: str) -> None:
+    down = ProviderUnavailable(Role.CHAT, "fake", "The model is down.")
     answers: list[Sequence[Step]] = {
-        "chat": [[RuntimeError("the model is down")]],
-        "chat mid-answer": [["This much was said.", RuntimeError("the model is down")]],
+        "chat": [[down]],
+        "chat mid-answer": [["This much was said.", down]],
     }.get(where, [])  # type: ignore[assignment]
 
     def script(_messages: list[BaseMessage]) -> Sequence[Step]:
@@ -292,11 +288,10 @@ def test_a_failing_provider_costs_one_turn_and_one_plain_sentence(tmp_path: Path
 
     async def story() -> None:
         async with call(tmp_path, script, ["first", "second"]) as caller:
-            assert caller.parts.stt is not None and caller.parts.voice is not None
             if where == "stt":
-                caller.parts.stt.failures.append(ProviderTimeout(Role.STT, "fake", "The recogniser did not answer."))
+                caller.stt.failures.append(ProviderTimeout(Role.STT, "fake", "The recogniser did not answer."))
             if where == "tts":
-                caller.parts.voice.failures.append(ProviderUnavailable(Role.TTS, "fake", "The voice is away."))
+                caller.voice.failures.append(ProviderUnavailable(Role.TTS, "fake", "The voice is away."))
             caller.say(0)
             await caller.until(Failed)
             await turn_done(caller)

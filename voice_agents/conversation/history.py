@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_checkpoint
 
 from voice_agents.conversation.messages import INTERRUPTED, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Store
-
-_CACHED = 64
-"""Conversations whose messages are kept decoded: decoding an hour of talk takes milliseconds."""
+from voice_agents.errors import InvalidInput
 
 
 class Speaker(StrEnum):
@@ -46,16 +42,19 @@ class HistoryEntry:
 
 
 class History:
-    """The stored conversations of a :class:`Store`, read and written turn by turn.
+    """The stored conversations of a :class:`Store`, read and written turn by turn; usually one per session.
 
-    A conversation is a thread of the store's checkpointer whose latest checkpoint holds all messages and nothing
-    pending, so any LangGraph agent can go on with it. Every method raises InvalidInput when the conversation belongs
-    to somebody else.
+    What cannot be stored is kept here, belongs to the conversation all the same, and is stored with what comes next.
+    Every method raises InvalidInput when the conversation belongs to somebody else, and StorageFailed when the
+    database cannot be read or written.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._cache: OrderedDict[str, tuple[str, tuple[AnyMessage, ...]]] = OrderedDict()
+        self._decoded: tuple[str, tuple[AnyMessage, ...]] = "", ()
+        """The checkpoint read or written last: decoding an hour of talk takes milliseconds."""
+        self._unstored: dict[str, dict[str, Sequence[AnyMessage]]] = {}
+        """What is not on disk yet: by conversation, then by the id of its first message."""
 
     async def messages(self, conversation: Conversation) -> list[HistoryEntry]:
         """All entries in the order they were said; empty for a new conversation."""
@@ -71,60 +70,49 @@ class History:
 
     async def load(self, conversation: Conversation) -> tuple[AnyMessage, ...]:
         """The messages as LangChain has them, valid for the next run."""
-        return (await self._load(conversation))[1]
+        _, stored = await self._load(conversation)
+        return (*stored, *chain.from_iterable(self._missing(conversation, stored).values()))
 
     async def extend(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
         """Store messages at the end, all or none; on disk when it returns. Two sessions may extend one conversation.
 
-        Messages have ids: when the first one is stored already, a call that was cancelled is being repeated.
+        The first has an id: if that is stored already, a call that was cancelled is being repeated.
         """
         if not messages:
             return
-        said = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
+        self._unstored.setdefault(conversation.id, {})[messages[0].id or ""] = messages
         async with self._store.changing(conversation):
-            parent, before = await self._load(conversation)
-            if any(message.id == messages[0].id for message in before):
-                return
+            try:
+                await self._store_all(conversation)
+            except InvalidInput:
+                self._unstored.pop(conversation.id, None)
+                raise
+
+    async def _store_all(self, conversation: Conversation) -> None:
+        parent, stored = await self._load(conversation)
+        missing = list(chain.from_iterable(self._missing(conversation, stored).values()))
+        if missing:
+            said = next((message.text for message in missing if isinstance(message, HumanMessage)), "")
             await self._store.touch(conversation, said)
-            await self._save(conversation, parent, (*before, *messages))
+            stored = (*stored, *missing)
+            self._decoded = await self._store.save(conversation, parent, stored), stored
+        self._unstored[conversation.id] = self._missing(conversation, stored)
+
+    def _missing(self, conversation: Conversation, stored: Iterable[AnyMessage]) -> dict[str, Sequence[AnyMessage]]:
+        """What is not on disk yet; something may have joined it while the rest was being stored."""
+        if not (unstored := self._unstored.get(conversation.id)):
+            return {}
+        known = {message.id for message in stored}
+        return {first: messages for first, messages in unstored.items() if first not in known}
 
     async def _load(self, conversation: Conversation) -> tuple[str | None, tuple[AnyMessage, ...]]:
-        latest = await self._store.latest_checkpoint(conversation)
-        if latest is None:
+        """The newest checkpoint's id and messages."""
+        newest = await self._store.latest_checkpoint(conversation)
+        if newest is None:
             return None, ()
-        cached = self._cache.get(conversation.id)
-        if cached is None or cached[0] != latest:
-            saved = await self._store.checkpointer.aget_tuple(_thread(conversation, latest))
-            messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
-            cached = self._remember(conversation, latest, tuple(valid(messages)))
-        return cached
-
-    async def _save(self, conversation: Conversation, parent: str | None, messages: tuple[AnyMessage, ...]) -> None:
-        saver = self._store.checkpointer
-        version = saver.get_next_version(None, None)
-        checkpoint: Checkpoint = {
-            **empty_checkpoint(),
-            "channel_values": {"messages": list(messages)},
-            "channel_versions": {"messages": version},
-        }
-        metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
-        await saver.aput(_thread(conversation, parent), checkpoint, metadata, {"messages": version})
-        self._remember(conversation, checkpoint["id"], messages)
-        await self._store.keep_only(conversation.id, checkpoint["id"])
-
-    def _remember(
-        self, conversation: Conversation, checkpoint_id: str, messages: tuple[AnyMessage, ...]
-    ) -> tuple[str, tuple[AnyMessage, ...]]:
-        self._cache[conversation.id] = checkpoint_id, messages
-        self._cache.move_to_end(conversation.id)
-        while len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
-        return checkpoint_id, messages
-
-
-def _thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:
-    config = {"thread_id": conversation.id, "checkpoint_ns": ""}
-    return {"configurable": config if checkpoint_id is None else {**config, "checkpoint_id": checkpoint_id}}
+        if self._decoded[0] != newest:
+            self._decoded = newest, tuple(valid(await self._store.checkpoint(conversation, newest)))
+        return self._decoded
 
 
 def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:

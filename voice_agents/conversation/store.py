@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,13 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import aiosqlite
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.model import Conversation
-from voice_agents.errors import ConfigurationError, InvalidInput
+from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.tools import Notes
 
 _BUSY_TIMEOUT_S = 5.0
@@ -62,11 +65,15 @@ class ConversationSummary:
 class Store:
     """One SQLite file, shared by all sessions of a process. Enter it before use.
 
-    Entering raises ConfigurationError (names DATABASE_URL) when the file cannot be opened.
+    Entering raises ConfigurationError (names DATABASE_URL) when the file cannot be opened. Everything else raises
+    StorageFailed when the file cannot be read or written at the moment: the disk is full, another program holds it.
     """
 
     checkpointer: AsyncSqliteSaver
-    """Conversations are its threads, by their id; any LangGraph agent with a ``messages`` state can go on with them."""
+    """Conversations are its threads, by their id; any LangGraph agent with a ``messages`` state can go on with them.
+
+    The latest checkpoint of each holds all its messages and nothing pending.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -135,7 +142,27 @@ class Store:
         if not changed:
             raise InvalidInput(_FOREIGN)
 
-    async def keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+        """The messages of one of its checkpoints."""
+        async with self._plainly():
+            saved = await self.checkpointer.aget_tuple(_thread(conversation, checkpoint_id))
+        return saved.checkpoint["channel_values"].get("messages", []) if saved else []
+
+    async def save(self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]) -> str:
+        """Make these its messages; the id of their checkpoint, which follows ``parent``."""
+        version = self.checkpointer.get_next_version(None, None)
+        checkpoint: Checkpoint = {
+            **empty_checkpoint(),
+            "channel_values": {"messages": list(messages)},
+            "channel_versions": {"messages": version},
+        }
+        metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
+        async with self._plainly():
+            await self.checkpointer.aput(_thread(conversation, parent), checkpoint, metadata, {"messages": version})
+        await self._keep_only(conversation.id, checkpoint["id"])
+        return checkpoint["id"]
+
+    async def _keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
         """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
         for table in ("checkpoints", "writes"):
             await self.execute(
@@ -155,7 +182,8 @@ class Store:
     async def delete(self, conversation: Conversation) -> None:
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
         await self.check_owner(conversation)
-        await self.checkpointer.adelete_thread(conversation.id)
+        async with self._plainly():
+            await self.checkpointer.adelete_thread(conversation.id)
         await self.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
 
     def notes(self, owner: str) -> Notes:
@@ -164,15 +192,31 @@ class Store:
 
     async def query(self, sql: str, parameters: Any = ()) -> Rows:
         """The rows of a SELECT."""
-        async with self.checkpointer.conn.execute(sql, parameters) as cursor:
+        async with self._plainly(), self.checkpointer.conn.execute(sql, parameters) as cursor:
             return [tuple(row) for row in await cursor.fetchall()]
 
     async def execute(self, sql: str, parameters: Any = ()) -> int:
         """Run one changing statement and commit it; how many rows it touched."""
         # The saver's lock: it shares the connection, and a commit would end its transaction half way.
-        async with self.checkpointer.lock, self.checkpointer.conn.execute(sql, parameters) as cursor:
-            await self.checkpointer.conn.commit()
+        connection = self.checkpointer.conn
+        async with self._plainly(), self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
+            await connection.commit()
             return cursor.rowcount
+
+    @asynccontextmanager
+    async def _plainly(self) -> AsyncIterator[None]:
+        """What SQLite raises in the block comes out as StorageFailed."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            # A statement that failed leaves its transaction open, in which the file would stay as it is now for ever.
+            async with self.checkpointer.lock:
+                with suppress(sqlite3.Error):
+                    await self.checkpointer.conn.rollback()
+            raise StorageFailed(
+                f"The database cannot be used at the moment ({error}): what was said is kept and stored with the next"
+                " turn; check its disk, and whether another program holds it."
+            ) from error
 
 
 class _StoredNotes:
@@ -191,6 +235,11 @@ class _StoredNotes:
 
     async def clear(self) -> int:
         return await self._store.execute("DELETE FROM notes WHERE owner = ?", (self._owner,))
+
+
+def _thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:
+    config = {"thread_id": conversation.id, "checkpoint_ns": ""}
+    return {"configurable": config if checkpoint_id is None else {**config, "checkpoint_id": checkpoint_id}}
 
 
 def _title(said: str) -> str:

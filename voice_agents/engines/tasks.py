@@ -1,20 +1,28 @@
-"""The tasks of one session: every one has this owner, and none outlives it."""
+"""The tasks of one session: every one has this owner, none outlives it, and none fails unnoticed."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Starts tasks and ends them all."""
+    """Starts tasks and ends them all. ``on_broken``: the session cannot go on, a task it depends on has failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_broken: Callable[[], None] = lambda: None) -> None:
+        self._on_broken = on_broken
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start_core(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run what the session cannot do without; an exception it does not handle is logged and breaks the session."""
+        task = self.start(work)
+        task.add_done_callback(self._core_done)
+        return task
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine; an exception it does not handle is logged."""
@@ -33,7 +41,23 @@ class Tasks:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
+    def _core_done(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._on_broken()
+
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A task of a session failed", exc_info=error)
+
+
+async def end_all(timeout_s: float, *endings: Coroutine[Any, Any, None]) -> None:
+    """Run all at once what ends the parts of a session: none waits for another, and none is left out if one fails.
+
+    What is not over in time is cancelled; what fails is logged.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            for outcome in await asyncio.gather(*endings, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    logger.error("A part of a session did not end well", exc_info=outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -33,6 +34,8 @@ from voice_agents.errors import (
 )
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
 from voice_agents.settings import Endpoint, Provider
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +211,12 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
         case openai.APIError():
             return _broken_off(error, endpoint, role)
         case json.JSONDecodeError() | ValueError() | TypeError() | KeyError():
+            logger.warning("What %s sent could not be handled", name, exc_info=error)
             return ProtocolViolation(
                 role, name, f"{name} sent something that could not be understood. Please try again."
             )
         case _:
+            logger.error("The client of %s failed", name, exc_info=error)
             return ProviderUnavailable(role, name, f"{name} failed unexpectedly ({type(error).__name__}).")
 
 

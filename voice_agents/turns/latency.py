@@ -21,6 +21,8 @@ class TurnMarks:
     """The turn was taken: the recogniser's commit was sent (or the typed text arrived)."""
     transcript_final: float | None = None
     """The final transcript was received."""
+    model_asked: float | None = None
+    """The model was asked, if that was later: the turn before had to be settled first."""
     first_token: float | None = None
     """The first token of the answer was received."""
     first_piece_written: float | None = None
@@ -45,7 +47,8 @@ class TurnMarks:
         """The figures these marks give."""
         taken = self.turn_taken
         start = self.speech_end if self.speech_end is not None else taken
-        token = _span(self.transcript_final, self.first_token)
+        asked = self.model_asked if self.model_asked is not None else self.transcript_final
+        token = _span(asked, self.first_token)
         return TurnLatency(
             endpointing=_span(self.speech_end, taken),
             silence=self.silence_s if self.speech_end is not None else None,
@@ -73,7 +76,7 @@ class TurnLatency:
     tools: float | None = None
     """Time in tools before the first token of the answer; not part of ``first_token``."""
     first_token: float | None = None
-    """Final transcript -> first answer token."""
+    """Final transcript (or, if the turn before had to be settled first, the model asked) -> first answer token."""
     text_wait: float | None = None
     """First token -> the first piece that is spoken has been written by the model."""
     first_sentence: float | None = None

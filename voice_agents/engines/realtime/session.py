@@ -22,7 +22,7 @@ from voice_agents.engines.realtime.parts import RealtimeParts
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.user import INPUT_RATE
 from voice_agents.engines.tasks import Tasks
-from voice_agents.errors import VoiceAgentError
+from voice_agents.errors import SESSION_BROKE, InternalError, VoiceAgentError
 from voice_agents.events import (
     Event,
     Failed,
@@ -68,7 +68,7 @@ class RealtimeSession:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
         self._outbox = Outbox(lambda: self.epoch)
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._on_broken)
         self._status: Status | None = None
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
@@ -95,9 +95,9 @@ class RealtimeSession:
     async def __aenter__(self) -> Self:
         await self._memory.load()
         await self._client.__aenter__()
-        self._tasks.start(self._dialogue.user.run(lambda: self._dialogue.undecided))
-        self._tasks.start(self._dialogue.mouth.run())
-        self._tasks.start(self._follow())
+        self._tasks.start_core(self._dialogue.user.run(lambda: self._dialogue.undecided))
+        self._tasks.start_core(self._dialogue.mouth.run())
+        self._tasks.start_core(self._follow())
         self._tell_status()
         return self
 
@@ -201,6 +201,12 @@ class RealtimeSession:
         if failure is not None:
             self._emit(Failed, turn=turn.number, error=failure)
         self._emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
+
+    def _on_broken(self) -> None:
+        """A mistake in this program, which was logged: the session cannot go on."""
+        self._emit(Failed, error=InternalError(SESSION_BROKE))
+        self._emit(StatusChanged, status=Status.ERROR)
+        self._outbox.close()
 
     def _past(self) -> list[PastItem]:
         return self._dialogue.past()

@@ -15,21 +15,21 @@ class Announcement:
     """Spoken like an answer and remembered as far as it was heard."""
 
     def __init__(self, history: History, conversation: Conversation, text: str) -> None:
+        self.text = text
         self._history = history
         self._conversation = conversation
-        self._text = text
         self._open = True
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """The whole sentence at once."""
-        yield Token(self._text, MESSAGE_ID)
+        yield Token(self.text, MESSAGE_ID)
 
     async def settle(self, heard: Mapping[str, str]) -> None:
         """Append what was heard of it to the history, once."""
         text = heard.get(MESSAGE_ID, "")
         if self._open and text:
             self._open = False
-            entry = HistoryEntry(role=Speaker.AGENT, text=text, interrupted=text != self._text)
+            entry = HistoryEntry(role=Speaker.AGENT, text=text, interrupted=text != self.text)
             await self._history.append(self._conversation, entry)
 
     async def discard(self) -> None:

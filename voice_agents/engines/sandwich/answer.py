@@ -47,6 +47,7 @@ class Answer:
     ) -> None:
         self.marks = marks
         self.work: Work | None = None
+        """Known as soon as the user's words are."""
         self._mouth = mouth
         self._voice = voice
         self._speech: SpeechStream | None = None
@@ -177,6 +178,11 @@ class Answer:
         source, left = self._sources[0]
         self._sources[0] = (source, max(0, left - 1))
         return source
+
+
+def joined(heard: Mapping[str, str]) -> str:
+    """What was heard of all messages, as one text."""
+    return " ".join(text.strip() for text in heard.values() if text)
 
 
 async def _pump(outputs: AsyncIterator[AgentOutput], queue: asyncio.Queue[AgentOutput | None]) -> None:

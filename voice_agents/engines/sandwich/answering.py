@@ -7,36 +7,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted, VoiceAgent
-from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.agent import VoiceAgent
+from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.sandwich.announcement import Announcement
-from voice_agents.engines.sandwich.answer import Answer, Work
+from voice_agents.engines.sandwich.answer import Answer, Work, joined
+from voice_agents.engines.sandwich.memory import SandwichMemory
+from voice_agents.engines.sandwich.outputs import tell_output
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.engines.sandwich.slowness import Slowness
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
-from voice_agents.errors import ProviderError, Role, VoiceAgentError
+from voice_agents.errors import ProviderError, Role
 from voice_agents.events import (
     AgentAudio,
     AgentPaused,
     AgentResumed,
-    AgentText,
-    Failed,
     Interrupted,
     Notice,
-    ToolCalled,
-    ToolReturned,
-    TurnDone,
     UserTranscript,
 )
 from voice_agents.tools import Timers, standard_toolbox
 from voice_agents.turns.playout import Frame
-
-LATE_WORDS_S = 4.0
-"""How long memory waits for the words of a turn that was cut before they were known."""
 
 
 class AnsweringListener(Protocol):
@@ -84,6 +78,7 @@ class Answering:
         self._mouth = Mouth(self, clock, lead_s)
         self._tts = parts.text_to_speech(partial(reporter.connection, Role.TTS))
         self._history = History(parts.store)
+        self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
@@ -91,20 +86,19 @@ class Answering:
         self._speaking = True
         self._answer: Answer | None = None
         self._run: asyncio.Task[None] | None = None
-        self._settling: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Check that the conversation may be continued and begin to connect. Raises InvalidInput when it may not."""
         await self._history.messages(self.conversation)
         await self._tts.__aenter__()
-        self._tasks.start(self._mouth.run())
+        self._tasks.start_core(self._mouth.run())
         self._tasks.start(self._parts.warm())
 
     def stop(self) -> asyncio.Task[None] | None:
         """Cut the answer and cancel all timers; the task that still stores what was heard."""
         self._timers.close()
         self.cut()
-        return self._settling
+        return self._memory.settling
 
     async def close(self) -> None:
         """Close the voice's connection."""
@@ -133,14 +127,19 @@ class Answering:
     def begin(self, user: UserTurn, number: int) -> None:
         """Answer a turn, which gets this number."""
         answer = self._new_answer(user, number)
-        self._run = self._tasks.start(self._answer_user(answer, user, self._settling))
+        self._run = self._tasks.start_core(self._answer_user(answer, user))
 
     def announce(self) -> None:
         """Say the oldest of :attr:`announcements`, as a turn of its own."""
         text = self.announcements.pop(0)
         answer = self._new_answer(UserTurn(), self._tell.turn + 1)
-        work = Announcement(self._history, self.conversation, text)
-        self._run = self._tasks.start(self._speak(answer, work, self._settling))
+        answer.work = Announcement(self._history, self.conversation, text)
+        self._run = self._tasks.start_core(self._speak(answer, answer.work))
+
+    def keep_words(self, user: UserTurn, number: int) -> None:
+        """A turn, which gets this number, is to be remembered without an answer."""
+        self._tell.turn = number
+        self._memory.keep_words(user, number)
 
     def pause(self) -> None:
         """Stop the sound; the answer goes on being made."""
@@ -154,7 +153,10 @@ class Answering:
         """The answer is over where the user stopped hearing it; nothing happens without one."""
         if self._answer is not None:
             answer, run = self._silence()
-            self._tell.emit(Interrupted, heard_text=_joined(answer.heard()))
+            heard = joined(answer.heard())
+            if isinstance(answer.work, Announcement) and not heard:
+                self.announcements.insert(0, answer.work.text)
+            self._tell.emit(Interrupted, heard_text=heard)
             self._wind_up(answer, run)
 
     def withdraw(self) -> UserTurn:
@@ -162,8 +164,7 @@ class Answering:
         if self._answer is not None:
             answer, run = self._silence()
             self._answer = None
-            before = [task for task in (self._settling, run) if task is not None]
-            self._settling = self._tasks.start(self._discard(answer, before))
+            self._memory.discard(answer, run)
         return self.user
 
     def _new_answer(self, user: UserTurn, number: int) -> Answer:
@@ -171,10 +172,11 @@ class Answering:
         user.marks.mark("turn_taken", self._clock())
         self._mouth.begin()
         voice = self._tts if self._speaking else None
-        self._answer = Answer(user.marks, self._mouth, voice, self._on_output, self._clock)
+        on_output = partial(tell_output, self._tell)
+        self._answer = Answer(user.marks, self._mouth, voice, on_output, self._clock)
         return self._answer
 
-    async def _answer_user(self, answer: Answer, user: UserTurn, before: asyncio.Task[None] | None) -> None:
+    async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
         try:
             text = await self._words(user)
         except ProviderError:
@@ -182,7 +184,9 @@ class Answering:
         user.marks.mark("transcript_final", self._clock())
         self._tell.emit(UserTranscript, text=text, final=True)
         if text:
-            return await self._speak(answer, self._agent.turn(self.conversation, text), before)
+            await self._memory.ready()
+            user.marks.mark("model_asked", self._clock())
+            return await self._speak(answer, self._agent.turn(self.conversation, text))
         self._mouth.cancel()
         self._answer = None
         return self._listener.on_nothing_said()
@@ -193,34 +197,15 @@ class Answering:
         with self._tell.troubles.depending_on(Role.STT):
             return await user.words()
 
-    async def _speak(self, answer: Answer, work: Work, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _speak(self, answer: Answer, work: Work) -> None:
+        """What goes wrong ends the answer; what was written or spoken of it stays."""
         try:
             with self._tell.troubles.depending_on(Role.TTS):
                 await answer.run(work)
         except Exception as error:
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        """The answer ends here; what was written or spoken of it stays."""
-        plain = error if isinstance(error, VoiceAgentError) else self._parts.plain_error(error)
-        if not (isinstance(plain, ProviderError) and plain.role is Role.TTS):  # that one was told
-            self._tell.emit(Failed, error=plain)
-        self._mouth.finish()
-
-    def _on_output(self, output: AgentOutput) -> None:
-        match output:
-            case Token(text=text):
-                self._tell.emit(AgentText, text=text)
-            case ToolStarted(name=name, args=args, call_id=call_id):
-                self._tell.emit(ToolCalled, name=name, args=args, call_id=call_id)
-            case ToolFinished(call_id=call_id, result=result, error=error):
-                self._tell.emit(ToolReturned, call_id=call_id, result=result, error=error)
-            case Recovered(text=text):
-                self._tell.emit(Notice, level="warning", text=text)
-
-    # What remains of it
+            if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
+                self._tell.fail(error)
+            self._mouth.finish()
 
     def _silence(self) -> tuple[Answer, asyncio.Task[None]]:
         assert self._answer is not None and self._run is not None
@@ -234,43 +219,7 @@ class Answering:
         slow = self._slowness.sentence(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
         if slow and self._tell.complained_in != self._tell.turn:
             self._tell.emit(Notice, level="warning", text=slow)
-        before = [task for task in (self._settling, run) if task is not None]
-        self._settling = self._tasks.start(self._settle(answer, answer.heard(), self.user, self._tell.turn, before))
-
-    async def _settle(
-        self,
-        answer: Answer,
-        heard: dict[str, str],
-        user: UserTurn,
-        number: int,
-        before: list[asyncio.Task[None]],
-    ) -> None:
-        """Whatever ended the answer: store what was said and heard, before the next answer begins."""
-        await asyncio.wait(before)
-        try:
-            if answer.work is not None:
-                await answer.work.settle(heard)
-            else:
-                await self._keep_words(user, number)
-        except VoiceAgentError as error:
-            self._tell.emit(Failed, turn=number, error=error)
-        self._tell.emit(TurnDone, turn=number, heard_text=_joined(heard), latency=answer.marks.result())
-
-    async def _keep_words(self, user: UserTurn, number: int) -> None:
-        """The answer was cut before it began; what the user said stays all the same, if it becomes known."""
-        try:
-            async with asyncio.timeout(LATE_WORDS_S):
-                text = await user.words()
-        except (ProviderError, TimeoutError):
-            return
-        if text:
-            self._tell.emit(UserTranscript, turn=number, text=text, final=True)
-            await self._history.append(self.conversation, HistoryEntry(role=Speaker.USER, text=text))
-
-    async def _discard(self, answer: Answer, before: list[asyncio.Task[None]]) -> None:
-        await asyncio.wait(before)
-        if answer.work is not None:
-            await answer.work.discard()
+        self._memory.keep(answer, run, self.user, self._tell.turn)
 
     # What the mouth and timers report
 
@@ -292,7 +241,3 @@ class Answering:
     def _on_timer(self, text: str) -> None:
         self.announcements.append(text)
         self._listener.on_announcement()
-
-
-def _joined(heard: dict[str, str]) -> str:
-    return " ".join(text.strip() for text in heard.values() if text)

@@ -12,8 +12,8 @@ from langchain_core.language_models import BaseChatModel
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.sandwich.session import SandwichSession
-from voice_agents.errors import ConfigurationError, ProviderError, Role
-from voice_agents.providers.chat import ChatModel, ChatTimeouts, provider_error
+from voice_agents.errors import ConfigurationError, Role
+from voice_agents.providers.chat import ChatModel, ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
@@ -97,7 +97,3 @@ class SandwichEngine:
         """Open the chat model's connection ahead of use; never raises."""
         if self._chat is not None:
             await self._chat.warm()
-
-    def plain_error(self, error: BaseException) -> ProviderError:
-        """What went wrong in the chat model, as one plain sentence."""
-        return provider_error(error, self._chat_endpoint, Role.CHAT)

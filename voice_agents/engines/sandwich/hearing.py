@@ -121,6 +121,11 @@ class Hearing:
             self._commit().add_done_callback(_ignore)
         self._begin()
 
+    def go_on(self) -> None:
+        """A voice that is on begins the next turn, as if it had been noticed just now."""
+        if self._ear.voice.speaking:
+            self._on_voice(VoiceStarted(self._ear.voice.position))
+
     async def probe(self) -> tuple[str, asyncio.Future[str]]:
         """Commit what was said so far, as a piece of the turn: its words ("" if that failed) and the piece."""
         piece = self._commit()

@@ -7,7 +7,6 @@ from typing import Protocol
 from langchain_core.language_models import BaseChatModel
 
 from voice_agents.conversation.store import Store
-from voice_agents.errors import ProviderError
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
 from voice_agents.turns.vad import VoiceActivity
 
@@ -21,7 +20,7 @@ class SandwichParts(Protocol):
 
     @property
     def model(self) -> BaseChatModel:
-        """The chat model."""
+        """The chat model; what it raises is a ProviderError."""
 
     @property
     def instructions(self) -> str:
@@ -38,6 +37,3 @@ class SandwichParts(Protocol):
 
     async def warm(self) -> None:
         """Open the chat model's connection ahead of use; never raises."""
-
-    def plain_error(self, error: BaseException) -> ProviderError:
-        """What went wrong in the chat model, as one plain sentence."""

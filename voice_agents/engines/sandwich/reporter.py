@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.sandwich.troubles import Troubles
 from voice_agents.engines.standing import Standing
-from voice_agents.errors import ProviderError, Role
+from voice_agents.errors import SESSION_BROKE, TURN_BROKE, InternalError, ProviderError, Role, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.floor_terms import FloorState
+
+logger = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -39,6 +42,19 @@ class Reporter:
         if kind is Failed or kind is Notice:
             self.complained_in = self.turn
         self._outbox.put(kind(turn=self.turn if turn is None else turn, at=self._clock(), **values))
+
+    def fail(self, error: Exception, *, turn: int | None = None) -> None:
+        """Tell why a turn could not go on or be stored; an error nobody raises on purpose is a mistake, and logged."""
+        if not isinstance(error, VoiceAgentError):
+            logger.error("A turn failed", exc_info=error)
+            error = InternalError(TURN_BROKE)
+        self.emit(Failed, turn=turn, error=error)
+
+    def break_off(self) -> None:
+        """The session cannot go on, by a mistake that was logged: its last events say so."""
+        self.emit(Failed, error=InternalError(SESSION_BROKE))
+        self.emit(StatusChanged, status=Status.ERROR)
+        self.close()
 
     def show(self, floor: FloorState) -> None:
         """Tell the status if it is another one than before."""

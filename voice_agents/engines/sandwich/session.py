@@ -17,7 +17,7 @@ from voice_agents.engines.sandwich.hearing import Hearing
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
-from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.tasks import Tasks, end_all
 from voice_agents.errors import NOTHING_HEARD, Role
 from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
@@ -25,8 +25,11 @@ from voice_agents.settings import TurnSettings
 from voice_agents.turns.floor import Floor
 from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
 
-CLOSE_TIMEOUT_S = 0.8
-"""A session is gone within one second, whatever a provider does."""
+LAST_WORDS_S = 0.25
+"""How long the words said last are waited for when the session is left."""
+STORE_TIMEOUT_S = 0.2
+CLOSE_TIMEOUT_S = 0.5
+"""Together with the last words: a session is gone within one second, whatever a provider does."""
 
 
 class SandwichSession:
@@ -42,10 +45,10 @@ class SandwichSession:
     def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
-        self._tasks = Tasks()
         self._floor = Floor()
         self._floor_alarm = Alarm()
         self._tell = Reporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
+        self._tasks = Tasks(self._tell.break_off)
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
         self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))
         self._hearing.listen_with(self._stt)
@@ -60,7 +63,7 @@ class SandwichSession:
     async def __aenter__(self) -> Self:
         await self._answering.open()
         await self._stt.__aenter__()
-        self._tasks.start(self._hearing.run())
+        self._tasks.start_core(self._hearing.run())
         self._act([])
         return self
 
@@ -69,10 +72,17 @@ class SandwichSession:
     ) -> None:
         self._floor_alarm.cancel()
         self._hearing.stop()
-        await self._tasks.close(self._answering.stop(), CLOSE_TIMEOUT_S)
-        await self._stt.__aexit__(None, None, None)
-        await self._answering.close()
-        self._tell.close()
+        if self._merging:
+            self._keep_words()
+        settling = self._answering.stop()
+        try:
+            if settling is not None:
+                await asyncio.wait([settling], timeout=LAST_WORDS_S)
+            storing = self._tasks.close(settling, STORE_TIMEOUT_S)
+            leaving = self._stt.__aexit__(None, None, None)  # first of all it gives up the words that have not come
+            await end_all(CLOSE_TIMEOUT_S, leaving, self._answering.close(), storing)
+        finally:
+            self._tell.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._tell.__aiter__()
@@ -91,9 +101,13 @@ class SandwichSession:
     def send_text(self, text: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         user = UserTurn.of_text(checked_text(text))
-        self._hearing.forget()
+        if self._floor.state is FloorState.USER_SPEAKING:
+            self._keep_words()
+        else:
+            self._hearing.forget()
         self._act(self._floor.typed(self._clock()))
         self._begin(user, self._tell.turn + 1)
+        self._hearing.go_on()
 
     def end_turn(self) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
@@ -169,7 +183,7 @@ class SandwichSession:
                 case FloorAction.MERGE:
                     self._merge()
                 case FloorAction.PROBE:
-                    self._tasks.start(self._probe())
+                    self._tasks.start_core(self._probe())
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
                 case FloorAction.IGNORE:
@@ -204,6 +218,11 @@ class SandwichSession:
         number, user = self._user_number, self._hearing.take()
         self._tell.emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
         self._begin(user, number)
+
+    def _keep_words(self) -> None:
+        """What the user was saying gets no answer, but stays."""
+        self._answering.keep_words(self._hearing.take(), self._user_number)
+        self._merging = False
 
     def _begin(self, user: UserTurn, number: int) -> None:
         self._merging = False

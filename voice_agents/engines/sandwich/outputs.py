@@ -1,0 +1,20 @@
+"""The agent's output as the session's events."""
+
+from __future__ import annotations
+
+from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted
+from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.events import AgentText, Notice, ToolCalled, ToolReturned
+
+
+def tell_output(reporter: Reporter, output: AgentOutput) -> None:
+    """Tell the page what the agent wrote or did."""
+    match output:
+        case Token(text=text):
+            reporter.emit(AgentText, text=text)
+        case ToolStarted(name=name, args=args, call_id=call_id):
+            reporter.emit(ToolCalled, name=name, args=args, call_id=call_id)
+        case ToolFinished(call_id=call_id, result=result, error=error):
+            reporter.emit(ToolReturned, call_id=call_id, result=result, error=error)
+        case Recovered(text=text):
+            reporter.emit(Notice, level="warning", text=text)
