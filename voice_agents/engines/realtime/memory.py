@@ -66,26 +66,28 @@ class RealtimeMemory:
                 await turn.user.wait()
         failure: VoiceAgentError | None = None
         entries = turn.entries(position)
+        known = [*self._entries, *entries]
         try:
             await self._history.append(self._conversation, *entries)
-            self._entries = await self._history.messages(self._conversation)
+            known = await self._history.messages(self._conversation)
         except VoiceAgentError as error:
             failure = error
-            self._entries = [*self._entries, *entries]
-        self._unsettled.remove((turn, position))
-        self._on_settled(turn, turn.heard(position), failure)
+        finally:
+            self._entries = known
+            self._unsettled.remove((turn, position))
+            self._on_settled(turn, turn.heard(position), failure)
 
 
 def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
-    """The last entries within the budget, beginning with something the user said."""
+    """The last entries within the budget, beginning with something the user said; at least one turn."""
     size, first = 0, len(entries)
     for index in range(len(entries) - 1, -1, -1):
         size += len(entries[index].text) + len(str(dict(entries[index].args)))
-        if size > PAST_BUDGET:
-            break
-        if entries[index].role is Speaker.USER or index == 0:
+        if size > PAST_BUDGET and first < len(entries):
+            return entries[first:]
+        if entries[index].role is Speaker.USER:
             first = index
-    return entries[first:]
+    return entries
 
 
 def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:
