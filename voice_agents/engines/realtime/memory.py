@@ -29,8 +29,7 @@ class RealtimeMemory:
     def __init__(self, history: History, conversation: Conversation, tasks: Tasks, on_settled: SettledListener) -> None:
         self._history = history
         self._conversation = conversation
-        self.tasks = tasks
-        """The session's."""
+        self._tasks = tasks
         self._on_settled = on_settled
         self._entries: list[HistoryEntry] = []
         self._unsettled: list[tuple[RealtimeTurn, int]] = []
@@ -44,7 +43,7 @@ class RealtimeMemory:
     def keep(self, turn: RealtimeTurn, position: int) -> None:
         """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
         self._unsettled.append((turn, position))
-        self.settling = self.tasks.start(self._settle(turn, position, self.settling))
+        self.settling = self._tasks.start(self._settle(turn, position, self.settling))
 
     def give_up_words(self) -> None:
         """Words that have not come will not come."""

@@ -14,22 +14,17 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
-from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
 from voice_agents.engines.realtime.link import RealtimeLink
 from voice_agents.engines.realtime.memory import RealtimeMemory
 from voice_agents.engines.realtime.parts import RealtimeParts
+from voice_agents.engines.realtime.tools import ToolRunner
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.user import INPUT_RATE
+from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import VoiceAgentError
-from voice_agents.events import (
-    Event,
-    Failed,
-    Status,
-    StatusChanged,
-    TurnDone,
-)
+from voice_agents.events import Event, Failed, TurnDone
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -67,9 +62,8 @@ class RealtimeSession:
     def __init__(self, parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
-        self._outbox = Outbox(lambda: self.epoch)
+        self._tell = Reporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks()
-        self._status: Status | None = None
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
@@ -80,12 +74,13 @@ class RealtimeSession:
             mode=turns.mode,
             silence_s=turns.silence_s,
         )
-        self._link = RealtimeLink(self, self._emit)
+        self._link = RealtimeLink(self, self._tell)
         self._client = parts.realtime(self._config, self._past, self._link.on_connection)
         self._memory = RealtimeMemory(History(parts.store), conversation, self._tasks, self._on_settled)
+        tools = ToolRunner(toolbox, self._tasks, self._tell, self._client.send_tool_output)
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
-            self._client, voice, turns, toolbox, self._memory, self._emit, self._on_change, self._clock
+            self._client, voice, turns, tools, self._memory, self._tell, self._on_change, self._clock
         )
         self._announcements: list[str] = []
         self._usage: Counter[str] = Counter()
@@ -110,10 +105,10 @@ class RealtimeSession:
             async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
                 leaving = self._client.__aexit__(None, None, None)
                 await asyncio.gather(self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S), leaving)
-        self._outbox.close()
+        self._tell.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._outbox.__aiter__()
+        return self._tell.__aiter__()
 
     @property
     def epoch(self) -> int:
@@ -199,8 +194,8 @@ class RealtimeSession:
 
     def _on_settled(self, turn: RealtimeTurn, heard: str, failure: VoiceAgentError | None) -> None:
         if failure is not None:
-            self._emit(Failed, turn=turn.number, error=failure)
-        self._emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
+            self._tell.emit(Failed, turn=turn.number, error=failure)
+        self._tell.emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
 
     def _past(self) -> list[PastItem]:
         return self._dialogue.past()
@@ -227,11 +222,4 @@ class RealtimeSession:
         self._on_change()
 
     def _tell_status(self) -> None:
-        status = self._link.status(self._dialogue.state)
-        if status is not self._status:
-            self._status = status
-            self._emit(StatusChanged, status=status)
-
-    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
-        number = self._dialogue.number if turn is None else turn
-        self._outbox.put(kind(turn=number, at=self._clock(), **values))
+        self._tell.status(self._link.status(self._dialogue.state))

@@ -14,7 +14,7 @@ from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.sandwich.announcement import Announcement
 from voice_agents.engines.sandwich.answer import Answer, Work
 from voice_agents.engines.sandwich.parts import SandwichParts
-from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.engines.sandwich.slowness import Slowness
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
@@ -65,7 +65,7 @@ class Answering:
         self,
         parts: SandwichParts,
         conversation: Conversation,
-        reporter: Reporter,
+        reporter: SandwichReporter,
         listener: AnsweringListener,
         tasks: Tasks,
         clock: Callable[[], float],
