@@ -29,20 +29,19 @@ class Backoff:
         self._opened_at = asyncio.get_running_loop().time()
 
     async def wait(self, wanted: asyncio.Event, *, at_once: bool) -> None:
-        """Before the next attempt; ends early when ``wanted`` is set, which is cleared.
+        """Before the next attempt; ends early when ``wanted`` is set, or was during the last one. It is cleared.
 
         ``at_once``: the connection came to a normal end. Then there is no wait, unless that happens all the time.
         """
-        wanted.clear()
         opened_at, self._opened_at = self._opened_at, None
         steady = opened_at is not None and asyncio.get_running_loop().time() - opened_at >= STEADY_S
         self._short_lived = 0 if steady else self._short_lived + 1
-        if at_once and self._short_lived <= 1:
-            return
-        delay_s = min(8.0, 0.25 * 2.0 ** max(0, self._short_lived - 1))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay_s * random.uniform(0.8, 1.2)):
-                await wanted.wait()
+        if not at_once or self._short_lived > 1:
+            delay_s = min(8.0, 0.25 * 2.0 ** max(0, self._short_lived - 1))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s * random.uniform(0.8, 1.2)):
+                    await wanted.wait()
+        wanted.clear()
 
 
 @cache

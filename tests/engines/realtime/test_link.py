@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voice_agents.engines.realtime.link import RealtimeLink
+from voice_agents.engines.reporter import Reporter
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderUnavailable, Role
 from voice_agents.events import Event, Failed, Notice
 from voice_agents.providers.interfaces import ConnectionState
@@ -12,14 +13,15 @@ from voice_agents.providers.interfaces import ConnectionState
 OPEN, RECONNECTING, FAILED = ConnectionState.OPEN, ConnectionState.RECONNECTING, ConnectionState.FAILED
 
 
-class Told:
+class Told(Reporter):
     """Remembers every line; has no other use for its connection."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: 0.0, lambda: 0)
         self.lines: list[tuple[type[Event], str]] = []
-        self.link = RealtimeLink(self, self._emit)
+        self.link = RealtimeLink(self, self)
 
-    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+    def emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
         self.lines.append((kind, values.get("text") or str(values["error"])))
 
     def on_lost(self) -> None: ...

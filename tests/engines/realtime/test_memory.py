@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.stories.clock import play
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
@@ -90,6 +91,52 @@ def test_a_long_past_is_told_from_its_end_beginning_with_the_user(tmp_path: Path
             calls = {item.call_id for item in past if item.kind == "call"}
             assert calls == {item.call_id for item in past if item.kind == "output"}
             assert json.loads(past[1].arguments) == {"at": 40 - len(calls)}
+
+    play(story())
+
+
+def test_a_last_turn_that_is_longer_than_that_is_told_all_the_same(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Store(tmp_path / "c.sqlite3") as store:
+            conversation, history = Conversation(), History(store)
+            for text in ("short", "x" * PAST_BUDGET):
+                await history.append(
+                    conversation,
+                    HistoryEntry(role=Speaker.USER, text=f"something {text[:5]}"),
+                    HistoryEntry(role=Speaker.AGENT, text=text),
+                )
+            memory = RealtimeMemory(history, conversation, Tasks(), lambda *_: None)
+            await memory.load()
+            told = [(item.kind, len(item.text)) for item in memory.past(None)]
+            assert told == [("user", len("something xxxxx")), ("assistant", PAST_BUDGET)]
+
+    play(story())
+
+
+def test_a_turn_is_over_even_when_storing_it_fails_in_a_way_nobody_thought_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    async def story() -> None:
+        settled: list[tuple[int, str]] = []
+        async with Store(tmp_path / "c.sqlite3") as store:
+            history = History(store)
+            memory = RealtimeMemory(
+                history, Conversation(), Tasks(), lambda turn, _, failure: settled.append((turn.number, str(failure)))
+            )
+            for number in (1, 2):
+                turn = RealtimeTurn(number)
+                turn.user.typed(f"turn {number}")
+                with monkeypatch.context() as patched:
+                    if number == 1:
+                        patched.setattr(history, "append", fails)
+                    memory.keep(turn, 0)
+                    assert memory.settling is not None
+                    await asyncio.wait([memory.settling])
+                assert [item.text for item in memory.past(None)][-1] == f"turn {number}"
+            assert settled == [(1, "the disk is gone"), (2, "None")]
 
     play(story())
 

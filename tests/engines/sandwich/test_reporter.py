@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.floor_terms import FloorState
 
 
-async def told(reporter: Reporter) -> list[str]:
+async def told(reporter: SandwichReporter) -> list[str]:
     reporter.close()
     events = [event async for event in reporter]
     return [
@@ -18,14 +18,14 @@ async def told(reporter: Reporter) -> list[str]:
 
 
 async def test_a_session_listens_as_soon_as_its_connection_stands() -> None:
-    reporter = Reporter(lambda: 0.0, lambda: 0, Role.STT)
+    reporter = SandwichReporter(lambda: 0.0, lambda: 0, Role.STT)
     reporter.show(FloorState.LISTENING)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
     assert await told(reporter) == [Status.CONNECTING, Status.LISTENING]
 
 
 async def test_a_lost_connection_is_shown_until_it_is_back() -> None:
-    reporter = Reporter(lambda: 0.0, lambda: 0, Role.STT)
+    reporter = SandwichReporter(lambda: 0.0, lambda: 0, Role.STT)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
     reporter.show(FloorState.LISTENING)
     lost = ProviderUnavailable(Role.STT, "ElevenLabs", "ElevenLabs cannot be reached.")

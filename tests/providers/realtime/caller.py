@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -40,6 +40,8 @@ class Caller:
         self.connections = States()
         self.past: list[PastItem] = []
         self.events: list[RealtimeEvent] = []
+        self.on_event: Callable[[RealtimeEvent], None] = lambda event: None
+        """What the caller does as it hears of an event."""
         self._arrived = asyncio.Event()
         token = fields.pop("token", None)
         self.client = RealtimeClient(
@@ -59,6 +61,7 @@ class Caller:
     async def follow(self) -> None:
         async for event in self.client:
             self.events.append(event)
+            self.on_event(event)
             self._arrived.set()
 
     async def until(self, kind: type[E], count: int = 1) -> E:

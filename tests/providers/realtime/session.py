@@ -41,6 +41,12 @@ class Wire:
         self.sent.clear()
 
     def hears(self, kind: str, **fields: Any) -> list[RealtimeEvent]:
+        events = self.is_told(kind, **fields)
+        self.server.told(self.now)
+        return events
+
+    def is_told(self, kind: str, **fields: Any) -> list[RealtimeEvent]:
+        """What comes of a message; the caller has not dealt with it yet."""
         self.said += 1
         text = json.dumps({"event_id": f"event_{self.said}", "type": kind, **fields})
         return self.server.take(text.encode(), self.now)

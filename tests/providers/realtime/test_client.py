@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from tests.providers.other_server import KEY, WAIT_S
-from tests.providers.realtime.caller import CONFIG, calling
-from tests.providers.realtime.other_server import PREVIEW_SESSION, RealtimeSocket, tone
+from tests.providers.realtime.caller import CONFIG, QUICK, Caller, calling
+from tests.providers.realtime.other_server import PREVIEW_SESSION, OtherRealtime, RealtimeSocket, tone
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.providers.realtime.events import (
     AudioDelta,
+    RealtimeEvent,
     ResponseDone,
     ResponseStarted,
     ServerError,
@@ -167,10 +168,66 @@ async def test_what_was_not_taken_yet_of_a_cancelled_answer_is_not_reported() ->
     async with calling(script) as caller:
         caller.client.send_text("Hello?")
         await caller.until(ResponseStarted)
-        caller.client._report([TextDelta("resp_1", "item_a", "late")])
+        caller.client._inbox.put([TextDelta("resp_1", "item_a", "late")])
         caller.client.cancel()
         await asyncio.sleep(0)
         assert "late" not in [event.text for event in caller.of(TextDelta)]
+
+
+async def interrupted(socket: RealtimeSocket) -> None:
+    """The user cuts in; what the server makes of it comes all at once, as after a stall of the network."""
+    await socket.greet()
+    await socket.until("response.create")
+    await socket.begin("resp_1")
+    await socket.say("resp_1", "Once upon", tone(0.5))
+    await socket.hear(24_000)
+    await socket.send("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=0)
+    await socket.done("resp_1", "cancelled")
+    await socket.send("input_audio_buffer.speech_stopped", item_id="item_u", audio_end_ms=900)
+    await socket.committed("item_u")
+    await socket.answer("resp_2", "Sure.", item="item_b")
+
+
+@pytest.mark.parametrize("told_by", [UserSpeechStarted, UserSpeechStopped])
+async def test_a_cancel_is_about_the_answer_the_caller_knows_not_about_the_next_one(told_by: type) -> None:
+    async with calling(interrupted) as caller:
+
+        def cancel(event: RealtimeEvent) -> None:
+            if isinstance(event, told_by):
+                caller.client.cancel()
+
+        caller.on_event = cancel
+        caller.client.send_text("Tell me a story.")
+        await caller.until(AudioDelta)
+        caller.speak(tone(1.0))
+        done = await caller.until(ResponseDone, 1 if told_by is UserSpeechStarted else 2)
+        assert (done.response_id, done.status) == ("resp_2", "completed")
+        assert [event.text for event in caller.of(TextDelta)] == ["Once upon", "Sure."]
+
+
+async def test_leaving_ends_the_iteration_of_a_caller_who_is_busy() -> None:
+    async def script(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await socket.until("response.create")
+        await socket.begin("resp_1")
+        await socket.until_gone()
+
+    busy, left = asyncio.Event(), asyncio.Event()
+
+    async def follow(caller: Caller) -> None:
+        async for _ in caller.client:
+            busy.set()
+            await left.wait()
+
+    async with OtherRealtime(script) as server:
+        caller = Caller(server, CONFIG, QUICK)
+        async with caller.client, asyncio.timeout(WAIT_S):
+            following = asyncio.create_task(follow(caller))
+            caller.client.send_text("Hello?")
+            await busy.wait()
+        left.set()
+        async with asyncio.timeout(WAIT_S):
+            await following
 
 
 async def test_push_to_talk() -> None:

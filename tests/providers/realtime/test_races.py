@@ -16,6 +16,7 @@ from voice_agents.providers.realtime.events import (
     ServerError,
     TextDelta,
     UserSpeechStarted,
+    UserSpeechStopped,
 )
 from voice_agents.providers.realtime.wire import Json
 
@@ -94,7 +95,7 @@ class StrictServer:
 
 
 class Talk:
-    """A wire on which messages cross, and an engine that cancels when it hears the user speak."""
+    """A wire on which messages cross, and an engine that cancels when it hears of the user's turn, begun or taken."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -135,9 +136,10 @@ class Talk:
         """The next of what the server says; nobody acts between a sentence's beginning and that of its answer."""
         said = self.server.says.popleft()
         for event in self.wire.server.take(json.dumps(said), self.wire.now):
-            if isinstance(event, UserSpeechStarted):
+            if isinstance(event, UserSpeechStarted | UserSpeechStopped):
                 self.cut(event.item_id)
             self.heard.append(event)
+        self.wire.server.told(self.wire.now)
         if said["type"] == "input_audio_buffer.speech_started":
             while self._hear() != "response.created":
                 pass

@@ -158,6 +158,19 @@ def test_an_answer_the_server_was_about_to_give_is_cancelled_too() -> None:
     assert wire.created("r2") == [ResponseStarted("r2")]
 
 
+def test_a_turn_the_caller_is_just_told_of_is_answered_whatever_is_cancelled_meanwhile() -> None:
+    wire = Wire()
+    wire.asks()
+    wire.created("r1")
+    wire.speak(tone(1.0))
+    wire.done("r1", "cancelled")
+    wire.is_told("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    wire.cancel()
+    wire.server.told(wire.now)
+    assert wire.created("r2") == [ResponseStarted("r2")]
+    assert wire.ledger.answer
+
+
 def test_an_answer_that_never_came_cancels_no_other() -> None:
     wire = Wire()
     wire.speak(tone(1.0))

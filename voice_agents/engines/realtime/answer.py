@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.engines.mouth import Mouth
-from voice_agents.engines.realtime.emitter import Emitter
 from voice_agents.engines.realtime.parts import RealtimeConnection
 from voice_agents.engines.realtime.tools import ToolRunner
 from voice_agents.engines.realtime.turn import RealtimeTurn
+from voice_agents.engines.reporter import Reporter
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Failed, Notice, ToolCalled
 from voice_agents.providers.realtime.events import AudioDelta, ResponseDone, TextDelta, ToolCall
@@ -45,7 +45,7 @@ class RealtimeAnswer:
         client: RealtimeConnection,
         mouth: Mouth,
         tools: ToolRunner,
-        emit: Emitter,
+        tell: Reporter,
         listener: AnswerListener,
         clock: Callable[[], float],
     ) -> None:
@@ -54,7 +54,7 @@ class RealtimeAnswer:
         self._client = client
         self._mouth = mouth
         self._tools = tools
-        self._emit = emit
+        self._tell = tell
         self._listener = listener
         self._clock = clock
         self._awaited = False
@@ -119,7 +119,7 @@ class RealtimeAnswer:
 
     def failed(self, error: ProviderError) -> None:
         """The server will not answer the turn, or not to its end: what has come is still played."""
-        self._emit(Failed, error=error)
+        self._tell.emit(Failed, error=error)
         self.give_up()
 
     def give_up(self) -> None:
@@ -181,7 +181,7 @@ class RealtimeAnswer:
         if anyway or (heard and (self.turn.user.known or not self.turn.merged)):
             waiting, self._shown_later = self._shown_later, []
             for kind, values in waiting:
-                self._emit(kind, turn=self.turn.number, **values)
+                self._tell.emit(kind, turn=self.turn.number, **values)
 
     # Responses
 
@@ -194,10 +194,10 @@ class RealtimeAnswer:
             return self._after(TAKEN_BACK_S, self._gone_silent)
         self.turn.complete(done.response_id, whole=done.status == "completed")
         if done.status == "failed":
-            self._emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
+            self._tell.emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
         elif done.status == "incomplete":
             reason = f" ({done.reason})" if done.reason else ""
-            self._emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
+            self._tell.emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
         elif done.status == "completed" and done.tool_calls:
             return self._run_tools(done.tool_calls)
         if not self.receiving:
@@ -251,7 +251,7 @@ class RealtimeAnswer:
     def _gone_silent(self) -> None:
         self._client.cancel()
         sentence = "The realtime server did not answer in time: please try again."
-        self._emit(Failed, error=ProviderTimeout(Role.REALTIME, SERVER, sentence))
+        self._tell.emit(Failed, error=ProviderTimeout(Role.REALTIME, SERVER, sentence))
         self.finish()
 
 

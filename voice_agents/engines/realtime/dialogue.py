@@ -7,7 +7,6 @@ from collections.abc import Callable
 from voice_agents.alarm import Alarm
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
-from voice_agents.engines.realtime.emitter import Emitter
 from voice_agents.engines.realtime.floor import ServedFloor
 from voice_agents.engines.realtime.memory import RealtimeMemory
 from voice_agents.engines.realtime.parts import RealtimeConnection
@@ -15,6 +14,7 @@ from voice_agents.engines.realtime.tools import ToolRunner
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.turns import UserTurns
 from voice_agents.engines.realtime.user import RealtimeUser
+from voice_agents.engines.reporter import Reporter
 from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
@@ -28,9 +28,7 @@ from voice_agents.events import (
 )
 from voice_agents.providers.realtime.config import PastItem
 from voice_agents.settings import TurnMode, TurnSettings
-from voice_agents.tools import Toolbox
 from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
-from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.playout import Frame
 from voice_agents.turns.vad import VoiceActivity
 
@@ -48,9 +46,9 @@ class RealtimeDialogue:
         client: RealtimeConnection,
         voice: VoiceActivity,
         turns: TurnSettings,
-        toolbox: Toolbox,
+        tools: ToolRunner,
         memory: RealtimeMemory,
-        emit: Emitter,
+        tell: Reporter,
         on_change: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
@@ -58,21 +56,15 @@ class RealtimeDialogue:
         """Answers are only written, from the next one on."""
         self._client = client
         self._memory = memory
-        self._emit = emit
+        self._tell = tell
         self._on_change = on_change
         self._clock = clock
         self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
         self.mouth = Mouth(self, clock, turns.playout_lead_s)
         self._floor = ServedFloor(turns.mode)
         self._floor_alarm = Alarm()
-        tools = ToolRunner(toolbox, memory.tasks, emit, client.send_tool_output)
-        self.answer = RealtimeAnswer(client, self.mouth, tools, emit, self, clock)
+        self.answer = RealtimeAnswer(client, self.mouth, tools, tell, self, clock)
         self._turns = UserTurns()
-
-    @property
-    def number(self) -> int:
-        """The turn under way, or the last one; 0 before the first."""
-        return self.answer.turn.number
 
     @property
     def state(self) -> FloorState:
@@ -98,16 +90,14 @@ class RealtimeDialogue:
         """A typed turn."""
         self._do(self._floor.typed(self._clock()))
         self._give_up_user()
-        turn = RealtimeTurn(self._next_number)
-        turn.user.typed(text)
-        self._begin(turn)
-        self._emit(UserTranscript, text=text, final=True)
+        self._begin(self._turns.typed(text))
+        self._tell.emit(UserTranscript, text=text, final=True)
         self._client.send_text(text)
         self._after()
 
     def speak_up(self, prompt: str) -> None:
         """The agent says something by itself, in a pause; ``prompt`` tells the model what."""
-        self._begin(RealtimeTurn(self._next_number, of_user=False))
+        self._begin(self._turns.unasked())
         self._client.send_text(prompt)
         self._act(self._floor.agent_turn(self._clock()))
 
@@ -139,7 +129,7 @@ class RealtimeDialogue:
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
         if not self._floor.confirmed:
-            self._emit(SpeechStarted, turn=self._user_number)
+            self._tell.emit(SpeechStarted, turn=self._user_number)
         self._act(self._floor.user_started(self._clock()))
 
     def on_voice_stopped(self) -> None:
@@ -153,20 +143,15 @@ class RealtimeDialogue:
             self._take_turn(None)
             self._client.commit()
         elif pushed:
-            self._emit(Notice, level="info", text=NOTHING_HEARD)
-
-    @property
-    def _next_number(self) -> int:
-        return self.answer.turn.number + 1
+            self._tell.emit(Notice, level="info", text=NOTHING_HEARD)
 
     @property
     def _user_number(self) -> int:
         """The number of the turn the user's present words belong to."""
         if self._turns.coming is not None:
             return self._turns.coming.number
-        turn = self.answer.turn
-        unheard = self.answer.open and turn.of_user and not self.mouth.audible
-        return turn.number if unheard else self._next_number
+        unheard = self.answer.open and self.answer.turn.of_user and not self.mouth.audible
+        return self._turns.number if unheard else self._turns.number + 1
 
     # What the server says
 
@@ -174,9 +159,9 @@ class RealtimeDialogue:
         """The server takes what it hears for the user's turn."""
         noticed = self.user.speaking or self._floor.state is FloorState.USER_SPEAKING
         self._do(self._floor.server_heard(self._clock()))
-        self._turns.heard(item_id, self._next_number)
+        self._turns.heard(item_id)
         if not noticed:
-            self._emit(SpeechStarted, turn=self._user_number)
+            self._tell.emit(SpeechStarted, turn=self._user_number)
         self._after()
 
     def on_server_took(self, item_id: str, since_s: float | None = None) -> None:
@@ -184,37 +169,25 @@ class RealtimeDialogue:
 
         ``since_s``: how much was sent after the sound that ended it, if the server says.
         """
-        turn = self._turns.of(item_id)
-        if turn is None or not (turn.user.awaits_item or item_id in turn.user):
+        if not self._turns.adopt(item_id):
             self._take_turn(item_id, since_s)
-        elif item_id not in turn.user:
-            self._turns.add(item_id, turn)
 
     def _take_turn(self, item_id: str | None, since_s: float | None = None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
         self._do(self._floor.taken(self._clock()))
-        turn = self._turns.take(self._next_number)
-        turn.marks = TurnMarks()
+        turn = self._turns.take(item_id)
         self.user.take(turn.marks, released=item_id is None, since_s=since_s)
-        if item_id is None:
-            self._turns.await_item(turn)
-        else:
-            self._turns.add(item_id, turn)
         self._begin(turn)
-        self._emit(SpeechEnded, silence_s=turn.marks.silence_s)
+        self._tell.emit(SpeechEnded, silence_s=turn.marks.silence_s)
         self._after()
 
     def on_user_words(self, item_id: str, text: str, final: bool) -> None:
         """An item's words so far, or for good."""
-        turn = self._turns.of(item_id)
+        turn = self._turns.words(item_id, text, final)
         if turn is None:
             return
-        if final:
-            turn.user.final(item_id, text)
-        else:
-            turn.user.partial(item_id, text)
         known = final and item_id in turn.user and turn.user.known
-        self._emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
+        self._tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
         if known and turn is self.answer.turn and self.answer.open:
             self.answer.words_known()
 
@@ -223,7 +196,7 @@ class RealtimeDialogue:
         if not self.answer.open and self._floor.confirmed:
             self._take_turn(None)
         elif not self.answer.open:
-            self._begin(RealtimeTurn(self._next_number, of_user=False))
+            self._begin(self._turns.unasked())
             self._act(self._floor.agent_turn(self._clock()))
         self.answer.response_started(response_id)
 
@@ -242,9 +215,9 @@ class RealtimeDialogue:
         for action in actions:
             match action:
                 case FloorAction.PAUSE:
-                    self._emit(AgentPaused, position=self.mouth.pause())
+                    self._tell.emit(AgentPaused, position=self.mouth.pause())
                 case FloorAction.RESUME:
-                    self._emit(AgentResumed, position=self.mouth.resume())
+                    self._tell.emit(AgentResumed, position=self.mouth.resume())
                 case FloorAction.CANCEL:
                     self._cut()
                 case FloorAction.MERGE:
@@ -259,6 +232,7 @@ class RealtimeDialogue:
     # Turns
 
     def _begin(self, turn: RealtimeTurn) -> None:
+        self._tell.turn = turn.number
         self.answer.begin(turn, read=self.read)
 
     def _cut(self, merge: bool = False) -> None:
@@ -267,11 +241,9 @@ class RealtimeDialogue:
             return
         turn, position = self.answer.turn, self.answer.cut()
         if merge:
-            turn.restart()
-            turn.merged = True
-            self._turns.coming = turn
+            self._turns.go_on_with(turn)
         else:
-            self._emit(Interrupted, heard_text=turn.heard(position))
+            self._tell.emit(Interrupted, heard_text=turn.heard(position))
             self._memory.keep(turn, position)
 
     def _give_up_user(self) -> None:
@@ -289,7 +261,7 @@ class RealtimeDialogue:
 
     def on_frame(self, frame: Frame) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        self._emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.mouth.epoch)
+        self._tell.emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.mouth.epoch)
 
     def on_audible(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""

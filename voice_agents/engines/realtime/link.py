@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from voice_agents.engines.realtime.emitter import Emitter
+from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.standing import Standing
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Failed, Notice, Status
@@ -28,11 +28,11 @@ class LinkListener(Protocol):
 class RealtimeLink:
     """One per session; the client reports to :meth:`on_connection`."""
 
-    def __init__(self, listener: LinkListener, emit: Emitter) -> None:
+    def __init__(self, listener: LinkListener, tell: Reporter) -> None:
         self.up = False
         """The server can be told something now."""
         self._listener = listener
-        self._emit = emit
+        self._tell = tell
         self._standing = Standing(Role.REALTIME)
         self._state = ConnectionState.CONNECTING
         self._told: str | None = None
@@ -47,7 +47,7 @@ class RealtimeLink:
     def on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
         """The client's report."""
         self._standing.change(Role.REALTIME, state)
-        self._tell(state, error)
+        self._tell_trouble(state, error)
         self._state = state
         was_up, self.up = self.up, state is ConnectionState.OPEN
         if was_up and not self.up:
@@ -56,14 +56,14 @@ class RealtimeLink:
             self._listener.on_given_up()
         self._listener.on_standing()
 
-    def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
+    def _tell_trouble(self, state: ConnectionState, error: ProviderError | None) -> None:
         """An outage once, and once more if trying again cannot mend it; the status tells that it is over."""
         if state is ConnectionState.OPEN:
             self._told = None
         elif error is not None and state is ConnectionState.FAILED:
             if state is not self._state or self._told != str(error):
-                self._emit(Failed, error=error)
+                self._tell.emit(Failed, error=error)
             self._told = str(error)
         elif error is not None and self._told is None:
             self._told = str(error)
-            self._emit(Notice, level="warning", text=self._told)
+            self._tell.emit(Notice, level="warning", text=self._told)

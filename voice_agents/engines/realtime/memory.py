@@ -11,7 +11,6 @@ from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.tasks import Tasks
-from voice_agents.errors import VoiceAgentError
 from voice_agents.providers.realtime.config import PastItem
 
 TRANSCRIPT_WAIT_S = 4.0
@@ -19,7 +18,7 @@ TRANSCRIPT_WAIT_S = 4.0
 PAST_BUDGET = 24_000
 """Characters of the past a fresh server session is told, about 6000 tokens: the Sandwich's model is shown as many."""
 
-SettledListener = Callable[[RealtimeTurn, str, VoiceAgentError | None], None]
+SettledListener = Callable[[RealtimeTurn, str, Exception | None], None]
 """Gets a turn that is over, what was heard of it, and why it could not be stored."""
 
 
@@ -29,8 +28,7 @@ class RealtimeMemory:
     def __init__(self, history: History, conversation: Conversation, tasks: Tasks, on_settled: SettledListener) -> None:
         self._history = history
         self._conversation = conversation
-        self.tasks = tasks
-        """The session's."""
+        self._tasks = tasks
         self._on_settled = on_settled
         self._entries: list[HistoryEntry] = []
         self._unsettled: list[tuple[RealtimeTurn, int]] = []
@@ -44,7 +42,7 @@ class RealtimeMemory:
     def keep(self, turn: RealtimeTurn, position: int) -> None:
         """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
         self._unsettled.append((turn, position))
-        self.settling = self.tasks.start(self._settle(turn, position, self.settling))
+        self.settling = self._tasks.start(self._settle(turn, position, self.settling))
 
     def give_up_words(self) -> None:
         """Words that have not come will not come."""
@@ -64,12 +62,12 @@ class RealtimeMemory:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TRANSCRIPT_WAIT_S):
                 await turn.user.wait()
-        failure: VoiceAgentError | None = None
+        failure: Exception | None = None
         entries = turn.entries(position)
         try:
             await self._history.append(self._conversation, *entries)
             self._entries = await self._history.messages(self._conversation)
-        except VoiceAgentError as error:
+        except Exception as error:
             failure = error
             self._entries = [*self._entries, *entries]
         self._unsettled.remove((turn, position))
@@ -77,15 +75,15 @@ class RealtimeMemory:
 
 
 def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
-    """The last entries within the budget, beginning with something the user said."""
+    """The last entries within the budget, beginning with something the user said; at least one turn."""
     size, first = 0, len(entries)
     for index in range(len(entries) - 1, -1, -1):
         size += len(entries[index].text) + len(str(dict(entries[index].args)))
-        if size > PAST_BUDGET:
-            break
-        if entries[index].role is Speaker.USER or index == 0:
+        if size > PAST_BUDGET and first < len(entries):
+            return entries[first:]
+        if entries[index].role is Speaker.USER:
             first = index
-    return entries[first:]
+    return entries
 
 
 def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:

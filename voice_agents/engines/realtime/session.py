@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -14,22 +13,16 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import OUTPUT_RATE, checked_text
-from voice_agents.engines.outbox import Outbox
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
 from voice_agents.engines.realtime.link import RealtimeLink
 from voice_agents.engines.realtime.memory import RealtimeMemory
 from voice_agents.engines.realtime.parts import RealtimeParts
+from voice_agents.engines.realtime.tools import ToolRunner
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.user import INPUT_RATE
-from voice_agents.engines.tasks import Tasks
-from voice_agents.errors import SESSION_BROKE, InternalError, VoiceAgentError
-from voice_agents.events import (
-    Event,
-    Failed,
-    Status,
-    StatusChanged,
-    TurnDone,
-)
+from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.tasks import Tasks, end_all
+from voice_agents.events import Event, TurnDone
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -67,9 +60,8 @@ class RealtimeSession:
     def __init__(self, parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
-        self._outbox = Outbox(lambda: self.epoch)
-        self._tasks = Tasks(self._on_broken)
-        self._status: Status | None = None
+        self._tell = Reporter(self._clock, lambda: self.epoch)
+        self._tasks = Tasks(self._tell.break_off)
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
@@ -80,12 +72,13 @@ class RealtimeSession:
             mode=turns.mode,
             silence_s=turns.silence_s,
         )
-        self._link = RealtimeLink(self, self._emit)
+        self._link = RealtimeLink(self, self._tell)
         self._client = parts.realtime(self._config, self._past, self._link.on_connection)
         self._memory = RealtimeMemory(History(parts.store), conversation, self._tasks, self._on_settled)
+        tools = ToolRunner(toolbox, self._tasks, self._tell, self._client.send_tool_output)
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
-            self._client, voice, turns, toolbox, self._memory, self._emit, self._on_change, self._clock
+            self._client, voice, turns, tools, self._memory, self._tell, self._on_change, self._clock
         )
         self._announcements: list[str] = []
         self._usage: Counter[str] = Counter()
@@ -106,14 +99,14 @@ class RealtimeSession:
     ) -> None:
         self._timers.close()
         self._dialogue.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
-                leaving = self._client.__aexit__(None, None, None)
-                await asyncio.gather(self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S), leaving)
-        self._outbox.close()
+        try:
+            storing = self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S)
+            await end_all(2 * CLOSE_TIMEOUT_S, self._client.__aexit__(None, None, None), storing)
+        finally:
+            self._tell.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._outbox.__aiter__()
+        return self._tell.__aiter__()
 
     @property
     def epoch(self) -> int:
@@ -197,16 +190,10 @@ class RealtimeSession:
         self._tell_status()
         self._announce()
 
-    def _on_settled(self, turn: RealtimeTurn, heard: str, failure: VoiceAgentError | None) -> None:
+    def _on_settled(self, turn: RealtimeTurn, heard: str, failure: Exception | None) -> None:
         if failure is not None:
-            self._emit(Failed, turn=turn.number, error=failure)
-        self._emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
-
-    def _on_broken(self) -> None:
-        """A mistake in this program, which was logged: the session cannot go on."""
-        self._emit(Failed, error=InternalError(SESSION_BROKE))
-        self._emit(StatusChanged, status=Status.ERROR)
-        self._outbox.close()
+            self._tell.fail(failure, turn=turn.number)
+        self._tell.emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())
 
     def _past(self) -> list[PastItem]:
         return self._dialogue.past()
@@ -233,11 +220,4 @@ class RealtimeSession:
         self._on_change()
 
     def _tell_status(self) -> None:
-        status = self._link.status(self._dialogue.state)
-        if status is not self._status:
-            self._status = status
-            self._emit(StatusChanged, status=status)
-
-    def _emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
-        number = self._dialogue.number if turn is None else turn
-        self._outbox.put(kind(turn=number, at=self._clock(), **values))
+        self._tell.status(self._link.status(self._dialogue.state))

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from voice_agents.alarm import Alarm
-from voice_agents.engines.realtime.emitter import Emitter
 from voice_agents.engines.realtime.turn import CANCELLED, RealtimeTurn, ToolRun
+from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.tasks import Tasks
 from voice_agents.events import Notice, ToolReturned
 from voice_agents.tools import Toolbox
@@ -17,13 +17,13 @@ SLOW_TOOL_S = 2.5
 
 
 class ToolRunner:
-    """``tell`` gets the id and the result of every call, once, for the server."""
+    """``to_server`` gets the id and the result of every call, once."""
 
-    def __init__(self, toolbox: Toolbox, tasks: Tasks, emit: Emitter, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, toolbox: Toolbox, tasks: Tasks, tell: Reporter, to_server: Callable[[str, str], None]) -> None:
         self._toolbox = toolbox
         self._tasks = tasks
-        self._emit = emit
         self._tell = tell
+        self._to_server = to_server
         self._work: asyncio.Task[None] | None = None
         self._runs: list[ToolRun] = []
 
@@ -61,9 +61,9 @@ class ToolRunner:
 
     def _settle(self, turn: int, run: ToolRun, result: str, *, error: bool) -> None:
         run.settle(result, error)
-        self._emit(ToolReturned, turn=turn, call_id=run.call.call_id, result=result, error=error)
-        self._tell(run.call.call_id, result)
+        self._tell.emit(ToolReturned, turn=turn, call_id=run.call.call_id, result=result, error=error)
+        self._to_server(run.call.call_id, result)
 
     def _announce(self) -> None:
         names = ", ".join(run.call.name.replace("_", " ") for run in self._runs if run.result is None)
-        self._emit(Notice, level="info", text=f"Still working on it: {names}.")
+        self._tell.emit(Notice, level="info", text=f"Still working on it: {names}.")

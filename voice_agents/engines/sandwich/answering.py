@@ -16,7 +16,7 @@ from voice_agents.engines.sandwich.answer import Answer, Work, joined
 from voice_agents.engines.sandwich.memory import SandwichMemory
 from voice_agents.engines.sandwich.outputs import tell_output
 from voice_agents.engines.sandwich.parts import SandwichParts
-from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.engines.sandwich.slowness import Slowness
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
@@ -59,7 +59,7 @@ class Answering:
         self,
         parts: SandwichParts,
         conversation: Conversation,
-        reporter: Reporter,
+        reporter: SandwichReporter,
         listener: AnsweringListener,
         tasks: Tasks,
         clock: Callable[[], float],

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.sandwich.answer import Answer, joined
-from voice_agents.engines.sandwich.reporter import Reporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import ProviderError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted
-from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.reporter import Reporter
 from voice_agents.events import AgentText, Notice, ToolCalled, ToolReturned
 
 

@@ -15,7 +15,7 @@ from voice_agents.engines.base import OUTPUT_RATE, checked_text
 from voice_agents.engines.sandwich.answering import Answering
 from voice_agents.engines.sandwich.hearing import Hearing
 from voice_agents.engines.sandwich.parts import SandwichParts
-from voice_agents.engines.sandwich.reporter import Reporter
+from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks, end_all
 from voice_agents.errors import NOTHING_HEARD, Role
@@ -47,7 +47,7 @@ class SandwichSession:
         self._clock = asyncio.get_running_loop().time
         self._floor = Floor()
         self._floor_alarm = Alarm()
-        self._tell = Reporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
+        self._tell = SandwichReporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
         self._tasks = Tasks(self._tell.break_off)
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
         self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))

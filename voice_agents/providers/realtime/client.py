@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -13,6 +12,7 @@ from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import RealtimeEvent, ResponseDone, ServerError
+from voice_agents.providers.realtime.inbox import Inbox
 from voice_agents.providers.realtime.ledger import Ledger
 from voice_agents.providers.realtime.line import Line, RealtimeTimeouts
 from voice_agents.providers.realtime.microphone import is_loud
@@ -26,6 +26,10 @@ class RealtimeClient:
     """Entering starts to connect in the background and returns at once; leaving closes every socket and task.
 
     Verbs never block. What is sent while there is no connection is kept and sent when there is one again.
+
+    Iterate all the time: the server is listened to as fast as its events are dealt with, and a verb is about what the
+    caller has dealt with, whatever is on its way. A turn whose UserSpeechStopped (or UserCommitted) is being dealt with
+    is not answered yet: :meth:`cancel` is about the answer before it.
 
     **A lost connection.** Nothing is reported of it but RECONNECTING, then OPEN (to ``on_connection``). The fresh
     server session is told, in this order: the configuration; every item of ``past()`` but those of the answer under
@@ -73,18 +77,16 @@ class RealtimeClient:
         """
         self._sentences = Sentences(endpoint)
         self._ledger = Ledger(config, past, endpoint.transcribe_model)
+        self._inbox = Inbox()
         self._line = Line(
             Connector(endpoint, self._sentences, token),
             self._ledger,
             self._sentences,
             timeouts or RealtimeTimeouts(),
-            self._report,
+            self._inbox,
             on_connection,
         )
         self._clock = asyncio.get_running_loop().time
-        self._events: deque[RealtimeEvent] = deque()
-        self._ready = asyncio.Event()
-        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._line.start()
@@ -94,16 +96,11 @@ class RealtimeClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._line.close()
-        self._closed = True
-        self._ready.set()
+        self._inbox.close()
 
-    async def __aiter__(self) -> AsyncIterator[RealtimeEvent]:
+    def __aiter__(self) -> AsyncIterator[RealtimeEvent]:
         """Events, until the client is left."""
-        while not self._closed:
-            while self._events:
-                yield self._events.popleft()
-            self._ready.clear()
-            await self._ready.wait()
+        return self._inbox.__aiter__()
 
     def send_audio(self, pcm: Pcm) -> None:
         """The microphone's next samples, int16 mono at 24 kHz."""
@@ -120,7 +117,7 @@ class RealtimeClient:
         Less than 0.1 s of sound is no turn: a ServerError says so.
         """
         if self._ledger.microphone.take("") is None:
-            return self._report([ServerError(self._sentences.nothing_said())])
+            return self._inbox.put([ServerError(self._sentences.nothing_said())])
         self._ledger.owe()
         if self._line.session is not None:
             self._line.session.commit(self._clock())
@@ -147,10 +144,10 @@ class RealtimeClient:
         self._line.need()
 
     def cancel(self) -> None:
-        """Cancel the response that is active, if one is; nothing of it is reported any more."""
+        """Cancel the answer that is active or to come, if one is; nothing of it is reported any more."""
         self._ledger.forgive()
-        unseen = [event for event in self._events if hasattr(event, "response_id")]
-        self._events = deque(event for event in self._events if not hasattr(event, "response_id"))
+        self._line.need_no_more()
+        unseen = self._inbox.withdraw_responses()
         if self._line.session is not None:
             self._line.session.cancel(self._clock())
             for event in unseen:
@@ -172,8 +169,3 @@ class RealtimeClient:
         self._ledger.microphone.keep_all = self._line.session is None or self._ledger.by_hand
         if self._line.session is not None:
             self._line.session.configure(clear=another_takes_turns)
-
-    def _report(self, events: Sequence[RealtimeEvent]) -> None:
-        if events:
-            self._events.extend(events)
-            self._ready.set()

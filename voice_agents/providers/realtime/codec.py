@@ -60,6 +60,8 @@ class ServerSession:
         self._hearing = Hearing(ledger, self._settings)
         self._calls: set[str] = set()
         """Calls in this server session's conversation whose results it has not got."""
+        self._took_turn = False
+        """The server has taken a turn that it answers by itself; the caller is being told."""
         self._malformed = 0
         self._recent: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
         self._truncations = 0
@@ -192,6 +194,14 @@ class ServerSession:
             self._note(event, now)
         return events
 
+    def told(self, now: float) -> None:
+        """The caller has dealt with the last message's events. What was cancelled meanwhile was owed before them: the
+        answer to a turn they have told of is owed only from now on."""
+        if self._took_turn:
+            self._took_turn = False
+            self._ledger.owe()
+            self._responses.expect(now)
+
     def _is_repeat(self, said: Mapping[str, Any]) -> bool:
         """The same delta once more; ids alone do not tell, some servers are careless with them."""
         event_id, delta = said.get("event_id"), said.get("delta")
@@ -222,8 +232,8 @@ class ServerSession:
             "session.updated": lambda said, now: self._settings.accepted(),
             "error": self._on_error,
             "input_audio_buffer.speech_started": self._on_speech_started,
-            "input_audio_buffer.speech_stopped": lambda said, now: self._taken(hearing.speech_stopped(said), now),
-            "input_audio_buffer.committed": lambda said, now: self._taken(hearing.committed(said), now),
+            "input_audio_buffer.speech_stopped": lambda said, now: self._taken(hearing.speech_stopped(said)),
+            "input_audio_buffer.committed": lambda said, now: self._taken(hearing.committed(said)),
             "conversation.item.input_audio_transcription.delta": lambda said, now: hearing.partial(said),
             "conversation.item.input_audio_transcription.completed": lambda said, now: hearing.final(said),
             "conversation.item.input_audio_transcription.failed": lambda said, now: hearing.failed(said),
@@ -251,12 +261,10 @@ class ServerSession:
         self._responses.expect_none()
         return self._hearing.speech_started(said)
 
-    def _taken(self, heard: tuple[list[RealtimeEvent], bool], now: float) -> list[RealtimeEvent]:
+    def _taken(self, heard: tuple[list[RealtimeEvent], bool]) -> list[RealtimeEvent]:
         """A turn was taken, perhaps one that the server answers by itself."""
         events, answered = heard
-        if answered:
-            self._ledger.owe()
-            self._responses.expect(now)
+        self._took_turn = self._took_turn or answered
         return events
 
     def _on_error(self, said: Mapping[str, Any], now: float) -> list[RealtimeEvent]:

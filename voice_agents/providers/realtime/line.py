@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -15,7 +14,8 @@ from voice_agents.errors import ProviderError, Retry
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.providers.realtime.codec import ServerSession
 from voice_agents.providers.realtime.errors import Sentences
-from voice_agents.providers.realtime.events import RealtimeEvent, ServerError
+from voice_agents.providers.realtime.events import ServerError
+from voice_agents.providers.realtime.inbox import Inbox
 from voice_agents.providers.realtime.ledger import Ledger
 from voice_agents.providers.realtime.socket import Connector
 from voice_agents.providers.sockets import Backoff
@@ -62,7 +62,7 @@ class Line:
         ledger: Ledger,
         sentences: Sentences,
         timeouts: RealtimeTimeouts,
-        report: Callable[[Sequence[RealtimeEvent]], None],
+        inbox: Inbox,
         on_connection: ConnectionListener,
     ) -> None:
         self.session: ServerSession | None = None
@@ -71,7 +71,7 @@ class Line:
         self._connector = connector
         self._ledger = ledger
         self._sentences = sentences
-        self._report = report
+        self._inbox = inbox
         self._on_connection = on_connection
         self._clock = asyncio.get_running_loop().time
         self._state = ConnectionState.CONNECTING
@@ -103,10 +103,13 @@ class Line:
         if self.session is not None:
             return
         self._wanted.set()
-        if not self._give_up_alarm.is_set:
-            self._give_up_alarm.set(self._clock() + self.timeouts.answer_s, self._give_up)
+        self._wait_for_connection()
         if self._failed:
             self.start()
+
+    def need_no_more(self) -> None:
+        """No turn waits for the server any more."""
+        self._give_up_alarm.cancel()
 
     @property
     def may_be_tried(self) -> bool:
@@ -134,8 +137,13 @@ class Line:
             if error is not None:
                 self._tell(ConnectionState.RECONNECTING, error)
             if self._ledger.answer:
-                self.need()
+                self._wait_for_connection()
             await backoff.wait(self._wanted, at_once=ending.opened)
+
+    def _wait_for_connection(self) -> None:
+        """A turn that is owed an answer waits so long for a connection, and no longer."""
+        if not self._give_up_alarm.is_set:
+            self._give_up_alarm.set(self._clock() + self.timeouts.answer_s, self._give_up)
 
     def _fail(self, error: ProviderError) -> None:
         self._give_up_alarm.cancel()
@@ -185,9 +193,11 @@ class Line:
         try:
             while session.failure is None and not session.expired:
                 frame = await connection.recv_bytes()
-                self._report(session.take(frame, self._clock()))
+                self._inbox.put(session.take(frame, self._clock()))
                 if session.ready and self.session is None:
                     self._open(session, backoff)
+                await self._inbox.dealt_with()
+                session.told(self._clock())
         except ConnectionClosed as closed:
             trouble = self._sentences.closed(closed.rcvd.reason if closed.rcvd is not None else "")
             if trouble is not None:
@@ -203,6 +213,7 @@ class Line:
     def _open(self, session: ServerSession, backoff: Backoff) -> None:
         self.session = session
         self._ledger.microphone.keep_all = self._ledger.by_hand
+        self._wanted.clear()
         self._trouble = None
         self._retry_after_s = self.timeouts.retry_s
         self._give_up_alarm.cancel()
@@ -248,7 +259,7 @@ class Line:
     def _abandon(self, error: ProviderError) -> None:
         """The turn under way is not answered."""
         self._ledger.abandon()
-        self._report([ServerError(error)])
+        self._inbox.put([ServerError(error)])
 
     def _tell(self, state: ConnectionState, error: ProviderError | None) -> None:
         self._state = state

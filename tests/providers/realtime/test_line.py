@@ -1,0 +1,88 @@
+"""The Realtime client while no server can be reached, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any, cast
+
+from tests.providers.realtime.caller import CONFIG, endpoint
+from tests.stories.clock import play
+from voice_agents.errors import ProviderUnavailable, Role
+from voice_agents.providers.realtime.client import RealtimeClient, RealtimeTimeouts
+from voice_agents.providers.realtime.events import RealtimeEvent, ServerError
+from voice_agents.providers.realtime.socket import Connector
+
+ATTEMPT_S = 5.0
+
+
+class Unreachable:
+    """A connector whose every attempt fails after a while."""
+
+    def __init__(self) -> None:
+        self.attempts: list[float] = []
+        """When they began."""
+        self._begun = asyncio.Event()
+
+    async def begins(self, attempt: int) -> None:
+        while len(self.attempts) < attempt:
+            self._begun.clear()
+            await self._begun.wait()
+
+    @asynccontextmanager
+    async def connect(self, _timeout_s: float) -> AsyncIterator[Any]:
+        self.attempts.append(now())
+        self._begun.set()
+        await asyncio.sleep(ATTEMPT_S)
+        raise ProviderUnavailable(Role.REALTIME, "nobody", "Nobody is there.")
+        yield
+
+    async def close(self) -> None:
+        pass
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def calling_nobody() -> AsyncIterator[tuple[RealtimeClient, Unreachable]]:
+    connector = Unreachable()
+    client = RealtimeClient(endpoint("http://x"), CONFIG, past=lambda: [], on_connection=lambda *_: None)
+    client._line._connector = cast(Connector, connector)
+    async with client:
+        yield client, connector
+
+
+async def given_up(client: RealtimeClient) -> RealtimeEvent:
+    return await anext(aiter(client))
+
+
+def test_a_turn_waits_for_a_connection_as_long_whatever_was_cancelled_before_it() -> None:
+    async def story() -> None:
+        async with calling_nobody() as (client, _):
+            client.send_text("first")
+            await asyncio.sleep(1.0)
+            client.cancel()
+            await asyncio.sleep(15.0)
+            began = now()
+            client.send_text("second")
+            assert isinstance(await given_up(client), ServerError)
+            assert now() - began == RealtimeTimeouts().answer_s
+
+    play(story())
+
+
+def test_a_turn_that_comes_while_an_attempt_fails_is_tried_for_at_once_and_once() -> None:
+    async def story() -> None:
+        async with calling_nobody() as (client, connector):
+            await connector.begins(5)
+            client.send_text("Hello?")
+            await given_up(client)
+            *before, at_once, after = [begun - last - ATTEMPT_S for last, begun in pairwise(connector.attempts)]
+            assert len(before) == 4 and at_once == 0.0
+            assert min(*before, after) > 0.1
+
+    play(story())
