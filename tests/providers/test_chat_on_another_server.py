@@ -25,7 +25,7 @@ from voice_agents.errors import (
     RateLimited,
     RequestRejected,
 )
-from voice_agents.providers.chat import RECOVERED, ChatModel, ChatTimeouts
+from voice_agents.providers.chat import REMARK, ChatModel, ChatTimeouts
 from voice_agents.settings import Endpoint, Provider
 
 QUICK = ChatTimeouts(connect_s=1.0, first_s=0.5, chunk_s=0.3, retry_s=0.01)
@@ -254,10 +254,18 @@ async def test_what_may_pass_is_tried_a_second_time_and_then_said(status: int, k
     async with asking(status, HELLO) as asked:
         whole = await asked.ask()
         assert whole.text == "Hello there."
-        assert "second time" in whole.response_metadata[RECOVERED] and "OpenAI" in whole.response_metadata[RECOVERED]
+        assert "second time" in whole.response_metadata[REMARK] and "OpenAI" in whole.response_metadata[REMARK]
 
     async with asking(HELLO) as asked:
-        assert RECOVERED not in (await asked.ask()).response_metadata
+        assert REMARK not in (await asked.ask()).response_metadata
+
+
+@pytest.mark.parametrize(("reason", "says"), [("content_filter", "content filter"), ("length", "too long")])
+async def test_an_answer_that_is_not_whole_is_kept_and_said_to_be_cut(reason: str, says: str) -> None:
+    async with asking((delta(role="assistant"), delta(content="Once upon a "), delta(reason), DONE)) as asked:
+        whole = await asked.ask()
+        assert whole.text == "Once upon a "
+        assert says in whole.response_metadata[REMARK]
 
 
 @pytest.mark.parametrize("retry_after", ["20", "Wed, 21 Oct 2026 07:28:00 GMT"])

@@ -58,7 +58,7 @@ def test_an_account_without_credits_is_told_alike_by_all_speech(provider: Provid
 def test_the_offline_names_are_small_inside_a_sentence_only() -> None:
     there = endpoint(Provider.OFFLINE)
     assert inside(speech_name(there)) == "the offline speech server"
-    assert str(Sentences(there).lost()) == "The connection to the offline agent was lost. Connecting again."
+    assert str(Sentences(there).lost()) == "The connection to the offline agent was lost."
     assert str(Sentences(there).busy()).startswith("The offline agent gets too many requests")
     assert inside(agent_name(endpoint(Provider.AZURE))) == "Azure OpenAI"
 

@@ -20,7 +20,7 @@ from voice_agents.conversation.turn import (
     AnswerDone,
     AnswerStarted,
     Graph,
-    Recovered,
+    Remark,
     Token,
     ToolFinished,
     ToolStarted,
@@ -28,7 +28,7 @@ from voice_agents.conversation.turn import (
 from voice_agents.prompts import system_prompt
 from voice_agents.tools import Toolbox
 
-__all__ = ["AgentOutput", "AgentTurn", "Recovered", "Token", "ToolFinished", "ToolStarted", "VoiceAgent"]
+__all__ = ["AgentOutput", "AgentTurn", "Remark", "Token", "ToolFinished", "ToolStarted", "VoiceAgent"]
 
 MODEL_CALLS_MAX = 8
 """Model calls in one turn; then the agent gives up aloud instead of going round with its tools for ever."""

@@ -14,7 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, recent
 from voice_agents.conversation.model import Conversation, new_id
-from voice_agents.providers.chat import RECOVERED
+from voice_agents.providers.chat import REMARK
 
 HISTORY_BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
@@ -48,13 +48,13 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
-    """The model answered after all; ``text`` is a plain sentence about what went wrong before."""
+class Remark:
+    """``text``: a plain sentence about how an answer came about, or why it is not whole."""
 
     text: str
 
 
-AgentOutput = Token | ToolStarted | ToolFinished | Recovered
+AgentOutput = Token | ToolStarted | ToolFinished | Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ class AgentTurn:
                 # A model that does not stream, or a sentence of our own.
                 if not answer.streamed and answer.message is not None:
                     self._say(answer, answer.message.text)
-                if answer.message is not None and (told := answer.message.response_metadata.pop(RECOVERED, "")):
-                    self._outputs.put_nowait(Recovered(told))
+                if answer.message is not None and (remark := answer.message.response_metadata.pop(REMARK, "")):
+                    self._outputs.put_nowait(Remark(remark))
             case AIMessage() if self._current is not None:
                 self._say(self._current, part.text)
             case ToolStarted() | ToolFinished():

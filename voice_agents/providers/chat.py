@@ -55,8 +55,8 @@ class ChatTimeouts:
 
 LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=40, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
-RECOVERED = "recovered"
-"""In an answer's ``response_metadata``: a plain sentence about the attempt that failed before it."""
+REMARK = "remark"
+"""In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
 _MODELS = {
     Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
     Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
@@ -150,9 +150,8 @@ class _PlainChat(_PlainPayload):
                         yield chunk
                 if given.nothing:
                     raise self._silent(given.finish_reason)
-                if last:
-                    told = f"{agent_name(self._endpoint)} answered only when it was asked a second time."
-                    yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={RECOVERED: told}))
+                if remark := self._remark(given.finish_reason, second_time=last):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={REMARK: remark}))
                 return
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
@@ -172,6 +171,16 @@ class _PlainChat(_PlainPayload):
         if chunk.get("choices") is None and chunk.get("usage") is None:
             raise ValueError("a chunk of no known shape")
         return super()._convert_chunk_to_generation_chunk(chunk, *rest)
+
+    def _remark(self, finish_reason: str, *, second_time: bool) -> str:
+        """What the user should know of an answer that came; "": nothing."""
+        name = agent_name(self._endpoint)
+        match finish_reason:
+            case "content_filter":
+                return f"The content filter of {inside(name)} stopped this answer before its end."
+            case "length":
+                return f"{name} stopped this answer because it became too long."
+        return f"{name} answered only when it was asked a second time." if second_time else ""
 
     def _silent(self, finish_reason: str) -> ProviderError:
         name = agent_name(self._endpoint)

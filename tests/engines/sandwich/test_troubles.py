@@ -42,6 +42,13 @@ def test_an_outage_while_nobody_needs_the_provider_is_told_once() -> None:
     assert told.sentences[1:] == [(str(UNREACHABLE), False)], "the next one is another"
 
 
+def test_a_provider_of_two_roles_that_refuses_both_says_so_once() -> None:
+    told = Told()
+    for role in (Role.STT, Role.TTS):
+        told.troubles.connection(role, ConnectionState.FAILED, AuthenticationFailed(role, "x", str(WRONG_KEY)))
+    assert told.sentences == [(str(WRONG_KEY), True)]
+
+
 def test_what_work_survived_is_told_when_it_is_done() -> None:
     told = Told()
     told.troubles.begins(Role.TTS)

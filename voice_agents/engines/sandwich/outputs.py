@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_agents.conversation.agent import AgentOutput, Recovered, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.agent import AgentOutput, Remark, Token, ToolFinished, ToolStarted
 from voice_agents.engines.reporter import Reporter
 from voice_agents.events import AgentText, Notice, ToolCalled, ToolReturned
 
@@ -16,5 +16,5 @@ def tell_output(reporter: Reporter, output: AgentOutput) -> None:
             reporter.emit(ToolCalled, name=name, args=args, call_id=call_id)
         case ToolFinished(call_id=call_id, result=result, error=error):
             reporter.emit(ToolReturned, call_id=call_id, result=result, error=error)
-        case Recovered(text=text):
+        case Remark(text=text):
             reporter.emit(Notice, level="warning", text=text)

@@ -24,13 +24,13 @@ class Troubles:
         self._open: set[Role] = set()
         self._working: set[Role] = set()
         self._held: dict[Role, tuple[ProviderError, bool]] = {}
-        self._told: set[Role] = set()
+        self._told: dict[Role, tuple[str, bool]] = {}
 
     def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
         """A connection changed; see :class:`~voice_agents.providers.interfaces.ConnectionListener`."""
         if state is ConnectionState.OPEN:
             self._open.add(role)
-            self._told.discard(role)
+            self._told.pop(role, None)
             return
         self._open.discard(role)
         if error is None:
@@ -55,7 +55,7 @@ class Troubles:
     def begins(self, role: Role) -> None:
         """Something depends on this provider now."""
         self._working.add(role)
-        self._told.discard(role)
+        self._told.pop(role, None)
 
     def ends(self, role: Role, error: BaseException | None = None) -> None:
         """It does no longer; ``error`` if it failed. Does nothing the second time."""
@@ -69,8 +69,12 @@ class Troubles:
             self._report(role, *held)
 
     def _report(self, role: Role, error: ProviderError, failed: bool) -> None:
+        """What one provider of two roles refuses is told once."""
         if role in self._told:
             return
+        news = (str(error), failed)
+        known = news in self._told.values()
         if role not in self._open or failed:
-            self._told.add(role)
-        self._tell(error, failed)
+            self._told[role] = news
+        if not known:
+            self._tell(error, failed)

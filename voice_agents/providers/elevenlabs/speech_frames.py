@@ -89,7 +89,7 @@ _MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
     (
         r"input_timeout|text input within the timeout",
         ProviderUnavailable,
-        "{0} closed the connection for the voice because there was nothing to say for long.",
+        "{0} closed the connection for the voice after a long silence.",
     ),
     (r"quota|credits", QuotaExceeded, "The account at {1} has no credits left: check its plan."),
     (

@@ -234,7 +234,7 @@ class ContextStream:
 
     def _stall(self) -> None:
         name = speech_name(self._endpoint)
-        error = ProviderTimeout(Role.TTS, name, f"{name} stopped speaking in the middle of an answer.")
+        error = ProviderTimeout(Role.TTS, name, f"{name} stopped speaking before the answer was over.")
         self._leave_socket(error)
         self._connection.stalled(error)
 

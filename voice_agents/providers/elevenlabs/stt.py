@@ -199,7 +199,8 @@ class ElevenLabsStt:
             message = json.loads(frame)
             kind = reaction(message)
         except (ValueError, AttributeError):
-            return ProtocolViolation(Role.STT, self._name, f"{self._name} sent something not understood."), True
+            sentence = f"{self._name} sent something for speech-to-text that could not be understood."
+            return ProtocolViolation(Role.STT, self._name, sentence), True
         match kind:
             case Reaction.PARTIAL:
                 self._partial(str(message.get("text") or ""))
@@ -254,7 +255,7 @@ class ElevenLabsStt:
         if commit.may_be_asked_again:
             return commit.await_connection()
         self._pending.remove(commit)
-        sentence = f"{self._name} did not say in time what you said. Please say it again."
+        sentence = f"{self._name} took too long to understand you. Please say it again."
         late = ProviderTimeout(Role.STT, self._name, sentence)
         return commit.fail(late if self._outgoing is not None else self._lost_connection or late)
 

@@ -137,7 +137,7 @@ class Sentences:
 
     def lost(self, how: str = "was lost") -> ProviderError:
         """The connection ended."""
-        return self._error(ProviderUnavailable, f"The connection to {self._inside} {how}. Connecting again.")
+        return self._error(ProviderUnavailable, f"The connection to {self._inside} {how}.")
 
     def unreachable(self) -> ProviderError:
         """No connection could be made."""
@@ -151,7 +151,7 @@ class Sentences:
 
     def not_understood(self) -> ProviderError:
         """Nothing that comes makes sense."""
-        return self._error(ProtocolViolation, f"{self.name} sent something not understood. Connecting again.")
+        return self._error(ProtocolViolation, f"{self.name} sent something that could not be understood.")
 
     def unanswered(self) -> ProviderError:
         """An answer did not come, and is no longer waited for."""
