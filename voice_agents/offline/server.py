@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voice_agents.errors import ConfigurationError
@@ -24,17 +24,15 @@ from voice_agents.offline import chat, elevenlabs, realtime
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
+from voice_agents.offline.unserved import Unserved
 
 
 def app(services: Services) -> Starlette:
     """All protocols over these services, and what a test steers them with, as an ASGI application."""
-    routes: list[BaseRoute] = [
-        *chat.routes(services),
-        *elevenlabs.routes(services),
-        *realtime.routes(services),
-        *_admin_routes(services),
-    ]
-    return Starlette(routes=routes)
+    openai_routes = [*chat.routes(services), *realtime.routes(services)]
+    elevenlabs_routes = elevenlabs.routes(services)
+    unserved = Unserved(openai=openai_routes, elevenlabs=elevenlabs_routes)
+    return Starlette(routes=[*openai_routes, *elevenlabs_routes, *_admin_routes(services), Mount("/", unserved)])
 
 
 def _admin_routes(services: Services) -> list[BaseRoute]:
