@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import chat, elevenlabs, realtime
@@ -121,7 +122,7 @@ class _Running:
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            ws="websockets-sansio",
+            ws=_Sockets,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )
@@ -166,6 +167,15 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Sockets(WebSocketsSansIOProtocol):
+    """uvicorn's websockets, which would log an error for every handshake that is refused with a response."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        # a response completes the handshake, too
+        self.handshake_complete = self.handshake_complete or self.close_sent
 
 
 class _Handlers:
