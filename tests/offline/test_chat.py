@@ -219,6 +219,12 @@ async def test_a_request_without_a_key_is_refused(server: OfflineServer) -> None
         ({"model": "any", "messages": HELLO, "tools": [{"type": "function"}]}, "tools[0].function"),
         ({"model": "any", "messages": [{"role": "assistant", "tool_calls": [{}]}]}, "tool_calls"),
         ({"model": "any", "messages": [{"role": "assistant", "tool_calls": 1}]}, "tool_calls"),
+        ({"model": "any", "messages": HELLO, "temperature": "hot"}, "expected a decimal, but got a string instead"),
+        ({"model": "any", "messages": HELLO, "max_tokens": 2.5}, "expected an integer, but got a decimal instead"),
+        ({"model": "any", "messages": HELLO, "n": True}, "expected an integer, but got a boolean instead"),
+        ({"model": "any", "messages": HELLO, "stream": "yes"}, "expected a boolean, but got a string instead"),
+        ({"model": "any", "messages": HELLO, "tool_choice": 1}, "expected a string or an object"),
+        ({"model": "any", "messages": HELLO, "tools": {}}, "expected an array, but got an object instead"),
     ],
 )
 async def test_a_bad_request_is_told_what_is_wrong(server: OfflineServer, body: Any, says: str) -> None:
@@ -244,6 +250,14 @@ async def test_the_dangling_call_is_named(client: AsyncOpenAI) -> None:
     assert "must be followed by tool messages responding to each 'tool_call_id'" in refused.value.message
     assert "call_1" in refused.value.message
     assert refused.value.param == "messages.[2].role"
+
+
+async def test_only_one_choice_is_made(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="not supported offline") as refused:
+        await client.chat.completions.create(model="any", messages=HELLO, n=2)
+    assert refused.value.param == "n"
+    one = await client.chat.completions.create(model="any", messages=HELLO, n=1, temperature=1, top_p=0.5, seed=None)
+    assert len(one.choices) == 1
 
 
 async def test_an_unknown_model_and_an_unknown_path_are_not_found(client: AsyncOpenAI, server: OfflineServer) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import httpx2
+import openai
 import pytest
 from elevenlabs import AsyncElevenLabs
 from openai import AsyncOpenAI
@@ -30,6 +31,21 @@ async def test_the_openai_sdk_gets_openais_list(server: OfflineServer, base: str
     async with openai_sdk(server, base) as client:
         models = [model async for model in client.models.list()]
     assert [(model.id, model.object, model.owned_by) for model in models] == [("offline-agent", "model", "offline")]
+
+
+@pytest.mark.parametrize("base", ["/v1", "/openai/v1", "/openai"])
+@pytest.mark.parametrize("name", ["offline-agent", "gpt-x", "some/model"])
+async def test_every_model_the_chat_takes_is_there(server: OfflineServer, base: str, name: str) -> None:
+    async with openai_sdk(server, base) as client:
+        model = await client.models.retrieve(name)
+    assert (model.id, model.object, model.owned_by) == (name, "model", "offline")
+
+
+async def test_the_one_unknown_model_is_not_there(server: OfflineServer) -> None:
+    async with openai_sdk(server, "/v1") as client:
+        with pytest.raises(openai.NotFoundError, match="`missing` does not exist") as refused:
+            await client.models.retrieve("missing")
+    assert refused.value.code == "model_not_found"
 
 
 async def test_the_elevenlabs_sdk_gets_elevenlabs_list(server: OfflineServer, http: httpx.AsyncClient) -> None:

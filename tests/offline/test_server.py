@@ -16,6 +16,7 @@ from typing import cast
 
 import httpx
 import pytest
+import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, close_code, connect, said, tell
@@ -96,6 +97,15 @@ async def test_a_binary_message_is_not_understood(server: OfflineServer) -> None
     async with connect(server, "/v1/text-to-speech/any/multi-stream-input", output_format="pcm_24000") as client:
         await client.send(b"\x00\x01")
         assert await close_code(client) == 1003
+
+
+async def test_a_refused_handshake_is_no_failure_of_the_server(
+    server: OfflineServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.services.faults.add(Fault.parse("stt:refuse:401"))
+    with pytest.raises(websockets.InvalidStatus, match="401"):
+        await connect(server, "/v1/speech-to-text/realtime", model_id="scribe_v2_realtime")
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_a_wrong_fault_on_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
 _WELCOME = """
-Point clients here (any key is accepted):
+Point clients here (any key is accepted, and any name of a chat or Realtime model):
   ElevenLabs         ELEVENLABS_BASE_URL={url} ELEVENLABS_API_KEY=offline
                      SDK: ElevenLabs(base_url="{url}", api_key="offline")
   OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline

@@ -1,6 +1,10 @@
 """OpenAI and Azure chat completions, streamed and whole, answered by the rule-based model.
 
 Streamed chunks: the role, one per token or piece of a tool call, the finish reason, the usage if asked for, ``[DONE]``.
+
+Every model name but ``UNKNOWN_MODEL`` is taken and answered by the same model, whose rules alone decide what is said
+and whether a tool is called: ``tool_choice`` "required" or a named function forces no call. The types of sampling
+settings and token limits are checked, but they change nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +25,12 @@ from starlette.types import Scope
 
 from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.chat_request import ChatRequest, Refused, error_body, parse
+from voice_agents.offline.chat_request import ChatRequest, Refused, check_model, error_body, parse
 from voice_agents.offline.faults import Fault, Service
 from voice_agents.offline.services import Pace, Services
 
 MODEL = "offline-agent"
-"""The name the models list gives; requests may use any."""
+"""The one name in the models list; requests may use any, and each is found by itself."""
 
 RETRY_AFTER_S = 1
 """What a refusal with 429 or 503 says."""
@@ -61,17 +65,23 @@ def routes(services: Services) -> list[BaseRoute]:
         _SharedRoute("/v1/models", chat.models),
         Route("/openai/v1/models", chat.models),
         Route("/openai/models", chat.models),
+        _SharedRoute("/v1/models/{model:path}", chat.model),
+        Route("/openai/v1/models/{model:path}", chat.model),
+        Route("/openai/models/{model:path}", chat.model),
     ]
 
 
+def is_openais(headers: Headers) -> bool:
+    """A key, even an empty one, comes as clients of OpenAI and Azure bring it, and not as ElevenLabs' do."""
+    return ("authorization" in headers or "api-key" in headers) and "xi-api-key" not in headers
+
+
 class _SharedRoute(Route):
-    """A path another vendor has, too: it is ours when a key (even an empty one) comes as our clients bring it."""
+    """A path another vendor has, too: it is ours when our clients ask."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        theirs = "xi-api-key" in headers
-        ours = "authorization" in headers or "api-key" in headers
-        return super().matches(scope) if ours and not theirs else (Match.NONE, {})
+        return super().matches(scope) if is_openais(headers) else (Match.NONE, {})
 
 
 class _Chat:
@@ -84,8 +94,16 @@ class _Chat:
         """The one model."""
         if not _has_key(request):
             return _unauthorized()
-        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "offline"}
-        return JSONResponse({"object": "list", "data": [model]})
+        return JSONResponse({"object": "list", "data": [_model(MODEL)]})
+
+    async def model(self, request: Request) -> Response:
+        """The one model, by any of the names requests may use."""
+        if not _has_key(request):
+            return _unauthorized()
+        try:
+            return JSONResponse(_model(check_model(request.path_params["model"])))
+        except Refused as error:
+            return JSONResponse(error.body, error.status)
 
     async def complete(self, request: Request) -> Response:
         """A completion, as one JSON object or as a stream of events."""
@@ -211,6 +229,10 @@ def _error_event(name: str) -> bytes:
     """An error in the middle of a stream, with this code."""
     message, kind, _ = _SERVER_ERROR
     return _event(error_body(message, kind, None, name))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "offline"}
 
 
 def _call(call: ToolCall, arguments: str) -> dict[str, Any]:

@@ -12,6 +12,34 @@ from voice_agents.offline.brain import Message, MessageRole, ToolCall
 UNKNOWN_MODEL = "missing"
 """The one model (or deployment) that is not there; every other name is taken."""
 
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "a boolean": (bool,),
+    "an integer": (int,),
+    "a decimal": (float, int),
+    "a string": (str,),
+    "an array": (list,),
+    "an object": (dict,),
+    "a string or an object": (str, dict),
+}
+"""JSON types as the vendor names them; a value's own is the first that has its type."""
+_EXPECTED = {
+    "messages": "an array",
+    "tools": "an array",
+    "tool_choice": "a string or an object",
+    "parallel_tool_calls": "a boolean",
+    "stream": "a boolean",
+    "stream_options": "an object",
+    "n": "an integer",
+    "seed": "an integer",
+    "max_tokens": "an integer",
+    "max_completion_tokens": "an integer",
+    "temperature": "a decimal",
+    "top_p": "a decimal",
+    "presence_penalty": "a decimal",
+    "frequency_penalty": "a decimal",
+}
+"""Of what type a parameter must be unless it is null; the ones that do not stand here are not looked at."""
+
 _ROLES = {role: role for role in get_args(MessageRole)} | {"developer": "system"}
 
 
@@ -61,11 +89,12 @@ def parse(body: bytes, deployment: str | None = None) -> ChatRequest:
         ) from None
     if not isinstance(asked, dict):
         raise Refused("The body of your request must be a JSON object.")
+    _check_types(asked)
+    if asked.get("n") not in (None, 1):
+        raise Refused("Several choices are not supported offline: 'n' must be 1.", param="n")
     messages = asked.get("messages")
     if messages is None:
         raise Refused("Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter")
-    if not isinstance(messages, list):
-        raise Refused("Invalid type for 'messages': expected an array.", param="messages", code="invalid_type")
     if not messages:
         raise Refused(
             "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
@@ -76,7 +105,7 @@ def parse(body: bytes, deployment: str | None = None) -> ChatRequest:
     _check_calls(parsed)
     options = asked.get("stream_options")
     return ChatRequest(
-        model=_model(asked, deployment),
+        model=check_model(deployment or asked.get("model")),
         messages=parsed,
         tools=frozenset() if asked.get("tool_choice") == "none" else _tools(asked.get("tools")),
         one_call=asked.get("parallel_tool_calls") is False,
@@ -85,8 +114,8 @@ def parse(body: bytes, deployment: str | None = None) -> ChatRequest:
     )
 
 
-def _model(asked: Mapping[str, Any], deployment: str | None) -> str:
-    model = deployment or asked.get("model")
+def check_model(model: Any) -> str:
+    """The name of a model that is there. Raises ``Refused``."""
     if not isinstance(model, str) or not model:
         raise Refused("you must provide a model parameter")
     if model == UNKNOWN_MODEL:
@@ -96,13 +125,21 @@ def _model(asked: Mapping[str, Any], deployment: str | None) -> str:
     return model
 
 
-def _tools(tools: Any) -> frozenset[str]:
-    if tools is None:
-        return frozenset()
-    if not isinstance(tools, list):
-        raise Refused("Invalid type for 'tools': expected an array.", param="tools", code="invalid_type")
+def _check_types(asked: Mapping[str, Any]) -> None:
+    for name, expected in _EXPECTED.items():
+        value = asked.get(name)
+        if value is not None and type(value) not in _TYPES[expected]:
+            got = next(kind for kind, types in _TYPES.items() if type(value) in types)
+            raise Refused(
+                f"Invalid type for '{name}': expected {expected}, but got {got} instead.",
+                param=name,
+                code="invalid_type",
+            )
+
+
+def _tools(tools: list[Any] | None) -> frozenset[str]:
     names = []
-    for at, tool in enumerate(tools):
+    for at, tool in enumerate(tools or ()):
         function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise Refused(

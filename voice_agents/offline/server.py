@@ -10,31 +10,30 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import chat, elevenlabs, realtime
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
+from voice_agents.offline.unserved import Unserved
 
 
 def app(services: Services) -> Starlette:
     """All protocols over these services, and what a test steers them with, as an ASGI application."""
-    routes: list[BaseRoute] = [
-        *chat.routes(services),
-        *elevenlabs.routes(services),
-        *realtime.routes(services),
-        *_admin_routes(services),
-    ]
-    return Starlette(routes=routes)
+    openai_routes = [*chat.routes(services), *realtime.routes(services)]
+    elevenlabs_routes = elevenlabs.routes(services)
+    unserved = Unserved(openai=openai_routes, elevenlabs=elevenlabs_routes)
+    return Starlette(routes=[*openai_routes, *elevenlabs_routes, *_admin_routes(services), Mount("/", unserved)])
 
 
 def _admin_routes(services: Services) -> list[BaseRoute]:
@@ -123,7 +122,7 @@ class _Running:
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            ws="websockets-sansio",
+            ws=_Sockets,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )
@@ -168,6 +167,15 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Sockets(WebSocketsSansIOProtocol):
+    """uvicorn's websockets, which would log an error for every handshake that is refused with a response."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        # a response completes the handshake, too
+        self.handshake_complete = self.handshake_complete or self.close_sent
 
 
 class _Handlers:

@@ -380,6 +380,38 @@ async def test_the_sdk_streams_timestamps(sdk: AsyncElevenLabs) -> None:
     assert starts[4] == pytest.approx(WORD_S, abs=0.01)
 
 
+async def test_the_sdk_gets_speech_and_timestamps_whole(sdk: AsyncElevenLabs) -> None:
+    async with asyncio.timeout(WAIT_S):
+        spoken = await sdk.text_to_speech.convert_with_timestamps(
+            "offline-clara", text="One two three.", output_format="pcm_24000"
+        )
+    assert len(base64.b64decode(spoken.audio_base_64)) == 2 * round(3 * WORD_S * 24_000)
+    assert spoken.alignment == spoken.normalized_alignment
+    assert spoken.alignment is not None
+    assert "".join(spoken.alignment.characters) == "One two three."
+    starts = spoken.alignment.character_start_times_seconds
+    assert starts == sorted(starts)
+    assert starts[8] == pytest.approx(2 * WORD_S, abs=0.01)
+    assert spoken.alignment.character_end_times_seconds[-1] == pytest.approx(3 * WORD_S, abs=0.01)
+
+
+async def test_a_voice_is_the_one_that_will_speak(sdk: AsyncElevenLabs) -> None:
+    async with asyncio.timeout(WAIT_S):
+        listed = (await sdk.voices.get_all()).voices
+        assert [await sdk.voices.get(voice.voice_id) for voice in listed] == listed
+        from_elsewhere = await sdk.voices.get("21m00Tcm4TlvDq8ikWAM")
+        settings = await sdk.voices.settings.get("21m00Tcm4TlvDq8ikWAM")
+    assert (from_elsewhere.voice_id, from_elsewhere.name) == ("21m00Tcm4TlvDq8ikWAM", listed[0].name)
+    assert (settings.speed, settings.stability) == (1.0, None)
+
+
+async def test_an_unknown_voice_is_not_found(sdk: AsyncElevenLabs) -> None:
+    for ask in (sdk.voices.get, sdk.voices.settings.get):
+        with pytest.raises(ApiError) as refused:
+            await ask("unknown")
+        assert (refused.value.status_code, refused.value.body["detail"]["status"]) == (404, "voice_not_found")
+
+
 async def test_the_sdk_lists_voices_that_say_they_are_offline(sdk: AsyncElevenLabs) -> None:
     async with asyncio.timeout(WAIT_S):
         first, second = await sdk.voices.get_all(), await sdk.voices.search()

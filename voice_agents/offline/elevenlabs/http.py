@@ -1,4 +1,4 @@
-"""ElevenLabs over HTTP: text to speech, whole and streamed, single-use tokens, and the lists of voices and models."""
+"""ElevenLabs over HTTP: text to speech, whole and streamed, single-use tokens, voices and models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.elevenlabs.access import TOKEN_TYPES, Access, refusal_body
-from voice_agents.offline.elevenlabs.speech import DEFAULT_FORMAT, Alignment, OutputFormat, SpokenChunk, speak
+from voice_agents.offline.elevenlabs.speech import DEFAULT_FORMAT, Alignment, CharTime, OutputFormat, speak
 from voice_agents.offline.elevenlabs.tts_options import (
     SOCKET_MODELS,
     BadInput,
@@ -28,11 +28,12 @@ from voice_agents.offline.elevenlabs.tts_options import (
 )
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
-from voice_agents.offline.tts import SAMPLE_RATE, VOICES, OfflineVoice
+from voice_agents.offline.tts import SAMPLE_RATE, VOICES, OfflineVoice, find_voice
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 _STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400}
+_JSON = "application/json"
 _ENGLISH = [{"language_id": "en", "name": "English"}]
 
 
@@ -46,13 +47,26 @@ class _Asked:
     speed: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """Audio as it is sent, and when its characters sound, from the start of the speech."""
+
+    audio: bytes
+    chars: tuple[CharTime, ...]
+
+
 def routes(services: Services, access: Access) -> list[BaseRoute]:
     """Text to speech, voices, models and tokens. All need a key (401 without)."""
 
     def guarded(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def guard(request: Request) -> Response:
-            return await handler(request) if access.has_key(request) else JSONResponse(refusal_body(401), 401)
+            if not access.has_key(request):
+                return JSONResponse(refusal_body(401), 401)
+            try:
+                return await handler(request)
+            except BadInput as rejected:
+                return _error(rejected.name, str(rejected), _STATUS.get(rejected.name, 422))
 
         return guard
 
@@ -66,11 +80,14 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
     base = "/v1/text-to-speech/{voice_id}"
     return [
         Route(base, guarded(speech.stream), methods=["POST"]),
+        Route(f"{base}/with-timestamps", guarded(speech.whole_with_timestamps), methods=["POST"]),
         Route(f"{base}/stream", guarded(speech.stream), methods=["POST"]),
         Route(f"{base}/stream/with-timestamps", guarded(speech.stream_with_timestamps), methods=["POST"]),
         Route("/v1/single-use-token/{kind}", guarded(token), methods=["POST"]),
         Route("/v1/voices", guarded(_voices)),
         Route("/v2/voices", guarded(_voices)),
+        Route("/v1/voices/{voice_id}", guarded(_one_voice)),
+        Route("/v1/voices/{voice_id}/settings", guarded(_voice_settings)),
         # OpenAI's path, too; its clients do not come here, see chat.routes
         Route("/v1/models", guarded(_models)),
     ]
@@ -84,40 +101,57 @@ class _SpeechEndpoints:
 
     async def stream(self, request: Request) -> Response:
         """Audio as it is made, in a chunked body; for the endpoint without ``/stream``, too."""
-        return await self._answer(request, Alignment.NONE)
+        return await self._answer(request, self._audio)
 
     async def stream_with_timestamps(self, request: Request) -> Response:
         """One JSON object a line: audio and the times of its characters, in seconds from the start of the speech."""
-        return await self._answer(request, Alignment.EACH)
+        return await self._answer(request, self._timed_lines, _JSON)
 
-    async def _answer(self, request: Request, alignment: Alignment) -> Response:
+    async def whole_with_timestamps(self, request: Request) -> Response:
+        """One JSON object: all the audio and the times of all characters, in seconds."""
+        return await self._answer(request, self._timed_whole, _JSON)
+
+    async def _answer(
+        self, request: Request, spoken: Callable[[_Asked], AsyncGenerator[bytes, None]], media_type: str | None = None
+    ) -> Response:
+        """``spoken`` makes the body; its type is the output format's unless given. Raises BadInput."""
         faults = self._services.faults.begin(Service.TTS_HTTP)
         if (refusal := faults.refusal) is not None:
             return JSONResponse(refusal_body(refusal.status), refusal.status)
         if (error := faults.of(FaultKind.ERROR_FRAME)) is not None:
             return _error(error.name, error.name, error.status or 400)
-        try:
-            asked = await _parse(request)
-        except BadInput as rejected:
-            return _error(rejected.name, str(rejected), _STATUS.get(rejected.name, 422))
-        pieces = self._spoken(asked, alignment)
-        body = faulty_body(pieces, faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
-        return StreamingResponse(
-            body, media_type=asked.output.media_type if alignment is Alignment.NONE else "application/json"
-        )
+        asked = await _parse(request)
+        body = faulty_body(spoken(asked), faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
+        return StreamingResponse(body, media_type=media_type or asked.output.media_type)
 
-    async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[bytes, None]:
+    async def _audio(self, asked: _Asked) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._spoken(asked, Alignment.NONE)) as pieces:
+            async for piece in pieces:
+                yield piece.audio
+
+    async def _timed_lines(self, asked: _Asked) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._spoken(asked, Alignment.EACH)) as pieces:
+            async for piece in pieces:
+                yield _timed(piece) + b"\n"
+
+    async def _timed_whole(self, asked: _Asked) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._spoken(asked, Alignment.EACH)) as pieces:
+            all_pieces = [piece async for piece in pieces]
+        chars = tuple(timed for piece in all_pieces for timed in piece.chars)
+        yield _timed(_Spoken(b"".join(piece.audio for piece in all_pieces), chars))
+
+    async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[_Spoken, None]:
         not_before = time.monotonic() + self._services.pace.tts_first_audio_s
         encoder = asked.output.encoder()
-        position_s = 0.0
-        spoken = speak(self._services.voice, asked.text, asked.voice_id, alignment, asked.speed)
+        at_ms = 0.0
+        chunks = speak(self._services.voice, asked.text, asked.voice_id, alignment, asked.speed)
         with self._services.connections.opened(Service.TTS_HTTP):
-            async with aclosing(spoken):
-                async for chunk in spoken:
+            async with aclosing(chunks):
+                async for chunk in chunks:
                     await asyncio.sleep(not_before - time.monotonic())
-                    audio = await encoder.feed(chunk.pcm, last=chunk.last)
-                    yield audio if alignment is Alignment.NONE else _timed_line(audio, chunk, position_s)
-                    position_s += len(chunk.pcm) / SAMPLE_RATE
+                    chars = tuple(replace(timed, start_ms=at_ms + timed.start_ms) for timed in chunk.chars)
+                    yield _Spoken(await encoder.feed(chunk.pcm, last=chunk.last), chars)
+                    at_ms += len(chunk.pcm) * 1000 / SAMPLE_RATE
 
 
 async def _parse(request: Request) -> _Asked:
@@ -137,17 +171,16 @@ async def _parse(request: Request) -> _Asked:
     return _Asked(text, voice_id, output, parse_speed(body.get("voice_settings")))
 
 
-def _timed_line(audio: bytes, chunk: SpokenChunk, position_s: float) -> bytes:
-    starts = [position_s + timed.start_ms / 1000 for timed in chunk.chars]
+def _timed(spoken: _Spoken) -> bytes:
     times = {
-        "characters": [timed.char for timed in chunk.chars],
-        "character_start_times_seconds": [round(start, 3) for start in starts],
+        "characters": [timed.char for timed in spoken.chars],
+        "character_start_times_seconds": [round(timed.start_ms / 1000, 3) for timed in spoken.chars],
         "character_end_times_seconds": [
-            round(start + timed.duration_ms / 1000, 3) for start, timed in zip(starts, chunk.chars, strict=True)
+            round((timed.start_ms + timed.duration_ms) / 1000, 3) for timed in spoken.chars
         ],
     }
-    line = {"audio_base64": base64.b64encode(audio).decode(), "alignment": times, "normalized_alignment": times}
-    return json.dumps(line).encode() + b"\n"
+    audio = base64.b64encode(spoken.audio).decode()
+    return json.dumps({"audio_base64": audio, "alignment": times, "normalized_alignment": times}).encode()
 
 
 def _error(name: str, message: str, status: int) -> JSONResponse:
@@ -158,6 +191,19 @@ async def _voices(_request: Request) -> Response:
     """Both versions: the page form of v2 is a superset of v1."""
     voices = [_voice(voice) for voice in VOICES]
     return JSONResponse({"voices": voices, "has_more": False, "total_count": len(voices), "next_page_token": None})
+
+
+async def _one_voice(request: Request) -> Response:
+    """The voice that speaks for this id, which it keeps."""
+    voice_id = request.path_params["voice_id"]
+    check_voice(voice_id)
+    return JSONResponse(_voice(find_voice(voice_id)) | {"voice_id": voice_id})
+
+
+async def _voice_settings(request: Request) -> Response:
+    """The one setting the voices here have, as it is when a request does not set it."""
+    check_voice(request.path_params["voice_id"])
+    return JSONResponse({"speed": parse_speed(None)})
 
 
 def _voice(voice: OfflineVoice) -> dict[str, Any]:
