@@ -23,6 +23,8 @@ from enum import Enum, StrEnum
 
 NOTHING_HEARD = "Nothing was heard. Please speak while you hold the button."
 """What the user is told who released it (push-to-talk) without a word."""
+NOT_UNDERSTOOD = "No words could be made out. Please say it again."
+"""What the user is told who spoke for some time and said nothing that was recognised."""
 
 TURN_BROKE = "Something went wrong in this program: please try again."
 SESSION_BROKE = "Something went wrong in this program: please start the call again."

@@ -22,6 +22,7 @@ from voice_agents.events import (
     AgentResumed,
     Failed,
     Interrupted,
+    Notice,
     SpeechEnded,
     SpeechStarted,
     Status,
@@ -182,12 +183,24 @@ def test_a_microphone_that_falls_silent_in_a_sound_does_not_hold_the_answer(tmp_
     play(story())
 
 
+def test_who_spoke_at_length_and_was_not_understood_is_told_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["", "hello"]) as caller:
+            caller.say(0, 1.0)
+            assert "say it again" in (await caller.until(Notice)).text
+            caller.say(1)
+            await turn_done(caller)
+            assert len(caller.all(Notice)) == 1
+
+    play(story())
+
+
 def test_nothing_said_is_not_a_turn(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, echo, ["", "hello"]) as caller:
             caller.say(0, 0.5)
             await asyncio.sleep(3.0)
-            assert not caller.all(TurnDone)
+            assert not caller.all(TurnDone) and not caller.all(Notice)
             caller.say(1)
             await turn_done(caller)
             assert await caller.texts() == [

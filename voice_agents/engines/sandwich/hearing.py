@@ -53,6 +53,7 @@ class Hearing:
         self._ear = Ear(STT_RATE, voice, self._on_slice, clock)
         self._user = UserTurn()
         self._spoke = False
+        self._voice_start = 0
         self._partial = ""
         self._alarm = Alarm()
 
@@ -178,10 +179,11 @@ class Hearing:
     def _on_voice(self, event: VoiceEvent) -> None:
         match event:
             case VoiceStarted(start=start):
-                self._spoke = True
+                self._spoke, self._voice_start = True, start
                 self._endpointer.speech_started(start)
                 self._listener.on_voice_started()
             case VoiceStopped(end=end):
+                self._user.voice_s += (end - self._voice_start) / STT_RATE
                 self._endpointer.speech_heard(end)
                 self._listener.on_voice_stopped(self._ear.time_of(end))
             case SoundStarted():

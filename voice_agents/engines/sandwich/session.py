@@ -18,13 +18,15 @@ from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks, end_all
-from voice_agents.errors import NOTHING_HEARD, Role
+from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD, Role
 from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.floor import Floor
 from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
 
+NO_COUGH_S = 0.8
+"""Who was heard for so long and said no words that were recognised is told so."""
 LAST_WORDS_S = 0.25
 """How long the words said last are waited for when the session is left."""
 STORE_TIMEOUT_S = 0.2
@@ -242,6 +244,8 @@ class SandwichSession:
         """See :class:`~voice_agents.engines.sandwich.answering.AnsweringListener`."""
         if self._hearing.by_hand:
             self._tell.emit(Notice, level="info", text=NOTHING_HEARD)
+        elif self._answering.user.voice_s >= NO_COUGH_S:
+            self._tell.emit(Notice, level="info", text=NOT_UNDERSTOOD)
         self._act(self._floor.nothing_said(self._clock()))
 
     def on_announcement(self) -> None:

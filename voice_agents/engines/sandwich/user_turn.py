@@ -15,6 +15,8 @@ class UserTurn:
     pieces: list[asyncio.Future[str]] = field(default_factory=list)
     marks: TurnMarks = field(default_factory=TurnMarks)
     typed: bool = False
+    voice_s: float = 0.0
+    """How long the user's voice was heard in it."""
 
     @classmethod
     def of_text(cls, text: str) -> UserTurn:
