@@ -21,6 +21,7 @@ from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import ProviderError, Role, VoiceAgentError
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     AgentPaused,
     AgentResumed,
     AgentText,
@@ -282,6 +283,10 @@ class Answering:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
         self.user.marks.mark("first_played", self._clock())
         self._listener.on_answer_heard()
+
+    def on_last_frame(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._tell.emit(AgentAudioDone)
 
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
