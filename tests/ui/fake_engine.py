@@ -60,6 +60,7 @@ class FakeSession:
         self.voice = ""
         self.speaking = True
         self.closed = False
+        self.busy = False
         self.heard_samples = 0
         self._epoch = 0
         self.turn = 0

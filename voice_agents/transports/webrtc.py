@@ -103,7 +103,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
 
     async def _begin(self, live: LiveSession) -> None:
         if self._over.is_set():
-            await live.end(Ending.LEFT)
+            await live.leave(self)
             return
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
         self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)

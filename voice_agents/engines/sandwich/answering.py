@@ -117,6 +117,11 @@ class Answering:
         return self._mouth.epoch
 
     @property
+    def announcing(self) -> bool:
+        """A timer is running, or has fired and waits to be announced."""
+        return self._timers.running or bool(self.announcements)
+
+    @property
     def unheard(self) -> bool:
         """An answer is under way, and nothing of it was handed out yet."""
         return self._answer is not None and not self._mouth.audible
