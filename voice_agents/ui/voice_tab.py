@@ -29,7 +29,7 @@ NO_MICROPHONE = (
 )
 
 
-_DETECTIONS = {TurnDetection.SERVER_VAD: "Server VAD", TurnDetection.SEMANTIC_VAD: "Semantic VAD"}
+_DETECTIONS = {TurnDetection.SERVER_VAD: "Silence (server VAD)", TurnDetection.SEMANTIC_VAD: "Meaning (semantic VAD)"}
 
 
 @dataclass(frozen=True, slots=True)
