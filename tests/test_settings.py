@@ -17,6 +17,7 @@ AZURE = {
     "AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT": "my-ears",
 }
 OPENAI = {"OPENAI_API_KEY": "openai-secret", "OPENAI_MODEL": "gpt-x", "OPENAI_REALTIME_MODEL": "gpt-realtime-x"}
+EXAMPLE = Path(__file__).parents[1] / ".env.example"
 ELEVENLABS = {"ELEVENLABS_API_KEY": "eleven-secret"}
 
 
@@ -67,6 +68,12 @@ def test_half_of_azure_names_the_missing_half(variable: str) -> None:
         ({"OPENAI_MODEL": "gpt-x"}, "OPENAI_API_KEY"),
         ({"OPENAI_API_KEY": "k"}, "OPENAI_MODEL"),
         ({"ELEVENLABS_BASE_URL": "https://example.com"}, "ELEVENLABS_API_KEY"),
+        ({"ELEVENLABS_VOICE_ID": "somebody"}, "ELEVENLABS_API_KEY"),
+        ({"ELEVENLABS_TTS_MODEL": "eleven_v3"}, "ELEVENLABS_API_KEY"),
+        ({"ELEVENLABS_STT_MODEL": "scribe_v2_realtime"}, "ELEVENLABS_API_KEY"),
+        ({"AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT": "my-ears"}, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
+        ({"AZURE_REALTIME_VOICE": "cedar"}, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
+        ({**AZURE, "AZURE_OPENAI_REALTIME_DEPLOYMENT": ""}, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
     ],
 )
 def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: str) -> None:
@@ -128,8 +135,29 @@ def test_a_dotenv_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> 
     assert settings.endpoint(Role.TTS).api_key == "from-file"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_dotenv_file_is_read_as_windows_programs_write_it(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ELEVENLABS_API_KEY=from-file\nAGENT_INSTRUCTIONS=Sei höflich.\n", encoding=encoding)
+    settings = Settings.from_env({}, dotenv=file)
+    assert settings.endpoint(Role.TTS).api_key == "from-file"
+    assert settings.instructions == "Sei höflich."
+
+
+def test_a_dotenv_file_in_an_old_encoding_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("AGENT_INSTRUCTIONS=Sei höflich.\n", encoding="latin-1")
+    with pytest.raises(ConfigurationError, match="not UTF-8 text: save it again"):
+        Settings.from_env({}, dotenv=file)
+
+
+def test_the_example_as_it_stands_runs_offline() -> None:
+    settings = Settings.from_env({}, dotenv=EXAMPLE)
+    assert set(settings.missing_roles) == set(Role)
+
+
 def test_every_variable_of_the_example_is_read() -> None:
-    example = (Path(__file__).parents[1] / ".env.example").read_text(encoding="utf-8")
+    example = EXAMPLE.read_text(encoding="utf-8")
     names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
     source = (Path(__file__).parents[1] / "voice_agents" / "settings.py").read_text(encoding="utf-8")
     assert {name for name in names if name.isupper() and name not in source} == set()

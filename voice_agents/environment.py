@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
@@ -22,7 +24,7 @@ class Values:
     @classmethod
     def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
         """``env``, and from the file what it leaves out or empty."""
-        from_file = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
+        from_file = dotenv_values(stream=StringIO(_text(dotenv))) if dotenv is not None and dotenv.is_file() else {}
         merged = {name: value for name, value in from_file.items() if value}
         merged.update({name: value for name, value in env.items() if value})
         return cls(merged)
@@ -81,6 +83,12 @@ class Values:
             )
         return value
 
+    def needs_for(self, name: str, *others: str) -> None:
+        """A text that must be there when one of these ``others`` is, which would have no effect without it."""
+        for other in others:
+            if self.get(other):
+                self.needs(name, f"{other} is set")
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or IP address means this machine."""
@@ -90,6 +98,18 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _text(file: Path) -> str:
+    """What a file says: UTF-8, or what a byte order mark tells of (Windows PowerShell's ``>`` writes UTF-16)."""
+    try:
+        raw = file.read_bytes()
+        wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return raw.decode("utf-16" if wide else "utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"The file {file} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"The file {file} is not UTF-8 text: save it again with the encoding UTF-8.") from None
 
 
 def _parts(value: str) -> SplitResult | None:

@@ -104,6 +104,14 @@ class AgentAudio(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAudioDone(Event):
+    """The last samples of the answer were handed out: a speaker that holds some back lets them go.
+
+    Told again when the end is played again after a pause; never for an answer that was cut or made no sound.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPaused(Event):
     """Stop playing now; queued audio of this and older epochs is stale. ``position``: first sample not played."""
 

@@ -18,7 +18,9 @@ RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
 """ElevenLabs' premade voice "Rachel", the seed plan's default."""
 
 ELEVENLABS_URL = "https://api.elevenlabs.io"
+ELEVENLABS_OPTIONS = ("ELEVENLABS_BASE_URL", "ELEVENLABS_VOICE_ID", "ELEVENLABS_TTS_MODEL", "ELEVENLABS_STT_MODEL")
 OPENAI_URL = "https://api.openai.com/v1"
+REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -167,9 +169,8 @@ def default_database() -> Path:
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     base_url = values.url("ELEVENLABS_BASE_URL")
     key = values.key("ELEVENLABS_API_KEY")
-    if base_url and not key:
-        values.needs("ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL is set")
     if not key:
+        values.needs_for("ELEVENLABS_API_KEY", *ELEVENLABS_OPTIONS)
         return None, None
     shared = Endpoint(Provider.ELEVENLABS, base_url or ELEVENLABS_URL, "", key)
     stt = replace(shared, model=values.get("ELEVENLABS_STT_MODEL", "scribe_v2_realtime"))
@@ -184,7 +185,10 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
-    return azure[0] or other[0], azure[1] or other[1]
+    chat, realtime = azure[0] or other[0], azure[1] or other[1]
+    if realtime is None:
+        values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
+    return chat, realtime
 
 
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:

@@ -6,12 +6,13 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 from unittest.mock import patch
 
 import aiosqlite.core
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -41,6 +42,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
+        """At once, in the loop's own thread: on virtual time a thread's milliseconds would be an age."""
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
 
 def play(story: Coroutine[Any, Any, T]) -> T:
     """Run a scripted conversation on virtual time."""
@@ -49,10 +59,7 @@ def play(story: Coroutine[Any, Any, T]) -> T:
 
 
 class _AtOnceQueue:
-    """Stands in for the queue of aiosqlite's thread: every call runs in the caller's own thread, at once.
-
-    On virtual time a thread's milliseconds would be an age.
-    """
+    """Stands in for the queue of aiosqlite's thread: every call runs in the caller's own thread, at once."""
 
     def __init__(self) -> None:
         self._thread_side: SimpleQueue[tuple[None, Callable[[], Any]]] = SimpleQueue()

@@ -18,6 +18,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     AgentPaused,
     AgentResumed,
     Failed,
@@ -240,6 +241,36 @@ def test_the_stop_button_silences_at_once(tmp_path: Path) -> None:
             words_played = len(caller.heard(1)) / OUTPUT_RATE / WORD_S
             assert abs(len(done.heard_text.split()) - words_played) <= 1
             assert caller.all(StatusChanged)[-1].status is Status.LISTENING
+
+    play(story())
+
+
+def test_the_end_of_an_answer_is_told_with_its_last_sound(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo) as caller:
+            caller.session.send_text("hello there")
+            await turn_done(caller)
+            (end,) = caller.all(AgentAudioDone)
+            assert end.at == caller.all(AgentAudio)[-1].at
+            caller.session.set_speaking(False)
+            caller.session.send_text("and now in writing")
+            await turn_done(caller, 2)
+            assert caller.all(AgentAudioDone) == [end], "an answer without sound has no last one"
+
+    play(story())
+
+
+def test_an_end_that_is_played_again_after_a_pause_is_told_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, [""]) as caller:
+            caller.session.send_text("hello there")
+            await caller.until(AgentAudioDone)
+            caller.say(0, seconds=0.2)
+            paused = await caller.until(AgentPaused)
+            await turn_done(caller)
+            last = caller.all(AgentAudio)[-1]
+            assert last.position >= paused.position
+            assert [end.at for end in caller.all(AgentAudioDone)][1:] == [last.at]
 
     play(story())
 

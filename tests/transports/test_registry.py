@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 
+from tests.stories.clock import play
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
@@ -33,11 +34,14 @@ class Ear:
         self.why = why
         self._news.set()
 
+    async def news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
             while not true():
-                self._news.clear()
-                await self._news.wait()
+                await self.news()
 
 
 def request(kind: str = "sandwich", conversation: Conversation | None = None) -> SessionRequest:
@@ -134,6 +138,41 @@ async def test_a_session_nobody_uses_ends_by_itself(limits: Limits, in_call: boo
         await ear.until(lambda: ear.why is not None)
         assert ear.why is why
         assert len(registry) == 0
+
+
+BUSY_LIMITS = [
+    (Limits(no_sound_s=2.0), True, Ending.NO_SOUND, 2),
+    (Limits(session_s=900.0), False, Ending.TIME_LIMIT, 900),
+]
+
+
+@pytest.mark.parametrize(("limits", "in_call", "why", "after_s"), BUSY_LIMITS)
+def test_a_running_timer_keeps_a_typed_conversation_open_within_the_time_limit(
+    limits: Limits, in_call: bool, why: Ending, after_s: float
+) -> None:
+    async def story() -> None:
+        ear, loop = Ear(), asyncio.get_running_loop()
+        async with SessionRegistry(make, limits=limits) as registry:
+            live, began = await registry.open(request()), loop.time()
+            assert isinstance(live.session, FakeSession)
+            live.session.busy = True
+            live.attach_call(ear) if in_call else live.listen(ear)
+            while ear.why is None:
+                await ear.news()
+            assert (ear.why, round(loop.time() - began)) == (why, after_s)
+
+    play(story())
+
+
+async def test_a_call_that_is_over_before_it_began_ends_only_a_session_nobody_uses() -> None:
+    late = Ear()
+    async with SessionRegistry(make) as registry:
+        called, typed, unused = [await registry.open(request()) for _ in range(3)]
+        called.attach_call(Ear())
+        typed.do(lambda session: session.send_text("hello"))
+        for live in (called, typed, unused):
+            await live.leave(late)
+        assert [live.ending for live in (called, typed, unused)] == [None, None, Ending.LEFT]
 
 
 async def test_answers_are_spoken_only_where_somebody_listens() -> None:

@@ -16,6 +16,7 @@ from voice_agents.engines.outbox import Outbox
 from voice_agents.errors import InvalidInput
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     AgentText,
     Event,
     Interrupted,
@@ -59,6 +60,7 @@ class FakeSession:
         self.voice = ""
         self.speaking = True
         self.closed = False
+        self.busy = False
         self.heard_samples = 0
         self._epoch = 0
         self.turn = 0
@@ -174,6 +176,7 @@ class FakeSession:
                 await asyncio.sleep(max(0.0, start + position / OUTPUT_RATE - LEAD_S - self._loop.time()))
                 chunk = pcm[position : position + FRAME]
                 self._out.put(AgentAudio(turn=turn, at=0, pcm=chunk, position=position, epoch=self._epoch))
+            self._out.put(AgentAudioDone(turn=turn, at=0))
             await asyncio.sleep(LEAD_S)
             self._done(turn, ANSWER)
             self._status(Status.LISTENING)

@@ -45,7 +45,7 @@ async def test_a_turn_that_is_taken_empties_the_box() -> None:
 async def test_the_box_takes_any_length_and_keeps_what_is_too_long() -> None:
     async with running_desk() as desk:
         wiring = wired(desk)
-        assert wiring.parts.text.max_length is None
+        assert wiring.components.text.max_length is None
         assert await wiring._send(LONG, identity_of(Conversation()), *CONTROLS) == LONG
 
 

@@ -44,6 +44,10 @@ class Session(Protocol):
     def epoch(self) -> int:
         """Counts up whenever audio already handed out became stale; drop AgentAudio whose epoch is lower."""
 
+    @property
+    def busy(self) -> bool:
+        """The agent will speak up by itself: a timer is running, or has fired and waits for a pause."""
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
@@ -66,7 +70,7 @@ class Session(Protocol):
         """Stop talking now; nothing happens when the agent is silent."""
 
     def set_turns(self, turns: TurnSettings) -> None:
-        """Change patience or mode, from the next turn on."""
+        """Change patience, mode or the server's detector, at once: for what the user is saying too."""
 
     def set_voice(self, voice: str) -> None:
         """Change the agent's voice, from its next answer on."""

@@ -21,6 +21,9 @@ class MouthListener(Protocol):
     def on_audible(self) -> None:
         """The first audible sample of this turn has just been handed out."""
 
+    def on_last_frame(self) -> None:
+        """The frames handed out were the last; told again when they are, after a pause."""
+
     def on_played(self) -> None:
         """This turn was played to its end (or had no audio at all)."""
 
@@ -35,6 +38,8 @@ class Mouth:
         self._changed = asyncio.Event()
         self._active = False
         self._audible = False
+        self._sounding = False
+        """Something was handed out, and its end was not told."""
         self._plays_until: float | None = None
         self.dry_s = 0.0
         """How long there was nothing to play in the middle of this turn."""
@@ -60,7 +65,7 @@ class Mouth:
     def begin(self) -> None:
         """A new turn."""
         self._playout.begin(self._clock())
-        self._active, self._audible = True, False
+        self._active, self._audible, self._sounding = True, False, False
         self._plays_until, self.dry_s = None, 0.0
 
     def add(self, pcm: Pcm, words: Sequence[SpokenWord], source: str) -> None:
@@ -114,10 +119,14 @@ class Mouth:
     def _hand_out(self) -> None:
         for frame in self._playout.due(self._clock()):
             self._listener.on_frame(frame)
+            self._sounding = True
             self._count_dry(len(frame.pcm) / OUTPUT_RATE)
             if not self._audible and first_audible(frame.pcm) is not None:
                 self._audible = True
                 self._listener.on_audible()
+        if self._sounding and self._playout.handed_out:
+            self._sounding = False
+            self._listener.on_last_frame()
         if self._active and self._playout.done(self._clock()):
             self._active = False
             self._listener.on_played()

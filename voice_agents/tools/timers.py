@@ -46,6 +46,11 @@ class Timers:
             Tool.of(self.cancel_timers, side_effects=True),
         ]
 
+    @property
+    def running(self) -> bool:
+        """One will fire."""
+        return bool(self._running)
+
     def close(self) -> None:
         """Cancel all timers; none fires afterwards and none can be set."""
         self._closed = True

@@ -80,7 +80,7 @@ class Playback:
         self._put(self._resampler.feed(pcm))
 
     def finish(self, turn: int) -> None:
-        """The answer is complete: what is still held back goes out, rounded up to whole packets with silence."""
+        """No more of the answer comes: what is still held back goes out, rounded up to whole packets with silence."""
         if turn != self._turn:
             return
         rest = np.concatenate([self._rest, self._resampler.flush()])

@@ -72,7 +72,7 @@ class Limits:
     no_sound_s: float = 5.0
     """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
     idle_s: float = 60.0
-    """A typed conversation without a call in which nothing happens."""
+    """A typed conversation without a call in which nothing happens and nothing is promised."""
     session_s: float = 3600.0
     opening_s: float = 30.0
 
@@ -101,6 +101,8 @@ class LiveSession:
         self._waiting: list[Callable[[Session], None]] = []
         self._early_audio: deque[Pcm] = deque(maxlen=200)
         self._open = False
+        self._used = False
+        """Somebody has called or typed."""
         self._why: Ending | None = None
         self._turn = 0
         self._at = 0.0
@@ -146,14 +148,15 @@ class LiveSession:
     def do(self, action: Callable[[Session], None]) -> None:
         """Act on the session as soon as it is open. Raises what the action raises when it is open already."""
         self._sign_of_life()
+        self._used = True
         if self._open:
             action(self.session)
         else:
             self._waiting.append(action)
 
     async def leave(self, call: Listener) -> None:
-        """The call was hung up by its user; ends the session unless another call has taken it over."""
-        if self._call is call:
+        """The call was hung up by its user, perhaps before it was attached; ends the session unless others use it."""
+        if self._call is call or not self._used:
             await self.end(Ending.LEFT)
 
     async def end(self, why: Ending) -> None:
@@ -226,6 +229,8 @@ class LiveSession:
         loop = asyncio.get_running_loop()
         why = None
         while why is None:
+            if self.session.busy and not self.in_call:
+                self._sign_of_life()
             limit_at = self._started + self._limits.session_s
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
             await asyncio.sleep(max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time()))
@@ -243,14 +248,14 @@ class LiveSession:
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 
-@dataclass(slots=True)
 class SessionRegistry:
     """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
 
-    make_session: SessionFactory
-    max_sessions: int = 20
-    limits: Limits = Limits()
-    _live: dict[str, LiveSession] = field(default_factory=dict)
+    def __init__(self, make_session: SessionFactory, max_sessions: int = 20, limits: Limits | None = None) -> None:
+        self.max_sessions = max_sessions
+        self._make_session = make_session
+        self._limits = limits or Limits()
+        self._live: dict[str, LiveSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -284,7 +289,7 @@ class SessionRegistry:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
             )
-        live = LiveSession(request, self.make_session(request), self.limits, self._forget)
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget)
         self._live[wanted.id] = live
         return live
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
-from voice_agents.events import AgentAudio, AgentPaused, Event, Interrupted, TurnDone
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, relays
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.registry import Ending, LiveSession
@@ -103,7 +103,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
 
     async def _begin(self, live: LiveSession) -> None:
         if self._over.is_set():
-            await live.end(Ending.LEFT)
+            await live.leave(self)
             return
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
         self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)
@@ -144,7 +144,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
                     self._playback.play(event.pcm, event.turn)
             case AgentPaused() | Interrupted():
                 self._playback.hush()
-            case TurnDone(turn=turn):
+            case AgentAudioDone(turn=turn):
                 self._playback.finish(turn)
 
     def ended(self, why: Ending) -> None:

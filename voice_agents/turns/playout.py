@@ -158,6 +158,11 @@ class Playout:
         return self._finished and self.position(now) == self._audio.end
 
     @property
+    def handed_out(self) -> bool:
+        """No frame is left to be given by ``due``, and ``finish`` was called; what was given may still be playing."""
+        return self._state is _State.PLAYING and self._finished and self._handed == self._audio.end
+
+    @property
     def paused(self) -> bool:
         """Between ``pause`` and ``resume``."""
         return self._state is _State.PAUSED

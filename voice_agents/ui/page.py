@@ -49,8 +49,8 @@ def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity
         sheet = await desk.sheet(conversation)
         return [identity_of(conversation), *(part for wiring in wirings for part in draw(sheet, wiring.spec.kind))]
 
-    drawn = [part for wiring in wirings for part in wiring.parts.drawn]
+    drawn = [part for wiring in wirings for part in wiring.components.drawn]
     arrived = page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
-    arrived.then(wirings[0].follow, [identity], wirings[0].parts.drawn, show_progress="hidden")
+    arrived.then(wirings[0].follow, [identity], wirings[0].components.drawn, show_progress="hidden")
     for wiring in wirings:
-        page.load(wiring.voices, None, [wiring.parts.voice], show_progress="hidden")
+        page.load(wiring.voices, None, [wiring.components.voice], show_progress="hidden")

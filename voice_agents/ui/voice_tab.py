@@ -29,7 +29,7 @@ NO_MICROPHONE = (
 )
 
 
-_DETECTIONS = {TurnDetection.SERVER_VAD: "Server VAD", TurnDetection.SEMANTIC_VAD: "Semantic VAD"}
+_DETECTIONS = {TurnDetection.SERVER_VAD: "Silence (server VAD)", TurnDetection.SEMANTIC_VAD: "Meaning (semantic VAD)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class TabSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class TabComponents:
     """The components of one tab."""
 
     mic: Component
@@ -72,7 +72,7 @@ class Parts:
 
     @property
     def drawn(self) -> list[Component]:
-        """What changes while a conversation runs, in the order of ``drawing.draw``."""
+        """What changes while a conversation runs, in the order of :func:`~voice_agents.ui.wiring.draw`."""
         return [self.chat, self.status, self.speakers, self.banner, self.latency]
 
     @property
@@ -86,7 +86,7 @@ class Parts:
         return [self.patience, self.mode, self.detection]
 
 
-def lay_out(spec: TabSpec, settings: Settings) -> Parts:
+def lay_out(spec: TabSpec, settings: Settings) -> TabComponents:
     """Build the tab inside the current gr.Blocks context."""
     gr.HTML(_about(spec, settings), elem_classes="va-about", padding=False)
     with gr.Row(elem_classes="va-columns"):
@@ -96,7 +96,7 @@ def lay_out(spec: TabSpec, settings: Settings) -> Parts:
             controls = _controls(spec, settings)
         with gr.Column(scale=3, min_width=320, elem_classes="va-main"):
             conversation = _conversation(spec)
-    return Parts(**call, **figures, **controls, **conversation)
+    return TabComponents(**call, **figures, **controls, **conversation)
 
 
 def _about(spec: TabSpec, settings: Settings) -> str:

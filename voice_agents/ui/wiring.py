@@ -19,13 +19,13 @@ from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of, is_known
-from voice_agents.ui.voice_tab import Component, Parts, TabSpec
+from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 
 log = logging.getLogger(__name__)
 
 VOICES_TIMEOUT_S = 8.0
 Drawing = list[Any]
-"""New values of ``Parts.drawn``."""
+"""New values of ``TabComponents.drawn``."""
 
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
 _CALL_STARTED = "(id) => { voiceAgents.callStarted('%s'); return [id]; }"
@@ -50,20 +50,20 @@ def draw(sheet: Sheet, kind: str) -> Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Connects the parts of one tab; ``identity`` is the browser's memory of which conversation it goes on with."""
+    """Connects one tab's components; ``identity`` is the browser's memory of which conversation it goes on with."""
 
     spec: TabSpec
-    parts: Parts
+    components: TabComponents
     desk: Desk
     turns: TurnSettings
     identity: Component
 
     def connect(self, tab: Component) -> None:
-        """Register all listeners in the current gr.Blocks context; ``tab`` is the gr.Tab the parts stand in."""
+        """Register all listeners in the current gr.Blocks context; ``tab`` is the gr.Tab the components stand in."""
         turned = tab.select(
             self._turn_to,
-            [self.identity, self.parts.mode],
-            self.parts.drawn,
+            [self.identity, self.components.mode],
+            self.components.drawn,
             js=_TURN_TO % self.spec.kind,
             **_HIDDEN,
         )
@@ -104,49 +104,55 @@ class Wiring:
                 yield drawing
 
     def _connect_call(self) -> None:
-        parts = self.parts
-        inputs = [self.identity, *parts.controls]
+        components = self.components
+        inputs = [self.identity, *components.controls]
 
         async def open_call(values: Sequence[Any]) -> LiveSession:
             return await self.desk.open(self.request(*values))
 
-        answer_calls(parts.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
-        called = parts.mic.start_recording(
+        answer_calls(components.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        called = components.mic.start_recording(
             self._follow_call,
             [self.identity],
-            parts.drawn,
+            components.drawn,
             js=_CALL_STARTED % self.spec.kind,
             **_HIDDEN,
         )
         self._give_back_after(called)
-        parts.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
-        parts.release.click(self._end_turn, [self.identity], **_HIDDEN)
+        components.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
+        components.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
     def _connect_typing(self) -> None:
-        parts = self.parts
-        controls = [self.identity, *parts.controls]
-        follow: dict[str, Any] = {"inputs": [self.identity], "outputs": parts.drawn, **_HIDDEN}
+        components = self.components
+        controls = [self.identity, *components.controls]
+        follow: dict[str, Any] = {"inputs": [self.identity], "outputs": components.drawn, **_HIDDEN}
         sent = [
-            gr.on([parts.text.submit, parts.send.click], self._send, [parts.text, *controls], [parts.text], **_HIDDEN)
+            gr.on(
+                [components.text.submit, components.send.click],
+                self._send,
+                [components.text, *controls],
+                [components.text],
+                **_HIDDEN,
+            )
         ]
-        sent += [button.click(self._try, [button, *controls], **_HIDDEN) for button in parts.examples]
+        sent += [button.click(self._try, [button, *controls], **_HIDDEN) for button in components.examples]
         for event in sent:
             self._give_back_after(event.then(self.follow, **follow))
-        parts.stop.click(self._interrupt, [self.identity], **_HIDDEN)
-        parts.new.click(self._begin_new, [self.identity], [self.identity, *parts.drawn], **_HIDDEN)
+        components.stop.click(self._interrupt, [self.identity], **_HIDDEN)
+        components.new.click(self._begin_new, [self.identity], [self.identity, *components.drawn], **_HIDDEN)
 
     def _give_back_after(self, followed: Component) -> None:
         """Whoever followed a session to its end asks whether it left typed words behind."""
-        followed.then(self._give_back, [self.identity, self.parts.text], [self.parts.text], **_HIDDEN)
+        followed.then(self._give_back, [self.identity, self.components.text], [self.components.text], **_HIDDEN)
 
     def _connect_controls(self) -> None:
-        parts = self.parts
-        turns = [self.identity, *parts.turn_controls]
-        parts.patience.release(self._set_turns, turns, **_HIDDEN)
-        shown = [parts.release, parts.patience, parts.detection]
-        for control in (parts.mode, parts.detection):
+        components = self.components
+        turns = [self.identity, *components.turn_controls]
+        components.patience.release(self._set_turns, turns, **_HIDDEN)
+        shown = [components.release, components.patience, components.detection]
+        for control in (components.mode, components.detection):
             control.change(self._set_mode, turns, shown, js=_TELL_MODE, **_HIDDEN)
-        parts.voice.input(self._set_voice, [self.identity, parts.voice], **_HIDDEN)
+        components.voice.input(self._set_voice, [self.identity, components.voice], **_HIDDEN)
 
     def _turns(self, patience: Any, mode: Any, detection: Any) -> TurnSettings:
         silence_s = min(2.0, max(0.2, float(patience))) if isinstance(patience, int | float) else self.turns.silence_s

@@ -18,6 +18,7 @@ from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     SpeechEnded,
     SpeechStarted,
     Status,
@@ -70,6 +71,18 @@ def test_the_page_can_put_a_late_transcript_before_its_answer_and_memory_does(tm
             await turn_done(caller)
             assert caller.finals(turn=1) == ["hello there"]
             assert (await caller.texts())[0] == (Speaker.USER, "hello there")
+
+    play(story())
+
+
+def test_the_end_of_an_answer_is_heard_without_waiting_for_the_users_words(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, echo, ["hello there"], habits=Habits(transcript_after_s=4.0)) as caller:
+            caller.say(0)
+            end = await caller.until(AgentAudioDone)
+            await turn_done(caller)
+            assert (end.turn, end.at) == (1, caller.all(AgentAudio)[-1].at)
+            assert len(caller.all(AgentAudioDone)) == 1
 
     play(story())
 

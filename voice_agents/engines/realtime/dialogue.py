@@ -18,6 +18,7 @@ from voice_agents.engines.reporter import Reporter
 from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     AgentPaused,
     AgentResumed,
     Interrupted,
@@ -268,6 +269,10 @@ class RealtimeDialogue:
         self.answer.turn.marks.mark("first_played", self._clock())
         self.answer.show()
         self._act(self._floor.agent_started(self._clock()))
+
+    def on_last_frame(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._emit(AgentAudioDone)
 
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""

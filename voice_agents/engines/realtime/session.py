@@ -114,6 +114,11 @@ class RealtimeSession:
         return self._dialogue.mouth.epoch
 
     @property
+    def busy(self) -> bool:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._timers.running or bool(self._announcements)
+
+    @property
     def usage(self) -> Mapping[str, int]:
         """Tokens this session has used so far, by the names the server gives them ("total_tokens", ...)."""
         return dict(self._usage)

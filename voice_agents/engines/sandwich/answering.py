@@ -23,6 +23,7 @@ from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
     AgentPaused,
     AgentResumed,
     Interrupted,
@@ -108,6 +109,11 @@ class Answering:
     def epoch(self) -> int:
         """See :class:`~voice_agents.engines.base.Session`."""
         return self._mouth.epoch
+
+    @property
+    def announcing(self) -> bool:
+        """A timer is running, or has fired and waits to be announced."""
+        return self._timers.running or bool(self.announcements)
 
     @property
     def unheard(self) -> bool:
@@ -231,6 +237,10 @@ class Answering:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
         self.user.marks.mark("first_played", self._clock())
         self._listener.on_answer_heard()
+
+    def on_last_frame(self) -> None:
+        """See :class:`~voice_agents.engines.mouth.MouthListener`."""
+        self._tell.emit(AgentAudioDone)
 
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""

@@ -94,6 +94,11 @@ class SandwichSession:
         """See :class:`~voice_agents.engines.base.Session`."""
         return self._answering.epoch
 
+    @property
+    def busy(self) -> bool:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._answering.announcing
+
     # What a caller may do
 
     def push_audio(self, pcm: Pcm) -> None:

@@ -1,0 +1,99 @@
+"""A call between fastrtc and a live session, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from tests.ui.fake_engine import FRAME, FakeSession, sweep
+from voice_agents.conversation.model import Conversation
+from voice_agents.events import AgentAudio, AgentAudioDone
+from voice_agents.settings import TurnSettings
+from voice_agents.transports.playback import FRAME as PACKET
+from voice_agents.transports.playback import OpusPacket
+from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.transports.webrtc import CallHandler
+
+
+class Track:
+    """Where fastrtc takes the packets of a call from."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[OpusPacket] = asyncio.Queue()
+
+    def clear_queue(self) -> None:
+        self.take()
+
+    def take(self) -> list[OpusPacket]:
+        return [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+
+
+class Line:
+    """A browser's connection to one conversation; its session comes when ``gate`` is open."""
+
+    def __init__(self, registry: SessionRegistry, conversation: Conversation) -> None:
+        self.track = Track()
+        self.gate = asyncio.Event()
+        self.live: LiveSession | None = None
+
+        async def open_call(_values: Any) -> LiveSession:
+            await self.gate.wait()
+            self.live = await registry.open(SessionRequest("sandwich", conversation))
+            return self.live
+
+        self.handler = CallHandler(open_call, {})
+        self.handler.set_args(["the call's id"])
+        self.handler._clear_queue = self.track.clear_queue
+
+
+def make(wanted: SessionRequest) -> FakeSession:
+    return FakeSession(wanted.conversation, TurnSettings())
+
+
+async def test_the_end_of_an_answer_leaves_at_once_behind_its_last_sound() -> None:
+    """A browser goes on with the last sound when nothing follows it, until the silent end comes."""
+    async with SessionRegistry(make) as registry:
+        line = Line(registry, Conversation())
+        line.gate.set()
+        await line.handler.start_up()
+        answer = sweep(0.51)
+        for position in range(0, len(answer), FRAME):
+            pcm = answer[position : position + FRAME]
+            line.handler.hear(AgentAudio(turn=1, at=0, pcm=pcm, position=position, epoch=0))
+        sounding = len(line.track.take())
+        line.handler.hear(AgentAudioDone(turn=1, at=0))
+        end = line.track.take()
+        assert sounding * PACKET < len(answer) * 2 <= (sounding + len(end)) * PACKET - 3 * PACKET
+        assert {after.pts - before.pts for before, after in pairwise(end)} == {PACKET}
+
+
+async def test_a_call_hung_up_before_its_session_came_leaves_the_other_windows_call_alone() -> None:
+    conversation = Conversation()
+    async with SessionRegistry(make) as registry:
+        first, second = Line(registry, conversation), Line(registry, conversation)
+        first.gate.set()
+        await first.handler.start_up()
+        starting = asyncio.create_task(second.handler.start_up())
+        await asyncio.sleep(0)
+        await second.handler.shutdown()
+        second.gate.set()
+        await starting
+        assert first.live is not None
+        assert first.live is second.live
+        assert first.live.ending is None
+        await first.handler.shutdown()
+        assert first.live.ending is Ending.LEFT
+
+
+async def test_a_call_hung_up_before_its_session_came_leaves_none_behind() -> None:
+    async with SessionRegistry(make) as registry:
+        line = Line(registry, Conversation())
+        starting = asyncio.create_task(line.handler.start_up())
+        await asyncio.sleep(0)
+        await line.handler.shutdown()
+        line.gate.set()
+        await starting
+        assert line.live is not None
+        assert line.live.ending is Ending.LEFT
+        assert len(registry) == 0
