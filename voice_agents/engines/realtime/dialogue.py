@@ -272,7 +272,7 @@ class RealtimeDialogue:
 
     def on_last_frame(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
-        self._emit(AgentAudioDone)
+        self._tell.emit(AgentAudioDone)
 
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
