@@ -60,6 +60,7 @@ DOES: dict[str, tuple[str, Calls | str]] = {
     "thanks": ("Thank you.", "You are welcome."),
     "goodbye": ("Goodbye.", "Goodbye."),
     "stop": ("Never mind.", "Okay."),
+    "go_on": ("Go on.", "I am listening."),
     "yes": ("Yes.", "Good."),
     "no": ("No, thank you.", "All right."),
     "help": ("What can you do?", "I can tell the time in a city, do arithmetic"),
@@ -114,6 +115,7 @@ def test_every_skill_does_what_it_is_asked(name: str) -> None:
         "what's nine hundred ninety nine minus one",
         "what is the time in hong kong",
         "i'm sarah",
+        "can you continue please",
     ],
 )
 def test_more_that_is_listened_for(heard_grammar: Grammar, text: str) -> None:

@@ -6,10 +6,13 @@ from voice_agents.offline.skills import small_talk, tool_skills
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
 from voice_agents.offline.skills.phrases import Rule, Slots, jsgf
 from voice_agents.offline.skills.rules import RULES
+from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
 from voice_agents.offline.skills.understanding import Listener, Request, Understanding
 
 __all__ = [
     "ABILITIES",
+    "GO_ON",
+    "LISTENING",
     "RULES",
     "SKILLS",
     "Listener",
