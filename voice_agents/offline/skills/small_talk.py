@@ -118,7 +118,7 @@ GO_ON = Skill(
 SKILLS = (
     Skill(
         "introduction",
-        ("my name is <name>", "i am <first_name:name>", "call me <person:name>"),
+        ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
         typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
