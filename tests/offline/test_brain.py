@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.offline.asking import TOOLS, answer, calls, heard
-from voice_agents.offline.brain import GREETING, LISTENING, Brain, Message, Reply, ToolCall
+from voice_agents.offline.brain import GREETING, Brain, Message, Reply, ToolCall
+from voice_agents.offline.skills import LISTENING
 from voice_agents.offline.skills.stories import JOKES, STORIES
 
 # Not understood
@@ -179,3 +180,55 @@ def test_the_result_of_a_tool_that_was_cut_is_gone_on_with() -> None:
     call = Brain().reply([asked], TOOLS).tool_calls[0]
     before = [asked, Message("assistant", "", (call,)), Message("tool", "It is eighty-four.", tool_call_id=call.id)]
     assert Brain().reply([*before, Message("assistant", "It is")], TOOLS).text == "eighty-four."
+
+
+# Listeners
+
+
+def interrupted(asked: str, nod: str, pieces: int) -> list[Message]:
+    """An answer of which five words were heard between one nod and the next."""
+    words = answer(asked).split()
+    talk = [Message("user", asked)]
+    for begin in range(0, 5 * pieces, 5):
+        talk += [Message("assistant", " ".join(words[begin : begin + 5])), Message("user", nod)]
+    return talk
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+@pytest.mark.parametrize(
+    "nod", ["mm-hmm", "Uh-huh.", "I see.", "(coughs)", "", "go on", "Please continue.", "Okay, go on."]
+)
+def test_a_nod_does_not_end_an_answer(nod: str, pieces: int) -> None:
+    talk = interrupted("tell me a story", nod, pieces)
+    assert Brain().reply(talk, TOOLS).text.split() == STORIES[0].split()[5 * pieces :]
+
+
+def test_a_nod_before_the_answer_was_heard_changes_nothing() -> None:
+    asked, nod = Message("user", "what is twelve times seven"), Message("user", "mm-hmm")
+    call = Brain().reply([asked], TOOLS).tool_calls[0]
+    assert calls("mm-hmm", asked) == calls(asked.text)
+    called = [asked, Message("assistant", "", (call,))]
+    assert Brain().reply([*called, nod], TOOLS) == Reply(LISTENING), "not called twice"
+    result = Message("tool", "It is eighty-four.", tool_call_id=call.id)
+    assert Brain().reply([*called, result, nod], TOOLS).text == "It is eighty-four."
+    assert Brain().reply([*called, result, Message("assistant", "It is"), nod], TOOLS).text == "eighty-four."
+
+
+@pytest.mark.parametrize("nod", ["mm-hmm", "go on"])
+def test_a_nod_when_nothing_is_left_to_say_is_listened_to(nod: str) -> None:
+    assert answer(nod) == LISTENING
+    assert answer(nod, Message("system", "Be brief.")) == LISTENING
+    assert answer(nod, *told(("tell me a joke", JOKES[0]))) == LISTENING
+    assert answer(nod, *told(("tell me a joke", JOKES[0]), ("mm-hmm", LISTENING))) == LISTENING
+
+
+def test_what_answers_the_agent_is_no_nod() -> None:
+    cut = told(("tell me a story", STORIES[0][:60]))
+    for said in ("okay", "yes", "no", "stop", "flip a coin"):
+        assert heard(said, *cut).text == heard(said).text
+    assert answer("mm-hmm", *cut, *told(("stop", "Okay."))) == LISTENING
+
+
+def test_a_thousand_nods_are_survived() -> None:
+    nods = told(*[("mm-hmm", "")] * 1000)
+    assert Brain().reply([Message("user", "tell me a story"), *nods], TOOLS).text == STORIES[0]

@@ -60,6 +60,7 @@ DOES: dict[str, tuple[str, Calls | str]] = {
     "thanks": ("Thank you.", "You are welcome."),
     "goodbye": ("Goodbye.", "Goodbye."),
     "stop": ("Never mind.", "Okay."),
+    "go_on": ("Go on.", "I am listening."),
     "yes": ("Yes.", "Good."),
     "no": ("No, thank you.", "All right."),
     "help": ("What can you do?", "I can tell the time in a city, do arithmetic"),
@@ -114,6 +115,13 @@ def test_every_skill_does_what_it_is_asked(name: str) -> None:
         "what's nine hundred ninety nine minus one",
         "what is the time in hong kong",
         "i'm sarah",
+        "please roll two dice for me",
+        "can you flip a coin for me please",
+        "hi my name is peter",
+        "hello i'm peter",
+        "tell me what time it is in paris",
+        "how many kilometers are ten miles",
+        "can you continue please",
     ],
 )
 def test_more_that_is_listened_for(heard_grammar: Grammar, text: str) -> None:
@@ -161,6 +169,10 @@ def test_there_are_examples_for_the_page() -> None:
         ("remember to buy bread and eggs", [("save_note", {"text": "buy bread and eggs"})]),
         ("DELETE ALL MY NOTES!!!", [("delete_notes", {})]),
         ("hey, flip the coin", [("flip_coin", {})]),
+        ("what time is it right now in Sydney", [("get_time", {"place": "Sydney"})]),
+        ("multiply six by seven", [("calculate", {"expression": "6 * 7"})]),
+        ("Divide 100 by 2.5 please", [("calculate", {"expression": "100 / 2.5"})]),
+        ("good morning can you flip a coin", [("flip_coin", {})]),
     ],
 )
 def test_typed_requests_are_taken_as_they_are_written(text: str, expected: Calls) -> None:
@@ -181,6 +193,11 @@ def test_typed_requests_are_taken_as_they_are_written(text: str, expected: Calls
 )  # fmt: skip
 def test_several_requests_at_once_are_all_done(text: str, names: list[str]) -> None:
     assert [name for name, _ in calls(text)] == names
+
+
+@pytest.mark.parametrize("text", ["hi my name is Bob", "Hello there, my name is Bob.", "good evening my name is Bob"])
+def test_a_greeting_may_lead_a_request(text: str) -> None:
+    assert answer(text) == "Nice to meet you, Bob."
 
 
 def test_of_a_text_half_understood_the_other_half_is_named() -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from voice_agents.offline import skills
-from voice_agents.offline.skills import ABILITIES, RULES, SKILLS, Listener, Say, Step, Talk, Use
+from voice_agents.offline.skills import ABILITIES, GO_ON, LISTENING, RULES, SKILLS, Listener, Say, Step, Talk, Use
+from voice_agents.turns.backchannel import is_backchannel
 
 MessageRole = Literal["system", "user", "assistant", "tool"]
 
@@ -48,7 +49,6 @@ EXAMPLES: tuple[str, ...] = tuple(skill.examples[0] for skill in SKILLS if skill
 """Phrases to try, as a user would read them; every one is understood spoken and typed."""
 
 GREETING = "Hello, I am the small offline agent. What can I do for you?"
-LISTENING = "I am listening."
 
 _NOT_UNDERSTOOD = (
     'I heard "{heard}", but I do not understand it; I am only the small offline agent, and I can {abilities}.',
@@ -74,11 +74,18 @@ class Brain:
         """The next assistant message after ``messages``; takes about a millisecond and never raises.
 
         ``tools`` are the names of the tools on offer. A skill whose tool is not on offer says so. After tool messages
-        the results are spoken. An answer of its own that ends the messages is gone on with, if it was cut.
+        the results are spoken. An answer of its own that was cut is gone on with when it ends the messages, or when
+        after it the user only showed that they listen, or asked for the rest.
         """
-        last = messages[-1] if messages else None
-        if last and last.role == "assistant" and not last.tool_calls:
-            return Reply(self._rest(messages[:-1], tools, last.text.split()) or LISTENING)
+        begun = _begun(messages)
+        whole = self._answer(messages[:begun], tools)
+        said = [word for message in messages[begun:] if message.role == "assistant" for word in message.text.split()]
+        if not said:
+            return whole
+        return Reply(_rest(whole.text.split(), said) or LISTENING)
+
+    def _answer(self, messages: Sequence[Message], tools: Collection[str]) -> Reply:
+        """The whole answer to the last user message and the tools that were called for it."""
         asked = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
         if asked is None:
             return Reply(GREETING)
@@ -91,10 +98,30 @@ class Brain:
         spoken += [_result(text) for _, text in results]
         return Reply(" ".join(text for text in spoken if text))
 
-    def _rest(self, before: Sequence[Message], tools: Collection[str], said: list[str]) -> str:
-        """What remains of the answer to ``before`` of which ``said`` are the first words; "" if they are not."""
-        whole = self.reply(before, tools).text.split()
-        return " ".join(whole[len(said) :]) if whole[: len(said)] == said else ""
+
+def _begun(messages: Sequence[Message]) -> int:
+    """Where the answer begins that ends the messages, maybe in pieces with nothing but nods of the user between."""
+    at = len(messages)
+    while at and (_is_answer(messages[at - 1]) or (at > 1 and _asks_on(messages[at - 2], messages[at - 1]))):
+        at -= 1
+    return at
+
+
+def _is_answer(message: Message) -> bool:
+    return message.role == "assistant" and not message.tool_calls
+
+
+def _asks_on(before: Message, message: Message) -> bool:
+    """Whether a message asks for nothing but the rest of what is before it. A call under way has no rest yet."""
+    if message.role != "user" or before.role == "system" or before.tool_calls:
+        return False
+    requests = _listener.understand(message.text).requests
+    return [request.skill for request in requests] == [GO_ON] if requests else is_backchannel(message.text)
+
+
+def _rest(whole: list[str], said: list[str]) -> str:
+    """What remains of the words of an answer of which ``said`` are the first; "" if they are not."""
+    return " ".join(whole[len(said) :]) if whole[: len(said)] == said else ""
 
 
 def _plan(messages: Sequence[Message]) -> list[Step]:
@@ -106,7 +133,7 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
         both = _listener.understand(f"{messages[-2].text} {text}")
         understood = understood if both.missed else both
     if not understood.requests:
-        return [Say(_not_understood(text))]
+        return [Say(LISTENING if _heard(text) and is_backchannel(text) else _not_understood(text))]
     talk = _talk(messages[:-1])
     steps: list[Step] = []
     for request in understood.requests:

@@ -37,6 +37,7 @@ _OPERATORS = {
     "(": "(",
     ")": ")",
 }
+_IMPERATIVES = {"multiply": "multiplied by", "divide": "divided by"}
 _BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *"}
 _SYMBOLS = {"+", "-", "*", "/", "(", ")", "**", "100", "2", "3"}
 _MAX_DIGITS = 15
@@ -159,6 +160,13 @@ def _expression(heard: Sentence) -> str | None:
     return expression_of(heard.text.split())
 
 
+def _imperative(heard: Sentence) -> str | None:
+    """ "multiply six by seven" as "six multiplied by seven"."""
+    verb, *words = heard.text.split()
+    at = words.index("by")
+    return expression_of([*words[:at], *_IMPERATIVES[verb].split(), *words[at + 1 :]])
+
+
 _TYPED_NUMBER = rf"(?: -)?(?: \d[\d.,]*| (?:{_NUMBER_WORDS}))(?: (?:{_NUMBER_WORDS}|\d[\d.,]*))*"
 _TYPED_SUM_WORD = rf"(?: (?:\d[\d.,]*|{_NUMBER_WORDS}|[-+*/^()x]|plus|times|over|squared|cubed|percent of))"
 _TYPED_SUM = rf"(?:(?: the)? square root of| multiplied by| divided by| to the power of|{_TYPED_SUM_WORD})+"
@@ -177,4 +185,5 @@ RULES = (
         _expression,
         _TYPED_SUM,
     ),
+    Rule("imperative", "(multiply | divide) <number> by <number>", _imperative),
 )

@@ -8,6 +8,8 @@ from voice_agents.offline.skills.phrases import Slots
 
 COUNT_LIMIT = 100
 
+LISTENING = "I am listening."
+
 ABOUT_ME = (
     "I am a small offline agent made of rules, not a person and not a language model. "
     "I run on this machine alone, without any account or network."
@@ -92,6 +94,10 @@ def _stop(slots: Slots, talk: Talk) -> Step:
     return Say("Okay.")
 
 
+def _go_on(slots: Slots, talk: Talk) -> Step:
+    return Say(LISTENING)
+
+
 def _yes(slots: Slots, talk: Talk) -> Step:
     return Say("Good. What shall I do?")
 
@@ -100,10 +106,19 @@ def _no(slots: Slots, talk: Talk) -> Step:
     return Say("All right.")
 
 
+GO_ON = Skill(
+    "go_on",
+    ("go on", "continue"),
+    _go_on,
+    ("Go on.", "Please continue."),
+    typed=("[yes | yeah | mm hmm | uh huh] [please] (go (on | ahead) | continue | keep going | carry on)",),
+)
+"""Asks for the rest of an answer that was cut. Which that is only the messages show, so here nothing is left to say."""
+
 SKILLS = (
     Skill(
         "introduction",
-        ("my name is <name>", "i am <first_name:name>", "call me <person:name>"),
+        ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
         typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
@@ -223,6 +238,7 @@ SKILLS = (
         ("Stop.", "Never mind."),
         typed=("(cancel | shut up | enough | that is enough | wait | hold on | quiet | silence)",),
     ),
+    GO_ON,
     Skill("yes", ("yes", "(okay | sure)"), _yes, ("Yes.", "Okay."), typed=("(yeah | yep | yup | of course | right)",)),
     Skill("no", ("no", "no thanks", "no thank you"), _no, ("No.", "No, thank you."), typed=("(nope | nah | not now)",)),
 )

@@ -73,6 +73,7 @@ SKILLS = (
         (
             f"{_ASK_TIME} in <place> [and [in] <city>]",
             f"{_ASK_TIME} [now]",
+            "tell me what time it is in <place>",
             "(what about | how about | and) [in] <city>",
         ),
         _time,
@@ -88,6 +89,7 @@ SKILLS = (
             "[what is the] (current | local) time [in <place>]",
             "[the] time in <place>",
             "what time (is it | do you have) (in | at) <place> [right] now",
+            "what time is it [right] now (in | at) <place>",
             "(do you know | tell me | say) what time it is [in <place>]",
             "how late is it [in <place>]",
             "in <city>",
@@ -106,7 +108,12 @@ SKILLS = (
             "What is fifteen percent of eighty?",
             "What is the square root of one hundred and forty four?",
         ),
-        typed=("(compute | solve | work out | evaluate | how many is) <sum>", "<sum> [=]", "what is <sum> ="),
+        typed=(
+            "(compute | solve | work out | evaluate | how many is) <sum>",
+            "<sum> [=]",
+            "what is <sum> =",
+            "<imperative:sum>",
+        ),
         ability="do arithmetic",
         demo=True,
     ),
@@ -116,6 +123,7 @@ SKILLS = (
             "convert <amount> <measure> (to | into) <measure:target>",
             "(what is | how much is) <amount> <unit> in <unit:target>",
             "how many <unit:target> are [there] in <amount> <unit>",
+            "how many <unit:target> are <below_hundred:amount> <unit>",
         ),
         _convert,
         (

@@ -17,7 +17,8 @@ MAX_JOINTS = 8
 """At how many places a text is tried to be split, so that no text takes noticeable time."""
 
 _LEAD = (
-    "([and] [then] [also] | so | well | um | uh | hey | okay) [now]"
+    "[(hello | hi) [there] | good (morning | afternoon | evening)]"
+    " ([and] [then] [also] | so | well | um | uh | hey | okay) [now]"
     " [please | (can | could | would | will) you [please] | i (want | would like) you to]"
 )
 _TAIL = "[for me] [right now | now | again | today] [please] [thanks | thank you]"
