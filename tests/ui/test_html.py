@@ -88,4 +88,4 @@ def test_the_waterfall_bars_stand_one_after_the_other() -> None:
 
 
 def test_before_the_first_answer_there_is_a_hint() -> None:
-    assert "will be shown here" in waterfall(None, LatencyHistory())
+    assert "After the first answer" in waterfall(None, LatencyHistory())

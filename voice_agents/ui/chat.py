@@ -32,8 +32,9 @@ def _message(line: Line) -> Message:
     text = literal(line.text)
     if line.speaker is Speaker.USER and not line.settled:
         text = f'<span class="va-ghost">{text}</span>'
-    if line.unheard.strip():
-        text += f'<del class="va-unheard" title="Not heard: you interrupted here">{literal(line.unheard)}</del>'
+    if unheard := line.unheard.lstrip():
+        text += line.unheard[: -len(unheard)]
+        text += f'<del class="va-unheard" title="Not heard: you interrupted here">{literal(unheard)}</del>'
     return {"role": role, "content": text}
 
 

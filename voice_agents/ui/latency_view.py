@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from voice_agents.turns.latency import LatencyHistory, TurnLatency
 
-EMPTY = '<div class="va-panel va-quiet">Where the time of an answer went will be shown here.</div>'
+EMPTY = '<div class="va-panel va-quiet">After the first answer, this shows where its time went.</div>'
 
 
 @dataclass(frozen=True, slots=True)

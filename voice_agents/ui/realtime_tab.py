@@ -19,8 +19,8 @@ def realtime_tab(examples: Sequence[str] = (), default_voice: str = "") -> TabSp
     return TabSpec(
         kind=KIND,
         title="Realtime",
-        description="Direct voice-to-voice: one Realtime model hears you and speaks, with server-side voice detection, "
-        "integrated speech processing and the same tools and memory.",
+        description="Direct voice-to-voice: one Realtime model hears and speaks, with server-side voice detection and "
+        "the same tools and memory.",
         roles=(Role.REALTIME,),
         examples=examples,
         list_voices=_voices,

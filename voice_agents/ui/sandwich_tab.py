@@ -17,8 +17,8 @@ def sandwich_tab(
     return TabSpec(
         kind=KIND,
         title="Sandwich",
-        description="STT → Agent → TTS architecture: your speech becomes text, an agent with tools and memory answers "
-        "it, and the answer is spoken while it is still being written.",
+        description="STT → Agent → TTS architecture: an agent with tools and memory answers your words, and speaks "
+        "while it still writes.",
         roles=(Role.STT, Role.CHAT, Role.TTS),
         examples=examples,
         list_voices=list_voices,

@@ -55,9 +55,8 @@ def offline_note(settings: Settings, roles: Sequence[Role]) -> str:
         return ""
     which = "Everything" if len(offline) == len(roles) else ", ".join(offline).capitalize()
     return (
-        f'<p class="va-note"><b>{which}</b> runs <b>offline</b> on this server: small built-in stand-ins that need no '
-        "account, understand little beyond the phrases below, and sound like it. "
-        "Set the providers' keys for the real ones.</p>"
+        f'<p class="va-note"><b>{which}</b> runs <b>offline</b>: small built-in stand-ins that understand little beyond '
+        "the example phrases. Set the providers' keys for the real ones.</p>"
     )
 
 

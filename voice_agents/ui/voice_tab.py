@@ -181,7 +181,7 @@ def _conversation(spec: TabSpec) -> dict[str, Component]:
         latex_delimiters=[],
         allow_tags=False,
         feedback_options=None,
-        height=480,
+        height=400,
     )
     with gr.Row(elem_classes="va-typing"):
         text = gr.Textbox(
