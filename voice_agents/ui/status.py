@@ -55,8 +55,8 @@ def offline_note(settings: Settings, roles: Sequence[Role]) -> str:
         return ""
     which = "Everything" if len(offline) == len(roles) else ", ".join(offline).capitalize()
     return (
-        f'<p class="va-note"><b>{which}</b> runs <b>offline</b>: small built-in stand-ins that understand little beyond '
-        "the example phrases. Set the providers' keys for the real ones.</p>"
+        f'<p class="va-note"><b>{which}</b> runs <b>offline</b>: small built-in stand-ins that understand little '
+        "beyond the example phrases. Set the providers' keys for the real ones.</p>"
     )
 
 
