@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench.text import words
 from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
 from tests.browser.helpers.heard import bursts
 from tests.browser.helpers.process import AppProcess
@@ -64,7 +65,7 @@ class Result:
 
 def plain(text: str) -> str:
     """Lower-case words only."""
-    return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+    return " ".join(words(text))
 
 
 async def conversation(url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]]) -> list[Result]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 from collections.abc import Sequence
 
+from tests.bench.text import words
 from tests.voices import RATE, flite, padded
 from voice_agents.audio import Pcm
 from voice_agents.offline.brain import grammar
@@ -44,11 +44,6 @@ PIECE = RATE // 50
 """Samples fed at a time: 20 ms."""
 
 _listener = Listener(SKILLS, RULES)
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return re.findall(r"[a-z0-9']+", text.lower())
 
 
 def edits(said: Sequence[str], heard: Sequence[str]) -> int:

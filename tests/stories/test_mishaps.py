@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,15 @@ def bug(*_args: object, **_kwargs: object) -> None:
     raise Bug
 
 
+@contextmanager
+def database_held(folder: Path) -> Iterator[None]:
+    """Another program is writing to the database."""
+    with closing(sqlite3.connect(folder / "conversations.sqlite3", isolation_level=None)) as program:
+        program.execute("BEGIN IMMEDIATE")
+        yield
+        program.execute("ROLLBACK")
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is held by somebody else is given up at once."""
@@ -48,13 +57,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_turn_that_cannot_be_stored_is_told_known_and_stored_with_the_next(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, echo) as caller:
-            with closing(sqlite3.connect(tmp_path / "conversations.sqlite3", isolation_level=None)) as program:
-                program.execute("BEGIN IMMEDIATE")
+            with database_held(tmp_path):
                 caller.session.send_text("hello")
                 await turn_done(caller, 1)
                 [failed] = caller.all(Failed)
                 assert isinstance(failed.error, StorageFailed) and "locked" in str(failed.error)
-                program.execute("ROLLBACK")
             caller.session.send_text("hello again")
             assert (await turn_done(caller, 2)).heard_text == "That was number 2."
             said = [text for role, text in await caller.texts() if role is Speaker.USER]
@@ -67,13 +74,11 @@ def test_a_turn_that_cannot_be_stored_is_told_known_and_stored_with_the_next(tmp
 def test_a_realtime_turn_that_cannot_be_stored_is_told_and_stored_with_the_next(tmp_path: Path) -> None:
     async def story() -> None:
         async with ring(tmp_path, realtime_echo) as caller:
-            with closing(sqlite3.connect(tmp_path / "conversations.sqlite3", isolation_level=None)) as program:
-                program.execute("BEGIN IMMEDIATE")
+            with database_held(tmp_path):
                 caller.session.send_text("hello")
                 await turn_done(caller, 1)
                 [failed] = caller.all(Failed)
                 assert isinstance(failed.error, StorageFailed)
-                program.execute("ROLLBACK")
             caller.session.send_text("hello again")
             await turn_done(caller, 2)
             said = [text for role, text in await caller.texts() if role is Speaker.USER]

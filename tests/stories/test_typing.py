@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import BaseMessage
 
-from tests.stories.caller import call, turn_done
+from tests.stories.caller import Caller, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Step
 from voice_agents.conversation.history import Speaker
@@ -19,6 +19,16 @@ from voice_agents.events import AgentAudio, AgentText, SpeechEnded, SpeechStarte
 
 def fine(_messages: list[BaseMessage]) -> Sequence[Step]:
     return ["That is fine."]
+
+
+async def speak_and_go_on(caller: Caller) -> None:
+    """The first utterance is taken for a turn, and the second one, still being said, goes on with it."""
+    caller.say(0)
+    await caller.until(SpeechEnded)
+    await asyncio.sleep(0.1)
+    caller.say(1)
+    await caller.until(SpeechStarted, 2)
+    await asyncio.sleep(0.7)
 
 
 def test_a_typed_turn_does_not_wait_for_words_that_do_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,12 +66,7 @@ def test_words_that_come_late_stand_before_the_typed_turn(tmp_path: Path) -> Non
 def test_words_that_were_shown_stay_when_the_user_goes_on_and_then_types(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, fine, ["my dog is called rex", "and he is"]) as caller:
-            caller.say(0)
-            await caller.until(SpeechEnded)
-            await asyncio.sleep(0.1)
-            caller.say(1)
-            await caller.until(SpeechStarted, 2)
-            await asyncio.sleep(0.7)
+            await speak_and_go_on(caller)
             caller.session.send_text("what is my dog called")
             await turn_done(caller, 2)
             said = [text for role, text in await caller.texts() if role is Speaker.USER]
@@ -80,12 +85,7 @@ def test_words_that_were_shown_stay_when_the_user_goes_on_and_then_leaves(
         words = ["my dog is called rex", "and he is"]
         async with call(tmp_path, fine, words) as caller:
             conversation = caller.session.conversation
-            caller.say(0)
-            await caller.until(SpeechEnded)
-            await asyncio.sleep(0.1)
-            caller.say(1)
-            await caller.until(SpeechStarted, 2)
-            await asyncio.sleep(0.7)
+            await speak_and_go_on(caller)
             caller.stt.commit_delay_s = commit_delay_s
         async with call(tmp_path, fine, words, conversation=conversation) as caller:
             [(role, text)] = await caller.texts()

@@ -46,6 +46,14 @@ class Line:
         self.handler.set_args(["the call's id"])
         self.handler._clear_queue = self.track.clear_queue
 
+    async def hang_up_while_opening(self) -> None:
+        """The call is over before its session comes."""
+        starting = asyncio.create_task(self.handler.start_up())
+        await asyncio.sleep(0)
+        await self.handler.shutdown()
+        self.gate.set()
+        await starting
+
 
 def make(wanted: SessionRequest) -> FakeSession:
     return FakeSession(wanted.conversation, TurnSettings())
@@ -74,11 +82,7 @@ async def test_a_call_hung_up_before_its_session_came_leaves_the_other_windows_c
         first, second = Line(registry, conversation), Line(registry, conversation)
         first.gate.set()
         await first.handler.start_up()
-        starting = asyncio.create_task(second.handler.start_up())
-        await asyncio.sleep(0)
-        await second.handler.shutdown()
-        second.gate.set()
-        await starting
+        await second.hang_up_while_opening()
         assert first.live is not None
         assert first.live is second.live
         assert first.live.ending is None
@@ -89,11 +93,7 @@ async def test_a_call_hung_up_before_its_session_came_leaves_the_other_windows_c
 async def test_a_call_hung_up_before_its_session_came_leaves_none_behind() -> None:
     async with SessionRegistry(make) as registry:
         line = Line(registry, Conversation())
-        starting = asyncio.create_task(line.handler.start_up())
-        await asyncio.sleep(0)
-        await line.handler.shutdown()
-        line.gate.set()
-        await starting
+        await line.hang_up_while_opening()
         assert line.live is not None
         assert line.live.ending is Ending.LEFT
         assert len(registry) == 0
