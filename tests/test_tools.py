@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from voice_agents.tools import Notes, Timers, Tool, Toolbox, ToolResult, standard_toolbox
 from voice_agents.tools.arithmetic import calculate
@@ -65,7 +64,7 @@ async def session() -> AsyncIterator[Session]:
 
 async def test_one_declaration_serves_both_engines(session: Session) -> None:
     realtime = {tool["name"]: tool for tool in session.toolbox.as_realtime()}
-    chat = {tool.name: convert_to_openai_tool(tool)["function"] for tool in session.toolbox.as_langchain()}
+    chat = {tool["function"]["name"]: tool["function"] for tool in session.toolbox.as_chat()}
     assert realtime.keys() == chat.keys()
     for name, tool in realtime.items():
         assert tool["type"] == "function"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from tests.quick_engines import QuickRecogniser, ToneVoice
+from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace, Services
@@ -40,6 +41,7 @@ async def serve() -> None:
     services = Services(QuickRecogniser(word_at), ToneVoice(WORD_S), cast(Brain, ScriptedBrain()))
     services.pace = Pace(COMMIT_S, FIRST_TOKEN_S, TOKEN_S, FIRST_AUDIO_S)
     async with OfflineServer(services=services) as server:
+        leave_out_what_is_loaded()
         print(server.url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

@@ -13,7 +13,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
-from voice_agents.conversation.agent import AgentTurn, Token, VoiceAgent
+from voice_agents.conversation.agent import AgentTurn, Token, VoiceAgent, agent_graph
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.tools import Tool, Toolbox
@@ -36,7 +36,7 @@ class ScriptedModel(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=[tool.name for tool in tools])
+        return self.bind(tools=tools)
 
     def _generate(
         self,
@@ -129,7 +129,7 @@ class Probe:
 
 
 def agent_of(model: BaseChatModel, history: History, toolbox: Toolbox | None = None) -> VoiceAgent:
-    return VoiceAgent(model, history, toolbox or Probe().toolbox())
+    return VoiceAgent(agent_graph(model), history, toolbox or Probe().toolbox())
 
 
 async def heard_of(turn: AgentTurn, stop_after: int | None = None) -> dict[str, str]:

@@ -372,7 +372,7 @@ async def test_a_run_that_died_half_way_is_repaired(history: History, store: Sto
     probe = Probe()
     plain = create_agent(
         scripted([("slow", "{}", "a"), ("quick", "{}", "b")]),
-        probe.toolbox().as_langchain(),
+        [probe.slow, probe.quick],
         checkpointer=store.checkpointer,
     )
     config: Any = {"configurable": {"thread_id": conversation.id}}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoice, Script
 from voice_agents.audio import EMPTY, Pcm
+from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
@@ -47,9 +49,12 @@ class StoryParts:
     store: Store
     model: FakeModel
     words: Sequence[str]
-    instructions: str = ""
     stt: FakeStt | None = None
     voice: FakeVoice | None = None
+
+    @cached_property
+    def graph(self) -> Graph:
+        return agent_graph(self.model)
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> FakeStt:
         self.stt = FakeStt(self.words, on_partial, on_connection)

@@ -15,6 +15,7 @@ from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, recent
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.providers.chat import REMARK
+from voice_agents.tools import Toolbox
 
 HISTORY_BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
@@ -76,7 +77,15 @@ class _End:
     error: BaseException | None = None
 
 
-Graph = CompiledStateGraph[AgentState[Any], Record, Any, Any]
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What the graph's hooks know of the turn they work on."""
+
+    record: Record
+    toolbox: Toolbox
+
+
+Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
 
 
 class AgentTurn:
@@ -88,7 +97,7 @@ class AgentTurn:
     know of it.
     """
 
-    def __init__(self, graph: Graph, history: History, conversation: Conversation, text: str) -> None:
+    def __init__(self, graph: Graph, history: History, toolbox: Toolbox, conversation: Conversation, text: str) -> None:
         self._graph = graph
         self._history = history
         self._conversation = conversation
@@ -99,6 +108,7 @@ class AgentTurn:
         self._ended = False
         self._current: Answer | None = None
         self._record = Record()
+        self._context = TurnContext(self._record, toolbox)
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
@@ -149,7 +159,7 @@ class AgentTurn:
     async def _work(self) -> None:
         before = await self._history.load(self._conversation)
         shown = recent([*before, self._said], HISTORY_BUDGET)
-        parts = self._graph.astream({"messages": shown}, context=self._record, stream_mode=["messages", "custom"])
+        parts = self._graph.astream({"messages": shown}, context=self._context, stream_mode=["messages", "custom"])
         async for mode, part in parts:
             self._take(part if mode == "custom" else part[0])
 

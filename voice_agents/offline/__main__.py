@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.server import OfflineServer
@@ -100,6 +101,7 @@ async def _serve(options: argparse.Namespace) -> None:
         loop.add_signal_handler(signal.SIGINT, end.set)
     faults = FaultPlan(options.fault)
     async with OfflineServer(options.port, host=options.host, faults=faults, pace=pace) as server:
+        leave_out_what_is_loaded()
         print(server.url, flush=True)
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))

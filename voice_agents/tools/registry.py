@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 logger = logging.getLogger(__name__)
@@ -64,9 +63,15 @@ class Toolbox:
         self._timeout_s = timeout_s
         self._by_name = {tool.name: tool for tool in self.tools}
 
-    def as_langchain(self) -> list[BaseTool]:
-        """The tools for ``create_agent``; they go through :meth:`call`."""
-        return [self._langchain(tool) for tool in self.tools]
+    def as_chat(self) -> list[dict[str, Any]]:
+        """The ``tools`` of a chat completion: ``{"type": "function", "function": {"name", "description", ...}}``."""
+        return [
+            {
+                "type": "function",
+                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
+            }
+            for t in self.tools
+        ]
 
     def as_realtime(self) -> list[dict[str, Any]]:
         """The ``tools`` of a Realtime session: flat ``{"type": "function", "name", "description", "parameters"}``."""
@@ -96,21 +101,6 @@ class Toolbox:
         except Exception:
             logger.exception("Tool %s failed", name)
             return ToolResult(f"The tool {name} failed because of an internal error.", error=True)
-
-    def _langchain(self, tool: Tool) -> BaseTool:
-        async def run(**arguments: Any) -> str:
-            result = await self.call(tool.name, arguments)
-            if result.error:
-                raise ToolException(result.text)
-            return result.text
-
-        return StructuredTool(
-            name=tool.name,
-            description=tool.description,
-            args_schema=dict(tool.parameters),
-            coroutine=run,
-            handle_tool_error=True,
-        )
 
 
 def _mapping(arguments: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.realtime.parts import RealtimeConnection
@@ -41,6 +42,7 @@ class RealtimeEngine:
     async def __aenter__(self) -> Self:
         if self._shared is None:
             self._own = await self._stack.enter_async_context(Store(self._settings.database))
+        leave_out_what_is_loaded()
         return self
 
     async def __aexit__(

@@ -82,7 +82,7 @@ class Answering:
         self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
-        self._agent = VoiceAgent(parts.model, self._history, toolbox, parts.instructions)
+        self._agent = VoiceAgent(parts.graph, self._history, toolbox)
         self._slowness = Slowness()
         self._speaking = True
         self._answer: Answer | None = None

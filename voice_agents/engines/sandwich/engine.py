@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from langchain_core.language_models import BaseChatModel
-
+from voice_agents.collector import leave_out_what_is_loaded
+from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.sandwich.session import SandwichSession
@@ -44,19 +44,22 @@ class SandwichEngine:
         self._stack = AsyncExitStack()
         self._store: Store | None = None
         self._chat: ChatModel | None = None
+        self._graph: Graph | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
             self._chat = await stack.enter_async_context(ChatModel(self._chat_endpoint, self._timeouts.chat))
+            self._graph = agent_graph(self._chat.model, self._settings.instructions)
             self._stack = stack.pop_all()
+        leave_out_what_is_loaded()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-        self._store = self._chat = None
+        self._store = self._chat = self._graph = None
 
     def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
         """A session on a conversation (a new one by default)."""
@@ -70,16 +73,11 @@ class SandwichEngine:
         return self._store
 
     @property
-    def model(self) -> BaseChatModel:
-        """The chat model."""
-        if self._chat is None:
+    def graph(self) -> Graph:
+        """The agent of all sessions."""
+        if self._graph is None:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
-        return self._chat.model
-
-    @property
-    def instructions(self) -> str:
-        """AGENT_INSTRUCTIONS."""
-        return self._settings.instructions
+        return self._graph
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""

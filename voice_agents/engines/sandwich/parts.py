@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from langchain_core.language_models import BaseChatModel
-
+from voice_agents.conversation.agent import Graph
 from voice_agents.conversation.store import Store
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
 from voice_agents.turns.vad import VoiceActivity
@@ -19,12 +18,8 @@ class SandwichParts(Protocol):
         """Where conversations are kept."""
 
     @property
-    def model(self) -> BaseChatModel:
-        """The chat model; what it raises is a ProviderError."""
-
-    @property
-    def instructions(self) -> str:
-        """What is added to the agent's voice rules."""
+    def graph(self) -> Graph:
+        """The agent of all sessions; what its model raises is a ProviderError."""
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser."""
