@@ -49,6 +49,10 @@ def no_choices(**fields: Any) -> dict[str, Any]:
     return {**delta(), "choices": [], **fields}
 
 
+def without_delta(**fields: Any) -> dict[str, Any]:
+    return {**delta(), "choices": [{"index": 0, "finish_reason": None, **fields}]}
+
+
 HELLO: Sequence[Event] = (
     delta(role="assistant"),
     delta(content="Hello "),
@@ -167,6 +171,12 @@ HABITS: dict[str, Sequence[Event]] = {
     "no finish reason": (*HELLO[:3], DONE),
     "length": (*HELLO[:3], delta("length"), DONE),
     "Azure's filter results first": (no_choices(prompt_filter_results=FILTERS), *HELLO),
+    "Azure's filter results between": (
+        *HELLO[:2],
+        without_delta(content_filter_offsets={"check_offset": 3}),
+        *HELLO[2:],
+    ),
+    "a delta that is null": (*HELLO[:2], without_delta(delta=None), *HELLO[2:]),
     "carriage returns": [f"data: {json.dumps(event)}\r\n\r\n".encode() for event in HELLO[:-1]],
     "a reasoning field": (delta(reasoning_content="hm"), *HELLO),
 }
@@ -213,6 +223,14 @@ async def test_tool_calls_without_an_id_of_their_own_are_calls(ids: dict[str, An
     """The agent gives them ids of its own."""
     whole_calls = [call(n, f'{{"place": "{n}"}}', name="weather", type="function", **ids) for n in range(2)]
     async with asking((delta(tool_calls=whole_calls), delta("tool_calls"), DONE)) as asked:
+        whole = await asked.ask(tools=[weather])
+        assert [found["args"]["place"] for found in whole.tool_calls] == ["0", "1"]
+
+
+async def test_tool_calls_without_a_number_are_calls() -> None:
+    """As some servers send them that send each call whole."""
+    calls = [{"id": f"call_{n}", "function": {"name": "weather", "arguments": f'{{"place": "{n}"}}'}} for n in range(2)]
+    async with asking((delta(tool_calls=calls), delta("tool_calls"), DONE)) as asked:
         whole = await asked.ask(tools=[weather])
         assert [found["args"]["place"] for found in whole.tool_calls] == ["0", "1"]
 
@@ -309,9 +327,26 @@ def broken_in_the_middle(code: str | None) -> Sequence[Event]:
         (broken_in_the_middle("content_filter"), RequestRejected),
         ((*HELLO[:2], '{"id": "chatcm'), ProtocolViolation),
         ((*HELLO[:2], {"surprise": [1, 2, 3]}), ProtocolViolation),
+        ((*HELLO[:2], "5"), ProtocolViolation),
+        ((*HELLO[:2], {"choices": 5}), ProtocolViolation),
+        ((*HELLO[:2], {"choices": [5]}), ProtocolViolation),
+        ((*HELLO[:2], delta(tool_calls=[5])), ProtocolViolation),
         ((*HELLO[:2], asyncio.Event()), ProviderTimeout),
     ],
-    ids=["error", "no code", "quota", "rate", "filter", "no JSON", "no chunk", "stall"],
+    ids=[
+        "error",
+        "no code",
+        "quota",
+        "rate",
+        "filter",
+        "no JSON",
+        "no chunk",
+        "a number",
+        "no list",
+        "no choice",
+        "no call",
+        "stall",
+    ],
 )
 async def test_an_answer_that_breaks_off_is_not_begun_again(script: Sequence[Event], kind: type[ProviderError]) -> None:
     async with asking(script, timeouts=QUICK) as asked:
