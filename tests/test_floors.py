@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
-    {"alarm", "errors", "events", "audio", "environment", "settings", "tools", "prompts", "turns"},
+    {"alarm", "collector", "errors", "events", "audio", "environment", "settings", "tools", "prompts", "turns"},
     {"providers"},
     {"conversation"},
     {"engines"},

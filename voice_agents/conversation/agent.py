@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, cast
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, ToolMessage, message_chunk_to_message
+from langchain_core.messages.ai import add_ai_message_chunks
 from langgraph.types import Command
 
 from voice_agents.conversation.history import History
@@ -17,8 +18,6 @@ from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
-    AnswerDone,
-    AnswerStarted,
     Graph,
     Remark,
     Token,
@@ -27,6 +26,7 @@ from voice_agents.conversation.turn import (
     TurnContext,
 )
 from voice_agents.prompts import system_prompt
+from voice_agents.providers.chat import REMARK
 from voice_agents.tools import Toolbox
 
 __all__ = [
@@ -81,17 +81,18 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
         request: ModelRequest[TurnContext],
         handler: Callable[[ModelRequest[TurnContext]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
-        context, write = request.runtime.context, request.runtime.stream_writer
-        record = context.record
+        """In the handler's place: that one hands on the whole answer only."""
+        context = request.runtime.context
         answer = Answer(new_id())
-        record.answers.append(answer)
-        write(AnswerStarted(answer))
-        if len(record.answers) > MODEL_CALLS_MAX:
+        context.record.answers.append(answer)
+        if len(context.record.answers) > MODEL_CALLS_MAX:
             answer.message = AIMessage(GAVE_UP, id=answer.id)
+            context.say(answer, GAVE_UP)
         else:
-            response = await handler(request.override(tools=[*context.toolbox.as_chat()]))
-            answer.message = _with_own_ids(_only_ai(response), answer.id, record)
-        write(AnswerDone(answer))
+            message = await _streamed(request, context, answer)
+            answer.message = _with_own_ids(message, answer.id, context.record)
+        if remark := answer.message.response_metadata.pop(REMARK, ""):
+            context.tell(Remark(remark))
         return ModelResponse(result=[answer.message])
 
     async def awrap_tool_call(
@@ -101,21 +102,32 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
     ) -> ToolMessage | Command[Any]:
         """In the handler's place: that one knows only tools that a graph was compiled with."""
         context = cast(TurnContext, request.runtime.context)
-        write = request.runtime.stream_writer
         call = request.tool_call
         name, call_id = call["name"], call["id"] or ""
-        write(ToolStarted(name, call["args"], call_id))
+        context.tell(ToolStarted(name, call["args"], call_id))
         result = await context.toolbox.call(name, call["args"])
         status: Literal["error", "success"] = "error" if result.error else "success"
         message = ToolMessage(result.text, name=name, tool_call_id=call_id, status=status)
         context.record.results[call_id] = message
-        write(ToolFinished(call_id, result.text, error=result.error))
+        context.tell(ToolFinished(call_id, result.text, error=result.error))
         return message
 
 
-def _only_ai(response: ModelResponse[Any]) -> AIMessage:
-    [message] = [message for message in response.result if isinstance(message, AIMessage)]
-    return message
+async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, answer: Answer) -> AIMessage:
+    """Ask the model, and say its answer token by token."""
+    model = request.model.bind_tools(context.toolbox.as_chat())
+    instructions = [request.system_message] if request.system_message else []
+    parts = []
+    async for part in model.astream([*instructions, *request.messages]):
+        parts.append(part)
+        context.say(answer, part.text)
+    return _whole(parts)
+
+
+def _whole(parts: Sequence[AIMessage]) -> AIMessage:
+    """What a model streamed, or the one message of a model that does not."""
+    chunks = [part for part in parts if isinstance(part, AIMessageChunk)]
+    return cast(AIMessage, message_chunk_to_message(add_ai_message_chunks(*chunks))) if chunks else parts[-1]
 
 
 def _with_own_ids(message: AIMessage, id: str, record: Record) -> AIMessage:

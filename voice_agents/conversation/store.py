@@ -192,8 +192,8 @@ class Store:
 
     async def query(self, sql: str, parameters: Any = ()) -> Rows:
         """The rows of a SELECT."""
-        async with self._plainly(), self.checkpointer.conn.execute(sql, parameters) as cursor:
-            return [tuple(row) for row in await cursor.fetchall()]
+        async with self._plainly():
+            return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, parameters)]
 
     async def execute(self, sql: str, parameters: Any = ()) -> int:
         """Run one changing statement and commit it; how many rows it touched."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from langchain.agents import AgentState
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langgraph.graph.state import CompiledStateGraph
 
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, recent
 from voice_agents.conversation.model import Conversation, new_id
-from voice_agents.providers.chat import REMARK
 from voice_agents.tools import Toolbox
 
 HISTORY_BUDGET = 24_000
@@ -59,30 +58,26 @@ AgentOutput = Token | ToolStarted | ToolFinished | Remark
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerStarted:
-    """In the graph's stream: the messages that follow are pieces of this answer."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerDone:
-    """In the graph's stream: the answer is complete."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
 class _End:
     error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """What the graph's hooks know of the turn they work on."""
+    """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
+
+    They do not write to the graph's own stream: that takes every token through six more steps of the event loop.
+    """
 
     record: Record
     toolbox: Toolbox
+    tell: Callable[[AgentOutput], None]
+
+    def say(self, answer: Answer, text: str) -> None:
+        """The next piece of an answer."""
+        if text:
+            answer.streamed += text
+            self.tell(Token(text, answer.id))
 
 
 Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
@@ -106,9 +101,8 @@ class AgentTurn:
         self._run: asyncio.Task[None] | None = None
         self._ending = asyncio.Lock()
         self._ended = False
-        self._current: Answer | None = None
         self._record = Record()
-        self._context = TurnContext(self._record, toolbox)
+        self._context = TurnContext(self._record, toolbox, self._outputs.put_nowait)
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
@@ -159,31 +153,7 @@ class AgentTurn:
     async def _work(self) -> None:
         before = await self._history.load(self._conversation)
         shown = recent([*before, self._said], HISTORY_BUDGET)
-        parts = self._graph.astream({"messages": shown}, context=self._context, stream_mode=["messages", "custom"])
-        async for mode, part in parts:
-            self._take(part if mode == "custom" else part[0])
+        await self._graph.ainvoke({"messages": shown}, context=self._context)
 
     def _finished(self, run: asyncio.Task[None]) -> None:
         self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))
-
-    def _take(self, part: object) -> None:
-        """One part of the graph's stream: a piece of an answer, or what the agent's hooks announce."""
-        match part:
-            case AnswerStarted(answer):
-                self._current = answer
-            case AnswerDone(answer):
-                self._current = None
-                # A model that does not stream, or a sentence of our own.
-                if not answer.streamed and answer.message is not None:
-                    self._say(answer, answer.message.text)
-                if answer.message is not None and (remark := answer.message.response_metadata.pop(REMARK, "")):
-                    self._outputs.put_nowait(Remark(remark))
-            case AIMessage() if self._current is not None:
-                self._say(self._current, part.text)
-            case ToolStarted() | ToolFinished():
-                self._outputs.put_nowait(part)
-
-    def _say(self, answer: Answer, text: str) -> None:
-        if text:
-            answer.streamed += text
-            self._outputs.put_nowait(Token(text, answer.id))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import EMPTY, first_audible
 from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted
 from voice_agents.engines.mouth import Mouth
@@ -86,34 +87,28 @@ class Answer:
         return heard
 
     async def _think(self, work: Work) -> None:
-        outputs: asyncio.Queue[AgentOutput | None] = asyncio.Queue()
-        reading = asyncio.ensure_future(_pump(work.stream(), outputs))
+        """A model that hesitates lets go of what can be spoken meanwhile."""
+        hesitates = Alarm()
         try:
-            while (output := await self._next(outputs)) is not None:
-                self._take(output)
-            await reading
+            async with aclosing(work.stream()) as outputs:  # type: ignore[type-var]
+                async for output in outputs:
+                    self._take(output)
+                    hesitates.set(asyncio.get_running_loop().time() + RELEASE_AFTER_S, self._release)
         except Exception:
             self._end_speech()
             raise
         else:
             self._end_speech()
         finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+            hesitates.cancel()
+
+    def _release(self) -> None:
+        self._say(self._splitter.release())
 
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
         if self._speech is not None:
             self._speech.finish()
-
-    async def _next(self, outputs: asyncio.Queue[AgentOutput | None]) -> AgentOutput | None:
-        """The next output; a model that hesitates lets go of what can be spoken meanwhile."""
-        try:
-            async with asyncio.timeout(RELEASE_AFTER_S):
-                return await outputs.get()
-        except TimeoutError:
-            self._say(self._splitter.release())
-            return await outputs.get()
 
     def _take(self, output: AgentOutput) -> None:
         self._mark(output)
@@ -183,13 +178,3 @@ class Answer:
 def joined(heard: Mapping[str, str]) -> str:
     """What was heard of all messages, as one text."""
     return " ".join(text.strip() for text in heard.values() if text)
-
-
-async def _pump(outputs: AsyncIterator[AgentOutput], queue: asyncio.Queue[AgentOutput | None]) -> None:
-    """Read the agent in a task of its own, so that a wait for its next token can time out without stopping it."""
-    try:
-        async with aclosing(outputs) as stream:  # type: ignore[type-var]
-            async for output in stream:
-                queue.put_nowait(output)
-    finally:
-        queue.put_nowait(None)

@@ -192,6 +192,7 @@ class _Connection:
                 error, last = self._take(frame)
                 if last:
                     return error
+                await asyncio.sleep(0)  # a sentence may come in one go: other conversations have their turn in between
         return self._lost()
 
     def _lost(self) -> ProviderError | None:
