@@ -18,7 +18,7 @@ FLOORS = (
     {"ui"},
 )
 GROUND = FLOORS[0]
-OFFLINE_MAY_USE = {"audio", "turns", "tools", "errors", "offline"}
+OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
     "aiortc": {"transports"},

@@ -82,8 +82,11 @@ class Ear:
                 if self._waiting:
                     await asyncio.sleep(0)
             self._arrived.clear()
+            if not needs_silence():
+                await self._arrived.wait()
+                continue
             try:
-                async with asyncio.timeout(MICROPHONE_GAP_S if needs_silence() else None):
+                async with asyncio.timeout(MICROPHONE_GAP_S):
                     await self._arrived.wait()
             except TimeoutError:
                 if not self._waiting:

@@ -80,6 +80,8 @@ class SpeechSplitter:
 
     def _cut(self, *, eager: bool) -> int | None:
         """Where the next piece ends, or None if that is not known yet."""
+        if len(self._pending) <= _LONG and not _MAY_CUT.search(self._pending):
+            return None
         line, newline, _ = self._pending.partition("\n")
         if not (self._line_start and line.lstrip().startswith("|")):
             runs, _ = _runs(line, whole=bool(newline))
@@ -145,6 +147,7 @@ _RUN = re.compile(r"(?:!?\[[^\]\n]*\]\([^)\n]*\)|`+[^`\n]+`+|[^\s—。！？])+
 _CLOSING = "\"'”’)]}*_`~»"
 _OPENING = "\"'“‘([{*_`~«"
 _STOPS = ".!?…,;:—。！？–"
+_MAY_CUT = re.compile(f"[{_STOPS}\n]")
 _NEVER_LAST = frozenset(
     {
         *("mr", "mrs", "ms", "dr", "prof", "st", "rev", "hon", "gen", "col", "lt", "capt", "sgt", "sen", "rep", "gov"),
