@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.settings import Settings
@@ -33,8 +34,6 @@ async def test_each_engine_does_that_at_its_start(tmp_path: Path) -> None:
     settings = Settings(database=tmp_path / "agents.sqlite3").with_offline("http://127.0.0.1:9")
     for kind in (SandwichEngine, RealtimeEngine):
         gc.unfreeze()
-        from voice_agents import collector
-
-        collector.leave_out_what_is_loaded.cache_clear()
+        leave_out_what_is_loaded.cache_clear()
         async with kind(settings):
             assert gc.get_freeze_count()

@@ -66,7 +66,8 @@ class _End:
 class TurnContext:
     """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
 
-    They do not write to the graph's own stream: that takes every token through six more steps of the event loop.
+    They do not write to the graph's own stream: that takes every token through fourteen more steps of
+    the event loop (counted), and in each of them the other conversations come first.
     """
 
     record: Record
