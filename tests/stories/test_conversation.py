@@ -66,6 +66,27 @@ def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path
     play(story())
 
 
+def test_memory_is_read_while_the_words_are_still_on_their_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["hello there", "and again"]) as caller:
+            store = caller.parts.store
+            finals_known_at_read: list[int] = []
+            read = store.latest_checkpoint
+
+            async def watched(conversation: Conversation) -> str | None:
+                finals_known_at_read.append(sum(event.final for event in caller.all(UserTranscript)))
+                return await read(conversation)
+
+            monkeypatch.setattr(store, "latest_checkpoint", watched)
+            for turn in (1, 2):
+                caller.say(turn - 1)
+                await turn_done(caller, turn)
+            assert finals_known_at_read == [0, 1, 1, 2], "for each turn: ahead of its words, and when it is stored"
+            assert "number 2" in caller.text(2)
+
+    play(story())
+
+
 def test_statuses_tell_the_turn_from_listening_to_listening(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, echo, ["hello there"]) as caller:

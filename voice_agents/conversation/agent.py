@@ -19,12 +19,14 @@ from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
     Graph,
+    Past,
     Remark,
     Token,
     ToolFinished,
     ToolStarted,
     TurnContext,
 )
+from voice_agents.errors import VoiceAgentError
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import REMARK
 from voice_agents.tools import Toolbox
@@ -33,6 +35,7 @@ __all__ = [
     "AgentOutput",
     "AgentTurn",
     "Graph",
+    "Past",
     "Remark",
     "Token",
     "ToolFinished",
@@ -65,9 +68,19 @@ class VoiceAgent:
         self._history = history
         self._toolbox = toolbox
 
-    def turn(self, conversation: Conversation, text: str) -> AgentTurn:
-        """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
-        return AgentTurn(self._graph, self._history, self._toolbox, conversation, text)
+    async def recall(self, conversation: Conversation) -> Past | None:
+        """What was said so far, read while the user's words are still on their way; None if it cannot be read now."""
+        try:
+            return await self._history.load(conversation)
+        except VoiceAgentError:
+            return None
+
+    def turn(self, conversation: Conversation, text: str, before: Past | None = None) -> AgentTurn:
+        """The work on what the user said; it begins with :meth:`AgentTurn.stream`.
+
+        ``before``: what :meth:`recall` gave since the last turn was settled; else it is read then.
+        """
+        return AgentTurn(self._graph, self._history, self._toolbox, conversation, text, before)
 
 
 class _Account(AgentMiddleware[AgentState[Any], TurnContext]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain.agents import AgentState
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.graph.state import CompiledStateGraph
 
 from voice_agents.conversation.history import History
@@ -81,6 +81,8 @@ class TurnContext:
             self.tell(Token(text, answer.id))
 
 
+Past = Sequence[AnyMessage]
+"""The messages of a conversation so far."""
 Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
 
 
@@ -93,11 +95,20 @@ class AgentTurn:
     know of it.
     """
 
-    def __init__(self, graph: Graph, history: History, toolbox: Toolbox, conversation: Conversation, text: str) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        history: History,
+        toolbox: Toolbox,
+        conversation: Conversation,
+        text: str,
+        before: Past | None = None,
+    ) -> None:
         self._graph = graph
         self._history = history
         self._conversation = conversation
         self._said = HumanMessage(text, id=new_id())
+        self._before = before
         self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
         self._run: asyncio.Task[None] | None = None
         self._ending = asyncio.Lock()
@@ -152,7 +163,7 @@ class AgentTurn:
             self._outputs.put_nowait(_End())
 
     async def _work(self) -> None:
-        before = await self._history.load(self._conversation)
+        before = self._before if self._before is not None else await self._history.load(self._conversation)
         shown = recent([*before, self._said], HISTORY_BUDGET)
         await self._graph.ainvoke({"messages": shown}, context=self._context)
 

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -24,7 +26,7 @@ class Tasks:
         task.add_done_callback(self._core_done)
         return task
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine; an exception it does not handle is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from voice_agents.conversation.agent import VoiceAgent
+from voice_agents.conversation.agent import Past, VoiceAgent
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.mouth import Mouth
@@ -183,6 +183,7 @@ class Answering:
         return self._answer
 
     async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
+        recalling = self._recalling()
         try:
             text = await self._words(user)
         except ProviderError:
@@ -192,10 +193,15 @@ class Answering:
         if text:
             await self._memory.ready()
             user.marks.mark("model_asked", self._clock())
-            return await self._speak(answer, self._agent.turn(self.conversation, text))
+            before = await recalling if recalling is not None else None
+            return await self._speak(answer, self._agent.turn(self.conversation, text, before))
         self._mouth.cancel()
         self._answer = None
         return self._listener.on_nothing_said()
+
+    def _recalling(self) -> asyncio.Task[Past | None] | None:
+        """What was said so far, while the user's words are still on their way; not if more of it is on its way, too."""
+        return None if self._memory.behind else self._tasks.start(self._agent.recall(self.conversation))
 
     async def _words(self, user: UserTurn) -> str:
         if user.typed:

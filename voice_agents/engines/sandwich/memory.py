@@ -35,6 +35,11 @@ class SandwichMemory:
         self._tell = reporter
         self._tasks = tasks
 
+    @property
+    def behind(self) -> bool:
+        """A turn is not stored yet."""
+        return self.settling is not None and not self.settling.done()
+
     async def ready(self) -> None:
         """Until the turns so far are stored, so that the next answer knows of them.
 
