@@ -18,7 +18,6 @@ class Answer:
     """One message of the model while it comes in. ``message`` is set once it is complete."""
 
     id: str
-    streamed: str = ""
     message: AIMessage | None = None
 
 

@@ -77,7 +77,6 @@ class TurnContext:
     def say(self, answer: Answer, text: str) -> None:
         """The next piece of an answer."""
         if text:
-            answer.streamed += text
             self.tell(Token(text, answer.id))
 
 
@@ -113,8 +112,7 @@ class AgentTurn:
         self._run: asyncio.Task[None] | None = None
         self._ending = asyncio.Lock()
         self._ended = False
-        self._record = Record()
-        self._context = TurnContext(self._record, toolbox, self._outputs.put_nowait)
+        self._context = TurnContext(Record(), toolbox, self._outputs.put_nowait)
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
@@ -146,7 +144,7 @@ class AgentTurn:
             if self._ended:
                 return
             await self._stop()
-            await self._history.extend(self._conversation, [self._said, *self._record.as_heard(heard)])
+            await self._history.extend(self._conversation, [self._said, *self._context.record.as_heard(heard)])
             self._ended = True
 
     async def discard(self) -> None:

@@ -54,6 +54,11 @@ class Tool:
         arguments, parameters = _arguments(getattr(function, "__func__", function))
         return cls(arguments.__name__, inspect.getdoc(function) or "", parameters, arguments, function, side_effects)
 
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """What a model is told of it."""
+        return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+
 
 class Toolbox:
     """The tools of one session."""
@@ -65,20 +70,11 @@ class Toolbox:
 
     def as_chat(self) -> list[dict[str, Any]]:
         """The ``tools`` of a chat completion: ``{"type": "function", "function": {"name", "description", ...}}``."""
-        return [
-            {
-                "type": "function",
-                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
-            }
-            for t in self.tools
-        ]
+        return [{"type": "function", "function": tool.declaration} for tool in self.tools]
 
     def as_realtime(self) -> list[dict[str, Any]]:
         """The ``tools`` of a Realtime session: flat ``{"type": "function", "name", "description", "parameters"}``."""
-        return [
-            {"type": "function", "name": t.name, "description": t.description, "parameters": dict(t.parameters)}
-            for t in self.tools
-        ]
+        return [{"type": "function", **tool.declaration} for tool in self.tools]
 
     async def call(self, name: str, arguments: str | Mapping[str, Any]) -> ToolResult:
         """Run one tool with its arguments (JSON text or a mapping).

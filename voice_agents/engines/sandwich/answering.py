@@ -183,7 +183,7 @@ class Answering:
         return self._answer
 
     async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
-        recalling = self._recalling()
+        recalling = self._tasks.start(self._recall())
         try:
             text = await self._words(user)
         except ProviderError:
@@ -193,15 +193,14 @@ class Answering:
         if text:
             await self._memory.ready()
             user.marks.mark("model_asked", self._clock())
-            before = await recalling if recalling is not None else None
-            return await self._speak(answer, self._agent.turn(self.conversation, text, before))
+            return await self._speak(answer, self._agent.turn(self.conversation, text, await recalling))
         self._mouth.cancel()
         self._answer = None
         return self._listener.on_nothing_said()
 
-    def _recalling(self) -> asyncio.Task[Past | None] | None:
+    async def _recall(self) -> Past | None:
         """What was said so far, while the user's words are still on their way; not if more of it is on its way, too."""
-        return None if self._memory.behind else self._tasks.start(self._agent.recall(self.conversation))
+        return None if self._memory.behind else await self._agent.recall(self.conversation)
 
     async def _words(self, user: UserTurn) -> str:
         if user.typed:
