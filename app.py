@@ -7,73 +7,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("LANGSMITH_TRACING", "false")
-if not os.environ.get("GRADIO_SERVER_PORT", "0").isdecimal():  # gradio would fail at its import
-    sys.exit("GRADIO_SERVER_PORT must be a number such as 7860.")
-
-import gradio as gr
-
-from voice_agents.conversation.history import History, HistoryEntry
-from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
-from voice_agents.engines.base import Engine, Session
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
-from voice_agents.errors import ConfigurationError, Role, VoiceAgentError
+from voice_agents.collector import no_collections
+from voice_agents.errors import ConfigurationError, VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
-from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
-from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
-from voice_agents.ui.page import build_page
-from voice_agents.ui.realtime_tab import KIND as REALTIME
-from voice_agents.ui.realtime_tab import realtime_tab
-from voice_agents.ui.sandwich_tab import sandwich_tab
-from voice_agents.ui.theme import only_own_sources
-
-
-class App:
-    """The engines and live sessions behind one page."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._sandwich = SandwichEngine(settings)
-        self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
-        self._registry = SessionRegistry(
-            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s)
-        )
-
-    def page(self) -> gr.Blocks:
-        """The Gradio page."""
-        tabs = [
-            sandwich_tab(EXAMPLES, self._voices, self._settings.endpoint(Role.TTS).voice),
-            realtime_tab(EXAMPLES, self._settings.endpoint(Role.REALTIME).voice),
-        ]
-        return build_page(self._settings, self._registry, tabs, self._history)
-
-    @asynccontextmanager
-    async def lifespan(self, _server: Any) -> AsyncIterator[None]:
-        """Keeps the engines open while the server runs."""
-        async with self._sandwich, self._realtime, self._registry:
-            yield
-
-    def _session(self, request: SessionRequest) -> Session:
-        engine: Engine = self._realtime if request.kind == REALTIME else self._sandwich
-        session = engine.session(request.conversation, request.turns)
-        if request.voice:
-            session.set_voice(request.voice)
-        return session
-
-    async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
-        return await History(self._sandwich.store).messages(conversation)
-
-    async def _voices(self) -> Sequence[tuple[str, str]]:
-        return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
 
 
 def arguments() -> argparse.Namespace:
@@ -87,31 +28,12 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def serve(app: App, settings: Settings, host: str | None, port: int | None, share: bool) -> None:
-    """Serve the page until Ctrl-C. Raises ConfigurationError when the address cannot be used."""
-    try:
-        app.page().launch(
-            server_name=host,
-            server_port=port,
-            share=share or None,
-            auth=("user", settings.app_password) if settings.app_password else None,
-            enable_monitoring=False,
-            max_file_size=1,  # byte: nothing in this page is uploaded
-            ssr_mode=False,
-            app_kwargs={"lifespan": app.lifespan, "middleware": [only_own_sources()], "openapi_url": None},
-        )
-    except (OSError, OverflowError):  # the latter for numbers that are no port
-        where = f"port {port}" if port else "any of a hundred ports"
-        raise ConfigurationError(
-            f"The page cannot be served on {where}: another program has it, or the host is not this machine. "
-            "Choose another one with --port or --host."
-        ) from None
-
-
-async def check_database(settings: Settings) -> None:
-    """Raises ConfigurationError now, instead of in the running server, when the database cannot be used."""
-    async with Store(settings.database):
-        pass
+def prepare_gradio() -> None:
+    """What gradio reads at its import. Raises ConfigurationError for a port it would fail at."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("LANGSMITH_TRACING", "false")
+    if not os.environ.get("GRADIO_SERVER_PORT", "0").isdecimal():
+        raise ConfigurationError("GRADIO_SERVER_PORT must be a number such as 7860.")
 
 
 def main() -> int:
@@ -119,14 +41,19 @@ def main() -> int:
     options = arguments()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        prepare_gradio()
         settings = Settings.from_env()
-        asyncio.run(check_database(settings))
         with ExitStack() as stack:
-            if settings.missing_roles:
-                settings = settings.with_offline(stack.enter_context(EmbeddedServer()))
+            with no_collections(), ThreadPoolExecutor(1) as beside:
+                embedded = beside.submit(stack.enter_context, EmbeddedServer()) if settings.missing_roles else None
+                # Here, because it takes seconds, in which the offline server starts.
+                from voice_agents.ui.app import App, check_database, serve
+            asyncio.run(check_database(settings))
+            if embedded is not None:
+                settings = settings.with_offline(embedded.result())
             offline = ", ".join(role.value for role in settings.offline_roles)
             print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
-            serve(App(settings), settings, options.host, options.port, options.share)
+            serve(App(settings, EXAMPLES), settings, options.host, options.port, options.share)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)
         return 1

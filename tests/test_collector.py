@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from voice_agents.collector import leave_out_what_is_loaded
+from voice_agents.collector import leave_out_what_is_loaded, no_collections
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.settings import Settings
@@ -37,3 +38,12 @@ async def test_each_engine_does_that_at_its_start(tmp_path: Path) -> None:
         leave_out_what_is_loaded.cache_clear()
         async with kind(settings):
             assert gc.get_freeze_count()
+
+
+def test_collections_go_on_after_loading_whether_it_worked_or_not() -> None:
+    assert gc.isenabled()
+    with no_collections():
+        assert not gc.isenabled()
+    with suppress(ImportError), no_collections():
+        raise ImportError
+    assert gc.isenabled()
