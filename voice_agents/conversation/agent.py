@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
 from langchain.agents import AgentState, create_agent
@@ -75,12 +76,22 @@ class VoiceAgent:
         except VoiceAgentError:
             return None
 
-    def turn(self, conversation: Conversation, text: str, before: Past | None = None) -> AgentTurn:
-        """The work on what the user said; it begins with :meth:`AgentTurn.stream`.
+    def turn(self, conversation: Conversation, text: str) -> AgentTurn:
+        """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
+        turn = AgentTurn(self._graph, self._history, self._toolbox, conversation)
+        turn.ask(text)
+        return turn
 
-        ``before``: what :meth:`recall` gave since the last turn was settled; else it is read then.
-        """
-        return AgentTurn(self._graph, self._history, self._toolbox, conversation, text, before)
+    @asynccontextmanager
+    async def ready_for(self, conversation: Conversation) -> AsyncIterator[AgentTurn]:
+        """The work on words that are still on their way; discarded if it was not asked in the end."""
+        turn = AgentTurn(self._graph, self._history, self._toolbox, conversation)
+        turn.begin()
+        try:
+            yield turn
+        finally:
+            if not turn.asked:
+                await turn.discard()
 
 
 class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
@@ -130,8 +141,9 @@ async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, an
     """Ask the model, and say its answer token by token."""
     model = request.model.bind_tools(context.toolbox.as_chat())
     instructions = [request.system_message] if request.system_message else []
+    question = await context.question()
     parts = []
-    async for part in model.astream([*instructions, *request.messages]):
+    async for part in model.astream([*instructions, *question, *request.messages]):
         parts.append(part)
         context.say(answer, part.text)
     return _whole(parts)

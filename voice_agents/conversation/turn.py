@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,10 @@ class _End:
     error: BaseException | None = None
 
 
+Past = Sequence[AnyMessage]
+"""The messages of a conversation so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnContext:
     """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
@@ -72,6 +76,8 @@ class TurnContext:
 
     record: Record
     toolbox: Toolbox
+    question: Callable[[], Awaitable[Past]]
+    """The conversation up to the user's words, as the model is shown it; waits for the words."""
     tell: Callable[[AgentOutput], None]
 
     def say(self, answer: Answer, text: str) -> None:
@@ -80,50 +86,60 @@ class TurnContext:
             self.tell(Token(text, answer.id))
 
 
-Past = Sequence[AnyMessage]
-"""The messages of a conversation so far."""
 Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
 
 
 class AgentTurn:
     """The agent's work on one turn: one object that can be kept or discarded whole.
 
-    Iterate :meth:`stream` once, then await :meth:`settle` (keep) or :meth:`discard` (forget). The run is a fork of the
-    conversation that lives in memory: nothing is stored before it is settled, so that neither a crash nor a failure
-    nor a discarded turn can leave a broken history. Settle a turn before the next one streams, or that one will not
-    know of it.
+    :meth:`ask` and iterate :meth:`stream` once, then await :meth:`settle` (keep) or :meth:`discard` (forget). The run
+    is a fork of the conversation that lives in memory: nothing is stored before it is settled, so that neither a crash
+    nor a failure nor a discarded turn can leave a broken history. Settle a turn before the next one is asked, or that
+    one will not know of it.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        history: History,
-        toolbox: Toolbox,
-        conversation: Conversation,
-        text: str,
-        before: Past | None = None,
-    ) -> None:
+    def __init__(self, graph: Graph, history: History, toolbox: Toolbox, conversation: Conversation) -> None:
         self._graph = graph
         self._history = history
         self._conversation = conversation
-        self._said = HumanMessage(text, id=new_id())
-        self._before = before
+        self._said: HumanMessage | None = None
+        self._words_known = asyncio.Event()
+        self._before: Past | None = None
         self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
         self._run: asyncio.Task[None] | None = None
+        self._streamed = False
         self._ending = asyncio.Lock()
         self._ended = False
-        self._context = TurnContext(Record(), toolbox, self._outputs.put_nowait)
+        self._context = TurnContext(Record(), toolbox, self._until_asked, self._outputs.put_nowait)
+
+    def begin(self) -> None:
+        """Run the agent as far as it gets without the user's words: some milliseconds less to wait after them."""
+        # A task of its own, so that the run can be stopped wherever its consumer is.
+        self._run = asyncio.create_task(self._work(), name="agent turn")
+        self._run.add_done_callback(self._finished)
+
+    def ask(self, text: str, before: Past | None = None) -> None:
+        """What the user said. ``before``: the conversation so far, if it was read since the last turn was settled."""
+        self._said = HumanMessage(text, id=new_id())
+        self._before = before
+        self._words_known.set()
+
+    @property
+    def asked(self) -> bool:
+        """The user's words are known."""
+        return self._words_known.is_set()
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
 
         A run that is not iterated to its end stops, at the latest in :meth:`settle` or :meth:`discard`.
         """
-        if self._run is not None or self._ended:
-            raise RuntimeError("A turn is streamed once, and before it is settled.")
-        # A task of its own, so that the run can be stopped wherever its consumer is.
-        self._run = asyncio.create_task(self._work(), name="agent turn")
-        self._run.add_done_callback(self._finished)
+        if self._streamed or self._ended or self._said is None:
+            raise RuntimeError("A turn is streamed once, after it was asked and before it is settled.")
+        self._streamed = True
+        if self._run is None:
+            self.begin()
+        assert self._run is not None
         try:
             while not isinstance(output := await self._outputs.get(), _End):
                 yield output
@@ -144,7 +160,9 @@ class AgentTurn:
             if self._ended:
                 return
             await self._stop()
-            await self._history.extend(self._conversation, [self._said, *self._context.record.as_heard(heard)])
+            if self._said is not None:
+                said = [self._said, *self._context.record.as_heard(heard)]
+                await self._history.extend(self._conversation, said)
             self._ended = True
 
     async def discard(self) -> None:
@@ -161,9 +179,14 @@ class AgentTurn:
             self._outputs.put_nowait(_End())
 
     async def _work(self) -> None:
-        before = self._before if self._before is not None else await self._history.load(self._conversation)
-        shown = recent([*before, self._said], HISTORY_BUDGET)
-        await self._graph.ainvoke({"messages": shown}, context=self._context)
+        await self._graph.ainvoke({"messages": []}, context=self._context)
+
+    async def _until_asked(self) -> Past:
+        await self._words_known.wait()
+        assert self._said is not None
+        if self._before is None:
+            self._before = await self._history.load(self._conversation)
+        return recent([*self._before, self._said], HISTORY_BUDGET)
 
     def _finished(self, run: asyncio.Task[None]) -> None:
         self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from voice_agents.conversation.agent import Past, VoiceAgent
+from voice_agents.conversation.agent import AgentTurn, Past, VoiceAgent
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.mouth import Mouth
@@ -183,6 +183,10 @@ class Answering:
         return self._answer
 
     async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
+        async with self._agent.ready_for(self.conversation) as work:
+            await self._answer_words(answer, user, work)
+
+    async def _answer_words(self, answer: Answer, user: UserTurn, work: AgentTurn) -> None:
         recalling = self._tasks.start(self._recall())
         try:
             text = await self._words(user)
@@ -193,7 +197,8 @@ class Answering:
         if text:
             await self._memory.ready()
             user.marks.mark("model_asked", self._clock())
-            return await self._speak(answer, self._agent.turn(self.conversation, text, await recalling))
+            work.ask(text, await recalling)
+            return await self._speak(answer, work)
         self._mouth.cancel()
         self._answer = None
         return self._listener.on_nothing_said()
