@@ -129,7 +129,7 @@ class Probe:
 
 
 def agent_of(model: BaseChatModel, history: History, toolbox: Toolbox | None = None) -> VoiceAgent:
-    return VoiceAgent(agent_graph(model), history, toolbox or Probe().toolbox())
+    return VoiceAgent(agent_graph(model), model, history, toolbox or Probe().toolbox())
 
 
 async def heard_of(turn: AgentTurn, stop_after: int | None = None) -> dict[str, str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import Runnable
 from langsmith.utils import tracing_is_enabled
 
 from tests.conversation.scripted import (
     Probe,
+    ScriptedModel,
     Step,
     WholeModel,
     agent_of,
@@ -260,6 +265,47 @@ async def test_a_discarded_turn_leaves_no_trace(history: History, store: Store) 
     assert await store.query("SELECT * FROM checkpoints") == before
     await say(agent, conversation, "A thought that was not finished")
     assert spoken(model.asked[2][1:]) == ["user: Hi", "agent: Hello.", "user: A thought that was not finished"]
+
+
+async def test_what_does_not_need_the_words_is_done_before_them(history: History) -> None:
+    ready = asyncio.Event()
+
+    class Model(ScriptedModel):
+        def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
+            ready.set()
+            return super().bind_tools(tools, **kwargs)
+
+    model = scripted(["Hello."], kind=Model)
+    conversation = Conversation()
+    async with asyncio.timeout(5), agent_of(model, history).ready_for(conversation) as turn:
+        await ready.wait()
+        assert not model.asked
+        turn.ask("Hi")
+        await turn.settle(await heard_of(turn))
+    assert spoken(await history.load(conversation)) == ["user: Hi", "agent: Hello."]
+
+
+async def test_a_turn_that_is_not_asked_leaves_no_trace_and_no_task(history: History) -> None:
+    model, conversation = scripted(["Hello."]), Conversation()
+    before = asyncio.all_tasks()
+    async with agent_of(model, history).ready_for(conversation) as turn:
+        assert asyncio.all_tasks() > before
+    assert asyncio.all_tasks() == before
+    await turn.settle({"x": "y"})
+    assert not model.asked and not await history.load(conversation)
+
+
+async def test_a_turn_that_is_cut_is_no_work_for_the_garbage_collector(history: History) -> None:
+    agent, conversation = agent_of(scripted(["Half", asyncio.Event()]), history), Conversation()
+    gc.disable()
+    try:
+        turn = agent.turn(conversation, "Hi")
+        await turn.settle(await heard_of(turn, stop_after=1))
+        left = weakref.ref(turn)
+        del turn
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_model_that_does_not_let_go_holds_up_nobody(history: History) -> None:

@@ -187,15 +187,6 @@ class Footprint:
         return all(one <= another for one, another in zip(mine, theirs, strict=True))
 
 
-async def warmed_up(engine: SandwichEngine, server: OfflineServer) -> Footprint:
-    """What there is before a conversation, with as many idle connections to the chat model as one can come to need.
-
-    The pool keeps them for the next turn, and the server closes them in its own time.
-    """
-    await asyncio.gather(*(engine.warm() for _ in range(3)))
-    return Footprint.now(server)
-
-
 async def shrinks_to(server: OfflineServer, before: Footprint) -> None:
     """Within seconds nothing is left of what came after ``before``; the server needs a moment to notice."""
     after = Footprint.now(server)

@@ -461,6 +461,25 @@ async def test_a_connection_is_opened_ahead_and_used_by_the_first_turn(
         assert len(ports) == 2 and len(set(ports)) == 1, "one request ahead, and the same connection for the turn"
 
 
+async def test_nobody_takes_the_connection_that_another_has_opened_ahead() -> None:
+    ports: dict[str, list[Any]] = {"GET": [], "POST": []}
+
+    async def answer(request: Request) -> Response:
+        assert request.client is not None
+        ports[request.method].append(request.client.port)
+        return JSONResponse({"data": []}) if request.method == "GET" else sse(HELLO)
+
+    async with (
+        OtherServer(404, answer=answer) as server,
+        ChatModel(openai_at(server), PATIENT) as one,
+        ChatModel(openai_at(server), PATIENT) as other,
+    ):
+        await one.warm()
+        await other.warm()
+        await asyncio.gather(answered(one), answered(other))
+    assert len(set(ports["GET"])) == 2 and sorted(ports["POST"]) == sorted(ports["GET"])
+
+
 async def test_warming_up_a_server_that_is_not_there_does_no_harm() -> None:
     async with OtherServer(404) as server:
         gone = openai_at(server)

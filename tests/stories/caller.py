@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeModel, FakeStt, FakeVoice, Script
+from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeChat, FakeModel, FakeStt, FakeVoice, Script
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.history import History, Speaker
@@ -67,8 +67,8 @@ class StoryParts:
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(LoudnessModel())
 
-    async def warm(self) -> None:
-        pass
+    def chat(self) -> FakeChat:
+        return FakeChat(self.model)
 
 
 @dataclass

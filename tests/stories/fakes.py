@@ -183,6 +183,19 @@ Step = str | Call | Exception
 Script = Callable[[list[BaseMessage]], Sequence[Step]]
 
 
+@dataclass
+class FakeChat:
+    """Nothing has to be connected."""
+
+    model: FakeModel
+
+    async def warm(self) -> None:
+        pass
+
+    async def __aexit__(self, *exc: object) -> None:
+        pass
+
+
 class FakeModel(BaseChatModel):
     """Answers with what ``script(messages)`` gives: texts are streamed word by word, calls end the message."""
 

@@ -16,7 +16,7 @@ from tests.stories.clock import play
 from tests.stories.fakes import Call, Step
 from tests.stories.realtime.caller import ring
 from tests.stories.realtime.scripts import echo as realtime_echo
-from voice_agents.conversation import store, turn
+from voice_agents.conversation import question, store
 from voice_agents.conversation.history import Speaker
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
 from voice_agents.errors import InternalError, StorageFailed
@@ -125,7 +125,7 @@ def test_a_mistake_of_ours_is_not_told_as_the_providers_and_can_be_found_in_the_
     async def story() -> None:
         async with call(tmp_path, echo) as caller:
             with monkeypatch.context() as patch:
-                patch.setattr(turn, "recent", bug)
+                patch.setattr(question, "recent", bug)
                 caller.session.send_text("hello")
                 await turn_done(caller, 1)
             [failed] = caller.all(Failed)

@@ -16,11 +16,11 @@ from langgraph.types import Command
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.question import Past
 from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
     Graph,
-    Past,
     Remark,
     Token,
     ToolFinished,
@@ -53,8 +53,8 @@ GAVE_UP = "I am going round in circles with this one. Could you ask it in anothe
 def agent_graph(model: BaseChatModel, instructions: str = "") -> Graph:
     """The agent that all sessions share; ``instructions`` are added to the voice rules of :mod:`voice_agents.prompts`.
 
-    What is a session's own, its tools, comes with each turn: to compile a graph for every session would hold up all
-    others for 10 to 25 ms (measured).
+    What is a session's own, its tools and its line to the model, comes with each turn: to compile a graph for every
+    session would hold up all others for 10 to 25 ms (measured).
     """
     return create_agent(
         model, [], system_prompt=system_prompt(instructions), middleware=[_Account()], context_schema=TurnContext
@@ -64,8 +64,9 @@ def agent_graph(model: BaseChatModel, instructions: str = "") -> Graph:
 class VoiceAgent:
     """The agent of one session."""
 
-    def __init__(self, graph: Graph, history: History, toolbox: Toolbox) -> None:
+    def __init__(self, graph: Graph, model: BaseChatModel, history: History, toolbox: Toolbox) -> None:
         self._graph = graph
+        self._model = model
         self._history = history
         self._toolbox = toolbox
 
@@ -78,14 +79,14 @@ class VoiceAgent:
 
     def turn(self, conversation: Conversation, text: str) -> AgentTurn:
         """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
-        turn = AgentTurn(self._graph, self._history, self._toolbox, conversation)
+        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation)
         turn.ask(text)
         return turn
 
     @asynccontextmanager
     async def ready_for(self, conversation: Conversation) -> AsyncIterator[AgentTurn]:
         """The work on words that are still on their way; discarded if it was not asked in the end."""
-        turn = AgentTurn(self._graph, self._history, self._toolbox, conversation)
+        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation)
         turn.begin()
         try:
             yield turn
@@ -139,9 +140,9 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
 
 async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, answer: Answer) -> AIMessage:
     """Ask the model, and say its answer token by token."""
-    model = request.model.bind_tools(context.toolbox.as_chat())
+    model = context.model.bind_tools(context.toolbox.as_chat())
     instructions = [request.system_message] if request.system_message else []
-    question = await context.question()
+    question = await context.question.shown()
     parts = []
     async for part in model.astream([*instructions, *question, *request.messages]):
         parts.append(part)

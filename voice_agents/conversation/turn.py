@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from langchain.agents import AgentState
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 
 from voice_agents.conversation.history import History
-from voice_agents.conversation.messages import Answer, Record, recent
-from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.messages import Answer, Record
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.question import Past, Question
 from voice_agents.tools import Toolbox
 
-HISTORY_BUDGET = 24_000
-"""Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
 _STOP_S = 0.5
 
 
@@ -62,10 +61,6 @@ class _End:
     error: BaseException | None = None
 
 
-Past = Sequence[AnyMessage]
-"""The messages of a conversation so far."""
-
-
 @dataclass(frozen=True, slots=True)
 class TurnContext:
     """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
@@ -75,9 +70,9 @@ class TurnContext:
     """
 
     record: Record
+    model: BaseChatModel
     toolbox: Toolbox
-    question: Callable[[], Awaitable[Past]]
-    """The conversation up to the user's words, as the model is shown it; waits for the words."""
+    question: Question
     tell: Callable[[AgentOutput], None]
 
     def say(self, answer: Answer, text: str) -> None:
@@ -98,43 +93,41 @@ class AgentTurn:
     one will not know of it.
     """
 
-    def __init__(self, graph: Graph, history: History, toolbox: Toolbox, conversation: Conversation) -> None:
+    def __init__(
+        self, graph: Graph, model: BaseChatModel, history: History, toolbox: Toolbox, conversation: Conversation
+    ) -> None:
         self._graph = graph
         self._history = history
         self._conversation = conversation
-        self._said: HumanMessage | None = None
-        self._words_known = asyncio.Event()
-        self._before: Past | None = None
+        self._question = Question(history, conversation)
         self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
         self._run: asyncio.Task[None] | None = None
         self._streamed = False
         self._ending = asyncio.Lock()
         self._ended = False
-        self._context = TurnContext(Record(), toolbox, self._until_asked, self._outputs.put_nowait)
+        self._context = TurnContext(Record(), model, toolbox, self._question, self._outputs.put_nowait)
 
     def begin(self) -> None:
         """Run the agent as far as it gets without the user's words: some milliseconds less to wait after them."""
         # A task of its own, so that the run can be stopped wherever its consumer is.
-        self._run = asyncio.create_task(self._work(), name="agent turn")
+        self._run = asyncio.create_task(_work(self._graph, self._context), name="agent turn")
         self._run.add_done_callback(self._finished)
 
     def ask(self, text: str, before: Past | None = None) -> None:
         """What the user said. ``before``: the conversation so far, if it was read since the last turn was settled."""
-        self._said = HumanMessage(text, id=new_id())
-        self._before = before
-        self._words_known.set()
+        self._question.ask(text, before)
 
     @property
     def asked(self) -> bool:
         """The user's words are known."""
-        return self._words_known.is_set()
+        return self._question.words is not None
 
     async def stream(self) -> AsyncIterator[AgentOutput]:
         """Run the agent. May be cancelled at any point. Errors of the model come out as they are.
 
         A run that is not iterated to its end stops, at the latest in :meth:`settle` or :meth:`discard`.
         """
-        if self._streamed or self._ended or self._said is None:
+        if self._streamed or self._ended or not self.asked:
             raise RuntimeError("A turn is streamed once, after it was asked and before it is settled.")
         self._streamed = True
         if self._run is None:
@@ -160,9 +153,8 @@ class AgentTurn:
             if self._ended:
                 return
             await self._stop()
-            if self._said is not None:
-                said = [self._said, *self._context.record.as_heard(heard)]
-                await self._history.extend(self._conversation, said)
+            if (words := self._question.words) is not None:
+                await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
             self._ended = True
 
     async def discard(self) -> None:
@@ -178,15 +170,13 @@ class AgentTurn:
             await asyncio.wait({self._run}, timeout=_STOP_S)
             self._outputs.put_nowait(_End())
 
-    async def _work(self) -> None:
-        await self._graph.ainvoke({"messages": []}, context=self._context)
-
-    async def _until_asked(self) -> Past:
-        await self._words_known.wait()
-        assert self._said is not None
-        if self._before is None:
-            self._before = await self._history.load(self._conversation)
-        return recent([*self._before, self._said], HISTORY_BUDGET)
-
     def _finished(self, run: asyncio.Task[None]) -> None:
         self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))
+
+
+async def _work(graph: Graph, context: TurnContext) -> None:
+    """Not a method: a cancelled run keeps its frames, which would keep the turn, which keeps the run.
+
+    Such a circle, of a thousand objects an answer that is cut, waits for the garbage collector and makes it slow.
+    """
+    await graph.ainvoke({"messages": []}, context=context)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import math
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class ChatTimeouts:
     """A server that asks to be left alone for longer is not asked again in this turn."""
 
 
-LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=40, keepalive_expiry=120.0)
+LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=2, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
 REMARK = "remark"
 """In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
@@ -65,32 +66,31 @@ _MODELS = {
 
 
 class ChatModel:
-    """``async with ChatModel(endpoint) as chat: chat.model``: the model and its connection pool.
+    """``async with ChatModel(endpoint) as chat: chat.model``: the model, and connections to it of its own.
 
-    What the model raises is a ProviderError.
+    What the model raises is a ProviderError. ``tls`` can be shared by many: to load it takes 30 to 50 ms, and all else
+    less than one, so that every conversation can have its connection and finds it open when it needs it.
     """
 
-    model: BaseChatModel
-
-    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
-
-    async def __aenter__(self) -> Self:
         timeout = httpx2.Timeout(self._timeouts.first_s, connect=self._timeouts.connect_s)
-        self._http = await asyncio.to_thread(
-            httpx2.AsyncClient,
+        self._http = httpx2.AsyncClient(
             timeout=timeout,
             limits=LIMITS,
-            trust_env=not self._endpoint.is_local,
+            verify=tls or True,
+            trust_env=not endpoint.is_local,
             follow_redirects=True,
         )
-        key = self._endpoint.api_key
+        key = endpoint.api_key
         model = _PlainChat(
-            model=self._endpoint.model,
-            base_url=self._endpoint.base_url,
+            model=endpoint.model,
+            base_url=endpoint.base_url,
             api_key=SecretStr(key),
-            default_headers={"api-key": key} if self._endpoint.provider is Provider.AZURE else None,
+            default_headers={"api-key": key} if endpoint.provider is Provider.AZURE else None,
             http_async_client=self._http,
             timeout=timeout,
             max_retries=0,
@@ -99,8 +99,10 @@ class ChatModel:
             stream_usage=False,
             use_responses_api=False,
         )
-        model.answer_for(self._endpoint, self._timeouts)
-        self.model = model
+        model.answer_for(endpoint, self._timeouts)
+        self.model: BaseChatModel = model
+
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -109,7 +111,7 @@ class ChatModel:
         await self._http.aclose()
 
     async def warm(self) -> None:
-        """Open a connection ahead of a turn. Errors are ignored: the turn will tell."""
+        """Open a connection ahead of a turn, if there is none. Errors are ignored: the turn will tell."""
         key = self._endpoint.api_key
         header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.live import WAIT_S, Live, engine_at, live, remembered, services, shrinks_to, warmed_up
+from tests.engines.live import WAIT_S, Footprint, Live, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
 from voice_agents.events import AgentAudio, AgentText, Status, TurnDone
@@ -98,7 +98,7 @@ async def test_twenty_conversations_opened_and_killed_leave_nothing_behind(
     server: OfflineServer, tmp_path: Path
 ) -> None:
     async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
-        before = await warmed_up(engine, server)
+        before = Footprint.now(server)
         tracemalloc.start()
         try:
             left = []
@@ -120,7 +120,7 @@ async def test_a_stalled_provider_holds_nobody_up_who_leaves(
     """With the real, patient timeouts: leaving does not wait for any of them."""
     server.services.faults.add(Fault(service, FaultKind.STALL, after=1, times=ALWAYS))
     async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
-        before = await warmed_up(engine, server)
+        before = Footprint.now(server)
         async with live(engine) as somebody:
             somebody.say()
             await somebody.until(lambda: somebody.was(Status.THINKING))

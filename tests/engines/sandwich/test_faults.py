@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.live import SAID, answer, engine_at, live, remembered, services, shrinks_to, warmed_up
+from tests.engines.live import SAID, Footprint, answer, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.sandwich import SandwichTimeouts, slowness
@@ -86,7 +86,7 @@ async def test_a_fault_costs_one_sentence_and_at_most_one_turn(
     server: OfflineServer, tmp_path: Path, faults: str
 ) -> None:
     async with engine_at(Settings().with_offline(server.url), tmp_path) as engine:
-        before = await warmed_up(engine, server)
+        before = Footprint.now(server)
         for fault in faults.split():
             server.services.faults.add(Fault.parse(fault))
 

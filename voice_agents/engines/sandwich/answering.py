@@ -82,7 +82,8 @@ class Answering:
         self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
-        self._agent = VoiceAgent(parts.graph, self._history, toolbox)
+        self._chat = parts.chat()
+        self._agent = VoiceAgent(parts.graph, self._chat.model, self._history, toolbox)
         self._slowness = Slowness()
         self._speaking = True
         self._answer: Answer | None = None
@@ -93,7 +94,7 @@ class Answering:
         await self._history.messages(self.conversation)
         await self._tts.__aenter__()
         self._tasks.start_core(self._mouth.run())
-        self._tasks.start(self._parts.warm())
+        self._tasks.start(self._chat.warm())
 
     def stop(self) -> asyncio.Task[None] | None:
         """Cut the answer and cancel all timers; the task that still stores what was heard."""
@@ -102,8 +103,8 @@ class Answering:
         return self._memory.settling
 
     async def close(self) -> None:
-        """Close the voice's connection."""
-        await self._tts.__aexit__(None, None, None)
+        """Close the connections."""
+        await asyncio.gather(self._tts.__aexit__(None, None, None), self._chat.__aexit__(None, None, None))
 
     @property
     def epoch(self) -> int:
@@ -227,7 +228,7 @@ class Answering:
         assert self._answer is not None and self._run is not None
         self._mouth.cancel()
         if self._run.cancel():
-            self._tasks.start(self._parts.warm())  # the model's connection may have gone with the answer
+            self._tasks.start(self._chat.warm())  # the model's connection may have gone with the answer
         return self._answer, self._run
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:

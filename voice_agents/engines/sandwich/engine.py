@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+
+import httpx2
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import Graph, agent_graph
@@ -32,7 +36,7 @@ class SandwichTimeouts:
 
 
 class SandwichEngine:
-    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps store and HTTP pool for all."""
+    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps what all share."""
 
     def __init__(self, settings: Settings, timeouts: SandwichTimeouts | None = None) -> None:
         """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`)."""
@@ -43,14 +47,15 @@ class SandwichEngine:
         self._chat_endpoint = settings.endpoint(Role.CHAT)
         self._stack = AsyncExitStack()
         self._store: Store | None = None
-        self._chat: ChatModel | None = None
+        self._tls: ssl.SSLContext | None = None
         self._graph: Graph | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
-            self._chat = await stack.enter_async_context(ChatModel(self._chat_endpoint, self._timeouts.chat))
-            self._graph = agent_graph(self._chat.model, self._settings.instructions)
+            self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
+            chat = await stack.enter_async_context(self.chat())
+            self._graph = agent_graph(chat.model, self._settings.instructions)
             self._stack = stack.pop_all()
         leave_out_what_is_loaded()
         return self
@@ -59,7 +64,7 @@ class SandwichEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-        self._store = self._chat = self._graph = None
+        self._store = self._graph = None
 
     def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
         """A session on a conversation (a new one by default)."""
@@ -79,6 +84,10 @@ class SandwichEngine:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._graph
 
+    def chat(self) -> ChatModel:
+        """A chat model for one session."""
+        return ChatModel(self._chat_endpoint, self._timeouts.chat, self._tls)
+
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""
         return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection, timeouts=self._timeouts.stt)
@@ -90,8 +99,3 @@ class SandwichEngine:
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""
         return VoiceActivity()
-
-    async def warm(self) -> None:
-        """Open the chat model's connection ahead of use; never raises."""
-        if self._chat is not None:
-            await self._chat.warm()

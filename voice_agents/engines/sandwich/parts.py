@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Protocol
+
+from langchain_core.language_models import BaseChatModel
 
 from voice_agents.conversation.agent import Graph
 from voice_agents.conversation.store import Store
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
 from voice_agents.turns.vad import VoiceActivity
+
+
+class Chat(Protocol):
+    """One session's line to the chat model. Leave it with the session."""
+
+    @property
+    def model(self) -> BaseChatModel:
+        """What it raises is a ProviderError."""
+
+    async def warm(self) -> None:
+        """Open the connection ahead of use; never raises."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
 
 
 class SandwichParts(Protocol):
@@ -19,7 +38,10 @@ class SandwichParts(Protocol):
 
     @property
     def graph(self) -> Graph:
-        """The agent of all sessions; what its model raises is a ProviderError."""
+        """The agent of all sessions."""
+
+    def chat(self) -> Chat:
+        """A chat model."""
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser."""
@@ -29,6 +51,3 @@ class SandwichParts(Protocol):
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""
-
-    async def warm(self) -> None:
-        """Open the chat model's connection ahead of use; never raises."""
