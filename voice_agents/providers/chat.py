@@ -57,6 +57,8 @@ class ChatTimeouts:
 
 LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=2, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
+_NO_CLIENT = object()
+"""For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
 """In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
 _MODELS = {
@@ -86,14 +88,20 @@ class ChatModel:
             follow_redirects=True,
         )
         key = endpoint.api_key
+        sdk = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=key,
+            default_headers={"api-key": key} if endpoint.provider is Provider.AZURE else None,
+            http_client=self._http,
+            timeout=timeout,
+            max_retries=0,
+        )
         model = _PlainChat(
             model=endpoint.model,
             base_url=endpoint.base_url,
             api_key=SecretStr(key),
-            default_headers={"api-key": key} if endpoint.provider is Provider.AZURE else None,
-            http_async_client=self._http,
-            timeout=timeout,
-            max_retries=0,
+            async_client=PlainCompletions(sdk),
+            client=_NO_CLIENT,
             streaming=True,
             stream_chunk_timeout=self._timeouts.chunk_s,
             stream_usage=False,
@@ -129,7 +137,6 @@ class _PlainChat(ChatOpenAI):
     def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         """Once, before use."""
         self._endpoint, self._timeouts = endpoint, timeouts
-        self.async_client = PlainCompletions(self.root_async_client)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         for last in (False, True):
