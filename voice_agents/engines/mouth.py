@@ -69,8 +69,10 @@ class Mouth:
         self._plays_until, self.dry_s = None, 0.0
 
     def add(self, pcm: Pcm, words: Sequence[SpokenWord], source: str) -> None:
-        """More of the turn's audio; see :meth:`Playout.add`."""
+        """More of the turn's audio; see :meth:`Playout.add`. The first that can be heard is handed out at once."""
         self._playout.add(pcm, words, source)
+        if self._active and not self._audible:
+            self._hand_out()
         self._changed.set()
 
     def finish(self) -> None:

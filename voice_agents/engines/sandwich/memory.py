@@ -45,7 +45,7 @@ class SandwichMemory:
 
         Words that are still on their way hold it up for a moment only: they are stored in their place all the same.
         """
-        if self.settling is not None:
+        if self.settling is not None and self.behind:
             await asyncio.wait([self.settling], timeout=NEXT_ANSWER_S)
 
     def keep(self, answer: Answer, run: asyncio.Task[None], user: UserTurn, number: int) -> None:
