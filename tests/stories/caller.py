@@ -51,6 +51,7 @@ class StoryParts:
     words: Sequence[str]
     stt: FakeStt | None = None
     voice: FakeVoice | None = None
+    line: FakeChat | None = None
 
     @cached_property
     def graph(self) -> Graph:
@@ -68,7 +69,8 @@ class StoryParts:
         return VoiceActivity(LoudnessModel())
 
     def chat(self) -> FakeChat:
-        return FakeChat(self.model)
+        self.line = FakeChat(self.model)
+        return self.line
 
 
 @dataclass

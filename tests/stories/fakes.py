@@ -185,12 +185,13 @@ Script = Callable[[list[BaseMessage]], Sequence[Step]]
 
 @dataclass
 class FakeChat:
-    """Nothing has to be connected."""
+    """Nothing has to be connected; it is counted how often that was asked for."""
 
     model: FakeModel
+    warmed: int = 0
 
     async def warm(self) -> None:
-        pass
+        self.warmed += 1
 
     async def __aexit__(self, *exc: object) -> None:
         pass

@@ -15,6 +15,7 @@ from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Call, Step
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines.sandwich.answering import IDLE_S
 from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (
     AgentAudio,
@@ -83,6 +84,20 @@ def test_memory_is_read_while_the_words_are_still_on_their_way(tmp_path: Path, m
                 await turn_done(caller, turn)
             assert finals_known_at_read == [0, 1, 1, 2], "for each turn: ahead of its words, and when it is stored"
             assert "number 2" in caller.text(2)
+
+    play(story())
+
+
+def test_a_connection_that_may_be_gone_is_opened_while_the_user_speaks(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["what time is it", "and now", "and later"]) as caller:
+            line = caller.parts.line
+            assert line is not None
+            for utterance, pause_s, warmed in ((0, 0.5, 1), (1, 0.5, 1), (2, IDLE_S, 2)):
+                await asyncio.sleep(pause_s)
+                caller.say(utterance)
+                await turn_done(caller, utterance + 1)
+                assert line.warmed == warmed
 
     play(story())
 

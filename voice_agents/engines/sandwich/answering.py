@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -32,6 +33,9 @@ from voice_agents.events import (
 )
 from voice_agents.tools import Timers, standard_toolbox
 from voice_agents.turns.playout import Frame
+
+IDLE_S = 60.0
+"""A connection to the chat model that nobody used for so long may be gone: servers close it."""
 
 
 class AnsweringListener(Protocol):
@@ -83,6 +87,7 @@ class Answering:
         self._timers = Timers(self._on_timer)
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._chat = parts.chat()
+        self._warmed_at = -math.inf
         self._agent = VoiceAgent(parts.graph, self._chat.model, self._history, toolbox)
         self._slowness = Slowness()
         self._speaking = True
@@ -94,7 +99,7 @@ class Answering:
         await self._history.messages(self.conversation)
         await self._tts.__aenter__()
         self._tasks.start_core(self._mouth.run())
-        self._tasks.start(self._chat.warm())
+        self._warm()
 
     def stop(self) -> asyncio.Task[None] | None:
         """Cut the answer and cancel all timers; the task that still stores what was heard."""
@@ -128,6 +133,15 @@ class Answering:
     def set_speaking(self, speaking: bool) -> None:
         """Whether answers are spoken or only written, from the next one on."""
         self._speaking = speaking
+
+    def get_ready(self) -> None:
+        """The user begins to speak: there will be something to answer."""
+        if self._clock() - self._warmed_at > IDLE_S:
+            self._warm()
+
+    def _warm(self) -> None:
+        self._warmed_at = self._clock()
+        self._tasks.start(self._chat.warm())
 
     # One answer's life
 
@@ -228,7 +242,7 @@ class Answering:
         assert self._answer is not None and self._run is not None
         self._mouth.cancel()
         if self._run.cancel():
-            self._tasks.start(self._chat.warm())  # the model's connection may have gone with the answer
+            self._warm()  # the model's connection may have gone with the answer
         return self._answer, self._run
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:

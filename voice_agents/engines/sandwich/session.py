@@ -149,6 +149,7 @@ class SandwichSession:
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
         self._tell.emit(SpeechStarted, turn=self._user_number)
+        self._answering.get_ready()
         self._act(self._floor.user_started(self._clock()))
 
     def on_voice_stopped(self, at: float) -> None:
