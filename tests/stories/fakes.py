@@ -193,6 +193,9 @@ class FakeChat:
     async def warm(self) -> None:
         self.warmed += 1
 
+    async def __aenter__(self) -> Self:
+        return self
+
     async def __aexit__(self, *exc: object) -> None:
         pass
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import math
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from voice_agents.errors import (
 )
 from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
+from voice_agents.providers.sockets import tls
 from voice_agents.settings import Endpoint, Provider
 
 logger = logging.getLogger(__name__)
@@ -70,20 +70,18 @@ _MODELS = {
 class ChatModel:
     """``async with ChatModel(endpoint) as chat: chat.model``: the model, and connections to it of its own.
 
-    What the model raises is a ProviderError. ``tls`` can be shared by many: to load it takes 30 to 50 ms, and all else
-    less than one, so that every conversation can have its connection and finds it open when it needs it.
+    What the model raises is a ProviderError. It costs a few milliseconds, once :func:`tls` is loaded, so that every
+    conversation can have its connection and finds it open when it needs it.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
         timeout = httpx2.Timeout(self._timeouts.first_s, connect=self._timeouts.connect_s)
         self._http = httpx2.AsyncClient(
             timeout=timeout,
             limits=LIMITS,
-            verify=tls or True,
+            verify=tls(),
             trust_env=not endpoint.is_local,
             follow_redirects=True,
         )

@@ -8,6 +8,8 @@ import ssl
 from contextlib import suppress
 from functools import cache
 
+import httpx2
+
 MAX_FRAME_BYTES = 16 * 2**20
 """TTS frames exceed the library's default of 1 MiB, which would close the socket from our side."""
 CLOSE_TIMEOUT_S = 0.4
@@ -46,5 +48,5 @@ class Backoff:
 
 @cache
 def tls() -> ssl.SSLContext:
-    """One for all: loading the certificates takes tens of milliseconds."""
-    return ssl.create_default_context()
+    """One for all: loading the certificates takes tens of milliseconds. Made as httpx would make its own."""
+    return httpx2.create_ssl_context()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from voice_agents.conversation.agent import AgentTurn, Past, VoiceAgent
 from voice_agents.conversation.history import History
@@ -35,7 +35,7 @@ from voice_agents.tools import Timers, standard_toolbox
 from voice_agents.turns.playout import Frame
 
 IDLE_S = 60.0
-"""A connection to the chat model that nobody used for so long may be gone: servers close it."""
+"""So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
 
 
 class AnsweringListener(Protocol):
@@ -98,6 +98,7 @@ class Answering:
         """Check that the conversation may be continued and begin to connect. Raises InvalidInput when it may not."""
         await self._history.messages(self.conversation)
         await self._tts.__aenter__()
+        await self._chat.__aenter__()
         self._tasks.start_core(self._mouth.run())
         self._warm()
 
@@ -107,9 +108,9 @@ class Answering:
         self.cut()
         return self._memory.settling
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await asyncio.gather(self._tts.__aexit__(None, None, None), self._chat.__aexit__(None, None, None))
+    def closings(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What closes the connections."""
+        return self._tts.__aexit__(None, None, None), self._chat.__aexit__(None, None, None)
 
     @property
     def epoch(self) -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-
-import httpx2
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import Graph, agent_graph
@@ -22,6 +19,7 @@ from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 
@@ -47,13 +45,12 @@ class SandwichEngine:
         self._chat_endpoint = settings.endpoint(Role.CHAT)
         self._stack = AsyncExitStack()
         self._store: Store | None = None
-        self._tls: ssl.SSLContext | None = None
         self._graph: Graph | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
-            self._tls = await asyncio.to_thread(httpx2.create_ssl_context)
+            await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
             chat = await stack.enter_async_context(self.chat())
             self._graph = agent_graph(chat.model, self._settings.instructions)
             self._stack = stack.pop_all()
@@ -86,7 +83,7 @@ class SandwichEngine:
 
     def chat(self) -> ChatModel:
         """A chat model for one session."""
-        return ChatModel(self._chat_endpoint, self._timeouts.chat, self._tls)
+        return ChatModel(self._chat_endpoint, self._timeouts.chat)
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from langchain_core.language_models import BaseChatModel
 
@@ -14,7 +14,7 @@ from voice_agents.turns.vad import VoiceActivity
 
 
 class Chat(Protocol):
-    """One session's line to the chat model. Leave it with the session."""
+    """One session's line to the chat model; entered and left with the session."""
 
     @property
     def model(self) -> BaseChatModel:
@@ -22,6 +22,9 @@ class Chat(Protocol):
 
     async def warm(self) -> None:
         """Open the connection ahead of use; never raises."""
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -82,7 +82,7 @@ class SandwichSession:
                 await asyncio.wait([settling], timeout=LAST_WORDS_S)
             storing = self._tasks.close(settling, STORE_TIMEOUT_S)
             leaving = self._stt.__aexit__(None, None, None)  # first of all it gives up the words that have not come
-            await end_all(CLOSE_TIMEOUT_S, leaving, self._answering.close(), storing)
+            await end_all(CLOSE_TIMEOUT_S, leaving, *self._answering.closings(), storing)
         finally:
             self._tell.close()
 
