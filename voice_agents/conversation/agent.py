@@ -16,7 +16,6 @@ from langgraph.types import Command
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation, new_id
-from voice_agents.conversation.question import Past
 from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
@@ -27,7 +26,6 @@ from voice_agents.conversation.turn import (
     ToolStarted,
     TurnContext,
 )
-from voice_agents.errors import VoiceAgentError
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import REMARK
 from voice_agents.tools import Toolbox
@@ -36,7 +34,6 @@ __all__ = [
     "AgentOutput",
     "AgentTurn",
     "Graph",
-    "Past",
     "Remark",
     "Token",
     "ToolFinished",
@@ -70,13 +67,6 @@ class VoiceAgent:
         self._history = history
         self._toolbox = toolbox
 
-    async def recall(self, conversation: Conversation) -> Past | None:
-        """What was said so far, read while the user's words are still on their way; None if it cannot be read now."""
-        try:
-            return await self._history.load(conversation)
-        except VoiceAgentError:
-            return None
-
     def turn(self, conversation: Conversation, text: str) -> AgentTurn:
         """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
         turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation)
@@ -84,9 +74,12 @@ class VoiceAgent:
         return turn
 
     @asynccontextmanager
-    async def ready_for(self, conversation: Conversation) -> AsyncIterator[AgentTurn]:
-        """The work on words that are still on their way; discarded if it was not asked in the end."""
-        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation)
+    async def ready_for(self, conversation: Conversation, read_ahead: bool = True) -> AsyncIterator[AgentTurn]:
+        """The work on words that are still on their way; discarded if it was not asked in the end.
+
+        ``read_ahead``: see :class:`~voice_agents.conversation.question.Question`.
+        """
+        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead)
         turn.begin()
         try:
             yield turn

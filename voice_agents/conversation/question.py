@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import recent
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.errors import VoiceAgentError
 
 BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
-
-Past = Sequence[AnyMessage]
-"""The messages of a conversation so far."""
 
 
 class Question:
     """One turn's question. :meth:`ask` once."""
 
-    def __init__(self, history: History, conversation: Conversation) -> None:
+    def __init__(self, history: History, conversation: Conversation, read_ahead: bool) -> None:
+        """``read_ahead``: the turn before is settled, so that the conversation can be read before the words are known.
+
+        Else it is read after them.
+        """
         self.words: HumanMessage | None = None
         """None until they are known."""
         self._history = history
         self._conversation = conversation
-        self._before: Past | None = None
+        self._read_ahead = read_ahead
+        self._before: Sequence[AnyMessage] | None = None
         self._known = asyncio.Event()
 
-    def ask(self, text: str, before: Past | None) -> None:
-        """The user's words. ``before``: the conversation so far; read when it is needed if None."""
+    def ask(self, text: str) -> None:
+        """The user's words."""
         self.words = HumanMessage(text, id=new_id())
-        self._before = before
         self._known.set()
 
-    async def shown(self) -> Past:
+    async def shown(self) -> Sequence[AnyMessage]:
         """Wait for the words; then the part of the conversation that the model is shown, the words at its end."""
+        if self._read_ahead and self._before is None:
+            with suppress(VoiceAgentError):  # it may go better when the words are known
+                self._before = await self._history.load(self._conversation)
         await self._known.wait()
         assert self.words is not None
         if self._before is None:

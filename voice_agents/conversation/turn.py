@@ -14,7 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.question import Past, Question
+from voice_agents.conversation.question import Question
 from voice_agents.tools import Toolbox
 
 _STOP_S = 0.5
@@ -94,12 +94,18 @@ class AgentTurn:
     """
 
     def __init__(
-        self, graph: Graph, model: BaseChatModel, history: History, toolbox: Toolbox, conversation: Conversation
+        self,
+        graph: Graph,
+        model: BaseChatModel,
+        history: History,
+        toolbox: Toolbox,
+        conversation: Conversation,
+        read_ahead: bool = False,
     ) -> None:
         self._graph = graph
         self._history = history
         self._conversation = conversation
-        self._question = Question(history, conversation)
+        self._question = Question(history, conversation, read_ahead)
         self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
         self._run: asyncio.Task[None] | None = None
         self._streamed = False
@@ -113,9 +119,9 @@ class AgentTurn:
         self._run = asyncio.create_task(_work(self._graph, self._context), name="agent turn")
         self._run.add_done_callback(self._finished)
 
-    def ask(self, text: str, before: Past | None = None) -> None:
-        """What the user said. ``before``: the conversation so far, if it was read since the last turn was settled."""
-        self._question.ask(text, before)
+    def ask(self, text: str) -> None:
+        """What the user said."""
+        self._question.ask(text)
 
     @property
     def asked(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
-from voice_agents.conversation.agent import AgentTurn, Past, VoiceAgent
+from voice_agents.conversation.agent import AgentTurn, VoiceAgent
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.mouth import Mouth
@@ -199,11 +199,10 @@ class Answering:
         return self._answer
 
     async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
-        async with self._agent.ready_for(self.conversation) as work:
+        async with self._agent.ready_for(self.conversation, read_ahead=not self._memory.behind) as work:
             await self._answer_words(answer, user, work)
 
     async def _answer_words(self, answer: Answer, user: UserTurn, work: AgentTurn) -> None:
-        recalling = self._tasks.start(self._recall())
         try:
             text = await self._words(user)
         except ProviderError:
@@ -213,15 +212,11 @@ class Answering:
         if text:
             await self._memory.ready()
             user.marks.mark("model_asked", self._clock())
-            work.ask(text, await recalling)
+            work.ask(text)
             return await self._speak(answer, work)
         self._mouth.cancel()
         self._answer = None
         return self._listener.on_nothing_said()
-
-    async def _recall(self) -> Past | None:
-        """What was said so far, while the user's words are still on their way; not if more of it is on its way, too."""
-        return None if self._memory.behind else await self._agent.recall(self.conversation)
 
     async def _words(self, user: UserTurn) -> str:
         if user.typed:
