@@ -51,7 +51,8 @@ def agent_graph(model: BaseChatModel, instructions: str = "") -> Graph:
     """The agent that all sessions share; ``instructions`` are added to the voice rules of :mod:`voice_agents.prompts`.
 
     What is a session's own, its tools and its line to the model, comes with each turn: to compile a graph for every
-    session would hold up all others for 10 to 25 ms (measured).
+    session would hold up all others for 10 to 25 ms (measured). ``model`` is what LangChain compiles it with, and is
+    itself never asked.
     """
     return create_agent(
         model, [], system_prompt=system_prompt(instructions), middleware=[_Account()], context_schema=TurnContext
