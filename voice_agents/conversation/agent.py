@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
@@ -13,8 +14,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, ToolMes
 from langchain_core.messages.ai import add_ai_message_chunks
 from langgraph.types import Command
 
+from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.history import History
-from voice_agents.conversation.messages import Answer, Record
+from voice_agents.conversation.messages import Answer, Record, tool_message
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.turn import (
     AgentOutput,
@@ -75,12 +77,15 @@ class VoiceAgent:
         return turn
 
     @asynccontextmanager
-    async def ready_for(self, conversation: Conversation, read_ahead: bool = True) -> AsyncIterator[AgentTurn]:
+    async def ready_for(
+        self, conversation: Conversation, read_ahead: bool = True, deeds: Deeds | None = None
+    ) -> AsyncIterator[AgentTurn]:
         """The work on words that are still on their way; discarded if it was not asked in the end.
 
-        ``read_ahead``: see :class:`~voice_agents.conversation.question.Question`.
+        ``read_ahead``: see :class:`~voice_agents.conversation.question.Question`. ``deeds``: what was done already for
+        this turn of the user, in answers that were taken back.
         """
-        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead)
+        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead, deeds)
         turn.begin()
         try:
             yield turn
@@ -123,12 +128,17 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
         context = cast(TurnContext, request.runtime.context)
         call = request.tool_call
         name, call_id = call["name"], call["id"] or ""
-        context.tell(ToolStarted(name, call["args"], call_id))
-        result = await context.toolbox.call(name, call["args"])
-        status: Literal["error", "success"] = "error" if result.error else "success"
-        message = ToolMessage(result.text, name=name, tool_call_id=call_id, status=status)
+        deeds = context.record.deeds
+        if (deed := deeds.again(context.toolbox, name, call["args"])) is not None:
+            result = await asyncio.shield(deed.work)  # it was told when it was done
+        else:
+            context.tell(ToolStarted(name, call["args"], call_id))
+            deed = deeds.begin(context.toolbox, name, call["args"], call_id)
+            doing = context.toolbox.call(name, call["args"]) if deed is None else asyncio.shield(deed.work)
+            result = await doing
+            context.tell(ToolFinished(call_id, result.text, error=result.error))
+        message = tool_message(name, call_id, result)
         context.record.results[call_id] = message
-        context.tell(ToolFinished(call_id, result.text, error=result.error))
         return message
 
 
@@ -137,8 +147,9 @@ async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, an
     model = context.model.bind_tools(context.toolbox.as_chat())
     instructions = [request.system_message] if request.system_message else []
     question = await context.question.shown()
+    before = context.record.done_before()
     parts = []
-    async for part in model.astream([*instructions, *question, *request.messages]):
+    async for part in model.astream([*instructions, *question, *before, *request.messages]):
         parts.append(part)
         context.say(answer, part.text)
     return _whole(parts)

@@ -10,6 +10,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
+from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.messages import INTERRUPTED, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Store
@@ -41,6 +42,23 @@ class HistoryEntry:
     error: bool = False
 
 
+def done_entries(deeds: Deeds) -> list[HistoryEntry]:
+    """What tools did for a turn of which no answer is kept, as far as it is over."""
+    done = [(deed, deed.result) for deed in (*deeds.withdrawn, *deeds.present)]
+    return [
+        HistoryEntry(
+            role=Speaker.TOOL,
+            text=result.text,
+            name=deed.name,
+            args=deed.args,
+            call_id=deed.call_id,
+            error=result.error,
+        )
+        for deed, result in done
+        if result is not None
+    ]
+
+
 class History:
     """The stored conversations of a :class:`Store`, read and written turn by turn; usually one per session.
 
@@ -67,6 +85,11 @@ class History:
         turns (after an interruption with the heard text only) and announcements.
         """
         await self.extend(conversation, _messages(entries))
+
+    async def open(self, conversation: Conversation) -> list[HistoryEntry]:
+        """As :meth:`messages`, after what an earlier session of the conversation is storing just now."""
+        async with self._store.changing(conversation):
+            return await self.messages(conversation)
 
     async def load(self, conversation: Conversation) -> tuple[AnyMessage, ...]:
         """The messages as LangChain has them, valid for the next run."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
+
+from voice_agents.conversation.deeds import Deed, Deeds
+from voice_agents.tools import ToolResult
 
 INTERRUPTED = "interrupted"
 """Key in ``additional_kwargs`` of an AIMessage whose text breaks off where the user stopped hearing it."""
@@ -27,13 +31,23 @@ class Record:
 
     answers: list[Answer] = field(default_factory=list)
     results: dict[str, ToolMessage] = field(default_factory=dict)
+    deeds: Deeds = field(default_factory=Deeds)
+    """What tools with side effects did for this turn of the user, also in answers to it that were taken back."""
+
+    def done_before(self) -> list[AnyMessage]:
+        """What was done for answers that were taken back, as messages; a deed that is not over is left out."""
+        done = [(deed, deed.result) for deed in self.deeds.withdrawn]
+        return [message for deed, result in done if result for message in _done(deed, result)]
 
     def as_heard(self, heard: Mapping[str, str]) -> list[AnyMessage]:
         """The messages that stay. ``heard`` has the text played per message id, missing if nothing was.
 
         Text is cut to what was heard and left out if nothing was; a call without a result is answered as cancelled.
         """
-        kept: list[AnyMessage] = []
+        kept = self.done_before()
+        for deed in self.deeds.present:
+            if deed.call_id not in self.results and deed.result is not None:
+                self.results[deed.call_id] = tool_message(deed.name, deed.call_id, deed.result)
         for answer in self.answers:
             message = _cut(answer, heard.get(answer.id, ""))
             if message is not None:
@@ -90,6 +104,17 @@ def _same(heard: str, text: str) -> bool:
 
 def _cancelled(call: ToolCall) -> ToolMessage:
     return ToolMessage(_CANCELLED, tool_call_id=call["id"], name=call["name"], status="error")
+
+
+def tool_message(name: str, call_id: str, result: ToolResult) -> ToolMessage:
+    """What a tool returned, as the model is told."""
+    status: Literal["error", "success"] = "error" if result.error else "success"
+    return ToolMessage(result.text, name=name, tool_call_id=call_id, status=status)
+
+
+def _done(deed: Deed, result: ToolResult) -> tuple[AIMessage, ToolMessage]:
+    call = ToolCall(name=deed.name, args=dict(deed.args), id=deed.call_id, type="tool_call")
+    return AIMessage("", id=deed.call_id, tool_calls=[call]), tool_message(deed.name, deed.call_id, result)
 
 
 def _size(message: AnyMessage) -> int:

@@ -11,6 +11,7 @@ from langchain.agents import AgentState
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 
+from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation
@@ -101,6 +102,7 @@ class AgentTurn:
         toolbox: Toolbox,
         conversation: Conversation,
         read_ahead: bool = False,
+        deeds: Deeds | None = None,
     ) -> None:
         self._graph = graph
         self._history = history
@@ -111,7 +113,8 @@ class AgentTurn:
         self._streamed = False
         self._ending = asyncio.Lock()
         self._ended = False
-        self._context = TurnContext(Record(), model, toolbox, self._question, self._outputs.put_nowait)
+        record = Record(deeds=deeds or Deeds())
+        self._context = TurnContext(record, model, toolbox, self._question, self._outputs.put_nowait)
 
     def begin(self) -> None:
         """Run the agent as far as it gets without the user's words: some milliseconds less to wait after them."""
@@ -152,19 +155,23 @@ class AgentTurn:
 
         ``heard`` has the text that was played per message id; a message that is missing was not heard. Heard whole:
         stored as it is; in part: cut to it and marked interrupted; not at all: left out. The user's words and the
-        results of tools that ran stay; tools still running are stopped and answered as cancelled. Once settled or
-        discarded, further calls do nothing.
+        results of tools that ran stay; tools still running are stopped and answered as cancelled, but those with side
+        effects first get a moment to come to their end. Once settled or discarded, further calls do nothing.
         """
         async with self._ending:
             if self._ended:
                 return
             await self._stop()
+            await self._context.record.deeds.finish()
             if (words := self._question.words) is not None:
                 await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
             self._ended = True
 
     async def discard(self) -> None:
-        """Stop the run if it is not over and leave no trace of the turn. Does nothing once settled."""
+        """Stop the run if it is not over and leave no trace of the turn but what tools with side effects did.
+
+        That stays in the :class:`Deeds` the turn was made with. Does nothing once settled.
+        """
         async with self._ending:
             await self._stop()
             self._ended = True

@@ -76,6 +76,19 @@ class Toolbox:
         """The ``tools`` of a Realtime session: flat ``{"type": "function", "name", "description", "parameters"}``."""
         return [{"type": "function", **tool.declaration} for tool in self.tools]
 
+    def effect(self, name: str, arguments: str | Mapping[str, Any]) -> str | None:
+        """What a call would do, as a text that is equal for calls that do the same.
+
+        None: there is nothing to be done, the tool has no side effects or will refuse the arguments.
+        """
+        tool = self._by_name.get(name)
+        if tool is None or not tool.side_effects:
+            return None
+        try:
+            return f"{name}({tool.arguments.model_validate(_mapping(arguments)).model_dump_json()})"
+        except (ValidationError, ToolError):
+            return None
+
     async def call(self, name: str, arguments: str | Mapping[str, Any]) -> ToolResult:
         """Run one tool with its arguments (JSON text or a mapping).
 

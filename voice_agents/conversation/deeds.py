@@ -1,0 +1,91 @@
+"""What tools with side effects did for one turn of the user: never undone, never done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from voice_agents.tools import Toolbox, ToolResult
+
+FINISH_S = 0.5
+"""How long what has begun is waited for when its turn is over."""
+
+
+@dataclass(slots=True, eq=False)
+class Deed:
+    """One call of a tool with side effects. It goes on when the answer it was done for is cut or taken back."""
+
+    name: str
+    args: Mapping[str, Any]
+    call_id: str
+    effect: str
+    """Equal for calls that do the same; see :meth:`Toolbox.effect`."""
+    work: asyncio.Task[ToolResult]
+
+    @property
+    def result(self) -> ToolResult | None:
+        """None: it is not over, or was stopped."""
+        return self.work.result() if self.work.done() and not self.work.cancelled() else None
+
+    @property
+    def failed(self) -> bool:
+        """Nothing was done: it may be tried again."""
+        if self.work.done():
+            return self.result is None or self.result.error
+        return False
+
+
+class Deeds:
+    """One per turn of the user, however many answers to it are begun and taken back."""
+
+    def __init__(self) -> None:
+        self._withdrawn: list[Deed] = []
+        """Of answers that were taken back: what an answer now asks for once more."""
+        self._present: list[Deed] = []
+
+    def withdraw(self) -> None:
+        """The answer they were done for is taken back; another one will be given."""
+        self._withdrawn += self._present
+        self._present = []
+
+    def again(self, toolbox: Toolbox, name: str, args: str | Mapping[str, Any]) -> Deed | None:
+        """What an answer that was taken back did already, and this call would do once more; it is this answer's now."""
+        effect = toolbox.effect(name, args)
+        for deed in self._withdrawn:
+            if deed.effect == effect and not deed.failed:
+                self._withdrawn.remove(deed)
+                self._present.append(deed)
+                return deed
+        return None
+
+    def begin(self, toolbox: Toolbox, name: str, args: Mapping[str, Any], call_id: str) -> Deed | None:
+        """Do it; None: this tool has no side effects. The caller may be cancelled, this goes on."""
+        effect = toolbox.effect(name, args)
+        if effect is None:
+            return None
+        work = asyncio.get_running_loop().create_task(toolbox.call(name, args), name=f"tool {name}")
+        self._present.append(Deed(name, args, call_id, effect, work))
+        return self._present[-1]
+
+    @property
+    def withdrawn(self) -> Sequence[Deed]:
+        """What was done for answers that were taken back, as far as the present one has not asked for it again."""
+        return [deed for deed in self._withdrawn if not deed.failed]
+
+    @property
+    def present(self) -> Sequence[Deed]:
+        """What the present answer did, or has begun."""
+        return self._present
+
+    async def finish(self) -> None:
+        """Until all that has begun is over; what takes too long is stopped."""
+        work = [deed.work for deed in (*self._withdrawn, *self._present) if not deed.work.done()]
+        if not work:
+            return
+        try:
+            await asyncio.wait(work, timeout=FINISH_S)
+        finally:
+            for task in work:
+                task.cancel()
