@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+Guard = Callable[[Callable[[], None]], Callable[[], None]]
+"""Makes of a call one that does not raise."""
+
 
 class Alarm:
-    """Setting it forgets what it was set to before. Works in a running event loop."""
+    """Setting it forgets what it was set to before. Works in a running event loop.
 
-    def __init__(self) -> None:
+    What a call raises would reach nobody but the loop's log: give it a ``guard`` if somebody should hear of it.
+    """
+
+    def __init__(self, guard: Guard = lambda call: call) -> None:
+        self._guard = guard
         self._handle: asyncio.TimerHandle | None = None
 
     @property
@@ -31,4 +38,4 @@ class Alarm:
 
     def _ring(self, call: Callable[[], None]) -> None:
         self._handle = None
-        call()
+        self._guard(call)()

@@ -48,6 +48,10 @@ class FakeStt:
     failures: list[ProviderError] = field(default_factory=list)
     _asked: list[asyncio.Future[str]] = field(default_factory=list)
     _heard: dict[int, int] = field(default_factory=dict)
+    _earlier: dict[int, int] = field(default_factory=dict)
+    """How much of the utterance that goes on now was heard before the last commit."""
+    _sounding: int = 0
+    """The label of what goes on now; 0: silence."""
     _last_partial: str = ""
 
     async def __aenter__(self) -> Self:
@@ -62,7 +66,10 @@ class FakeStt:
     def send_audio(self, pcm: Pcm) -> None:
         labels, counts = np.unique(pcm[pcm >= FIRST_LABEL], return_counts=True)
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+            if label != self._sounding and label not in self._heard:
+                self._earlier.pop(label, None)
             self._heard[label] = self._heard.get(label, 0) + count
+        self._sounding = int(pcm[-1]) if pcm[-1] >= FIRST_LABEL else 0
         if len(labels):
             asyncio.get_running_loop().call_later(self.partial_delay_s, self._give_partial)
 
@@ -71,7 +78,9 @@ class FakeStt:
         done: asyncio.Future[str] = loop.create_future()
         done.add_done_callback(_outcome_taken)
         self._asked.append(done)
-        words, self._heard, self._last_partial = self._words(), {}, ""
+        words, heard, self._last_partial = self._words(), self._heard, ""
+        self._earlier = {label: self._earlier.get(label, 0) + count for label, count in heard.items()}
+        self._heard = {}
         if self.failures:
             loop.call_later(self.commit_delay_s, _fail, done, self.failures.pop(0))
         else:
@@ -82,8 +91,9 @@ class FakeStt:
         """The words of the labels heard, as many of them as there was time to say (at least WORD_S each)."""
         said = []
         for label in sorted(self._heard):
-            words = self.words[label - FIRST_LABEL].split()
-            said += words[: max(1, round(self._heard[label] / STT_RATE / WORD_S))] if words else []
+            words, earlier = self.words[label - FIRST_LABEL].split(), self._earlier.get(label, 0)
+            known = max(1, _words_in(earlier)) if earlier else 0
+            said += words[known : max(1, _words_in(earlier + self._heard[label]))]
         return " ".join(said)
 
     def _give_partial(self) -> None:
@@ -91,6 +101,10 @@ class FakeStt:
         if words and words != self._last_partial:
             self._last_partial = words
             self.on_partial(words)
+
+
+def _words_in(samples: int) -> int:
+    return round(samples / STT_RATE / WORD_S)
 
 
 def _settle(future: asyncio.Future[str], words: str) -> None:

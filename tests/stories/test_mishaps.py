@@ -8,19 +8,34 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from tests.stories.caller import call, turn_done
+from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
-from tests.stories.fakes import Call, Step
-from tests.stories.realtime.caller import ring
+from tests.stories.fakes import Call, FakeModel, FakeStt, FakeVoice, Step
+from tests.stories.realtime.caller import RealtimeCaller, ring
+from tests.stories.realtime.items import Habits, Item
+from tests.stories.realtime.items import Step as RealtimeStep
+from tests.stories.realtime.scripts import LONG
 from tests.stories.realtime.scripts import echo as realtime_echo
+from tests.stories.realtime.scripts import long_answer as long_story
 from voice_agents.conversation import question, store
 from voice_agents.conversation.history import Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
+from voice_agents.engines.realtime.floor import ServedFloor
+from voice_agents.engines.realtime.session import RealtimeSession
+from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.standing import Standing
 from voice_agents.errors import InternalError, StorageFailed
-from voice_agents.events import AgentText, Failed, Interrupted, SpeechEnded, Status, StatusChanged
+from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Notice, SpeechEnded, Status, StatusChanged
+from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
+from voice_agents.settings import TurnSettings
+from voice_agents.turns.endpointing import Endpointer
+from voice_agents.turns.floor import Floor
 from voice_agents.turns.playout import Playout
 from voice_agents.turns.vad import VoiceActivity
 
@@ -30,12 +45,23 @@ def echo(messages: list[BaseMessage]) -> Sequence[Step]:
     return [f"That was number {len(users)}."]
 
 
+def long_answer(_messages: list[BaseMessage]) -> Sequence[Step]:
+    return [LONG]
+
+
 class Bug(Exception):
     """A mistake in this program."""
 
 
 def bug(*_args: object, **_kwargs: object) -> None:
     raise Bug
+
+
+def listener_of(caller: Caller | RealtimeCaller) -> ConnectionListener:
+    """Whom a client of this call tells how it stands with its provider."""
+    if isinstance(caller, Caller):
+        return caller.stt.on_connection
+    return caller.server._on_connection
 
 
 @contextmanager
@@ -174,5 +200,131 @@ def test_leaving_takes_well_under_a_second_when_nothing_answers_any_more(tmp_pat
                 await caller.until(SpeechEnded)
             left_at = loop.time()
         assert loop.time() - left_at < 0.75
+
+    play(story())
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+@pytest.mark.parametrize("moment", ["the floor's alarm", "a timer", "a connection", "a partial"])
+def test_a_callback_that_fails_breaks_the_session_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, moment: str
+) -> None:
+    if (engine, moment) == ("realtime", "a partial"):
+        return  # comes as an event, in the task that follows the server
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        words = ["tell me a story", ""]
+        calling = call(tmp_path, long_answer, words) if engine == "sandwich" else ring(tmp_path, long_story, words)
+        async with calling as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(1.0)
+            match moment:
+                case "the floor's alarm":
+                    for floor in (Floor, ServedFloor):
+                        monkeypatch.setattr(floor, "advance", bug)
+                    if isinstance(caller, Caller):
+                        caller.say(1, 0.3)
+                    else:
+                        caller.cough()
+                case "a timer":
+                    monkeypatch.setattr(SandwichSession, "on_announcement", bug)
+                    monkeypatch.setattr(RealtimeSession, "_announce", bug)
+                    session = caller.session
+                    timers = session._answering._timers if engine == "sandwich" else session._timers  # type: ignore[union-attr]
+                    loop.call_soon(timers._on_fire, "Your timer is done.")
+                case "a connection":
+                    monkeypatch.setattr(Standing, "change", bug)
+                    listener = listener_of(caller)
+                    loop.call_soon(listener, ConnectionState.RECONNECTING, None)
+                case "a partial":
+                    monkeypatch.setattr(Endpointer, "partial", bug)
+                    caller.say(0)
+            failed = await caller.until(Failed, within_s=3.0)
+            assert "start the call again" in str(failed.error)
+            async with asyncio.timeout(1.0):
+                assert [event async for event in caller.session] == []
+            assert caller.all(StatusChanged)[-1].status is Status.ERROR
+
+    play(story())
+
+
+@pytest.mark.parametrize("how", ["voice", "typing"])
+def test_a_realtime_announcement_that_was_not_heard_is_made_again(tmp_path: Path, how: str) -> None:
+    def script(items: Sequence[Item]) -> Sequence[RealtimeStep]:
+        if "timer has fired" in items[-1].text:
+            return ["Your tea is ready."]
+        if items[-1].kind == "output":
+            return ["It is set."]
+        return ["Fine."] if any(item.kind == "output" for item in items) else [Call("set_timer", '{"seconds": 10}')]
+
+    async def story() -> None:
+        async with ring(tmp_path, script, ["what time is it"], habits=Habits(first_audio_s=0.8)) as caller:
+            caller.session.send_text("set a timer")
+            await turn_done(caller, 1)
+            before = len(caller.statuses())
+            while Status.THINKING not in caller.statuses()[before:]:
+                await caller.news()
+            if how == "voice":
+                caller.say(0)
+            else:
+                caller.session.send_text("what time is it")
+            await caller.until(Interrupted)
+            await asyncio.sleep(20.0)
+            said = [text for role, text in await caller.texts() if role is Speaker.AGENT]
+            assert said == ["It is set.", "Fine.", "Your tea is ready."]
+
+    play(story())
+
+
+def test_a_realtime_announcement_the_server_cannot_make_is_shown(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, realtime_echo) as caller:
+            await asyncio.sleep(0.5)
+            caller.server.failing.append("overloaded")
+            caller.session._on_timer("Your tea is ready.")
+            await caller.until(Failed)
+            assert (await caller.until(Notice)).text == "Your tea is ready."
+
+    play(story())
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_speech_is_connected_to_when_there_is_something_to_hear_or_to_say(tmp_path: Path, typed: bool) -> None:
+    async def story() -> None:
+        entered: list[str] = []
+
+        def watch(kind: type) -> None:
+            enter = kind.__aenter__  # type: ignore[attr-defined]
+
+            async def counted(self: object) -> object:
+                entered.append(kind.__name__)
+                return await enter(self)
+
+            patch.setattr(kind, "__aenter__", counted)
+
+        async with Store(tmp_path / "conversations.sqlite3") as store:
+            with pytest.MonkeyPatch.context() as patch:
+                watch(FakeStt)
+                watch(FakeVoice)
+                parts = StoryParts(store, FakeModel(echo), ["hello there"])
+                async with SandwichSession(parts, Conversation(), TurnSettings()) as session:
+                    caller = Caller(session, parts)
+                    listening = asyncio.create_task(caller.listen())
+                    session.set_speaking(not typed)
+                    if typed:
+                        session.send_text("hello")
+                        assert (await turn_done(caller)).heard_text
+                        assert entered == []
+                        assert [event.status for event in caller.all(StatusChanged)][-1] is Status.LISTENING
+                        session.push_audio(np.zeros(320, dtype=np.int16))
+                    await asyncio.sleep(0.1)
+                    assert sorted(entered) == ["FakeStt", "FakeVoice"]
+                    session.push_audio(np.zeros(320, dtype=np.int16))
+                    session.set_speaking(True)
+                    await asyncio.sleep(0.1)
+                    assert len(entered) == 2
+                await listening
 
     play(story())

@@ -44,7 +44,8 @@ def test_a_typed_turn_does_not_wait_for_words_that_do_not_come(tmp_path: Path, m
             assert answered.at - typed_at < 20.0  # on virtual time a thread of the agent's tracing may take seconds
             token_s = (await caller.until(TurnDone, 2, within_s=90.0)).latency.first_token
             assert token_s is not None and token_s < answered.at - typed_at - memory.NEXT_ANSWER_S + 0.01
-            assert await caller.texts() == [(Speaker.USER, "never mind"), (Speaker.AGENT, "That is fine. ")]
+            shown = (Speaker.USER, "hello there")
+            assert await caller.texts() == [shown, (Speaker.USER, "never mind"), (Speaker.AGENT, "That is fine. ")]
 
     play(story())
 

@@ -25,6 +25,8 @@ from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.tools import Notes
 
 _BUSY_TIMEOUT_S = 5.0
+_LAST_STORING_S = 2 * _BUSY_TIMEOUT_S
+"""How long leaving waits for what is still to be stored: another program may hold the file for a while."""
 _TITLE_LENGTH = 60
 
 # synchronous=NORMAL: a commit survives the death of the process; only a power cut may take the last ones.
@@ -77,6 +79,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._owed: set[asyncio.Task[None]] = set()
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -99,7 +102,14 @@ class Store:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._owed:
+            await asyncio.wait(self._owed, timeout=_LAST_STORING_S)
         await self.checkpointer.conn.close()
+
+    def owe(self, storing: asyncio.Task[None]) -> None:
+        """Own what a session that is gone still stores; leaving the store waits for it."""
+        self._owed.add(storing)
+        storing.add_done_callback(self._owed.discard)
 
     def _prepare(self) -> None:
         """Create the folder, and find out in plain sqlite3 whether the file is usable.

@@ -54,6 +54,11 @@ class Mouth:
         """Something of this turn was handed out already."""
         return self._audible
 
+    @property
+    def left_s(self) -> float | None:
+        """How much is left to play of a turn that is complete and audible; None: it is not."""
+        return self._playout.left_s(self._clock()) if self._active and self._audible else None
+
     def begin_again(self) -> None:
         """The same turn without what it had so far; as silent as it was."""
         paused = self._playout.paused

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Tasks:
@@ -33,10 +35,32 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
-    async def close(self, last: asyncio.Task[None] | None, timeout_s: float) -> None:
-        """Let ``last`` come to its end for at most ``timeout_s``, then cancel everything and wait for it."""
-        if last is not None and not last.done():
-            await asyncio.wait([last], timeout=timeout_s)
+    def guard(self, call: Callable[P, None]) -> Callable[P, None]:
+        """What the loop or a provider may call: what it raises is logged and breaks the session, as in a core task."""
+
+        @wraps(call)
+        def guarded(*args: P.args, **values: P.kwargs) -> None:
+            try:
+                call(*args, **values)
+            except Exception:
+                logger.exception("A callback of a session failed")
+                self._on_broken()
+
+        return guarded
+
+    async def close(
+        self, last: Collection[asyncio.Task[None]], timeout_s: float, outlive: Callable[[asyncio.Task[None]], None]
+    ) -> None:
+        """Let ``last`` come to their end for at most ``timeout_s``, then cancel everything else and wait for it.
+
+        Those of ``last`` that are not over are given to ``outlive``, which becomes their owner.
+        """
+        if unfinished := [task for task in last if not task.done()]:
+            await asyncio.wait(unfinished, timeout=timeout_s)
+        for task in last:
+            if task in self._tasks:
+                self._tasks.discard(task)
+                outlive(task)
         tasks = [task for task in self._tasks if not task.done()]
         for task in tasks:
             task.cancel()

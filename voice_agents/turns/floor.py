@@ -58,6 +58,8 @@ class Floor:
         """Unanswered probes whose words may still take the floor."""
         self._void_probes = 0
         """Older unanswered probes: the floor was settled without them."""
+        self._overruled = False
+        """The agent went on while the user's voice was on: now only words stop it."""
         self._false_alarms = 0
         """Voices that made the agent pause and said nothing."""
 
@@ -106,7 +108,7 @@ class Floor:
 
     def user_started(self, at: float) -> list[FloorAction]:
         """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
-        self._voice = True
+        self._voice, self._overruled = True, False
         if self._state is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING, at)
         elif self._pause is not None:
@@ -127,16 +129,21 @@ class Floor:
             pause.probed_at = None
         return []
 
-    def words(self, text: str, at: float) -> list[FloorAction]:
+    def words(self, text: str, at: float, *, answers: bool = False) -> list[FloorAction]:
         """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE while paused, if real.
 
-        Outside AGENT_PAUSED it decides nothing, unless only words stop the agent any more.
+        Outside AGENT_PAUSED it decides nothing, unless only words stop the agent any more. ``answers``: they were said
+        at the end of a question of the agent, so that an "okay" is real too.
         """
         decides = self._pause is not None or self._unmoved
-        return self._user_takes_floor(at) if decides and self._real(text) else []
+        return self._user_takes_floor(at) if decides and self._real(text, answers) else []
 
-    def probed(self, text: str, at: float) -> list[FloorAction]:
-        """The final words of a PROBE ("" if none or if it failed), first in, first out.
+    def asked(self) -> None:
+        """The recogniser was asked once more, about what is left of a sound that is taken for nothing."""
+        self._live_probes += 1
+
+    def probed(self, text: str, at: float, *, answers: bool = False) -> list[FloorAction]:
+        """The final words of a PROBE ("" if none or if it failed), first in, first out; ``answers`` as for ``words``.
 
         While paused: CANCEL or MERGE if they are real words, else RESUME unless the user speaks again. An answer that
         comes after the agent went on still counts: CANCEL (MERGE) and TAKE_TURN at once; TAKE_TURN alone if the agent
@@ -149,7 +156,7 @@ class Floor:
         if not self._live_probes:
             raise RuntimeError("an answer without a PROBE")
         self._live_probes -= 1
-        if self._real(text):
+        if self._real(text, answers):
             return self._user_takes_floor(at) if self._state is not FloorState.USER_SPEAKING else []
         if self._pause is None:
             return [FloorAction.IGNORE] if self._unmoved else []
@@ -182,10 +189,12 @@ class Floor:
         return actions
 
     def interrupt(self, at: float) -> list[FloorAction]:
-        """The stop button: CANCEL if the agent thinks or talks, else nothing. A voice that is on has the floor."""
+        """The stop button: CANCEL if the agent thinks or talks, else nothing. A voice that is on has the floor.
+
+        The answer of a PROBE still counts: real words begin the user's turn.
+        """
         if self._state not in AGENT_STATES:
             return []
-        self._settle()
         self._go(FloorState.USER_SPEAKING if self._voice else FloorState.LISTENING, at)
         return [FloorAction.CANCEL]
 
@@ -222,7 +231,7 @@ class Floor:
     def _unmoved(self) -> bool:
         """The agent speaks, and voices no longer make it pause, only words."""
         speaking = self._state is FloorState.AGENT_SPEAKING
-        return speaking and self._false_alarms >= self._settings.most_false_alarms
+        return speaking and (self._overruled or self._false_alarms >= self._settings.most_false_alarms)
 
     def _hold(self, at: float) -> list[FloorAction]:
         settling = self._agent_spoke_s + (at - self._since) < self._settings.settling_s
@@ -233,9 +242,11 @@ class Floor:
 
     def _resume(self, at: float, *, alarm: bool) -> list[FloorAction]:
         """``alarm``: for nothing, not even for an "mm-hmm"."""
-        assert self._pause is not None
+        pause = self._pause
+        assert pause is not None
         self._false_alarms += alarm
-        self._go(self._pause.resume_to, at)
+        self._go(pause.resume_to, at)
+        self._overruled = self._voice and not pause.doubtful
         return [FloorAction.RESUME]
 
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
@@ -276,8 +287,8 @@ class Floor:
         """All that was heard is known: the recogniser was asked since, and nothing is unanswered."""
         return pause.probed_at is not None and self._live_probes == 0
 
-    def _real(self, text: str) -> bool:
-        return not is_backchannel(text, self._settings.backchannels)
+    def _real(self, text: str, answers: bool) -> bool:
+        return not is_backchannel(text, frozenset() if answers else self._settings.backchannels)
 
     def _expect(self, *states: FloorState) -> None:
         if self._state not in states:

@@ -132,6 +132,10 @@ class Playout:
             return self._handed
         return max(self._anchor, min(self._handed, int(self._clock(now) + _ROUNDING)))
 
+    def left_s(self, now: float) -> float | None:
+        """Seconds not played yet; None: more audio will come."""
+        return (self._audio.end - self.position(now)) / self._rate if self._finished else None
+
     def pause(self, now: float) -> int:
         """Stop. Everything handed out is stale (``epoch``); returns the first sample not played. Twice is once."""
         if self._state is _State.PLAYING:

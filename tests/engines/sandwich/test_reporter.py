@@ -18,14 +18,21 @@ async def told(reporter: SandwichReporter) -> list[str]:
 
 
 async def test_a_session_listens_as_soon_as_its_connection_stands() -> None:
-    reporter = SandwichReporter(lambda: 0.0, lambda: 0, Role.STT)
+    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
+    reporter.connection(Role.STT, ConnectionState.CONNECTING, None)
     reporter.show(FloorState.LISTENING)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
     assert await told(reporter) == [Status.CONNECTING, Status.LISTENING]
 
 
+async def test_a_conversation_that_needs_no_connection_waits_for_none() -> None:
+    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
+    reporter.show(FloorState.LISTENING)
+    assert await told(reporter) == [Status.LISTENING]
+
+
 async def test_a_lost_connection_is_shown_until_it_is_back() -> None:
-    reporter = SandwichReporter(lambda: 0.0, lambda: 0, Role.STT)
+    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
     reporter.show(FloorState.LISTENING)
     lost = ProviderUnavailable(Role.STT, "ElevenLabs", "ElevenLabs cannot be reached.")

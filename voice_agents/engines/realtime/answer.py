@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from voice_agents.alarm import Alarm
+from voice_agents.alarm import Alarm, Guard
 from voice_agents.audio import first_audible
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.parts import RealtimeConnection
@@ -48,6 +48,7 @@ class RealtimeAnswer:
         tell: Reporter,
         listener: AnswerListener,
         clock: Callable[[], float],
+        guard: Guard,
     ) -> None:
         self.turn = RealtimeTurn(0)
         self.open = False
@@ -62,7 +63,7 @@ class RealtimeAnswer:
         self._active: set[str] = set()
         """Responses that have begun and are not done."""
         self._shown_later: list[tuple[type[Event], dict[str, Any]]] = []
-        self._watch = Alarm()
+        self._watch = Alarm(guard)
         self._habit = VoiceHabit()
 
     # From the turn to its answer
@@ -213,7 +214,8 @@ class RealtimeAnswer:
     def _run_tools(self, calls: tuple[ToolCall, ...]) -> None:
         self._watch.cancel()
         runs = self.turn.add_calls(calls)
-        for run in runs:
+        self._tools.recognise(self.turn, runs)
+        for run in [run for run in runs if not run.repeated]:
             self._show(ToolCalled, name=run.call.name, args=run.args, call_id=run.call.call_id)
         self.show(anyway=not self.turn.merged)
         began = self._clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voice_agents.alarm import Alarm
+from voice_agents.alarm import Alarm, Guard
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
 from voice_agents.engines.realtime.floor import ServedFloor
@@ -39,7 +39,8 @@ class RealtimeDialogue:
 
     The server takes the turns. Our own detector stops the sound at once; the server's speech_started makes that an
     interruption, its silence lets the agent go on from the exact sample. ``on_change``: somebody else may have the
-    floor, or the conversation has come to a pause.
+    floor, or the conversation has come to a pause. ``on_unheard`` gets what was to be announced, and was cut before
+    any of it was heard.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class RealtimeDialogue:
         memory: RealtimeMemory,
         tell: Reporter,
         on_change: Callable[[], None],
+        on_unheard: Callable[[str], None],
         clock: Callable[[], float],
+        guard: Guard,
     ) -> None:
         self.read = False
         """Answers are only written, from the next one on."""
@@ -59,12 +62,14 @@ class RealtimeDialogue:
         self._memory = memory
         self._tell = tell
         self._on_change = on_change
+        self._on_unheard = on_unheard
         self._clock = clock
         self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
         self.mouth = Mouth(self, clock, turns.playout_lead_s)
         self._floor = ServedFloor(turns.mode)
-        self._floor_alarm = Alarm()
-        self.answer = RealtimeAnswer(client, self.mouth, tools, tell, self, clock)
+        self._floor_alarm = Alarm(guard)
+        self.answer = RealtimeAnswer(client, self.mouth, tools, tell, self, clock, guard)
+        self._closed = False
         self._turns = UserTurns()
 
     @property
@@ -96,9 +101,9 @@ class RealtimeDialogue:
         self._client.send_text(text)
         self._after()
 
-    def speak_up(self, prompt: str) -> None:
-        """The agent says something by itself, in a pause; ``prompt`` tells the model what."""
-        self._begin(self._turns.unasked())
+    def speak_up(self, text: str, prompt: str) -> None:
+        """The agent announces ``text`` by itself, in a pause; ``prompt`` tells the model so."""
+        self._begin(self._turns.unasked(announces=text))
         self._client.send_text(prompt)
         self._act(self._floor.agent_turn(self._clock()))
 
@@ -107,11 +112,22 @@ class RealtimeDialogue:
         self._act(self._floor.interrupt(self._clock()))
 
     def close(self) -> None:
-        """What is under way ends here, and is kept as it was heard."""
+        """What is under way ends here, and is kept as it was heard and said.
+
+        The server is asked what the user was saying: the words come as those of any turn do.
+        """
+        self._closed = True
         self._floor_alarm.cancel()
+        by_hand = self._floor.mode is TurnMode.PUSH_TO_TALK
+        open_turn = self.user.spoke and (by_hand or self.undecided)
         self._cut()
-        self._give_up_user()
-        self._memory.give_up_words()
+        if open_turn:
+            turn = self._turns.take(None)
+            self._client.commit()
+            self._client.cancel()
+            self._memory.keep(turn, 0)
+        else:
+            self._give_up_user()
 
     def past(self) -> list[PastItem]:
         """The conversation for a fresh server session."""
@@ -170,7 +186,7 @@ class RealtimeDialogue:
 
         ``since_s``: how much was sent after the sound that ended it, if the server says.
         """
-        if not self._turns.adopt(item_id):
+        if not self._turns.adopt(item_id) and not self._closed:
             self._take_turn(item_id, since_s)
 
     def _take_turn(self, item_id: str | None, since_s: float | None = None) -> None:
@@ -244,7 +260,10 @@ class RealtimeDialogue:
         if merge:
             self._turns.go_on_with(turn)
         else:
-            self._tell.emit(Interrupted, heard_text=turn.heard(position))
+            heard = turn.heard(position)
+            if turn.announces and not heard:
+                self._on_unheard(turn.announces)
+            self._tell.emit(Interrupted, heard_text=heard)
             self._memory.keep(turn, position)
 
     def _give_up_user(self) -> None:
@@ -277,7 +296,10 @@ class RealtimeDialogue:
     def on_played(self) -> None:
         """See :class:`~voice_agents.engines.mouth.MouthListener`."""
         if self.answer.open:
-            self._memory.keep(self.answer.turn, self.answer.played())
+            turn, position = self.answer.turn, self.answer.played()
+            if turn.announces and not turn.heard(position):
+                self._tell.emit(Notice, level="info", text=turn.announces)
+            self._memory.keep(turn, position)
         self._act(self._floor.agent_finished(self._clock()))
 
     def on_lost(self) -> None:

@@ -34,15 +34,19 @@ class RealtimeMemory:
         self._unsettled: list[tuple[RealtimeTurn, int]] = []
         self.settling: asyncio.Task[None] | None = None
         """Stores the turn kept last; over when all are stored."""
+        self.unfinished: set[asyncio.Task[None]] = set()
+        """Everything that is still to be stored."""
 
     async def load(self) -> None:
         """Read what was said before. Raises InvalidInput when the conversation is somebody else's."""
-        self._entries = await self._history.messages(self._conversation)
+        self._entries = await self._history.open(self._conversation)
 
     def keep(self, turn: RealtimeTurn, position: int) -> None:
         """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
         self._unsettled.append((turn, position))
         self.settling = self._tasks.start(self._settle(turn, position, self.settling))
+        self.unfinished.add(self.settling)
+        self.settling.add_done_callback(self.unfinished.discard)
 
     def give_up_words(self) -> None:
         """Words that have not come will not come."""
@@ -62,6 +66,7 @@ class RealtimeMemory:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TRANSCRIPT_WAIT_S):
                 await turn.user.wait()
+        await turn.deeds.finish()
         failure: Exception | None = None
         entries = turn.entries(position)
         try:

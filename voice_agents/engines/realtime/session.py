@@ -42,8 +42,14 @@ from voice_agents.providers.realtime.events import (
 from voice_agents.settings import TurnSettings
 from voice_agents.tools import Timers, standard_toolbox
 
-CLOSE_TIMEOUT_S = 0.4
-"""Twice this at most for what is not stored yet, and the session is gone within a second."""
+LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
+"""All that is listened to when the session is being left."""
+LAST_WORDS_S = 0.75
+"""How long the words said last are waited for when the session is left."""
+STORE_TIMEOUT_S = 0.1
+"""What takes longer to be stored is waited for when the store is left."""
+CLOSE_TIMEOUT_S = 0.2
+"""Together with the last words: a session is gone within one second, whatever its server does."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
@@ -62,7 +68,7 @@ class RealtimeSession:
         self._clock = asyncio.get_running_loop().time
         self._tell = Reporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
-        self._timers = Timers(self._on_timer)
+        self._timers = Timers(self._tasks.guard(self._on_timer))
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
             instructions=parts.instructions,
@@ -73,13 +79,24 @@ class RealtimeSession:
             silence_s=turns.silence_s,
         )
         self._link = RealtimeLink(self, self._tell)
-        self._client = parts.realtime(self._config, self._past, self._link.on_connection)
+        self._client = parts.realtime(self._config, self._past, self._tasks.guard(self._link.on_connection))
         self._memory = RealtimeMemory(History(parts.store), conversation, self._tasks, self._on_settled)
         tools = ToolRunner(toolbox, self._tasks, self._tell, self._client.send_tool_output)
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
-            self._client, voice, turns, tools, self._memory, self._tell, self._on_change, self._clock
+            self._client,
+            voice,
+            turns,
+            tools,
+            self._memory,
+            self._tell,
+            self._on_change,
+            self._on_unheard,
+            self._clock,
+            self._tasks.guard,
         )
+        self._store = parts.store
+        self._leaving = False
         self._announcements: list[str] = []
         self._usage: Counter[str] = Counter()
 
@@ -97,11 +114,15 @@ class RealtimeSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leaving = True
         self._timers.close()
         self._dialogue.close()
         try:
-            storing = self._tasks.close(self._memory.settling, CLOSE_TIMEOUT_S)
-            await end_all(2 * CLOSE_TIMEOUT_S, self._client.__aexit__(None, None, None), storing)
+            if self._memory.unfinished:
+                await asyncio.wait(self._memory.unfinished, timeout=LAST_WORDS_S)
+            self._memory.give_up_words()
+            storing = self._tasks.close(tuple(self._memory.unfinished), STORE_TIMEOUT_S, self._store.owe)
+            await end_all(CLOSE_TIMEOUT_S, self._client.__aexit__(None, None, None), storing)
         finally:
             self._tell.close()
 
@@ -165,7 +186,8 @@ class RealtimeSession:
 
     async def _follow(self) -> None:
         async for event in self._client:
-            self._on_server(event)
+            if not self._leaving or isinstance(event, LAST_WORDS):
+                self._on_server(event)
 
     def _on_server(self, event: RealtimeEvent) -> None:
         dialogue = self._dialogue
@@ -210,7 +232,11 @@ class RealtimeSession:
     def _announce(self) -> None:
         """In a pause of the conversation the model is told of what happened, and says so in its own voice."""
         if self._announcements and self._dialogue.pausing and self._link.up:
-            self._dialogue.speak_up(ANNOUNCE.format(self._announcements.pop(0)))
+            text = self._announcements.pop(0)
+            self._dialogue.speak_up(text, ANNOUNCE.format(text))
+
+    def _on_unheard(self, text: str) -> None:
+        self._announcements.insert(0, text)
 
     def on_lost(self) -> None:
         """See :class:`~voice_agents.engines.realtime.link.LinkListener`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voice_agents.audio import Pcm
+from voice_agents.conversation.deeds import Deed, Deeds
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.realtime.words import UserWords
 from voice_agents.providers.realtime.config import PastItem
@@ -50,6 +51,10 @@ class ToolRun:
     args: Mapping[str, Any]
     result: str | None = None
     error: bool = False
+    deed: Deed | None = None
+    """Of a tool with side effects."""
+    repeated: bool = False
+    """The server asks for what was done already, for an answer that was taken back."""
 
     @classmethod
     def of(cls, call: ToolCall) -> ToolRun:
@@ -73,6 +78,9 @@ class RealtimeTurn:
     user: UserWords = field(default_factory=UserWords)
     of_user: bool = True
     """False: the agent or the server speaks up by itself."""
+    announces: str = ""
+    """What the agent speaks up for."""
+    deeds: Deeds = field(default_factory=Deeds)
     marks: TurnMarks = field(default_factory=TurnMarks)
     habit: VoiceHabit = field(default_factory=VoiceHabit)
     """How this session's voice speaks."""
@@ -86,6 +94,7 @@ class RealtimeTurn:
     def restart(self) -> None:
         """The user goes on (or the answer was lost), nothing of it was heard: what tools did stays, its words go."""
         self.steps = [step for step in self.steps if isinstance(step, ToolRun)]
+        self.deeds.withdraw()
         self.samples = 0
         self.marks.first_audio = None
 
@@ -144,6 +153,8 @@ class RealtimeTurn:
         entries = [HistoryEntry(role=Speaker.USER, text=text)] if text else []
         for step in self.steps:
             if isinstance(step, ToolRun):
+                if step.repeated:
+                    continue
                 entries.append(_tool_entry(step))
             elif heard := step.heard(position):
                 cut = not step.words.complete or heard.split() != step.words.text.split()
@@ -158,6 +169,8 @@ class RealtimeTurn:
             if isinstance(step, SpokenItem):
                 if heard := step.heard(self.samples):
                     items.append(PastItem("assistant", text=heard, answering=True))
+                continue
+            if step.repeated:
                 continue
             call = step.call
             about: dict[str, Any] = {"call_id": call.call_id, "answering": True}
@@ -176,6 +189,8 @@ class RealtimeTurn:
 
 
 def _tool_entry(run: ToolRun) -> HistoryEntry:
+    if run.result is None and run.deed is not None and (done := run.deed.result) is not None:
+        run.settle(done.text, done.error)
     return HistoryEntry(
         role=Speaker.TOOL,
         text=CANCELLED if run.result is None else run.result,

@@ -29,9 +29,9 @@ class UserTurns:
         turn.user.typed(text)
         return turn
 
-    def unasked(self) -> RealtimeTurn:
-        """A turn begins in which the agent or the server speaks up by itself."""
-        return self._begins(RealtimeTurn(self.number + 1, of_user=False))
+    def unasked(self, announces: str = "") -> RealtimeTurn:
+        """A turn begins in which the agent (for what it ``announces``) or the server speaks up by itself."""
+        return self._begins(RealtimeTurn(self.number + 1, of_user=False, announces=announces))
 
     def take(self, item_id: str | None) -> RealtimeTurn:
         """What the user was speaking is a turn now. No ``item_id``: we took it, the server will name its item."""

@@ -73,12 +73,15 @@ class UserWords:
         self._early.clear()
 
     def give_up(self) -> None:
-        """What is not known will not be."""
+        """What is not known for good will not be: what was shown of it stays."""
+        if self.awaits_item:  # what the server is hearing is a piece of the turn, whatever it is called
+            for item_id in self._partials:
+                self._pieces.setdefault(item_id, None)
         self.awaits_item = False
+        for item_id, text in self._pieces.items():
+            self._pieces[item_id] = self._partials.get(item_id, "") if text is None else text
         self._partials.clear()
         self._early.clear()
-        for item_id, text in self._pieces.items():
-            self._pieces[item_id] = text or ""
         self._update()
 
     async def wait(self) -> None:

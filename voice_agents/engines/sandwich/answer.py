@@ -62,6 +62,16 @@ class Answer:
         self._tool_since: float | None = None
         self.used_tools = False
 
+    @property
+    def spoken(self) -> bool:
+        """It needs a voice."""
+        return self._voice is not None
+
+    @property
+    def asks(self) -> bool:
+        """What was written so far ends with a question."""
+        return self._written.get(self._source, "").rstrip(" \n\"'”’*_)").endswith("?")
+
     async def run(self, work: Work) -> None:
         """Think and speak at once; returns when the mouth has everything.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ from voice_agents.events import (
 from voice_agents.tools import Timers, standard_toolbox
 from voice_agents.turns.playout import Frame
 
+QUESTION_END_S = 1.5
+"""Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
 IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
 
@@ -81,10 +83,12 @@ class Answering:
         self._tasks = tasks
         self._clock = clock
         self._mouth = Mouth(self, clock, lead_s)
-        self._tts = parts.text_to_speech(partial(reporter.connection, Role.TTS))
+        self._tts = parts.text_to_speech(tasks.guard(partial(reporter.connection, Role.TTS)))
+        self._voice_open: asyncio.Task[None] | None = None
+        """Enters the voice; None: nothing was to be spoken yet."""
         self._history = History(parts.store)
         self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
-        self._timers = Timers(self._on_timer)
+        self._timers = Timers(tasks.guard(self._on_timer))
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._chat = parts.chat()
         self._warmed_at = -math.inf
@@ -96,21 +100,34 @@ class Answering:
 
     async def open(self) -> None:
         """Check that the conversation may be continued and begin to connect. Raises InvalidInput when it may not."""
-        await self._history.messages(self.conversation)
-        await self._tts.__aenter__()
+        await self._history.open(self.conversation)
         await self._chat.__aenter__()
         self._tasks.start_core(self._mouth.run())
         self._warm()
 
-    def stop(self) -> asyncio.Task[None] | None:
-        """Cut the answer and cancel all timers; the task that still stores what was heard."""
+    def stop(self) -> None:
+        """Cut the answer and cancel all timers; :attr:`unfinished` stores what was heard."""
         self._timers.close()
         self.cut()
-        return self._memory.settling
+
+    @property
+    def unfinished(self) -> Sequence[asyncio.Task[None]]:
+        """The tasks that still store something."""
+        return tuple(self._memory.unfinished)
 
     def closings(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What closes the connections."""
-        return self._tts.__aexit__(None, None, None), self._chat.__aexit__(None, None, None)
+        voice = () if self._voice_open is None else (self._tts.__aexit__(None, None, None),)
+        return *voice, self._chat.__aexit__(None, None, None)
+
+    def open_voice(self) -> asyncio.Task[None]:
+        """Begin to connect to the voice, once: something will be spoken."""
+        if self._voice_open is None:
+            self._voice_open = self._tasks.start_core(self._enter_voice())
+        return self._voice_open
+
+    async def _enter_voice(self) -> None:
+        await self._tts.__aenter__()
 
     @property
     def epoch(self) -> int:
@@ -126,6 +143,12 @@ class Answering:
     def unheard(self) -> bool:
         """An answer is under way, and nothing of it was handed out yet."""
         return self._answer is not None and not self._mouth.audible
+
+    @property
+    def asking(self) -> bool:
+        """The agent is at the end of a question: whatever the user says now may answer it."""
+        left_s = self._mouth.left_s
+        return self._answer is not None and self._answer.asks and left_s is not None and left_s <= QUESTION_END_S
 
     def set_voice(self, voice: str) -> None:
         """From the next answer on."""
@@ -199,7 +222,8 @@ class Answering:
         return self._answer
 
     async def _answer_user(self, answer: Answer, user: UserTurn) -> None:
-        async with self._agent.ready_for(self.conversation, read_ahead=not self._memory.behind) as work:
+        ahead = not self._memory.behind
+        async with self._agent.ready_for(self.conversation, read_ahead=ahead, deeds=user.deeds) as work:
             await self._answer_words(answer, user, work)
 
     async def _answer_words(self, answer: Answer, user: UserTurn, work: AgentTurn) -> None:
@@ -211,6 +235,7 @@ class Answering:
         self._tell.emit(UserTranscript, text=text, final=True)
         if text:
             await self._memory.ready()
+            user.deeds.withdraw()  # what the last answer did until it let go, too
             user.marks.mark("model_asked", self._clock())
             work.ask(text)
             return await self._speak(answer, work)
@@ -227,6 +252,8 @@ class Answering:
     async def _speak(self, answer: Answer, work: Work) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
         try:
+            if answer.spoken:
+                await self.open_voice()
             with self._tell.troubles.depending_on(Role.TTS):
                 await answer.run(work)
         except Exception as error:

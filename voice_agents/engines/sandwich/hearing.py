@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from voice_agents.alarm import Alarm
+from voice_agents.alarm import Alarm, Guard
 from voice_agents.audio import Pcm
 from voice_agents.engines.ear import Ear, SpeechGate
-from voice_agents.engines.sandwich.user_turn import UserTurn
-from voice_agents.errors import ProviderError
+from voice_agents.engines.sandwich.user_turn import Piece, UserTurn
 from voice_agents.providers.interfaces import STT_RATE, SpeechToText
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer, TurnEnd
@@ -44,7 +42,12 @@ class Hearing:
     """Run :meth:`run` as a task of the session; ``stt`` is entered and left by the session."""
 
     def __init__(
-        self, voice: VoiceActivity, turns: TurnSettings, listener: HearingListener, clock: Callable[[], float]
+        self,
+        voice: VoiceActivity,
+        turns: TurnSettings,
+        listener: HearingListener,
+        clock: Callable[[], float],
+        guard: Guard,
     ) -> None:
         self._listener = listener
         self._clock = clock
@@ -52,10 +55,12 @@ class Hearing:
         self._endpointer = Endpointer(turns)
         self._ear = Ear(STT_RATE, voice, self._on_slice, clock)
         self._user = UserTurn()
+        self._aside: list[Piece] = []
+        """What was said to an agent that went on: its words are not known yet, and may still take the floor."""
         self._spoke = False
         self._voice_start = 0
         self._partial = ""
-        self._alarm = Alarm()
+        self._alarm = Alarm(guard)
 
     def listen_with(self, stt: SpeechToText) -> None:
         """The recogniser to use; once, before :meth:`run`."""
@@ -97,6 +102,16 @@ class Hearing:
         """What is known of the present turn."""
         return self._user.known(self._partial)
 
+    @property
+    def open(self) -> bool:
+        """Something was said that no turn has taken."""
+        return self._spoke or bool(self._user.pieces or self._aside)
+
+    @property
+    def left_over(self) -> bool:
+        """Something was said, and no end of a turn will come that takes it."""
+        return self.open and not self.by_hand and self._endpointer.deadline is None
+
     def on_partial(self, text: str) -> None:
         """The recogniser's report; a late one of a turn that was taken is not news."""
         if not self._spoke:
@@ -108,42 +123,64 @@ class Hearing:
     def take(self) -> UserTurn:
         """The present turn, committed; a new one begins."""
         user = self._user
+        user.pieces[:0] = self._aside
         user.pieces.append(self._commit())
+        self._aside.clear()
         self._begin()
         return user
 
     def take_back(self, earlier: UserTurn) -> None:
         """The turn taken last was not over: what is being said goes on with it."""
-        self._user.pieces[:0] = earlier.pieces
+        self._user.pieces[:0] = [*earlier.pieces, *self._aside]
+        self._aside.clear()
+        self._user.deeds = earlier.deeds
 
-    def forget(self) -> None:
-        """What was said since the last turn was not meant for us."""
-        if self._spoke:
-            self._commit().add_done_callback(_ignore)
+    def set_aside(self) -> Piece | None:
+        """The agent goes on. What was said meanwhile, if anything, is nothing, unless words come that are not known.
+
+        What was said after the last probe is asked for, as a piece of its own.
+        """
+        self._aside += [piece for piece in self._user.pieces if not piece.final.done()]
+        rest = self._commit() if self._spoke else None
+        if rest is not None:
+            self._aside.append(rest)
         self._begin()
+        if self._ear.voice.speaking:
+            self._spoke, self._voice_start = True, self._ear.voice.position
+            self._endpointer.speech_started(self._ear.voice.position)
+        return rest
+
+    def drop(self, piece: Piece) -> None:
+        """What was said while the agent went on was nothing."""
+        for pieces in (self._user.pieces, self._aside):
+            if piece in pieces:
+                pieces.remove(piece)
 
     def go_on(self) -> None:
         """A voice that is on begins the next turn, as if it had been noticed just now."""
         if self._ear.voice.speaking:
             self._on_voice(VoiceStarted(self._ear.voice.position))
 
-    async def probe(self) -> tuple[str, asyncio.Future[str]]:
-        """Commit what was said so far, as a piece of the turn: its words ("" if that failed) and the piece."""
+    def probe(self) -> Piece:
+        """Commit what was said so far, as a piece of the turn."""
         piece = self._commit()
         self._user.pieces.append(piece)
-        try:
-            return await asyncio.shield(piece), piece
-        except ProviderError:
-            self._user.drop(piece)
-            return "", piece
+        return piece
 
-    def keep(self, piece: asyncio.Future[str]) -> None:
-        """A probed piece belongs to the present turn even if that was forgotten meanwhile."""
-        self._user.keep(piece)
+    async def answer(self, piece: Piece) -> str:
+        """The words of a piece; one that failed is no part of a turn unless the page shows words of it."""
+        text = await piece.words()
+        if piece.failed:
+            for pieces in (self._user.pieces, self._aside):
+                if piece in pieces and not text:
+                    pieces.remove(piece)
+                elif piece in pieces:
+                    pieces[pieces.index(piece)] = Piece.of(text)
+        return text
 
-    def _commit(self) -> asyncio.Future[str]:
-        self._partial = ""
-        return self._stt.commit()
+    def _commit(self) -> Piece:
+        shown, self._partial = self._partial, ""
+        return Piece(self._stt.commit(), shown)
 
     def _begin(self) -> None:
         self._user, self._spoke, self._partial = UserTurn(), False, ""
@@ -203,9 +240,3 @@ class Hearing:
             self._user.marks.speech_end = self._ear.time_of(self._ear.voice.last_speech)
             self._user.marks.silence_s = self._clock() - self._user.marks.speech_end
         self._listener.on_turn_end()
-
-
-def _ignore(piece: asyncio.Future[str]) -> None:
-    """Take the outcome of a piece nobody waits for, so that asyncio does not complain of it."""
-    if not piece.cancelled():
-        piece.exception()

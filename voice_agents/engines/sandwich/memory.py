@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
-from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.history import History, HistoryEntry, Speaker, done_entries
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.sandwich.answer import Answer, joined
@@ -14,6 +15,7 @@ from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
 from voice_agents.errors import ProviderError
 from voice_agents.events import TurnDone, UserTranscript
+from voice_agents.turns.backchannel import is_backchannel
 
 LATE_WORDS_S = 4.0
 """How long memory waits for the words of a turn that was cut before they were known."""
@@ -30,6 +32,8 @@ class SandwichMemory:
     def __init__(self, history: History, conversation: Conversation, reporter: Reporter, tasks: Tasks) -> None:
         self.settling: asyncio.Task[None] | None = None
         """Stores the turn that came last; over when all are stored."""
+        self.unfinished: set[asyncio.Task[None]] = set()
+        """Everything that is still to be stored."""
         self._history = history
         self._conversation = conversation
         self._tell = reporter
@@ -51,15 +55,20 @@ class SandwichMemory:
     def keep(self, answer: Answer, run: asyncio.Task[None], user: UserTurn, number: int) -> None:
         """The answer to this turn is over: it was heard until now."""
         settle = self._settle(self._before(run), answer, answer.heard(), user, number)
-        self.settling = self._tasks.start(settle)
+        self._start(settle)
 
     def keep_words(self, user: UserTurn, number: int) -> None:
         """The user's words, which get no answer."""
-        self.settling = self._tasks.start(self._settle_words(self._before(), user, number))
+        self._start(self._settle_words(self._before(), user, number))
 
     def discard(self, answer: Answer, run: asyncio.Task[None]) -> None:
         """Nothing remains of the answer."""
-        self.settling = self._tasks.start(self._discard(self._before(run), answer))
+        self._start(self._discard(self._before(run), answer))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.settling = self._tasks.start(work)
+        self.unfinished.add(self.settling)
+        self.settling.add_done_callback(self.unfinished.discard)
 
     def _before(self, *runs: asyncio.Task[None]) -> Before:
         return [*runs] if self.settling is None else [self.settling, *runs]
@@ -93,10 +102,14 @@ class SandwichMemory:
         with contextlib.suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(LATE_WORDS_S):
                 await user.words()
+        await user.deeds.finish()
         text = user.known()
+        if user.murmured and is_backchannel(text):
+            text = ""
         self._tell.emit(UserTranscript, turn=number, text=text, final=True)
         if text:
-            await self._history.append(self._conversation, HistoryEntry(role=Speaker.USER, text=text))
+            said = HistoryEntry(role=Speaker.USER, text=text)
+            await self._history.append(self._conversation, said, *done_entries(user.deeds))
         return bool(text)
 
     async def _discard(self, before: Before, answer: Answer) -> None:

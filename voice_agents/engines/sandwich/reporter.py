@@ -15,14 +15,14 @@ from voice_agents.turns.floor_terms import FloorState
 
 
 class SandwichReporter(Reporter):
-    """One per session. ``roles``: the providers whose connections the status word takes into account."""
+    """One per session. The status word takes those providers into account that were connected to."""
 
-    def __init__(self, clock: Callable[[], float], epoch: Callable[[], int], *roles: Role) -> None:
+    def __init__(self, clock: Callable[[], float], epoch: Callable[[], int]) -> None:
         super().__init__(clock, epoch)
         self.complained_in: int | None = None
         """The turn in which the user was last told that something is wrong."""
         self.troubles = Troubles(self._tell_trouble)
-        self._standing = Standing(*roles)
+        self._standing = Standing()
         self._floor: FloorState | None = None
         """None: the session is not open yet, there is no status to tell."""
 

@@ -16,14 +16,15 @@ from voice_agents.engines.sandwich.answering import Answering
 from voice_agents.engines.sandwich.hearing import Hearing
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import SandwichReporter
-from voice_agents.engines.sandwich.user_turn import UserTurn
+from voice_agents.engines.sandwich.user_turn import Piece, UserTurn
 from voice_agents.engines.tasks import Tasks, end_all
 from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD, Role
 from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
+from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import Floor
-from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
+from voice_agents.turns.floor_terms import AGENT_STATES, TALKING, FloorAction, FloorState
 
 NO_COUGH_S = 0.8
 """Who was heard for so long and said no words that were recognised is told so."""
@@ -48,23 +49,29 @@ class SandwichSession:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
         self._floor = Floor()
-        self._floor_alarm = Alarm()
-        self._tell = SandwichReporter(self._clock, lambda: self.epoch, Role.STT, Role.TTS)
+        self._tell = SandwichReporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
-        self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock)
-        self._stt = parts.speech_to_text(self._hearing.on_partial, partial(self._tell.connection, Role.STT))
+        guard = self._tasks.guard
+        self._floor_alarm = Alarm(guard)
+        self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock, guard)
+        on_connection = guard(partial(self._tell.connection, Role.STT))
+        self._stt = parts.speech_to_text(guard(self._hearing.on_partial), on_connection)
         self._hearing.listen_with(self._stt)
+        self._listening = False
+        """The recogniser is entered; a conversation that is only typed needs none."""
+        self._store = parts.store
         self._answering = Answering(
             parts, conversation, self._tell, self, self._tasks, self._clock, turns.playout_lead_s
         )
         self._merging = False
         """What the user says now goes on with the turn whose answer was withdrawn."""
+        self._answers = False
+        """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
 
     # The session's life
 
     async def __aenter__(self) -> Self:
         await self._answering.open()
-        await self._stt.__aenter__()
         self._tasks.start_core(self._hearing.run())
         self._act([])
         return self
@@ -74,15 +81,17 @@ class SandwichSession:
     ) -> None:
         self._floor_alarm.cancel()
         self._hearing.stop()
-        if self._merging:
-            self._keep_words()
-        settling = self._answering.stop()
+        murmured = self._floor.state in AGENT_STATES
+        self._answering.stop()
+        if self._hearing.open:
+            self._keep_words(murmured=murmured)
         try:
-            if settling is not None:
-                await asyncio.wait([settling], timeout=LAST_WORDS_S)
-            storing = self._tasks.close(settling, STORE_TIMEOUT_S)
-            leaving = self._stt.__aexit__(None, None, None)  # first of all it gives up the words that have not come
-            await end_all(CLOSE_TIMEOUT_S, leaving, *self._answering.closings(), storing)
+            if unfinished := self._answering.unfinished:
+                await asyncio.wait(unfinished, timeout=LAST_WORDS_S)
+            storing = self._tasks.close(self._answering.unfinished, STORE_TIMEOUT_S, self._store.owe)
+            # First of all the recogniser gives up the words that have not come.
+            leaving = [self._stt.__aexit__(None, None, None)] if self._listening else []
+            await end_all(CLOSE_TIMEOUT_S, *leaving, *self._answering.closings(), storing)
         finally:
             self._tell.close()
 
@@ -103,16 +112,26 @@ class SandwichSession:
 
     def push_audio(self, pcm: Pcm) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
+        self._listen()
         self._hearing.push(pcm)
+
+    def _listen(self) -> None:
+        """There is (or will be) something to hear, and somebody who listens."""
+        if not self._listening:
+            self._listening = True
+            self._tasks.start_core(self._enter_stt())
+            self._answering.open_voice()
+
+    async def _enter_stt(self) -> None:
+        await self._stt.__aenter__()
 
     def send_text(self, text: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         user = UserTurn.of_text(checked_text(text))
-        if self._floor.state is FloorState.USER_SPEAKING:
-            self._keep_words()
-        else:
-            self._hearing.forget()
+        murmured = self._floor.state in AGENT_STATES
         self._act(self._floor.typed(self._clock()))
+        if self._hearing.open:
+            self._keep_words(murmured=murmured)
         self._begin(user, self._tell.turn + 1)
         self._hearing.go_on()
 
@@ -123,6 +142,8 @@ class SandwichSession:
     def interrupt(self) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         self._act(self._floor.interrupt(self._clock()))
+        if self._floor.state is FloorState.LISTENING and self._hearing.left_over:
+            self._let_pass()
 
     def set_turns(self, turns: TurnSettings) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
@@ -135,6 +156,8 @@ class SandwichSession:
     def set_speaking(self, speaking: bool) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         self._answering.set_speaking(speaking)
+        if speaking:
+            self._listen()
 
     # What the user does
 
@@ -148,6 +171,7 @@ class SandwichSession:
 
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
+        self._answers = self._answering.asking
         self._tell.emit(SpeechStarted, turn=self._user_number)
         self._answering.get_ready()
         self._act(self._floor.user_started(self._clock()))
@@ -161,7 +185,7 @@ class SandwichSession:
         earlier = self._answering.user.known() if self._answering.unheard else ""
         text = f"{earlier} {self._hearing.words}".strip()
         self._tell.emit(UserTranscript, turn=self._user_number, text=text, final=False)
-        self._act(self._floor.words(partial, self._clock()))
+        self._act(self._floor.words(partial, self._clock(), answers=self._answers))
 
     def on_turn_end(self) -> None:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
@@ -191,11 +215,11 @@ class SandwichSession:
                 case FloorAction.MERGE:
                     self._merge()
                 case FloorAction.PROBE:
-                    self._tasks.start_core(self._probe())
+                    self._tasks.start_core(self._hear_out(self._hearing.probe()))
                 case FloorAction.TAKE_TURN:
                     self._take_turn()
                 case FloorAction.IGNORE:
-                    self._hearing.forget()
+                    self._let_pass()
         self._tell.show(self._floor.state)
         self._hearing.expect_interruption(self._floor.state in TALKING)
         self._floor_alarm.set(self._floor.wake_at, self._on_floor_alarm)
@@ -206,7 +230,7 @@ class SandwichSession:
 
     def _resume(self) -> None:
         shown_again = self._answering.user.known() if self._may_merge and self._hearing.words else ""
-        self._hearing.forget()
+        self._let_pass()
         self._answering.resume()
         if shown_again:
             self._tell.emit(UserTranscript, text=shown_again, final=True)
@@ -215,11 +239,20 @@ class SandwichSession:
         self._merging = True
         self._hearing.take_back(self._answering.withdraw())
 
-    async def _probe(self) -> None:
-        text, piece = await self._hearing.probe()
-        actions = self._floor.probed(text, self._clock())
-        if actions and not {FloorAction.RESUME, FloorAction.IGNORE} & set(actions):
-            self._hearing.keep(piece)
+    def _let_pass(self) -> None:
+        """What the user said is nothing as far as it is known; words that come late are words all the same."""
+        if (rest := self._hearing.set_aside()) is not None:
+            self._floor.asked()
+            self._tasks.start_core(self._hear_out(rest))
+
+    async def _hear_out(self, piece: Piece) -> None:
+        text = await self._hearing.answer(piece)
+        was = self._floor.state
+        actions = self._floor.probed(text, self._clock(), answers=self._answers)
+        open_turn = was in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+        late_murmur = not actions and not open_turn and is_backchannel(text)
+        if late_murmur or actions in ([FloorAction.RESUME], [FloorAction.IGNORE]):
+            self._hearing.drop(piece)
         self._act(actions)
 
     def _take_turn(self) -> None:
@@ -227,9 +260,11 @@ class SandwichSession:
         self._tell.emit(SpeechEnded, turn=number, silence_s=user.marks.silence_s)
         self._begin(user, number)
 
-    def _keep_words(self) -> None:
-        """What the user was saying gets no answer, but stays."""
-        self._answering.keep_words(self._hearing.take(), self._user_number)
+    def _keep_words(self, *, murmured: bool) -> None:
+        """What the user was saying gets no answer, but stays. ``murmured``: unless it only shows that one listens."""
+        number, user = self._user_number, self._hearing.take()
+        user.murmured = murmured and not self._answers
+        self._answering.keep_words(user, number)
         self._merging = False
 
     def _begin(self, user: UserTurn, number: int) -> None:
