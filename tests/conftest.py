@@ -1,0 +1,46 @@
+"""How the tests run: several at once where that pays, chance that is the same on every machine, skips that may fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.recorded import NOT_HERE
+
+WORKERS = 4
+"""More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
+NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
+"""Set to 1 where a skipped test must fail the run (continuous integration)."""
+BROWSER = Path(__file__).parent / "browser"
+
+settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("same everywhere")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers for ``-n auto``: none for a single file, where starting them takes longer than they save."""
+    one_file = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")
+    return 0 if one_file else WORKERS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers run one after the other: two of them and their apps do not fit on two cores beside the rest."""
+    for item in items:
+        if item.path.is_relative_to(BROWSER):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip is a failure where ``NO_SKIPS`` is set, unless only the recorded traffic is missing."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and os.environ.get(NO_SKIPS) == "1":
+        reason = report.longrepr[2]
+        if NOT_HERE not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"{reason}: a skipped test fails where {NO_SKIPS} is 1"
+    return report
