@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(BROWSER):
             item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Beside a browser the rest steps back: there a call really is heard while it is spoken, and late is wrong.
+
+    The browsers' group is among the first that are handed out, so its worker has not stepped back before.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.path.is_relative_to(BROWSER):
+        step_back()
+
+
+@cache
+def step_back() -> None:
+    """Once for this process and what it starts."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 @pytest.hookimpl(wrapper=True)
