@@ -78,6 +78,7 @@ RECORDED = {
     "Session.expires_at",
     "Session.object",
     "InputTokenDetails.cached_tokens_details",
+    "InputTokenDetails.image_tokens",
     "ResponseFunctionCallArgumentsDoneEvent.name",
 }
 """Fields that real servers send (they are in the recorded traffic) and the SDK has not named yet."""

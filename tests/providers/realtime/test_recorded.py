@@ -117,7 +117,11 @@ def test_all_sound_is_heard(replay: Replay) -> None:
 
 @pytest.mark.parametrize("path", EACH)
 def test_the_users_turns_and_words_are_told(replay: Replay) -> None:
-    told = [(type(event), event.item_id) for event in replay.events if isinstance(event, tuple(OF_THE_USER.values()))]
+    told = [
+        (type(event), event.item_id)
+        for event in replay.events
+        if isinstance(event, UserSpeechStarted | UserSpeechStopped | UserCommitted | UserFinalFailed)
+    ]
     assert told == [(OF_THE_USER[said["type"]], said["item_id"]) for said in replay.recorded(*OF_THE_USER)]
     assert [(final.item_id, final.text) for final in replay.of(UserFinal)] == [
         (said["item_id"], said["transcript"]) for said in replay.recorded(f"{TRANSCRIPTION}.completed")
