@@ -28,6 +28,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if one_file else WORKERS
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browsers run one after the other: two of them and their apps do not fit on two cores beside the rest."""
     for item in items:
