@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.recorded import NOT_HERE
 
@@ -17,6 +19,12 @@ WORKERS = 4
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
 BROWSER = Path(__file__).parent / "browser"
+ONE_SERVER = {
+    "tests/engines/test_two_engines_live.py",
+    "tests/offline/realtime/test_sdk.py",
+    "tests/offline/test_stt.py",
+}
+"""Files whose tests share a server or a recogniser that is slow to start."""
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
@@ -28,12 +36,23 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if one_file else WORKERS
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browsers run one after the other: two of them and their apps do not fit on two cores beside the rest."""
-    for item in items:
-        if item.path.is_relative_to(BROWSER):
-            item.add_marker(pytest.mark.xdist_group("browser"))
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
+    """Hands out tests one by one, groups to one worker each.
+
+    pytest-xdist's own groups (``--dist loadgroup``) do nothing with pytest 9.2: it no longer lets a test be renamed.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The group a test belongs to, or itself."""
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/browser/"):
+            return "browser"  # two of them and their apps do not fit on two cores beside the rest
+        return file if file in ONE_SERVER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Who gets which test."""
+    return Groups(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

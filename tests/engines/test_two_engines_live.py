@@ -33,9 +33,6 @@ class Engines:
         return self.sandwich if kind == "sandwich" else self.realtime
 
 
-pytestmark = pytest.mark.xdist_group("two engines live")  # one server for all
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with EmbeddedServer() as served:

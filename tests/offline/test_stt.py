@@ -83,7 +83,7 @@ async def recogniser() -> AsyncIterator[Recogniser]:
         yield opened
 
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("recogniser")]  # one for all
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def heard(

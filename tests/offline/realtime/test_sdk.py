@@ -27,9 +27,6 @@ TIME = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("realtime sdk")  # one server for all
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """An answer's sound takes a quarter as long to arrive as to play: there is time to cancel it."""
