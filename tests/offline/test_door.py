@@ -138,7 +138,7 @@ async def test_two_hosts_or_origins_are_one_too_many(server: OfflineServer) -> N
     own = server.url.removeprefix("http://")
     origins = [*RIGHT.items(), ("origin", server.url), ("origin", "http://evil.example")]
     assert await handshake(server, STT, [*RIGHT.items(), ("host", own), ("host", "evil.example")]) in (400, 403)
-    assert await handshake(server, STT, origins) == 403
+    assert await handshake(server, STT, origins) in (400, 403)
 
 
 async def test_faults_are_switched_with_the_key_only_even_where_any_will_do() -> None:

@@ -119,7 +119,12 @@ def test_leaving_ends_the_attempts(tmp_path: Path, log: Said) -> None:
 @pytest.mark.parametrize("log", ["still starting"], indirect=True)
 def test_a_slow_start_is_waited_for_and_said(tmp_path: Path, log: Said) -> None:
     gate = tmp_path / "gate"
-    threading.Thread(target=lambda: log.heard.wait(WAIT_S) and gate.touch(), daemon=True).start()
+
+    def open_the_gate() -> None:
+        log.heard.wait(WAIT_S)
+        gate.touch()
+
+    threading.Thread(target=open_the_gate, daemon=True).start()
     before = f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)"
     with EmbeddedServer(program=small(tmp_path, before), slow_start_s=0.1) as server:
         assert server.url.startswith("http://127.0.0.1:")
