@@ -50,7 +50,8 @@ def main() -> int:
                 from voice_agents.ui.app import App, check_database, serve
             asyncio.run(check_database(settings))
             if embedded is not None:
-                settings = settings.with_offline(embedded.result())
+                server = embedded.result()
+                settings = settings.with_offline(server.url, server.key, lambda: server.outage)
             offline = ", ".join(role.value for role in settings.offline_roles)
             print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
             serve(App(settings, EXAMPLES), settings, options.host, options.port, options.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -18,7 +19,7 @@ from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
-from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
 class RealtimeEngine:
@@ -40,6 +41,7 @@ class RealtimeEngine:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(load_speech_model)  # here, so that no session holds up the others for it
         if self._shared is None:
             self._own = await self._stack.enter_async_context(Store(self._settings.database))
         leave_out_what_is_loaded()

@@ -21,7 +21,7 @@ from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
-from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class SandwichEngine:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
             await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
+            await asyncio.to_thread(load_speech_model)
             chat = await stack.enter_async_context(self.chat())
             self._graph = agent_graph(chat.model, self._settings.instructions)
             self._stack = stack.pop_all()

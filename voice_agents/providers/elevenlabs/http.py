@@ -23,7 +23,7 @@ from voice_agents.errors import (
     RequestRejected,
     Role,
 )
-from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Endpoint
 
@@ -93,7 +93,8 @@ def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> Provide
     if isinstance(error, httpx.TimeoutException):
         return ProviderTimeout(Role.TTS, name, f"{name} took too long to answer. Please try again.")
     if isinstance(error, httpx.HTTPError):
-        return ProviderUnavailable(Role.TTS, name, f"{name} cannot be reached. Please try again in a moment.")
+        sentence = why_gone(endpoint, f"{name} cannot be reached. Please try again in a moment.")
+        return ProviderUnavailable(Role.TTS, name, sentence)
     return status_error(error.status_code or 500, str(error.body), endpoint, Role.TTS)
 
 

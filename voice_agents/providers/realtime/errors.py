@@ -21,7 +21,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
-from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
+from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.settings import Endpoint, Provider
 
 _MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
@@ -137,13 +137,15 @@ class Sentences:
 
     def lost(self, how: str = "was lost") -> ProviderError:
         """The connection ended."""
-        return self._error(ProviderUnavailable, f"The connection to {self._inside} {how}.")
+        sentence = f"The connection to {self._inside} {how}."
+        return self._error(ProviderUnavailable, why_gone(self._endpoint, sentence))
 
     def unreachable(self) -> ProviderError:
         """No connection could be made."""
         where = _URLS.get(self._endpoint.provider)
         hint = f"Trying again; if it lasts, check {where}." if where else "Trying again."
-        return self._error(ProviderUnavailable, f"{self.name} cannot be reached. {hint}")
+        sentence = f"{self.name} cannot be reached. {hint}"
+        return self._error(ProviderUnavailable, why_gone(self._endpoint, sentence))
 
     def late(self) -> ProviderError:
         """Something did not come in time."""
