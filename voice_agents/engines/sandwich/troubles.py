@@ -57,6 +57,13 @@ class Troubles:
         self._working.add(role)
         self._told.pop(role, None)
 
+    def tell_held(self, role: Role) -> bool:
+        """Tell what is known of this provider before its outcome is, if anything; whether there was."""
+        held = self._held.pop(role, None)
+        if held is not None:
+            self._report(role, *held)
+        return held is not None
+
     def ends(self, role: Role, error: BaseException | None = None) -> None:
         """It does no longer; ``error`` if it failed. Does nothing the second time."""
         if role not in self._working:
