@@ -13,6 +13,8 @@ from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation
 from voice_agents.transports.registry import Ending, Limits
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
+
 
 class Abrupt(RtcCaller):
     """What a test does to the connection."""
