@@ -158,7 +158,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._playback.hush()
         self._let_go()
         self._hang_up("")  # the session's other listener, the page, says why
-        if why is Ending.NO_SOUND and (peer := self._peers.get(self.latest_args[1])) is not None:
+        if why in (Ending.NO_SOUND, Ending.SLEPT) and (peer := self._peers.get(self.latest_args[1])) is not None:
             self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
 
     def _let_go(self) -> LiveSession | None:
