@@ -16,6 +16,7 @@ from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.interfaces import ConnectionListener
+from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
@@ -75,6 +76,11 @@ class RealtimeEngine:
     def voice(self) -> str:
         """AZURE_REALTIME_VOICE."""
         return self._endpoint.voice
+
+    @property
+    def provider(self) -> str:
+        """What users call the server."""
+        return agent_name(self._endpoint)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""

@@ -19,6 +19,7 @@ from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
@@ -81,6 +82,11 @@ class SandwichEngine:
         if self._graph is None:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._graph
+
+    def provider(self, role: Role) -> str:
+        """What users call who fills this role."""
+        endpoint = self._settings.endpoint(role)
+        return agent_name(endpoint) if role is Role.CHAT else speech_name(endpoint)
 
     def chat(self) -> ChatModel:
         """A chat model for one session."""
