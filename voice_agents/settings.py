@@ -104,6 +104,10 @@ class Settings:
     database: Path = field(default_factory=lambda: default_database())
     hf_token: str = field(default="", repr=False)
     app_password: str = field(default="", repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
+    space_host: str = ""
+    """The public name of the Hugging Face Space this runs in; empty elsewhere."""
     max_sessions: int = 20
     session_time_limit_s: float = 3600.0
 
@@ -125,6 +129,8 @@ class Settings:
             database=_database(values),
             hf_token=values.key("HF_TOKEN"),
             app_password=values.get("APP_PASSWORD"),
+            allowed_hosts=values.hosts("ALLOWED_HOSTS"),
+            space_host=values.get("SPACE_HOST").lower(),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
@@ -17,6 +19,7 @@ from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
+from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
@@ -68,8 +71,10 @@ class App:
 
 def serve(app: App, settings: Settings, host: str | None, port: int | None, share: bool) -> None:
     """Serve the page until Ctrl-C. Raises ConfigurationError when the address cannot be used."""
+    page = app.page()
+    door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
     try:
-        app.page().launch(
+        page.launch(
             server_name=host,
             server_port=port,
             share=share or None,
@@ -77,7 +82,7 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
             enable_monitoring=False,
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
-            app_kwargs={"lifespan": app.lifespan, "middleware": [only_own_sources()], "openapi_url": None},
+            app_kwargs={"lifespan": app.lifespan, "middleware": [door, only_own_sources()], "openapi_url": None},
         )
     except (OSError, OverflowError):  # the latter for numbers that are no port
         where = f"port {port}" if port else "any of a hundred ports"
@@ -85,6 +90,17 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
             f"The page cannot be served on {where}: another program has it, or the host is not this machine. "
             "Choose another one with --port or --host."
         ) from None
+
+
+def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
+    """The hosts this server is known under beyond its own addresses: named ones, its Space's and its share link's."""
+    shared = urlsplit(share_url or "").hostname
+    return frozenset(filter(None, (*settings.allowed_hosts, settings.space_host, shared)))
+
+
+def framed_by(settings: Settings) -> str:
+    """The pages that may show ours in a frame: a Space stands in one of Hugging Face."""
+    return "'self' https://huggingface.co https://*.huggingface.co" if settings.space_host else "'self'"
 
 
 async def check_database(settings: Settings) -> None:
