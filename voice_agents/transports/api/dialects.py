@@ -67,7 +67,9 @@ class TurnEnds:
         return False
 
     def _close(self, turn: int) -> bool:
-        self._last, self._open, self._asked = max(turn, self._last), None, False
+        self._last, self._asked = max(turn, self._last), False
+        if self._open is not None and self._open <= turn:
+            self._open = None
         return True
 
 
