@@ -35,6 +35,9 @@ class SessionRequest:
 SessionFactory = Callable[[SessionRequest], Session]
 """Makes a session on the running loop; may raise any VoiceAgentError."""
 
+Watch = Callable[[SessionRequest, Event], None]
+"""Sees every event of every session. Must not block and must not raise."""
+
 
 class Ending(Enum):
     """Why a session was ended."""
@@ -101,13 +104,21 @@ class LiveSession:
     """A session that runs in a task of its own until it is ended; made by :class:`SessionRegistry` only."""
 
     def __init__(
-        self, request: SessionRequest, session: Session, limits: Limits, gone: Callable[[LiveSession], None]
+        self,
+        request: SessionRequest,
+        session: Session,
+        limits: Limits,
+        gone: Callable[[LiveSession], None],
+        watch: Watch | None = None,
     ) -> None:
         self.request = request
         self.session = session
         self._limits = limits
+        self._watch_events = watch
         self._listeners: list[Listener] = []
         self._call: Listener | None = None
+        self._sends_silence = True
+        """The call sends silence too, so one that sends nothing is gone."""
         self._waiting: list[Callable[[Session], None]] = []
         self._early_audio: deque[Pcm] = deque(maxlen=200)
         self._open = False
@@ -142,9 +153,14 @@ class LiveSession:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def attach_call(self, call: Listener) -> None:
-        """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up."""
+    def attach_call(self, call: Listener, *, sends_silence: bool = True) -> None:
+        """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
+
+        ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
+        decides how long it may say nothing.
+        """
         earlier, self._call = self._call, call
+        self._sends_silence = sends_silence
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
         if earlier is not None and earlier is not call:
@@ -232,6 +248,8 @@ class LiveSession:
         self._waiting.clear()
 
     def _tell(self, event: Event) -> None:
+        if self._watch_events is not None:
+            self._watch_events(self.request, event)
         for listener in tuple(self._listeners):
             listener.hear(event)
 
@@ -248,6 +266,8 @@ class LiveSession:
                 self._sign_of_life()
             limit_at = self._started + self._limits.session_s
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
+            if self.in_call and not self._sends_silence:
+                quiet_at = limit_at
             pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
             self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
             why = self._overdue(loop.time())
@@ -271,15 +291,22 @@ class LiveSession:
         quiet = now - self._last_sign
         if self.in_call:
             silent = Ending.SLEPT if self._slept_s else Ending.NO_SOUND
-            return silent if quiet >= self._limits.no_sound_s else None
+            return silent if self._sends_silence and quiet >= self._limits.no_sound_s else None
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 
 class SessionRegistry:
     """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
 
-    def __init__(self, make_session: SessionFactory, max_sessions: int = 20, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        make_session: SessionFactory,
+        max_sessions: int = 20,
+        limits: Limits | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.max_sessions = max_sessions
+        self._watch = watch
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
@@ -316,7 +343,7 @@ class SessionRegistry:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
             )
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget)
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[wanted.id] = live
         return live
 

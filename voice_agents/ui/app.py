@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
@@ -19,11 +20,15 @@ from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
+from voice_agents.transports.api.health import ProviderRecord
+from voice_agents.transports.api.messages import LARGEST_MESSAGE
+from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
+from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
 from voice_agents.ui.theme import only_own_sources
 
@@ -37,8 +42,9 @@ class App:
         self._examples = examples
         self._sandwich = SandwichEngine(settings)
         self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
+        self._record = ProviderRecord(REALTIME)
         self._registry = SessionRegistry(
-            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s)
+            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s), self._record.watch
         )
 
     def page(self) -> gr.Blocks:
@@ -48,6 +54,10 @@ class App:
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
         ]
         return build_page(self._settings, self._registry, tabs, self._history)
+
+    def routes(self) -> list[BaseRoute]:
+        """The API for other programs, on the same engines and places as the page."""
+        return api_routes(self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
@@ -82,7 +92,13 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
             enable_monitoring=False,
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
-            app_kwargs={"lifespan": app.lifespan, "middleware": [door, only_own_sources()], "openapi_url": None},
+            app_kwargs={
+                "lifespan": app.lifespan,
+                "middleware": [door, only_own_sources()],
+                "openapi_url": None,
+                "routes": app.routes(),
+            },
+            prevent_thread_lock=True,
         )
     except (OSError, OverflowError):  # the latter for numbers that are no port
         where = f"port {port}" if port else "any of a hundred ports"
@@ -90,6 +106,8 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
             f"The page cannot be served on {where}: another program has it, or the host is not this machine. "
             "Choose another one with --port or --host."
         ) from None
+    page.server.config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
+    page.block_thread()
 
 
 def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
