@@ -18,6 +18,7 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, relays
+from voice_agents.transports.offers import guard_offers
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
 from voice_agents.transports.registry import Ending, LiveSession
@@ -71,6 +72,7 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         concurrency_limit=places,
         send_input_on="submit",
     )
+    guard_offers(button)
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
