@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
-    {"alarm", "collector", "errors", "events", "audio", "environment", "settings", "tools", "prompts", "turns"},
+    {
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "settings", "stopping"),
+        *("tools", "prompts", "turns"),
+    },
     {"providers"},
     {"conversation"},
     {"engines"},

@@ -248,11 +248,17 @@ def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
         return default_database()
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).expanduser()
-    if "://" in url:
-        scheme = url.split("://", 1)[0]
+    scheme, colon, rest = url.partition("://")
+    if colon and scheme != "sqlite":
         raise ConfigurationError(
             f"DATABASE_URL: {scheme} is not supported yet; use sqlite:///path/to/file.sqlite3 or leave it empty."
         )
-    return Path(url).expanduser()
+    path = rest.removeprefix("/") if colon else url
+    if not path or path == rest:
+        raise ConfigurationError("DATABASE_URL names no file: write sqlite:///path/to/file.sqlite3 (three slashes).")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"DATABASE_URL: there is no user whose home {path.partition('/')[0]} could be: write the path in full."
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +39,11 @@ SessionFactory = Callable[[SessionRequest], Session]
 Watch = Callable[[SessionRequest, Event], None]
 """Sees every event of every session. Must not block and must not raise."""
 
+STOPPING = "The server is being stopped."
+LAST_SOUND_S = 0.3
+"""What was handed out last is still being played so much later."""
+_AT_REST = (Status.READY, Status.LISTENING, Status.ERROR)
+
 
 class Ending(Enum):
     """Why a session was ended."""
@@ -70,7 +76,7 @@ _SENTENCES = {
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
-    Ending.SHUTDOWN: "The server is shutting down.",
+    Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 
 
@@ -127,6 +133,8 @@ class LiveSession:
         self._why: Ending | None = None
         self._turn = 0
         self._at = 0.0
+        self._resting = asyncio.Event()
+        """Nobody is saying anything, or the session is over."""
         loop = asyncio.get_running_loop()
         self._started = self._last_sign = loop.time()
         self._task = loop.create_task(self._run(), name=f"session {request.kind}")
@@ -198,6 +206,15 @@ class LiveSession:
         if asyncio.current_task() is not self._task:
             await asyncio.wait([self._task], timeout=2.0)
 
+    async def finish(self, within_s: float) -> None:
+        """The server is being stopped: say so, let what is being said come to its end, and end the session."""
+        self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=STOPPING))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._resting.wait()
+                await asyncio.sleep(LAST_SOUND_S if self.in_call else 0.0)
+        await self.end(Ending.SHUTDOWN)
+
     def _sign_of_life(self) -> None:
         self._last_sign = asyncio.get_running_loop().time()
 
@@ -219,6 +236,7 @@ class LiveSession:
 
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._why = self._why or Ending.SHUTDOWN
+        self._resting.set()
         self._watchdog.cancel()
         self._gone(self)
         for listener in self._listeners:
@@ -248,6 +266,8 @@ class LiveSession:
         self._waiting.clear()
 
     def _tell(self, event: Event) -> None:
+        if isinstance(event, StatusChanged):
+            (self._resting.set if event.status in _AT_REST else self._resting.clear)()
         if self._watch_events is not None:
             self._watch_events(self.request, event)
         for listener in tuple(self._listeners):
@@ -310,6 +330,7 @@ class SessionRegistry:
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -332,6 +353,8 @@ class SessionRegistry:
 
         Raises SessionLimitReached when all places are taken, and what making a session raises.
         """
+        if self._stopping:
+            raise VoiceAgentError(STOPPING)
         wanted = request.conversation
         while (live := self._live.get(wanted.id)) is not None:
             if live.request.conversation != wanted:
@@ -346,6 +369,11 @@ class SessionRegistry:
         live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[wanted.id] = live
         return live
+
+    async def drain(self, within_s: float) -> None:
+        """No session begins any more; those that live are told, come to the end of what is being said, and end."""
+        self._stopping = True
+        await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""
