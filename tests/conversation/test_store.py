@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -121,6 +122,11 @@ def _garbage(path: Path) -> None:
     path.write_bytes(b"this is not a database, and it is long enough to look at" * 400)
 
 
+def _nonsense(path: Path) -> Path:
+    _garbage(path)
+    return path
+
+
 def _without_folder(path: Path) -> None:
     shutil.rmtree(path.parent)
 
@@ -131,10 +137,7 @@ ACCIDENTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda path: path.write_bytes(b""), "overwritten"),
     "cut": (lambda path: os.truncate(path, 5000), "overwritten"),
     "overwritten": (_garbage, "overwritten"),
-    "replaced by no database": (
-        lambda path: (_garbage(path.with_name("x")), path.with_name("x").replace(path)),
-        "overwritten",
-    ),
+    "replaced by no database": (lambda path: _nonsense(path.with_name("x")).replace(path), "overwritten"),
     "replaced by another database": (lambda path: _another(path).replace(path), "overwritten"),
     "overwritten by another database": (lambda path: shutil.copyfile(_another(path), path), "overwritten"),
 }
@@ -176,9 +179,9 @@ async def test_a_conversation_that_was_only_read_is_written_again_too(database: 
         await History(store).append(talk, user("Long ago"))
     async with Store(database) as store:
         await History(store).messages(talk)
-        database.unlink()
+        await asyncio.to_thread(database.unlink)
         assert [entry.text for entry in await History(store).messages(talk)] == ["Long ago"]
-    assert database.exists()
+    assert await asyncio.to_thread(database.exists)
 
 
 async def test_another_program_that_writes_properly_is_no_accident(database: Path) -> None:
@@ -198,6 +201,6 @@ async def test_a_deleted_conversation_is_not_written_again(database: Path) -> No
     async with Store(database) as store:
         await History(store).append(talk, user("Forget this"))
         await store.delete(talk)
-        database.unlink()
+        await asyncio.to_thread(database.unlink)
         assert await History(store).messages(talk) == []
         assert await store.list("ada") == []

@@ -114,8 +114,9 @@ async def _serve(options: argparse.Namespace) -> None:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows
-        loop.add_signal_handler(signal.SIGTERM, end.set)
-        loop.add_signal_handler(signal.SIGINT, end.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # systemd signals the app's child too, whose answers are still being spoken: it ends by the pipe.
+            loop.add_signal_handler(number, (lambda: None) if options.parent_pipe else end.set)
     key = sys.stdin.readline().strip() if options.parent_pipe else new_key()
     async with OfflineServer(
         options.port,
