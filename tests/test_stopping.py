@@ -171,7 +171,7 @@ async def test_a_server_that_nobody_uses_ends_quietly(tmp_path: Path, number: in
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: int) -> None:
     async with running(tmp_path / "talk.sqlite3") as app:
-        while not await asyncio.to_thread(app.database.exists):  # the last thing before the heavy libraries
+        while not await asyncio.to_thread(app.database.exists):  # noqa: ASYNC110 - the last thing before the heavy libraries
             await asyncio.sleep(0.01)
         app.signal(number, group=True)
         assert await app.ended() == (0, "")
