@@ -46,10 +46,11 @@ class App:
         (os.killpg if group else os.kill)(self.process.pid, number)
 
     async def ended(self) -> tuple[int, str]:
-        """Its exit code and what it wrote to standard error."""
+        """Its exit code and what it wrote to standard error, but for how long a busy machine takes to start."""
         _, said = await self.process.communicate()
         assert self.process.returncode is not None
-        return self.process.returncode, said.decode()
+        lines = [line for line in said.decode().splitlines() if "is still starting after" not in line]
+        return self.process.returncode, "\n".join(lines)
 
     async def remembered(self) -> list[HistoryEntry]:
         """The one conversation of its database."""
