@@ -91,5 +91,5 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
 
 
 def test_the_top_level_holds_nothing_else() -> None:
-    known = {"app.py", "voice_agents", "tests", "requirements.txt", "README.md", "pyproject.toml"}
+    known = {"app.py", "voice_agents", "tests", "docs", "requirements.txt", "README.md", "pyproject.toml"}
     assert {path.name for path in ROOT.iterdir() if not path.name.startswith((".", "__"))} == known
