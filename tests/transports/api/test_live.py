@@ -134,7 +134,7 @@ def scenario(folder: Path, vad: dict[str, Any], *last: tuple[str, str, str, int]
         turns.append({"id": name, "audio": {"file": str(folder / f"{name}.wav")}, "expect": expect, "start": start})
     return parse_scenario({
         "name": "ours", "sample_rate": RATE, "vad": vad, "turns": turns, "adapter": {"type": "websocket"},
-        "tail_ms": 1500, "max_duration_ms": 60_000, "assert": {"max_missed_responses": 0, "max_false_barge_ins": 0},
+        "tail_ms": 1500, "max_duration_ms": 30_000, "assert": {"max_missed_responses": 0, "max_false_barge_ins": 0},
     })  # fmt: skip
 
 
