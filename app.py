@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import logging
 import os
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 from voice_agents.collector import no_collections
 from voice_agents.errors import ConfigurationError, VoiceAgentError
@@ -36,6 +38,34 @@ def prepare_gradio() -> None:
         raise ConfigurationError("GRADIO_SERVER_PORT must be a number such as 7860.")
 
 
+def check_port(host: str, port: int) -> None:
+    """Raises ConfigurationError for an address that cannot be served on, before anything slow begins."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError):  # the latter for numbers that are no port
+        raise ConfigurationError(
+            f"The page cannot be served on port {port}: another program has it, or the host is not this machine. "
+            "Choose another one with --port or --host."
+        ) from None
+
+
+def check_database_file(file: Path) -> None:
+    """Raises ConfigurationError when the database's file can be neither opened nor made."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir():
+            raise IsADirectoryError(f"{file} is a folder")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The database {file} cannot be opened ({error}): set DATABASE_URL to a file this program may write, "
+            "such as sqlite:///conversations.sqlite3."
+        ) from None
+
+
 def main() -> int:
     """Serve until Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
@@ -43,6 +73,9 @@ def main() -> int:
     try:
         prepare_gradio()
         settings = Settings.from_env()
+        check_database_file(settings.database)
+        if options.port:
+            check_port(options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", options.port)
         with ExitStack() as stack:
             with no_collections(), ThreadPoolExecutor(1) as beside:
                 embedded = beside.submit(stack.enter_context, EmbeddedServer()) if settings.missing_roles else None
@@ -50,7 +83,8 @@ def main() -> int:
                 from voice_agents.ui.app import App, check_database, serve
             asyncio.run(check_database(settings))
             if embedded is not None:
-                settings = settings.with_offline(embedded.result())
+                server = embedded.result()
+                settings = settings.with_offline(server.url, server.key, lambda: server.outage)
             offline = ", ".join(role.value for role in settings.offline_roles)
             print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
             serve(App(settings, EXAMPLES), settings, options.host, options.port, options.share)

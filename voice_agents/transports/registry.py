@@ -15,8 +15,9 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
-from voice_agents.events import Event, Failed, Status, StatusChanged
+from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.sleep import StandStill
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Ending(Enum):
     IDLE = auto()
     """A typed conversation was left alone: its place is given back, the next message opens it again."""
     NO_SOUND = auto()
+    SLEPT = auto()
+    """This program stood still, as in a sleep of its computer, and the call did not survive it."""
     TIME_LIMIT = auto()
     REPLACED = auto()
     OTHER_TAB = auto()
@@ -60,7 +63,10 @@ class Ending(Enum):
 
 
 _SENTENCES = {
-    Ending.NO_SOUND: "No sound came from this browser any more, so the call was ended. Press Record to go on.",
+    Ending.NO_SOUND: "No sound came from this browser any more (its computer was asleep, or its network away), so the "
+    "call was ended. Press Record to go on.",
+    Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
+    "Press Record to go on where you were.",
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
@@ -76,6 +82,10 @@ class Limits:
     """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
     idle_s: float = 60.0
     """A typed conversation without a call in which nothing happens and nothing is promised."""
+    stood_still_s: float = 3.0
+    """A program that wakes so much later than it wanted to has slept; a busy machine takes less."""
+    backlog_s: float = 1.0
+    """After a sleep, what was sent before it may still be delivered for so long."""
     session_s: float = 3600.0
     opening_s: float = 30.0
 
@@ -121,6 +131,10 @@ class LiveSession:
         self._started = self._last_sign = loop.time()
         self._task = loop.create_task(self._run(), name=f"session {request.kind}")
         self._watchdog = loop.create_task(self._watch())
+        self._stand_still = StandStill(limits.stood_still_s)
+        self._slept_s = 0.0
+        """How long this program slept, while it is not known whether the call has survived that."""
+        self._awake_since = 0.0
         self._gone = gone
         self._task.add_done_callback(self._finished)  # runs even when the task is cancelled before its first step
 
@@ -173,7 +187,8 @@ class LiveSession:
     async def leave(self, call: Listener) -> None:
         """The call was hung up by its user, perhaps before it was attached; ends the session unless others use it."""
         if self._call is call or not self._used:
-            await self.end(Ending.LEFT)
+            slept = self._slept_s or self._stand_still.late_s
+            await self.end(Ending.SLEPT if slept and self._call is call else Ending.LEFT)
 
     async def end(self, why: Ending) -> None:
         """End it and wait until its sockets and tasks are gone."""
@@ -253,18 +268,30 @@ class LiveSession:
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
             if self.in_call and not self._sends_silence:
                 quiet_at = limit_at
-            await asyncio.sleep(max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time()))
+            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
+            self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
             why = self._overdue(loop.time())
         if self._why is None:
             self._why = why
             self._task.cancel()
+
+    def _after_sleep(self, slept_s: float, now: float) -> None:
+        """Nobody was silent while this program slept; a call shows by its next sounds that it has survived."""
+        if slept_s and self.in_call:
+            self._slept_s, self._awake_since = slept_s, now
+            self._last_sign = now
+        elif self._slept_s and self._last_sign > self._awake_since + self._limits.backlog_s:
+            text = f"The computer that runs this program was asleep for about {self._slept_s:.0f} s. The call goes on."
+            self._slept_s = 0.0
+            self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=text))
 
     def _overdue(self, now: float) -> Ending | None:
         if now >= self._started + self._limits.session_s:
             return Ending.TIME_LIMIT
         quiet = now - self._last_sign
         if self.in_call:
-            return Ending.NO_SOUND if self._sends_silence and quiet >= self._limits.no_sound_s else None
+            silent = Ending.SLEPT if self._slept_s else Ending.NO_SOUND
+            return silent if self._sends_silence and quiet >= self._limits.no_sound_s else None
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from voice_agents.conversation.history import History, HistoryEntry
@@ -21,6 +23,7 @@ from voice_agents.settings import Settings
 from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
+from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
@@ -79,6 +82,7 @@ class App:
 def serve(app: App, settings: Settings, host: str | None, port: int | None, share: bool) -> None:
     """Serve the page until Ctrl-C. Raises ConfigurationError when the address cannot be used."""
     page = app.page()
+    door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
     try:
         page.launch(
             server_name=host,
@@ -90,7 +94,7 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
             ssr_mode=False,
             app_kwargs={
                 "lifespan": app.lifespan,
-                "middleware": [only_own_sources()],
+                "middleware": [door, only_own_sources()],
                 "openapi_url": None,
                 "routes": app.routes(),
             },
@@ -104,6 +108,17 @@ def serve(app: App, settings: Settings, host: str | None, port: int | None, shar
         ) from None
     page.server.config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
     page.block_thread()
+
+
+def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
+    """The hosts this server is known under beyond its own addresses: named ones, its Space's and its share link's."""
+    shared = urlsplit(share_url or "").hostname
+    return frozenset(filter(None, (*settings.allowed_hosts, settings.space_host, shared)))
+
+
+def framed_by(settings: Settings) -> str:
+    """The pages that may show ours in a frame: a Space stands in one of Hugging Face."""
+    return "'self' https://huggingface.co https://*.huggingface.co" if settings.space_host else "'self'"
 
 
 async def check_database(settings: Settings) -> None:

@@ -18,8 +18,8 @@ from voice_agents.ui.app import App
 @pytest.fixture(scope="module")
 def offline() -> Iterator[Settings]:
     """Settings whose roles are all filled by an offline server."""
-    with EmbeddedServer() as url:
-        yield Settings().with_offline(url)
+    with EmbeddedServer() as server:
+        yield Settings().with_offline(server.url, server.key)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.transports.api.server import OFFLINE, serve_api
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, ProviderTimeout, Role
 from voice_agents.events import AgentText, Event, Failed, UserTranscript
+from voice_agents.settings import Settings
 from voice_agents.transports.api.health import REMEMBERED_S, VERSION, ProviderRecord
 from voice_agents.transports.registry import SessionRequest
 
@@ -84,6 +85,14 @@ async def test_health_is_503_while_a_provider_fails() -> None:
         assert answer.status_code == 503
         assert answer.json()["status"] == "unhealthy"
         assert answer.json()["providers"]["text-to-speech"]["status"] == "failing"
+
+
+async def test_health_is_503_while_the_offline_server_is_down() -> None:
+    down = Settings().with_offline("http://127.0.0.1:1", outage=lambda: "It has stopped.")
+    async with serve_api(settings=down) as api, httpx.AsyncClient() as http:
+        answer = await http.get(f"{api.http}/health")
+        assert answer.status_code == 503
+        assert answer.json()["providers"]["chat"]["status"] == "failing"
 
 
 @pytest.mark.parametrize(("auth", "known"), [(None, False), (("user", "word"), True), (("user", "no"), False)])

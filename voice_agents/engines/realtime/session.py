@@ -78,7 +78,7 @@ class RealtimeSession:
         tools = ToolRunner(toolbox, self._tasks, self._tell, self._client.send_tool_output)
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
-            self._client, voice, turns, tools, self._memory, self._tell, self._on_change, self._clock
+            self._client, parts.provider, voice, turns, tools, self._memory, self._tell, self._on_change, self._clock
         )
         self._announcements: list[str] = []
         self._usage: Counter[str] = Counter()

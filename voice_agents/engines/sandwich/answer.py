@@ -62,6 +62,16 @@ class Answer:
         self._tool_since: float | None = None
         self.used_tools = False
 
+    @property
+    def in_tools(self) -> bool:
+        """A tool is at work."""
+        return self._tool_since is not None
+
+    @property
+    def is_read(self) -> bool:
+        """It does not sound (any more): what is written counts."""
+        return self._read
+
     async def run(self, work: Work) -> None:
         """Think and speak at once; returns when the mouth has everything.
 
