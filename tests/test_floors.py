@@ -107,6 +107,7 @@ def test_the_top_level_holds_nothing_else() -> None:
         "app.py",
         "voice_agents",
         "tests",
+        "docs",
         "requirements.txt",
         "requirements-dev.txt",
         "README.md",

@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -18,6 +19,7 @@ from tests.transports.api.server import OFFLINE, serve_api
 from voice_agents.events import AgentText
 from voice_agents.settings import TurnMode
 from voice_agents.transports.api.limits import SocketLimits
+from voice_agents.transports.door import REFUSED_AFTER
 
 SECOND = (8000 * np.sin(np.arange(16_000) / 10)).astype("<i2").tobytes()
 SILENCE = bytes(len(SECOND))
@@ -324,3 +326,16 @@ async def test_a_password_is_asked_for() -> None:
         client(f"{api.ws}/ws/realtime", additional_headers=bearer) as caller,
     ):
         assert (await caller.next())["type"] == "session"
+
+
+async def test_passwords_are_not_guessed_for_long() -> None:
+    async with serve_api(settings=replace(OFFLINE, app_password="word")) as api, httpx.AsyncClient() as http:
+
+        async def known(password: str) -> bool:
+            answer = await http.get(f"{api.http}/health", auth=("user", password), timeout=30)
+            return "providers" in answer.json()
+
+        for _ in range(50):
+            assert await known("word")
+        assert not any([await known(f"guess {number}") for number in range(REFUSED_AFTER)])
+        assert not await known("word")

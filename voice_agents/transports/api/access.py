@@ -8,15 +8,31 @@ import hmac
 
 from starlette.requests import HTTPConnection
 
+from voice_agents.transports.door import Tries
+
 USER = "user"
 SUBPROTOCOL = "voice-agents"
 """What a browser asks for beside ``bearer.<password in base64url>``, and is given."""
 _BEARER = "bearer."
 
 
-def may_enter(connection: HTTPConnection, password: str) -> bool:
-    """Whether a request carries the password; always when none is set."""
-    return not password or any(_same(given, password) for given in _given(connection))
+class PasswordCheck:
+    """Lets in who carries the password, everybody when none is set, and nobody who has guessed for too long."""
+
+    def __init__(self, password: str) -> None:
+        self._password = password
+        self._tries = Tries()
+
+    async def admits(self, connection: HTTPConnection) -> bool:
+        """Whether a request may come in; takes its time after many wrong passwords."""
+        given = _given(connection)
+        if not self._password or not given:
+            return not self._password
+        address = connection.client.host if connection.client else ""
+        if not await self._tries.admit(address) or not any(_same(word, self._password) for word in given):
+            return False
+        self._tries.forgive(address)
+        return True
 
 
 def subprotocol_of(connection: HTTPConnection) -> str | None:

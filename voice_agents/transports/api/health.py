@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import AgentAudio, AgentText, Event, Failed, UserTranscript
 from voice_agents.settings import Settings
-from voice_agents.transports.api.access import may_enter
+from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.places import Places
 from voice_agents.transports.registry import SessionRequest
 
@@ -63,18 +63,26 @@ class ProviderRecord:
 class Health:
     """The route. Without the password (if one is set) it says no more than whether the server is healthy."""
 
-    def __init__(self, settings: Settings, places: Places, record: ProviderRecord) -> None:
+    def __init__(self, settings: Settings, places: Places, record: ProviderRecord, password: PasswordCheck) -> None:
+        self._password = password
         self._settings = settings
         self._places = places
         self._record = record
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 when healthy, 503 when a provider's last calls all failed."""
-        failing = [role for role in Role if self._record.failing(role)]
+        """200 when healthy, 503 when a provider's last calls all failed or the offline server is down."""
+        failing = [role for role in self._roles if self._failing(role)]
         told: dict[str, Any] = {"status": "unhealthy" if failing else "healthy", "service": SERVICE}
-        if may_enter(request, self._settings.app_password):
+        if await self._password.admits(request):
             told |= self._details()
         return JSONResponse(told, 503 if failing else 200, {"cache-control": "no-store"})
+
+    @property
+    def _roles(self) -> list[Role]:
+        return [role for role in Role if role not in self._settings.missing_roles]
+
+    def _failing(self, role: Role) -> bool:
+        return self._record.failing(role) or bool(self._settings.endpoint(role).outage())
 
     def _details(self) -> dict[str, Any]:
         used = len(self._places)
@@ -84,9 +92,8 @@ class Health:
             "providers": {
                 role.value: {
                     "provider": self._settings.endpoint(role).provider.value,
-                    "status": "failing" if self._record.failing(role) else "ok",
+                    "status": "failing" if self._failing(role) else "ok",
                 }
-                for role in Role
-                if role not in self._settings.missing_roles
+                for role in self._roles
             },
         }

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import Settings, TurnMode
-from voice_agents.transports.api.access import may_enter, subprotocol_of
+from voice_agents.transports.api.access import PasswordCheck, subprotocol_of
 from voice_agents.transports.api.call import ApiCall, Code
 from voice_agents.transports.api.dialects import BinaryDialect, Dialect, RealtimeDialect, SandwichDialect
 from voice_agents.transports.api.health import Health, ProviderRecord
@@ -48,25 +48,27 @@ def api_routes(
     limits: SocketLimits | None = None,
 ) -> list[BaseRoute]:
     """For ``launch(app_kwargs={"routes": ...})``. ``sandwich``, ``realtime``: the kinds of session they open."""
-    api = _Api(settings, places, limits or SocketLimits())
+    password = PasswordCheck(settings.app_password)
+    api = _Api(settings, places, password, limits or SocketLimits())
     by_hand = SocketKind(sandwich, TurnMode.PUSH_TO_TALK, _sandwich)
     by_itself = SocketKind(realtime, TurnMode.AUTOMATIC, _realtime)
     return [
-        Route("/health", Health(settings, places, record).answer, methods=["GET"]),
+        Route("/health", Health(settings, places, record, password).answer, methods=["GET"]),
         WebSocketRoute("/ws/sandwich", api.serve(by_hand)),
         WebSocketRoute("/ws/realtime", api.serve(by_itself)),
     ]
 
 
 class _Api:
-    def __init__(self, settings: Settings, places: Places, limits: SocketLimits) -> None:
+    def __init__(self, settings: Settings, places: Places, password: PasswordCheck, limits: SocketLimits) -> None:
         self._settings = settings
+        self._password = password
         self._places = places
         self._limits = limits
 
     def serve(self, kind: SocketKind) -> Callable[[WebSocket], object]:
         async def endpoint(socket: WebSocket) -> None:
-            if not may_enter(socket, self._settings.app_password):
+            if not await self._password.admits(socket):
                 headers = {"www-authenticate": 'Basic realm="Voice Agents"'}
                 sentence = (
                     "This server asks for a password: send APP_PASSWORD as HTTP basic (user name: user) or bearer."
