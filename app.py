@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
 from voice_agents.collector import no_collections
-from voice_agents.errors import ConfigurationError, VoiceAgentError
+from voice_agents.conversation.file import check_database
+from voice_agents.errors import VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.settings import Settings
+from voice_agents.stopping import Stopping
 
 
 def arguments() -> argparse.Namespace:
@@ -22,42 +24,48 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Two voice agents in one page.")
     parser.add_argument("--host", default=None, help="address to serve on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     parser.add_argument(
-        "--port", type=int, help="port (default: the first free one from GRADIO_SERVER_PORT or 7860 on)"
+        "--port", type=int, help="port, 0 for any free one (default: the first from GRADIO_SERVER_PORT or 7860 on)"
     )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
     return parser.parse_args()
 
 
-def prepare_gradio() -> None:
-    """What gradio reads at its import. Raises ConfigurationError for a port it would fail at."""
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("LANGSMITH_TRACING", "false")
-    if not os.environ.get("GRADIO_SERVER_PORT", "0").isdecimal():
-        raise ConfigurationError("GRADIO_SERVER_PORT must be a number such as 7860.")
-
-
 def main() -> int:
-    """Serve until Ctrl-C; 1 with one plain sentence when that is not possible."""
+    """Serve until SIGTERM or Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    stopping = Stopping()
     try:
-        prepare_gradio()
+        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        os.environ.setdefault("LANGSMITH_TRACING", "false")
+        check_gradio(os.environ)
         settings = Settings.from_env()
-        with ExitStack() as stack:
-            with no_collections(), ThreadPoolExecutor(1) as beside:
-                embedded = beside.submit(stack.enter_context, EmbeddedServer()) if settings.missing_roles else None
-                # Here, because it takes seconds, in which the offline server starts.
-                from voice_agents.ui.app import App, check_database, serve
-            asyncio.run(check_database(settings))
-            if embedded is not None:
-                settings = settings.with_offline(embedded.result())
-            offline = ", ".join(role.value for role in settings.offline_roles)
-            print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
-            serve(App(settings, EXAMPLES), settings, options.host, options.port, options.share)
+        address = free_address(options.host, options.port, os.environ)
+        check_database(settings.database)
+        serve(settings, address, options.share, stopping)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped before the page was served.", flush=True)
     return 0
+
+
+def serve(settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
+    """Start what is embedded and serve the page until it is to stop."""
+    with ExitStack() as stack:
+        with no_collections(), ThreadPoolExecutor(1) as beside:
+            embedded = beside.submit(stack.enter_context, EmbeddedServer()) if settings.missing_roles else None
+            # where gradio looks whether the port is free; it does so for IPv4 only
+            os.environ["GRADIO_SERVER_NAME"] = DEFAULT_HOST if ":" in address.host else address.host
+            # Here, because it takes seconds, in which the offline server starts.
+            from voice_agents.ui.app import App, serve_page
+        if embedded is not None:
+            server = embedded.result()
+            settings = settings.with_offline(server.url, server.key, lambda: server.outage)
+        offline = ", ".join(role.value for role in settings.offline_roles)
+        print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
+        serve_page(App(settings, EXAMPLES), settings, address, share, stopping)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Starting the app: what cannot work is said in one plain sentence, and nothing else."""
+"""Starting the app: what cannot work is said in one plain sentence, at once, and nothing else."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,37 +12,101 @@ from pathlib import Path
 
 import pytest
 
+from voice_agents.conversation.file import check_database
+from voice_agents.errors import ConfigurationError
+
 ROOT = Path(__file__).parents[1]
-PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_SERVER_")
+PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
+HEAVY = ("gradio", "fastrtc", "langchain_core", "langgraph")
+NOBODY = 65534
+
+REFUSED: list[tuple[dict[str, str], list[str], str]] = [
+    ({"AZURE_OPENAI_ENDPOINT": "https://example.com"}, [], "AZURE_OPENAI_API_KEY is missing"),
+    ({}, ["--port", "70000"], "Port 70000 does not exist"),
+    ({}, ["--port", "-1"], "Port -1 does not exist"),
+    ({"GRADIO_SERVER_PORT": "seven"}, [], "GRADIO_SERVER_PORT must be a whole number"),
+    ({"GRADIO_SERVER_PORT": "99999"}, [], "Port 99999 does not exist"),
+    ({}, ["--host", "192.0.2.1"], "192.0.2.1 is no address of this machine"),
+    ({}, ["--host", "2001:db8::1"], "2001:db8::1 is no address of this machine"),
+    ({}, ["--host", "no.such.host.invalid"], "no.such.host.invalid is no address of this machine"),
+    ({}, ["--host", "a" * 300], "is no address of this machine"),
+    ({}, ["--host", "two words"], "two words is no address of this machine"),
+    ({"GRADIO_SERVER_NAME": "192.0.2.1"}, [], "192.0.2.1 is no address of this machine"),
+    ({"GRADIO_NUM_PORTS": "many"}, [], "GRADIO_NUM_PORTS must be a whole number"),
+    ({"GRADIO_NUM_PORTS": "0"}, [], "GRADIO_NUM_PORTS must be a whole number"),
+    ({"GRADIO_DEBUG": "yes"}, [], "GRADIO_DEBUG must be a whole number"),
+    ({"GRADIO_ROOT_PATH": "voice"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "/a b"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "/a?b"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "ftp://example.com/voice"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "https://"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "https://[::1/voice"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"GRADIO_ROOT_PATH": "//example.com"}, [], "GRADIO_ROOT_PATH must be"),
+    ({"DATABASE_URL": "sqlite:///~nobodyatall/x"}, [], "DATABASE_URL"),
+    ({"DATABASE_URL": "~nobodyatall/x"}, [], "DATABASE_URL"),
+    ({"DATABASE_URL": "sqlite:////proc/none/conversations.sqlite3"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///"}, [], "DATABASE_URL"),
+    ({"DATABASE_URL": "sqlite:////"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///{folder}"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///{folder}/" + "n" * 300}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///{folder}/text.txt"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///{folder}/text.txt/x.sqlite3"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "sqlite:///{folder}/other.sqlite3"}, [], "set DATABASE_URL to a file"),
+]
 
 
-def start(env: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """Run ``python app.py`` to its end; exit code and standard error."""
+def start(env: Mapping[str, str], *arguments: str) -> tuple[int, str, set[str]]:
+    """Run ``python app.py`` to its end; exit code, standard error, and which of the heavy libraries were loaded."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
-    command = [sys.executable, "app.py", *arguments]
+    command = [sys.executable, "-X", "importtime", "app.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**own, **env}, capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stderr.strip()
+    lines = done.stderr.strip().splitlines()
+    loaded = {line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")}
+    said = [line for line in lines if not line.startswith("import time:")]
+    return done.returncode, "\n".join(said), loaded & set(HEAVY)
 
 
-@pytest.mark.parametrize(
-    ("env", "sentence"),
-    [
-        ({"AZURE_OPENAI_ENDPOINT": "https://example.com"}, "AZURE_OPENAI_API_KEY is missing"),
-        ({"DATABASE_URL": "sqlite:////proc/none/conversations.sqlite3"}, "set DATABASE_URL to a file"),
-        ({"GRADIO_SERVER_PORT": "seven"}, "GRADIO_SERVER_PORT must be a number"),
-    ],
-)
-def test_a_mistake_in_the_settings_is_named(env: dict[str, str], sentence: str) -> None:
-    code, said = start(env)
-    assert code == 1
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Some files that are no database of this program."""
+    (tmp_path / "text.txt").write_text("this is not a database, and it is long enough to look at" * 20)
+    connection = sqlite3.connect(tmp_path / "other.sqlite3")
+    connection.execute("CREATE TABLE conversations (something_else TEXT)")
+    connection.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("env", "arguments", "sentence"), REFUSED, ids=lambda part: str(part)[:60])
+def test_what_cannot_work_is_one_sentence_at_once(
+    env: dict[str, str], arguments: list[str], sentence: str, folder: Path
+) -> None:
+    env = {"DATABASE_URL": "sqlite:///{folder}/new.sqlite3", **env}
+    code, said, loaded = start({name: value.format(folder=folder) for name, value in env.items()}, *arguments)
     assert sentence in said
     assert "\n" not in said
-
-
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        code, said = start({"DATABASE_URL": str(tmp_path / "conversations.sqlite3")}, "--port", str(port))
     assert code == 1
-    assert said.startswith(f"The page cannot be served on port {port}")
+    assert loaded == set()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become somebody without rights")
+@pytest.mark.parametrize("path", ["/usr/lib/conversations.sqlite3", "/usr/lib/new/x.sqlite3", "/etc/passwd"])
+def test_a_place_where_nothing_may_be_written_is_named(path: str) -> None:
+    os.seteuid(NOBODY)
+    try:
+        with pytest.raises(ConfigurationError, match="set DATABASE_URL to a file"):
+            check_database(Path(path))
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_named(folder: Path, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        env = {"DATABASE_URL": str(folder / "new.sqlite3")}
+        code, said, loaded = start(env, "--host", host, "--port", str(port))
+    assert said.startswith(f"Port {port} of {host} is in use")
     assert "\n" not in said
+    assert code == 1
+    assert loaded == set()

@@ -65,6 +65,13 @@ def padded(pcm: Pcm, before_s: float = 0.5, after_s: float = 1.0) -> Pcm:
     return np.concatenate([silence(before_s, RATE), pcm, silence(after_s, RATE)])
 
 
+def noisy(speech: Pcm, ratio_db: float) -> Pcm:
+    """With white noise, so much softer than the whole of it, as a poor microphone has; the same noise every time."""
+    level = float(np.sqrt(np.mean(speech.astype(np.float64) ** 2))) / 10 ** (ratio_db / 20)
+    mixed = speech + np.random.default_rng(2).normal(size=len(speech)) * level
+    return np.clip(mixed, -32768, 32767).astype(np.int16)
+
+
 def need(program: str) -> None:
     """Skip the test with a plain message where a Debian program is missing."""
     if shutil.which(program) is None:

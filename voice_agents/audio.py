@@ -121,6 +121,30 @@ class LiveDownsampler:
         return to_pcm(self._interpolation.resample_chunk(self._filter.feed(pcm.astype(np.float32))))
 
 
+class LiveUpsampler:
+    """Resamples a microphone's stream to a higher rate, and holds nothing back; see :class:`LiveDownsampler`."""
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        """Raises ValueError for a rate that is not higher."""
+        if target_rate <= source_rate:
+            raise ValueError(f"{source_rate} Hz cannot be upsampled to {target_rate} Hz")
+        self._interpolation = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="QQ")
+        self._filter = LowPass(CUT_OFF * source_rate, target_rate)
+
+    def feed(self, pcm: Pcm) -> Pcm:
+        """The next samples in, as long a piece out."""
+        if not len(pcm):
+            return pcm
+        samples = self._interpolation.resample_chunk(pcm.astype(np.float32))
+        return to_pcm(self._filter.feed(samples)) if len(samples) else EMPTY
+
+
+def live_resampler(source_rate: int, target_rate: int) -> LiveDownsampler | LiveUpsampler:
+    """What brings a microphone's stream from one rate to another without holding any of it back."""
+    kind = LiveUpsampler if target_rate > source_rate else LiveDownsampler
+    return kind(source_rate, target_rate)
+
+
 def to_pcm(samples: NDArray[np.float32]) -> Pcm:
     """Float samples in the range of int16, rounded and clipped."""
     return np.asarray(np.clip(np.rint(samples), -32768, 32767), dtype=np.int16)

@@ -43,6 +43,15 @@ class Values:
             )
         return value
 
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Host names separated by commas or spaces, in lower case."""
+        hosts = tuple(self.get(name).lower().replace(",", " ").split())
+        if any("/" in host or host.rpartition(":")[2].isdecimal() for host in hosts):
+            raise ConfigurationError(
+                f"{name} must list host names without http:// and without a port, such as talk.example.com."
+            )
+        return hosts
+
     def url(self, name: str) -> str:
         """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password."""
         value = self.get(name).rstrip("/")

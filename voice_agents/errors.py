@@ -75,15 +75,17 @@ class ProviderError(VoiceAgentError):
     """A provider failed.
 
     ``role`` says which part of the conversation is affected, ``provider`` is the name a user knows
-    ("ElevenLabs", "Azure OpenAI"), ``retry`` what a client may do about it by itself.
+    ("ElevenLabs", "Azure OpenAI"), ``retry`` what a client may do about it by itself. ``explained``: the provider
+    itself said what is wrong; else it was only seen to be silent, gone or not to be understood.
     """
 
     retry = Retry.BACKOFF
 
-    def __init__(self, role: Role, provider: str, message: str) -> None:
+    def __init__(self, role: Role, provider: str, message: str, *, explained: bool = False) -> None:
         super().__init__(message)
         self.role = role
         self.provider = provider
+        self.explained = explained
 
 
 class AuthenticationFailed(ProviderError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +49,9 @@ class Endpoint:
     voice: str = ""
     transcribe_model: str = ""
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
+
+    outage: Callable[[], str] = field(default=str, repr=False, compare=False)
+    """Asked when the provider cannot be reached: one sentence if it is known why, else nothing."""
 
     @property
     def is_local(self) -> bool:
@@ -101,6 +104,10 @@ class Settings:
     database: Path = field(default_factory=lambda: default_database())
     hf_token: str = field(default="", repr=False)
     app_password: str = field(default="", repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
+    space_host: str = ""
+    """The public name of the Hugging Face Space this runs in; empty elsewhere."""
     max_sessions: int = 20
     session_time_limit_s: float = 3600.0
 
@@ -122,6 +129,8 @@ class Settings:
             database=_database(values),
             hf_token=values.key("HF_TOKEN"),
             app_password=values.get("APP_PASSWORD"),
+            allowed_hosts=values.hosts("ALLOWED_HOSTS"),
+            space_host=values.get("SPACE_HOST").lower(),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
         )
@@ -147,11 +156,14 @@ class Settings:
         filled = {Role.STT: self.stt, Role.CHAT: self.chat, Role.TTS: self.tts, Role.REALTIME: self.realtime}
         return tuple(r for r, e in filled.items() if e is not None and e.provider is Provider.OFFLINE)
 
-    def with_offline(self, url: str) -> Settings:
-        """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``)."""
+    def with_offline(self, url: str, key: str = OFFLINE_KEY, outage: Callable[[], str] = str) -> Settings:
+        """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``).
+
+        ``key`` is the one it printed at its start; one that runs with ``--open`` takes any. ``outage``: see Endpoint.
+        """
         url = url.rstrip("/")
-        speech = Endpoint(Provider.OFFLINE, url, "", OFFLINE_KEY)
-        language = Endpoint(Provider.OFFLINE, f"{url}/openai/v1", OFFLINE_MODEL, OFFLINE_KEY)
+        speech = Endpoint(Provider.OFFLINE, url, "", key, outage=outage)
+        language = Endpoint(Provider.OFFLINE, f"{url}/openai/v1", OFFLINE_MODEL, key, outage=outage)
         return replace(
             self,
             stt=self.stt or replace(speech, model="scribe_v2_realtime"),
@@ -236,11 +248,17 @@ def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
         return default_database()
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).expanduser()
-    if "://" in url:
-        scheme = url.split("://", 1)[0]
+    scheme, colon, rest = url.partition("://")
+    if colon and scheme != "sqlite":
         raise ConfigurationError(
             f"DATABASE_URL: {scheme} is not supported yet; use sqlite:///path/to/file.sqlite3 or leave it empty."
         )
-    return Path(url).expanduser()
+    path = rest.removeprefix("/") if colon else url
+    if not path or path == rest:
+        raise ConfigurationError("DATABASE_URL names no file: write sqlite:///path/to/file.sqlite3 (three slashes).")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"DATABASE_URL: there is no user whose home {path.partition('/')[0]} could be: write the path in full."
+        ) from None

@@ -1,4 +1,4 @@
-"""How well the offline recogniser hears: ``python -m tests.bench.recognition [--voices slt,rms,awb]``.
+"""How well the offline recogniser hears: ``python -m tests.bench.recognition [--voices slt,rms,awb] [--noise-db 20]``.
 
 Two questions, asked of every voice. Are the demo's phrases (every example of every skill) heard so that the offline
 agent does what was asked? And is other speech, read sentences of no skill, heard at all and left alone?
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 
 from tests.bench.text import words
-from tests.voices import RATE, flite, padded
+from tests.voices import RATE, flite, noisy, padded
 from voice_agents.audio import Pcm
 from voice_agents.offline.brain import grammar
 from voice_agents.offline.skills import RULES, SKILLS, Listener
@@ -64,12 +64,18 @@ async def hear(recogniser: Recogniser, pcm: Pcm) -> str:
     return await utterance.finish()
 
 
-async def phrases(recogniser: Recogniser, voice: str) -> tuple[int, int]:
+def spoken(text: str, voice: str, noise_db: float | None) -> Pcm:
+    """A recording of it, in a quiet room or a noisy one."""
+    pcm = padded(flite(text, voice))
+    return pcm if noise_db is None else noisy(pcm, noise_db)
+
+
+async def phrases(recogniser: Recogniser, voice: str, noise_db: float | None) -> tuple[int, int]:
     """Of all examples, how many are understood as the same requests as their text."""
     examples = [example for skill in SKILLS if skill.phrases for example in skill.examples]
     right = 0
     for example in examples:
-        heard = await hear(recogniser, padded(flite(example, voice)))
+        heard = await hear(recogniser, spoken(example, voice, noise_db))
         if _listener.understand(heard) == _listener.understand(" ".join(words(example))):
             right += 1
         else:
@@ -77,11 +83,11 @@ async def phrases(recogniser: Recogniser, voice: str) -> tuple[int, int]:
     return right, len(examples)
 
 
-async def read_speech(recogniser: Recogniser, voice: str) -> tuple[float, int]:
+async def read_speech(recogniser: Recogniser, voice: str, noise_db: float | None) -> tuple[float, int]:
     """The word error rate of the read sentences, and how many were taken for a request to the agent."""
     wrong = total = taken = 0
     for sentence in READ:
-        heard = await hear(recogniser, padded(flite(sentence, voice)))
+        heard = await hear(recogniser, spoken(sentence, voice, noise_db))
         wrong += edits(words(sentence), words(heard))
         total += len(words(sentence))
         if heard and _listener.understand(heard).requests:
@@ -90,12 +96,12 @@ async def read_speech(recogniser: Recogniser, voice: str) -> tuple[float, int]:
     return wrong / total, taken
 
 
-async def main(voices: Sequence[str]) -> None:
+async def main(voices: Sequence[str], noise_db: float | None) -> None:
     rows = []
     async with Recogniser(grammar()) as recogniser:
         for voice in voices:
-            right, examples = await phrases(recogniser, voice)
-            error_rate, taken = await read_speech(recogniser, voice)
+            right, examples = await phrases(recogniser, voice, noise_db)
+            error_rate, taken = await read_speech(recogniser, voice, noise_db)
             rows.append((voice, f"{right} of {examples}", f"{100 * error_rate:.0f} %", f"{taken} of {len(READ)}"))
     print(f"\n{'voice':8}{'examples right':>18}{'read: word errors':>20}{'taken for a request':>22}")
     for voice, *figures in rows:
@@ -105,4 +111,6 @@ async def main(voices: Sequence[str]) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--voices", default="slt,rms,awb", help="flite's, with commas between")
-    asyncio.run(main(arguments.parse_args().voices.split(",")))
+    arguments.add_argument("--noise-db", type=float, help="a noisy room: speech is so much louder than white noise")
+    options = arguments.parse_args()
+    asyncio.run(main(options.voices.split(","), options.noise_db))

@@ -92,7 +92,7 @@ async def test_one_conversation_opened_twice_loses_nothing(store: Store) -> None
 async def test_what_cannot_be_stored_is_remembered_and_stored_with_the_next(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.05)
     conversation = Conversation()
     one, two, three, four = (HistoryEntry(role=Speaker.USER, text=text) for text in ("one", "two", "three", "four"))
     async with Store(database) as store:

@@ -34,14 +34,14 @@ class Engines:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with EmbeddedServer() as served:
-        yield served
+def served() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as running:
+        yield running
 
 
 @pytest.fixture
-async def engines(url: str, tmp_path: Path) -> AsyncIterator[Engines]:
-    settings = Settings(database=tmp_path / "live.sqlite3").with_offline(url)
+async def engines(served: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Engines]:
+    settings = Settings(database=tmp_path / "live.sqlite3").with_offline(served.url, served.key)
     sandwich = SandwichEngine(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(sandwich)

@@ -272,7 +272,7 @@ async def test_faults_are_steered_over_http(server: OfflineServer) -> None:
     async with httpx.AsyncClient(trust_env=False, base_url=server.url, timeout=WAIT_S) as client:
 
         async def faults(method: str, body: Any = None) -> Any:
-            return (await client.request(method, "/faults", json=body)).json()
+            return (await client.request(method, "/faults", json=body, headers={"api-key": server.key})).json()
 
         assert await faults("GET") == []
         assert len(await faults("POST", ["stt:refuse:401", "tts:stall"])) == 2
@@ -292,5 +292,5 @@ async def test_open_connections_are_counted_by_service(server: OfflineServer) ->
     ):
         await tell(socket, text="Hi. ", context_id="t")
         await said(socket)
-        counts = (await client.get("/connections")).json()
+        counts = (await client.get("/connections", headers={"api-key": server.key})).json()
     assert (counts["stt"], counts["tts"], counts["chat"]) == (1, 1, 0)

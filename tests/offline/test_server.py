@@ -38,7 +38,8 @@ _PARENT = """
 import sys, time
 from voice_agents.offline.embedded import EmbeddedServer
 server = EmbeddedServer()
-print(server.__enter__(), server.pid, flush=True)
+server.__enter__()
+print(server.url, server.key, server.pid, flush=True)
 time.sleep(600)
 """
 
@@ -116,13 +117,14 @@ def test_a_wrong_fault_on_the_command_line_is_explained(capsys: pytest.CaptureFi
 
 def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
     server = EmbeddedServer(["--fault", "stt:refuse:401"])
-    with server as url:
+    with server:
         pid_fd = os.pidfd_open(cast(int, server.pid))
-        assert httpx.get(f"{url}/faults", timeout=WAIT_S, trust_env=False).json()[0].startswith("stt:refuse:401")
+        faults = httpx.get(f"{server.url}/faults", timeout=WAIT_S, trust_env=False, headers={"api-key": server.key})
+        assert faults.json()[0].startswith("stt:refuse:401")
     assert has_ended(pid_fd)
     os.close(pid_fd)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/faults", timeout=WAIT_S, trust_env=False)
+        httpx.get(f"{server.url}/faults", timeout=WAIT_S, trust_env=False)
 
 
 def test_a_child_that_cannot_start_says_why() -> None:
@@ -133,9 +135,12 @@ def test_a_child_that_cannot_start_says_why() -> None:
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT], cwd=ROOT, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        url, pid = parent.stdout.readline().decode().split()
+        url, key, pid = parent.stdout.readline().decode().split()
         pid_fd = os.pidfd_open(int(pid))
-        assert httpx.get(f"{url}/connections", timeout=WAIT_S, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/connections", timeout=WAIT_S, trust_env=False, headers={"api-key": key}).status_code
+            == 200
+        )
         parent.kill()
     assert has_ended(pid_fd)
     os.close(pid_fd)
@@ -156,15 +161,15 @@ def test_the_server_alone_ends_politely_when_asked_to() -> None:
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    with EmbeddedServer() as url:
-        yield url
+def embedded() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as running:
+        yield running
 
 
-async def test_a_spoken_phrase_is_transcribed(embedded: str) -> None:
+async def test_a_spoken_phrase_is_transcribed(embedded: EmbeddedServer) -> None:
     speech = to_bytes(padded(flite("what time is it"), before_s=0.3, after_s=0.5))
     query = {"model_id": "scribe_v2_realtime", "audio_format": "pcm_16000"}
-    async with connect(embedded, "/v1/speech-to-text/realtime", **query) as client:
+    async with connect(embedded.url, "/v1/speech-to-text/realtime", embedded.key, **query) as client:
         for begin in range(0, len(speech), 3200):
             await send_audio(client, speech[begin : begin + 3200], commit=False)
         await send_audio(client, b"", commit=True)
@@ -174,11 +179,12 @@ async def test_a_spoken_phrase_is_transcribed(embedded: str) -> None:
     assert heard["text"] == "what time is it"
 
 
-async def test_a_sentence_is_spoken_with_its_words_in_time(embedded: str) -> None:
+async def test_a_sentence_is_spoken_with_its_words_in_time(embedded: EmbeddedServer) -> None:
     query = {"output_format": "pcm_24000", "auto_mode": "true", "sync_alignment": "true"}
     text = "Hello there, how are you today? "
     spoken, starts_ms, audio = "", [], b""
-    async with connect(embedded, "/v1/text-to-speech/offline-en-us/multi-stream-input", **query) as client:
+    path = "/v1/text-to-speech/offline-en-us/multi-stream-input"
+    async with connect(embedded.url, path, embedded.key, **query) as client:
         await tell(client, text=text, context_id="t")
         await tell(client, context_id="t", close_context=True)
         while not (message := await said(client))["isFinal"]:

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from tests.voices import flite, need, padded, trimmed
+from tests.voices import flite, need, noisy, padded, trimmed
 from voice_agents.audio import EMPTY, Pcm, from_bytes, read_wav, resample, rms_dbfs, silence, to_bytes
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.stt import SAMPLE_RATE, Recogniser, Utterance
@@ -118,12 +118,6 @@ def burst(seconds: float, decay_s: float, smooth: int, peak: int) -> Pcm:
     return as_pcm(shaped / np.abs(shaped).max() * peak)
 
 
-def noisy(speech: Pcm, ratio_db: float) -> Pcm:
-    """With white noise, so much softer than the whole of it, as a poor microphone has."""
-    level = float(np.sqrt(np.mean(speech.astype(np.float64) ** 2))) / 10 ** (ratio_db / 20)
-    return as_pcm(speech + np.random.default_rng(2).normal(size=len(speech)) * level)
-
-
 def tone(hertz: float) -> Pcm:
     time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     return as_pcm(2000 * np.sin(2 * np.pi * hertz * time))
@@ -154,10 +148,11 @@ async def test_phrases_of_the_grammar_are_understood(recogniser: Recogniser, voi
 
 async def test_other_sentences_are_not_forced_into_the_grammar(recogniser: Recogniser) -> None:
     grammar = Grammar(GRAMMAR)
-    texts = [await heard(recogniser, padded(flite(sentence, "rms"))) for sentence in OTHER]
+    sentences = OTHER[:8]
+    texts = [await heard(recogniser, padded(flite(sentence, "rms"))) for sentence in sentences]
 
-    assert [(said, text) for said, text in zip(OTHER, texts, strict=True) if grammar.accepts(text)] == []
-    said, understood = " ".join(OTHER).split(), " ".join(texts).split()
+    assert [(said, text) for said, text in zip(sentences, texts, strict=True) if grammar.accepts(text)] == []
+    said, understood = " ".join(sentences).split(), " ".join(texts).split()
     assert len(set(said) & set(understood)) > 0.7 * len(set(said))
 
 
@@ -193,10 +188,9 @@ async def test_quiet_and_loud_microphones(recogniser: Recogniser, gain: float) -
     assert await heard(recogniser, speech) == "set a timer for ten seconds"
 
 
-@pytest.mark.parametrize("voice", ["slt", "rms", "awb"])
-async def test_a_noisy_room(recogniser: Recogniser, voice: str) -> None:
+async def test_a_noisy_room(recogniser: Recogniser) -> None:
     phrases = PHRASES[1:7]
-    texts = [await heard(recogniser, noisy(padded(flite(phrase, voice)), ratio_db=20)) for phrase in phrases]
+    texts = [await heard(recogniser, noisy(padded(flite(phrase, "rms")), ratio_db=20)) for phrase in phrases]
 
     wrong = [(said, text) for said, text in zip(phrases, texts, strict=True) if said != text]
     assert len(wrong) <= 1, wrong

@@ -55,6 +55,7 @@ from voice_agents.errors import (
 )
 from voice_agents.providers import sockets
 from voice_agents.providers.elevenlabs.http import list_voices
+from voice_agents.providers.elevenlabs.speech_frames import plain_error
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionState
@@ -489,6 +490,63 @@ async def test_a_handshake_that_is_refused_for_now_is_made_up_for_over_http(stat
         heard = await mouth.say(*PIECES)
         assert heard.error is None and heard.text == TEXT
         assert np.array_equal(heard.sound, sound(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("first", "kind"),
+    [
+        (429, RateLimited),
+        (503, ProviderUnavailable),
+        (speaks_until(error("rate_limited", "Slow down."), frames=0), RateLimited),
+        (speaks_until(error("internal_server_error", "Oops."), frames=0), ProviderUnavailable),
+    ],
+)
+@pytest.mark.parametrize("then", [400, 401, 404, 500])
+async def test_what_the_server_said_first_is_told_whatever_http_says_then(
+    first: Any, kind: type[ProviderError], then: int
+) -> None:
+    """A server that has no speech over HTTP does not make a busy moment the fault of the voice's name."""
+    async with speaking(first, speaks(), answer=over_http(then), timeouts=QUICK) as mouth:
+        heard = await mouth.say(TEXT)
+        assert type(heard.error) is kind
+        assert "check" not in str(heard.error)
+        assert len(mouth.server.requests) == 1, "it was tried"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"detail": {"status": "quota_exceeded", "message": "0 credits"}}, QuotaExceeded),
+        ({"detail": {"type": "billing", "code": "quota_exceeded", "message": "0 credits"}}, QuotaExceeded),
+        (
+            {"detail": {"status": "invalid_api_key", "message": "This key may not read the quota."}},
+            AuthenticationFailed,
+        ),
+        ({"detail": "quota of requests, not of credits"}, AuthenticationFailed),
+        ("quota", AuthenticationFailed),
+    ],
+)
+async def test_no_credits_is_a_code_and_not_a_word(body: Any, kind: type[ProviderError]) -> None:
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(body, 401)
+
+    async with speaking(speaks_until(cut, frames=0), speaks(), answer=answer, timeouts=QUICK) as mouth:
+        heard = await mouth.say(TEXT)
+        assert type(heard.error) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "kind"),
+    [
+        ("quota_exceeded", "Nothing left.", QuotaExceeded),
+        ("rate_limited", "The quota of requests per minute is used up: it is no matter of credits.", RateLimited),
+        ("internal_server_error", "The quota service is away.", ProviderUnavailable),
+        ("The quota service is away.", "", ProviderUnavailable),
+        ("internal_server_error", "The author of this voice is away.", ProviderUnavailable),
+    ],
+)
+def test_an_error_frame_is_sorted_by_its_code(name: str, message: str, kind: type[ProviderError]) -> None:
+    assert type(plain_error({"error": name, "message": message}, "ElevenLabs")) is kind
 
 
 async def test_a_wrong_voice_that_is_a_bare_close_is_named() -> None:

@@ -20,6 +20,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener
 from voice_agents.settings import TurnSettings
@@ -56,6 +57,9 @@ class StoryParts:
     @cached_property
     def graph(self) -> Graph:
         return agent_graph(self.model)
+
+    def provider(self, role: Role) -> str:
+        return f"Slow {role.value}"
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> FakeStt:
         self.stt = FakeStt(self.words, on_partial, on_connection)

@@ -129,11 +129,13 @@ class FakeVoice:
     def __init__(self, on_connection: ConnectionListener, first_audio_s: float = 0.15) -> None:
         self._on_connection = on_connection
         self.first_audio_s = first_audio_s
+        self.opening_s = 0.0
         self.closing_s = 0.0
         self.streams: list[FakeSpeech] = []
         self.failures: list[ProviderError] = []
 
     async def __aenter__(self) -> Self:
+        await asyncio.sleep(self.opening_s)
         self._on_connection(ConnectionState.OPEN, None)
         return self
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.messages import BaseMessage
 
-from tests.stories.caller import AnyCaller, call, turn_done
+from tests.stories.caller import AnyCaller, StoryParts, call, turn_done
 from tests.stories.clock import play
-from tests.stories.fakes import Call, Step
+from tests.stories.fakes import Call, FakeVoice, Script, Step
 from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits, Item
 from tests.stories.realtime.items import Step as RealtimeStep
 from voice_agents.conversation import store
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation
 from voice_agents.events import SpeechEnded, ToolCalled, ToolReturned, TurnDone
+from voice_agents.providers.interfaces import ConnectionListener
 
 TIMER = Call("set_timer", '{"seconds": 30, "label": "tea"}')
 NOTE = Call("save_note", '{"text": "buy milk"}')
@@ -196,3 +198,40 @@ def test_the_next_turn_may_have_the_same_done_again(tmp_path: Path) -> None:
             assert len(await caller.parts.store.notes(caller.session.conversation.owner).all()) == 2
 
     play(story())
+
+
+@pytest.mark.parametrize("end", ["stop", "typed", "hung up"])
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.5])
+def test_an_answer_cut_before_its_voice_is_there_does_nothing_more(tmp_path: Path, end: str, after_s: float) -> None:
+    """Nobody is left to say what such an agent did, so nothing may be done after the cut."""
+    conversation, script = Conversation(), cast(Script, obedient(NOTE))
+
+    async def story() -> None:
+        async with call(tmp_path, script, conversation=conversation, prepare=slow_to_speak) as caller:
+            caller.parts.model.first_token_s = 1.0
+            caller.session.send_text("write down that I need milk")
+            await asyncio.sleep(after_s)
+            if end == "stop":
+                caller.session.interrupt()
+            elif end == "typed":
+                caller.session.send_text("or rather")
+                caller.session.interrupt()
+            if end != "hung up":
+                await asyncio.sleep(10.0)
+        async with store.Store(tmp_path / "conversations.sqlite3") as kept:
+            assert await kept.notes(conversation.owner).all() == []
+            assert (await History(kept).messages(conversation))[0].text == "write down that I need milk"
+
+    play(story())
+
+
+def slow_to_speak(parts: StoryParts) -> None:
+    """Connecting to the voice takes its time."""
+    make = parts.text_to_speech
+
+    def slow(on_connection: ConnectionListener) -> FakeVoice:
+        voice = make(on_connection)
+        voice.opening_s = 5.0
+        return voice
+
+    parts.text_to_speech = slow  # type: ignore[method-assign]

@@ -76,7 +76,7 @@ def database_held(folder: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is held by somebody else is given up at once."""
-    monkeypatch.setattr(store, "_BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(store, "BUSY_TIMEOUT_S", 0.01)
 
 
 @pytest.mark.usefixtures("impatient")

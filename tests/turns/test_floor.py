@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
 
+from tests.chance import SEEDS
 from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import Floor
 from voice_agents.turns.floor_terms import FloorAction, FloorState
@@ -413,7 +415,7 @@ class RandomDay:
         return self.floor.turn_ended(at)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@given(seed=SEEDS)
 def test_in_any_order_of_events_the_agent_never_stays_paused_and_no_probe_is_lost(seed: int) -> None:
     day, at = RandomDay(seed), 0.0
     for _ in range(300):

@@ -7,7 +7,9 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
+from tests.chance import SEEDS
 from tests.voices import RATE, espeak, flite, onset
 from voice_agents.audio import Pcm, silence
 from voice_agents.turns.onset import Guess, SoundOnset
@@ -108,7 +110,8 @@ def test_a_confirmed_sound_is_not_taken_back() -> None:
     assert guesses(quiet(1), onset=onset) == []
 
 
-@pytest.mark.parametrize("seed", range(5))
+@given(seed=SEEDS)
+@settings(max_examples=5)
 def test_the_cutting_of_the_samples_changes_nothing(seed: int) -> None:
     dice, sound = random.Random(seed), np.concatenate([quiet(0.5), noise(0.3, -30), quiet(0.5), noise(1, -20)])
     onset, found, at = SoundOnset(), list[Guess](), 0

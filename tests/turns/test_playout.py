@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given
 
+from tests.chance import SEEDS
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.turns.playout import Frame, Playout, SpokenWord
 
@@ -178,7 +180,7 @@ def test_words_are_known_by_the_message_they_belong_to() -> None:
     assert playout.spoken_by_source() == {"first": "Let me", "second": "Done."}
 
 
-@pytest.mark.parametrize("seed", range(60))
+@given(seed=SEEDS)
 def test_whatever_happens_every_sample_is_played_once_and_in_order(seed: int) -> None:
     rng = random.Random(seed)
     total = rng.randrange(1, 3 * RATE)

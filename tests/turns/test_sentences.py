@@ -6,7 +6,9 @@ import random
 import re
 
 import pytest
+from hypothesis import given, settings
 
+from tests.chance import SEEDS
 from voice_agents.turns.sentences import SpeechSplitter, speakable
 
 ANSWERS = [
@@ -62,7 +64,8 @@ def tokens_until_first_piece(text: str) -> int:
 
 
 @pytest.mark.parametrize("text", ANSWERS)
-@pytest.mark.parametrize("seed", range(20))
+@given(seed=SEEDS)
+@settings(max_examples=20)
 def test_no_word_is_lost_or_changed_whatever_the_tokens(text: str, seed: int) -> None:
     rng = random.Random(seed)
     splitter = SpeechSplitter()

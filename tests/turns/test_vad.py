@@ -7,7 +7,9 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
+from tests.chance import SEEDS
 from tests.voices import RATE, flite
 from voice_agents.audio import Pcm, silence
 from voice_agents.turns.vad import (
@@ -96,7 +98,8 @@ def test_last_speech_moves_on_while_the_user_speaks() -> None:
     assert activity.last_speech == last + 1024
 
 
-@pytest.mark.parametrize("seed", range(5))
+@given(seed=SEEDS)
+@settings(max_examples=5)
 def test_the_cutting_of_the_microphones_samples_changes_nothing(seed: int) -> None:
     rng = random.Random(seed)
     pcm = np.concatenate([silence(0.7, RATE), flite(TEXTS[0]), silence(0.6, RATE)])

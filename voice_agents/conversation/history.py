@@ -14,7 +14,7 @@ from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.messages import INTERRUPTED, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Store
-from voice_agents.errors import InvalidInput
+from voice_agents.errors import InvalidInput, StorageFailed
 
 
 class Speaker(StrEnum):
@@ -64,11 +64,13 @@ class History:
 
     What cannot be stored is kept here, belongs to the conversation all the same, and is stored with what comes next.
     Every method raises InvalidInput when the conversation belongs to somebody else, and StorageFailed when the
-    database cannot be read or written.
+    database cannot be read or written; once also after a turn was stored in a file that had to be begun anew.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._losses = store.losses
+        """Those of the database that the user was told of."""
         self._decoded: tuple[str, tuple[AnyMessage, ...]] = "", ()
         """The checkpoint read or written last: decoding an hour of talk takes milliseconds."""
         self._unstored: dict[str, dict[str, Sequence[AnyMessage]]] = {}
@@ -110,6 +112,9 @@ class History:
             except InvalidInput:
                 self._unstored.pop(conversation.id, None)
                 raise
+        if self._store.losses != self._losses:
+            self._losses = self._store.losses
+            raise StorageFailed(self._store.loss)
 
     async def _store_all(self, conversation: Conversation) -> None:
         parent, stored = await self._load(conversation)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,41 +16,28 @@ from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import aiosqlite
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
-from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
+from voice_agents.errors import InvalidInput, StorageFailed
 from voice_agents.tools import Notes
 
-_BUSY_TIMEOUT_S = 5.0
-_LAST_STORING_S = 2 * _BUSY_TIMEOUT_S
+logger = logging.getLogger(__name__)
+
+_LAST_STORING_S = 2 * BUSY_TIMEOUT_S
 """How long leaving waits for what is still to be stored: another program may hold the file for a while."""
 _TITLE_LENGTH = 60
 
-# synchronous=NORMAL: a commit survives the death of the process; only a power cut may take the last ones.
-_SCHEMA = """
-PRAGMA synchronous=NORMAL;
-CREATE TABLE IF NOT EXISTS conversations (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    title TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL,
-    updated REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS conversations_of_owner ON conversations (owner, updated);
-CREATE TABLE IF NOT EXISTS notes (
-    id INTEGER PRIMARY KEY,
-    owner TEXT NOT NULL,
-    text TEXT NOT NULL,
-    created REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS notes_of_owner ON notes (owner);
-"""
+_REMEMBERED = 500
+"""Conversations whose messages are held, so that they can be written again if the file is lost while this runs."""
 
 Rows = list[tuple[Any, ...]]
+_Mark = tuple[int, ...]
+"""By which a file that others have touched is told: device, inode, size, time of the last change in ns."""
 
 _FOREIGN = "This conversation belongs to somebody else: start a new one."
 
@@ -69,6 +57,9 @@ class Store:
 
     Entering raises ConfigurationError (names DATABASE_URL) when the file cannot be opened. Everything else raises
     StorageFailed when the file cannot be read or written at the moment: the disk is full, another program holds it.
+
+    A file that others delete, replace or damage is begun anew with the next call that needs it, and what is in memory
+    is written into it; ``losses`` and ``loss`` tell of that.
     """
 
     checkpointer: AsyncSqliteSaver
@@ -77,26 +68,25 @@ class Store:
     The latest checkpoint of each holds all its messages and nothing pending.
     """
 
+    losses: int
+    """How often the file was deleted, replaced or damaged under our hands, and begun anew."""
+    loss: str
+    """What is to be said of the last time."""
+
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path.absolute()
         self._owed: set[asyncio.Task[None]] = set()
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._using = asyncio.Lock()
+        self._mark: _Mark = ()
+        self._remembered: dict[str, _Remembered] = {}
+        self.losses, self.loss = 0, ""
 
     async def __aenter__(self) -> Self:
-        connection: aiosqlite.Connection | None = None
         try:
-            await asyncio.to_thread(self._prepare)
-            connection = await aiosqlite.connect(self._path, timeout=_BUSY_TIMEOUT_S)
-            self.checkpointer = AsyncSqliteSaver(connection)
-            await self.checkpointer.setup()
-            await connection.executescript(_SCHEMA)
+            await self._open()
         except (OSError, sqlite3.Error) as error:
-            if connection is not None:
-                await connection.close()
-            raise ConfigurationError(
-                f"The database {self._path} cannot be opened ({error}): "
-                "set DATABASE_URL to a file this program may write, such as sqlite:///conversations.sqlite3."
-            ) from error
+            raise unusable(self._path, error) from error
         return self
 
     async def __aexit__(
@@ -111,14 +101,25 @@ class Store:
         self._owed.add(storing)
         storing.add_done_callback(self._owed.discard)
 
-    def _prepare(self) -> None:
-        """Create the folder, and find out in plain sqlite3 whether the file is usable.
+    async def _open(self) -> None:
+        await asyncio.to_thread(prepare, self._path)
+        connection = await aiosqlite.connect(self._path, timeout=BUSY_TIMEOUT_S)
+        try:
+            self.checkpointer = AsyncSqliteSaver(connection)
+            await self.checkpointer.setup()
+            # A commit survives the death of the process; only a power cut may take the last ones.
+            await connection.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            await connection.close()
+            raise
+        self._mark = self._marked()
 
-        aiosqlite does not wait for its thread when opening fails, which may outlive the event loop then.
-        """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S)) as connection:
-            connection.execute("PRAGMA schema_version")
+    def _marked(self) -> _Mark:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     async def check_owner(self, conversation: Conversation) -> None:
         """Raises InvalidInput when the conversation is stored and belongs to somebody else."""
@@ -156,10 +157,19 @@ class Store:
         """The messages of one of its checkpoints."""
         async with self._plainly():
             saved = await self.checkpointer.aget_tuple(_thread(conversation, checkpoint_id))
-        return saved.checkpoint["channel_values"].get("messages", []) if saved else []
+        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
+        self._remember(conversation, messages)
+        return messages
 
     async def save(self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]) -> str:
         """Make these its messages; the id of their checkpoint, which follows ``parent``."""
+        self._remember(conversation, messages)
+        async with self._plainly():
+            checkpoint_id = await self._put(conversation, parent, messages)
+        await self._keep_only(conversation.id, checkpoint_id)
+        return checkpoint_id
+
+    async def _put(self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]) -> str:
         version = self.checkpointer.get_next_version(None, None)
         checkpoint: Checkpoint = {
             **empty_checkpoint(),
@@ -167,10 +177,14 @@ class Store:
             "channel_versions": {"messages": version},
         }
         metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
-        async with self._plainly():
-            await self.checkpointer.aput(_thread(conversation, parent), checkpoint, metadata, {"messages": version})
-        await self._keep_only(conversation.id, checkpoint["id"])
+        await self.checkpointer.aput(_thread(conversation, parent), checkpoint, metadata, {"messages": version})
         return checkpoint["id"]
+
+    def _remember(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
+        self._remembered.pop(conversation.id, None)
+        self._remembered[conversation.id] = _Remembered(conversation, messages)
+        while len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
 
     async def _keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
         """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
@@ -192,6 +206,7 @@ class Store:
     async def delete(self, conversation: Conversation) -> None:
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
         await self.check_owner(conversation)
+        self._remembered.pop(conversation.id, None)
         async with self._plainly():
             await self.checkpointer.adelete_thread(conversation.id)
         await self.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
@@ -207,26 +222,81 @@ class Store:
 
     async def execute(self, sql: str, parameters: Any = ()) -> int:
         """Run one changing statement and commit it; how many rows it touched."""
+        async with self._plainly():
+            return await self._run(sql, parameters)
+
+    async def _run(self, sql: str, parameters: Any) -> int:
         # The saver's lock: it shares the connection, and a commit would end its transaction half way.
         connection = self.checkpointer.conn
-        async with self._plainly(), self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
+        async with self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
             await connection.commit()
             return cursor.rowcount
 
     @asynccontextmanager
     async def _plainly(self) -> AsyncIterator[None]:
-        """What SQLite raises in the block comes out as StorageFailed."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            # A statement that failed leaves its transaction open, in which the file would stay as it is now for ever.
-            async with self.checkpointer.lock:
-                with suppress(sqlite3.Error):
-                    await self.checkpointer.conn.rollback()
-            raise StorageFailed(
-                f"The database cannot be used at the moment ({error}): what was said is kept and stored with the next"
-                " turn; check its disk, and whether another program holds it."
-            ) from error
+        """What SQLite raises in the block comes out as StorageFailed. The file is the one that was opened."""
+        async with self._using:
+            try:
+                if self._marked() != self._mark:
+                    await self._look_again()
+                yield
+            except (OSError, sqlite3.Error) as error:
+                await self._roll_back()
+                if getattr(error, "sqlite_errorname", "") in NO_DATABASE:
+                    self._mark = ()
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise StorageFailed(
+                    f"The database cannot be used at the moment ({reason}): what was said is kept and stored with the"
+                    " next turn; check its disk, and whether another program holds it."
+                ) from error
+            else:
+                self._mark = self._marked()
+
+    async def _roll_back(self) -> None:
+        """A statement that failed leaves its transaction open, in which the file would stay as it is now for ever."""
+        async with self.checkpointer.lock:
+            with suppress(sqlite3.Error, ValueError):  # the latter when the connection is closed
+                await self.checkpointer.conn.rollback()
+
+    # When others touch the file
+
+    async def _look_again(self) -> None:
+        """Somebody else has changed the file, or what was read of it made no sense: is it still ours, and whole?"""
+        self._mark = ()
+        await self.checkpointer.conn.close()
+        what = await asyncio.to_thread(repair, self._path)
+        await self._open()
+        lost = [one for one in self._remembered.values() if one.messages and not await self._holds(one.conversation)]
+        for one in lost:
+            await self._write_again(one)
+        if what or lost:
+            self.losses += 1
+            self.loss = (
+                f"The database file was {what or 'replaced'} while this program ran. What this server still held, this "
+                "conversation too, was written again; older conversations and notes may be missing."
+            )
+            logger.error("%s (%s)", self.loss, self._path)
+
+    async def _holds(self, conversation: Conversation) -> bool:
+        rows = await self.checkpointer.conn.execute_fetchall(
+            "SELECT 1 FROM conversations JOIN checkpoints ON thread_id = id WHERE id = ?", (conversation.id,)
+        )
+        return bool(list(rows))
+
+    async def _write_again(self, one: _Remembered) -> None:
+        said = next((message.text for message in one.messages if isinstance(message, HumanMessage)), "")
+        conversation = one.conversation
+        await self._run(
+            "INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)",
+            {"id": conversation.id, "owner": conversation.owner, "title": _title(said), "now": time.time()},
+        )
+        await self._put(conversation, None, one.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    conversation: Conversation
+    messages: Sequence[AnyMessage]
 
 
 class _StoredNotes:

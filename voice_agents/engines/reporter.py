@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from voice_agents.engines.outbox import Outbox
 from voice_agents.errors import SESSION_BROKE, TURN_BROKE, InternalError, VoiceAgentError
-from voice_agents.events import Event, Failed, Status, StatusChanged
+from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ class Reporter:
     def __init__(self, clock: Callable[[], float], epoch: Callable[[], int]) -> None:
         self.turn = 0
         """What events belong to unless they say otherwise."""
+        self.complained_at = -math.inf
+        """When the user was last told that something is wrong."""
         self._clock = clock
         self._outbox = Outbox(epoch)
         self._status: Status | None = None
@@ -28,6 +31,8 @@ class Reporter:
 
     def emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
         """Tell one event; ``values`` are its own fields."""
+        if kind is Failed or kind is Notice:
+            self.complained_at = self._clock()
         self._outbox.put(kind(turn=self.turn if turn is None else turn, at=self._clock(), **values))
 
     def status(self, status: Status) -> None:

@@ -13,23 +13,25 @@ from collections.abc import Callable, Sequence
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
+from voice_agents.offline.door import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
 _WELCOME = """
-Point clients here (any key is accepted, and any name of a chat or Realtime model):
-  ElevenLabs         ELEVENLABS_BASE_URL={url} ELEVENLABS_API_KEY=offline
-                     SDK: ElevenLabs(base_url="{url}", api_key="offline")
-  OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=offline OPENAI_MODEL=offline
-  Azure OpenAI chat  AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY=offline AZURE_OPENAI_DEPLOYMENT=offline
-  OpenAI Realtime    {socket_url}/v1/realtime?model=offline  (header: Authorization: Bearer offline)
+Point clients here ({keys}, and any name of a chat or Realtime model):
+  ElevenLabs         ELEVENLABS_BASE_URL={url} ELEVENLABS_API_KEY={key}
+                     SDK: ElevenLabs(base_url="{url}", api_key="{key}")
+  OpenAI chat        OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={key} OPENAI_MODEL=offline
+  Azure OpenAI chat  AZURE_OPENAI_ENDPOINT={url} AZURE_OPENAI_API_KEY={key} AZURE_OPENAI_DEPLOYMENT=offline
+  OpenAI Realtime    {socket_url}/v1/realtime?model=offline  (header: Authorization: Bearer {key})
                      OPENAI_REALTIME_MODEL=offline, with address and key as above
-                     SDK: AsyncOpenAI(base_url="{url}/v1", api_key="offline").realtime.connect(model="offline")
-  Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: offline)
+                     SDK: AsyncOpenAI(base_url="{url}/v1", api_key="{key}").realtime.connect(model="offline")
+  Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: {key})
                      AZURE_OPENAI_REALTIME_DEPLOYMENT=offline, with endpoint and key as above
   its preview        {socket_url}/openai/realtime?api-version=2025-04-01-preview&deployment=offline
-Faults while it runs: curl -X POST {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
+Faults while it runs: curl -H 'api-key: {control_key}' {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
+This agent app:        Settings.from_env().with_offline("{url}", "{key}")
 Ctrl-C ends it.
 """
 
@@ -74,7 +76,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="send a Realtime answer's sound at most X times faster than it plays (default: as fast as it is made)",
     )
-    parser.add_argument("--parent-pipe", action="store_true", help="end when standard input ends")
+    parser.add_argument("--open", action="store_true", help="take any key; web pages are refused all the same")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server, without port"
+    )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a page that may open sockets here, like http://localhost:3000",
+    )
+    parser.add_argument(
+        "--parent-pipe",
+        action="store_true",
+        help="take the first line of standard input for the key, and end when standard input ends",
+    )
     return parser
 
 
@@ -97,22 +114,33 @@ async def _serve(options: argparse.Namespace) -> None:
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows
-        loop.add_signal_handler(signal.SIGTERM, end.set)
-        loop.add_signal_handler(signal.SIGINT, end.set)
-    faults = FaultPlan(options.fault)
-    async with OfflineServer(options.port, host=options.host, faults=faults, pace=pace) as server:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # systemd signals the app's child too, whose answers are still being spoken: it ends by the pipe.
+            loop.add_signal_handler(number, (lambda: None) if options.parent_pipe else end.set)
+    key = sys.stdin.readline().strip() if options.parent_pipe else new_key()
+    async with OfflineServer(
+        options.port,
+        host=options.host,
+        faults=FaultPlan(options.fault),
+        pace=pace,
+        key=None if options.open else key,
+        hosts=options.allow_host,
+        origins=options.allow_origin,
+    ) as server:
         leave_out_what_is_loaded()
         print(server.url, flush=True)
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
-            print(welcome(server.url), flush=True)
+            print(welcome(server.url, server.key, any_key=options.open), flush=True)
         await end.wait()
 
 
-def welcome(url: str) -> str:
-    """How to point clients at the server at this URL."""
-    return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1))
+def welcome(url: str, key: str, *, any_key: bool = False) -> str:
+    """How to point clients at the server at this URL; ``any_key``: the key is needed for the faults only."""
+    keys = "any key is accepted" if any_key else "with this key, which is new at every start; --open takes any"
+    shown = "offline" if any_key else key
+    return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1), keys=keys, key=shown, control_key=key)
 
 
 def _end_with_stdin(end: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""The offline server as a child process of the app.
+"""The offline server as a child process of the app, started again whenever it dies.
 
 A process of its own for two reasons: pocketsphinx holds the GIL while it decodes, which would stall the app's event
 loop; and espeak-ng (GPL-3.0-or-later) is loaded by a program beside the app, not by the app.
@@ -7,6 +7,7 @@ loop; and espeak-ng (GPL-3.0-or-later) is loaded by a program beside the app, no
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import subprocess
 import sys
@@ -15,77 +16,212 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from voice_agents.errors import VoiceAgentError
+from voice_agents.offline.door import new_key
 
-START_TIMEOUT_S = 30.0
+SLOW_START_S = 10.0
+"""So often a start that takes long is spoken of."""
 STOP_TIMEOUT_S = 2.0
+LONGEST_PAUSE_S = 30.0
+"""Between two attempts to start a server that will not run again."""
+
+STOPPED = "The offline server stopped; it is being started again."
 
 _ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = (sys.executable, "-m", "voice_agents.offline")
+
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedServer:
-    """``with EmbeddedServer() as url:`` runs the offline server on a free loopback port.
+    """``with EmbeddedServer() as server:`` runs the offline server on a free loopback port, at ``server.url``.
 
-    Blocking, so for use outside an event loop. ``arguments`` are further ones for ``python -m voice_agents.offline``.
-    The child ends with the block, and by itself when this process dies, even by SIGKILL: it watches a pipe only this
-    process holds. Raises VoiceAgentError, with the end of what the child wrote to stderr, if it does not come up.
+    Clients have to bring ``server.key``. When the child dies, another takes its place at the same address with the same
+    key; ``server.outage`` says so until it serves. The child ends with the block, and by itself when this process dies,
+    even by SIGKILL: it watches a pipe only this process holds.
+
+    Entering blocks for as long as the child needs to come up, so it is for use outside an event loop. ``arguments`` are
+    further ones for ``python -m voice_agents.offline``. Raises VoiceAgentError, with the end of what the child wrote to
+    stderr, if it ends before it serves.
     """
 
-    def __init__(self, arguments: Sequence[str] = (), *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str] = (),
+        *,
+        program: Sequence[str] = _PROGRAM,
+        slow_start_s: float = SLOW_START_S,
+    ) -> None:
+        self.url = ""
+        self.key = new_key()
         self._arguments = tuple(arguments)
-        self._start_timeout_s = start_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = tuple(program)
+        self._slow_start_s = slow_start_s
+        self._lock = threading.Lock()
+        self._leaving = threading.Event()
+        self._child: _Child | None = None
+        self._serving = False
+        self._watch = threading.Thread(target=self._keep_running, name="offline-watch", daemon=True)
 
     @property
     def pid(self) -> int | None:
-        """Process id of the child, while it runs."""
-        return None if self._process is None else self._process.pid
+        """Process id of the child that serves, or is starting."""
+        child = self._child
+        return None if child is None else child.pid
 
-    def __enter__(self) -> str:
-        command = [sys.executable, "-m", "voice_agents.offline", "--port", "0", "--parent-pipe", *self._arguments]
-        with tempfile.TemporaryFile() as errors:
-            self._process = subprocess.Popen(
-                command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-            )
-            assert self._process.stdout is not None
-            url = _first_line(self._process.stdout, self._start_timeout_s)
-            if not url.startswith("http"):
-                self._stop()
-                raise VoiceAgentError(f"The offline speech server did not start: {_tail(errors)}")
-        return url
+    @property
+    def outage(self) -> str:
+        """One sentence for the user while the server does not run; else empty. Cheap, and good from any thread."""
+        child = self._child
+        serves = self._serving and child is not None and not child.has_ended
+        return "" if serves or self._leaving.is_set() else STOPPED
+
+    def __enter__(self) -> Self:
+        with self._lock:
+            self._child = _Child(self._command("0"), self.key)
+        try:
+            self.url = self._child.wait_until_it_serves(self._slow_start_s)
+        except BaseException:
+            self._child.end()
+            raise
+        self._serving = True
+        self._watch.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._leaving.set()
+        with self._lock:
+            assert self._child is not None
+            self._child.end()
+        self._watch.join()
 
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+    def _command(self, port: str) -> list[str]:
+        return [*self._program, "--port", port, "--parent-pipe", *self._arguments]
+
+    def _keep_running(self) -> None:
+        """Until the block is left. What dies as it starts is started again after a pause, which doubles."""
+        while True:
+            assert self._child is not None
+            self._child.wait()
+            self._serving = False
+            if self._leaving.is_set():
+                return
+            logger.warning(STOPPED)
+            pause_s = 0.0
+            while not self._serving:
+                if self._leaving.wait(pause_s) or not self._start_again():
+                    return
+                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s or 0.5)
+
+    def _start_again(self) -> bool:
+        """One attempt at the same port; False when the block was left meanwhile."""
+        with self._lock:
+            if self._leaving.is_set():
+                return False
+            assert self._child is not None
+            self._child.end()
+            try:
+                self._child = child = _Child(self._command(self.url.rpartition(":")[2]), self.key)
+            except OSError as error:
+                logger.error("The offline server could not be started again: %s", error.strerror)
+                return True
         try:
-            process.wait(STOP_TIMEOUT_S)
+            child.wait_until_it_serves(self._slow_start_s)
+            self._serving = True
+        except VoiceAgentError as error:
+            if not self._leaving.is_set():
+                logger.error("%s", error)
+        return not self._leaving.is_set()
+
+
+class _Child:
+    """One process of the offline server."""
+
+    def __init__(self, command: Sequence[str], key: str) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,  # else Ctrl-C in a terminal would end it before the app has let it finish
+            )
+        except OSError:
+            self._errors.close()
+            raise
+        # through the pipe: what stands on a command line or in an environment can be read by others
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has ended already, which is told where it is waited for
+            self._process.stdin.write(f"{key}\n".encode())
+            self._process.stdin.flush()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Until the process has ended."""
+        self._process.wait()
+
+    def wait_until_it_serves(self, slow_start_s: float) -> str:
+        """The server's URL. Raises VoiceAgentError when the process ends instead; a slow one is waited for."""
+        assert self._process.stdout is not None
+        first_line = _reading(self._process.stdout)
+        waited_s = 0.0
+        while True:
+            try:
+                url = first_line.get(timeout=slow_start_s).decode().strip()
+                break
+            except queue.Empty:
+                waited_s += slow_start_s
+                logger.warning("The offline server is still starting after %.0f s: waiting for it.", waited_s)
+        if not url.startswith("http"):
+            self._end_process()
+            raise VoiceAgentError(f"The offline server did not start: {_tail(self._errors)}")
+        return url
+
+    def end(self) -> None:
+        """End the process politely, then by force, and close what it was reached by. Any number of times."""
+        self._end_process()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _end_process(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+            self._process.kill()
+            self._process.wait()
 
 
-def _first_line(stream: IO[bytes], timeout_s: float) -> str:
-    """The child's first line; "" when it ended or took too long."""
+def _reading(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
+    """Where the stream's first line will be; an empty one when the stream ends without."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=lambda: lines.put(stream.readline()), name="offline-start", daemon=True).start()
-    try:
-        return lines.get(timeout=timeout_s).decode().strip()
-    except queue.Empty:
-        return ""
+
+    def read() -> None:
+        try:
+            lines.put(stream.readline())
+        except ValueError:  # closed under our hands
+            lines.put(b"")
+
+    threading.Thread(target=read, name="offline-start", daemon=True).start()
+    return lines
 
 
 def _tail(errors: IO[bytes], length: int = 600) -> str:
     errors.seek(0)
-    return errors.read()[-length:].decode(errors="replace").strip() or "it said nothing in time."
+    return errors.read()[-length:].decode(errors="replace").strip() or "it ended without a word."

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -22,16 +22,18 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import chat, elevenlabs, realtime
+from voice_agents.offline.door import Door, new_key
+from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
 from voice_agents.offline.unserved import Unserved
 
 
-def app(services: Services) -> Starlette:
-    """All protocols over these services, and what a test steers them with, as an ASGI application."""
+def app(services: Services, access: Access) -> Starlette:
+    """All protocols over these services, and what a test steers them with, as an ASGI application without a door."""
     openai_routes = [*chat.routes(services), *realtime.routes(services)]
-    elevenlabs_routes = elevenlabs.routes(services)
+    elevenlabs_routes = elevenlabs.routes(services, access)
     unserved = Unserved(openai=openai_routes, elevenlabs=elevenlabs_routes)
     return Starlette(routes=[*openai_routes, *elevenlabs_routes, *_admin_routes(services), Mount("/", unserved)])
 
@@ -61,7 +63,9 @@ class OfflineServer:
 
     For tests (``services`` can hold fakes; otherwise the local engines are loaded on entering) and for
     ``python -m voice_agents.offline``. ``services.faults`` and ``services.pace`` may be changed while it runs, for
-    connections from then on. Installs no signal handlers. Leaving the block ends every connection within a second.
+    connections from then on. Clients have to bring ``key``. Without one given any key will do, for tests; ``key`` is
+    random then and needed for ``/faults`` and ``/connections`` only. ``hosts`` and ``origins``: see ``Door``.
+    Installs no signal handlers. Leaving the block ends every connection within a second.
     Raises ConfigurationError on entering when the address cannot be had.
     """
 
@@ -73,7 +77,14 @@ class OfflineServer:
         faults: FaultPlan | None = None,
         pace: Pace | None = None,
         services: Services | None = None,
+        key: str | None = None,
+        hosts: Iterable[str] = (),
+        origins: Iterable[str] = (),
     ) -> None:
+        self.key = key or new_key()
+        self._any_key = key is None
+        self._hosts = (host, *hosts)
+        self._origins = tuple(origins)
         self._address = (host, port)
         self._given = services
         self._faults = faults
@@ -91,7 +102,7 @@ class OfflineServer:
             self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]
             self.url = f"http://{host}:{port}"
-            await stack.enter_async_context(_Running(app(self.services), listener))
+            await stack.enter_async_context(_Running(self._door(), listener))
             self._stack = stack.pop_all()
         return self
 
@@ -99,6 +110,17 @@ class OfflineServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    def _door(self) -> Door:
+        access = Access()
+        return Door(
+            app(self.services, access),
+            self.key,
+            any_key=self._any_key,
+            hosts=self._hosts,
+            origins=self._origins,
+            is_token=access.knows,
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

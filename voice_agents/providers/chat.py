@@ -33,7 +33,7 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.completions import PlainCompletions
-from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
+from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Endpoint, Provider
 
@@ -214,9 +214,8 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
         case openai.APIStatusError():
             return _refused(error, endpoint, role)
         case openai.APIConnectionError() | httpx2.HTTPError() | OSError():
-            return ProviderUnavailable(
-                role, name, f"The connection to {inside(name)} failed. Please try again in a moment."
-            )
+            failed = f"The connection to {inside(name)} failed. Please try again in a moment."
+            return ProviderUnavailable(role, name, why_gone(endpoint, failed))
         case openai.APIError():
             return _broken_off(error, endpoint, role)
         case json.JSONDecodeError() | ValueError() | TypeError() | KeyError() | AttributeError():

@@ -18,6 +18,11 @@ def agent_name(endpoint: Endpoint) -> str:
     return _name(endpoint, "The offline agent")
 
 
+def why_gone(endpoint: Endpoint, sentence: str) -> str:
+    """What to say when a provider cannot be reached any more: what is known of it, else ``sentence``."""
+    return endpoint.outage() or sentence
+
+
 def inside(name: str) -> str:
     """A provider's name as it reads in the middle of a sentence."""
     return name.replace("The ", "the ", 1) if name.startswith("The ") else name

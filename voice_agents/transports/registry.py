@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
-from voice_agents.events import Event, Failed, Status, StatusChanged
+from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.sleep import StandStill
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,14 @@ class SessionRequest:
 SessionFactory = Callable[[SessionRequest], Session]
 """Makes a session on the running loop; may raise any VoiceAgentError."""
 
+Watch = Callable[[SessionRequest, Event], None]
+"""Sees every event of every session. Must not block and must not raise."""
+
+STOPPING = "The server is being stopped."
+LAST_SOUND_S = 0.3
+"""What was handed out last is still being played so much later."""
+_AT_REST = (Status.READY, Status.LISTENING, Status.ERROR)
+
 
 class Ending(Enum):
     """Why a session was ended."""
@@ -42,6 +52,8 @@ class Ending(Enum):
     IDLE = auto()
     """A typed conversation was left alone: its place is given back, the next message opens it again."""
     NO_SOUND = auto()
+    SLEPT = auto()
+    """This program stood still, as in a sleep of its computer, and the call did not survive it."""
     TIME_LIMIT = auto()
     REPLACED = auto()
     OTHER_TAB = auto()
@@ -57,11 +69,14 @@ class Ending(Enum):
 
 
 _SENTENCES = {
-    Ending.NO_SOUND: "No sound came from this browser any more, so the call was ended. Press Record to go on.",
+    Ending.NO_SOUND: "No sound came from this browser any more (its computer was asleep, or its network away), so the "
+    "call was ended. Press Record to go on.",
+    Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
+    "Press Record to go on where you were.",
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
-    Ending.SHUTDOWN: "The server is shutting down.",
+    Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 
 
@@ -73,6 +88,10 @@ class Limits:
     """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
     idle_s: float = 60.0
     """A typed conversation without a call in which nothing happens and nothing is promised."""
+    stood_still_s: float = 3.0
+    """A program that wakes so much later than it wanted to has slept; a busy machine takes less."""
+    backlog_s: float = 1.0
+    """After a sleep, what was sent before it may still be delivered for so long."""
     session_s: float = 3600.0
     opening_s: float = 30.0
 
@@ -91,13 +110,21 @@ class LiveSession:
     """A session that runs in a task of its own until it is ended; made by :class:`SessionRegistry` only."""
 
     def __init__(
-        self, request: SessionRequest, session: Session, limits: Limits, gone: Callable[[LiveSession], None]
+        self,
+        request: SessionRequest,
+        session: Session,
+        limits: Limits,
+        gone: Callable[[LiveSession], None],
+        watch: Watch | None = None,
     ) -> None:
         self.request = request
         self.session = session
         self._limits = limits
+        self._watch_events = watch
         self._listeners: list[Listener] = []
         self._call: Listener | None = None
+        self._sends_silence = True
+        """The call sends silence too, so one that sends nothing is gone."""
         self._waiting: list[Callable[[Session], None]] = []
         self._early_audio: deque[Pcm] = deque(maxlen=200)
         self._open = False
@@ -106,10 +133,16 @@ class LiveSession:
         self._why: Ending | None = None
         self._turn = 0
         self._at = 0.0
+        self._resting = asyncio.Event()
+        """Nobody is saying anything, or the session is over."""
         loop = asyncio.get_running_loop()
         self._started = self._last_sign = loop.time()
         self._task = loop.create_task(self._run(), name=f"session {request.kind}")
         self._watchdog = loop.create_task(self._watch())
+        self._stand_still = StandStill(limits.stood_still_s)
+        self._slept_s = 0.0
+        """How long this program slept, while it is not known whether the call has survived that."""
+        self._awake_since = 0.0
         self._gone = gone
         self._task.add_done_callback(self._finished)  # runs even when the task is cancelled before its first step
 
@@ -128,9 +161,14 @@ class LiveSession:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def attach_call(self, call: Listener) -> None:
-        """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up."""
+    def attach_call(self, call: Listener, *, sends_silence: bool = True) -> None:
+        """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
+
+        ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
+        decides how long it may say nothing.
+        """
         earlier, self._call = self._call, call
+        self._sends_silence = sends_silence
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
         if earlier is not None and earlier is not call:
@@ -157,7 +195,8 @@ class LiveSession:
     async def leave(self, call: Listener) -> None:
         """The call was hung up by its user, perhaps before it was attached; ends the session unless others use it."""
         if self._call is call or not self._used:
-            await self.end(Ending.LEFT)
+            slept = self._slept_s or self._stand_still.late_s
+            await self.end(Ending.SLEPT if slept and self._call is call else Ending.LEFT)
 
     async def end(self, why: Ending) -> None:
         """End it and wait until its sockets and tasks are gone."""
@@ -166,6 +205,15 @@ class LiveSession:
             self._task.cancel()
         if asyncio.current_task() is not self._task:
             await asyncio.wait([self._task], timeout=2.0)
+
+    async def finish(self, within_s: float) -> None:
+        """The server is being stopped: say so, let what is being said come to its end, and end the session."""
+        self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=STOPPING))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._resting.wait()
+                await asyncio.sleep(LAST_SOUND_S if self.in_call else 0.0)
+        await self.end(Ending.SHUTDOWN)
 
     def _sign_of_life(self) -> None:
         self._last_sign = asyncio.get_running_loop().time()
@@ -188,6 +236,7 @@ class LiveSession:
 
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._why = self._why or Ending.SHUTDOWN
+        self._resting.set()
         self._watchdog.cancel()
         self._gone(self)
         for listener in self._listeners:
@@ -217,6 +266,10 @@ class LiveSession:
         self._waiting.clear()
 
     def _tell(self, event: Event) -> None:
+        if isinstance(event, StatusChanged):
+            (self._resting.set if event.status in _AT_REST else self._resting.clear)()
+        if self._watch_events is not None:
+            self._watch_events(self.request, event)
         for listener in tuple(self._listeners):
             listener.hear(event)
 
@@ -233,29 +286,51 @@ class LiveSession:
                 self._sign_of_life()
             limit_at = self._started + self._limits.session_s
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
-            await asyncio.sleep(max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time()))
+            if self.in_call and not self._sends_silence:
+                quiet_at = limit_at
+            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
+            self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
             why = self._overdue(loop.time())
         if self._why is None:
             self._why = why
             self._task.cancel()
+
+    def _after_sleep(self, slept_s: float, now: float) -> None:
+        """Nobody was silent while this program slept; a call shows by its next sounds that it has survived."""
+        if slept_s and self.in_call:
+            self._slept_s, self._awake_since = slept_s, now
+            self._last_sign = now
+        elif self._slept_s and self._last_sign > self._awake_since + self._limits.backlog_s:
+            text = f"The computer that runs this program was asleep for about {self._slept_s:.0f} s. The call goes on."
+            self._slept_s = 0.0
+            self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=text))
 
     def _overdue(self, now: float) -> Ending | None:
         if now >= self._started + self._limits.session_s:
             return Ending.TIME_LIMIT
         quiet = now - self._last_sign
         if self.in_call:
-            return Ending.NO_SOUND if quiet >= self._limits.no_sound_s else None
+            silent = Ending.SLEPT if self._slept_s else Ending.NO_SOUND
+            return silent if self._sends_silence and quiet >= self._limits.no_sound_s else None
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 
 class SessionRegistry:
     """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
 
-    def __init__(self, make_session: SessionFactory, max_sessions: int = 20, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        make_session: SessionFactory,
+        max_sessions: int = 20,
+        limits: Limits | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self.max_sessions = max_sessions
+        self._watch = watch
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -278,6 +353,8 @@ class SessionRegistry:
 
         Raises SessionLimitReached when all places are taken, and what making a session raises.
         """
+        if self._stopping:
+            raise VoiceAgentError(STOPPING)
         wanted = request.conversation
         while (live := self._live.get(wanted.id)) is not None:
             if live.request.conversation != wanted:
@@ -289,9 +366,14 @@ class SessionRegistry:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
             )
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget)
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[wanted.id] = live
         return live
+
+    async def drain(self, within_s: float) -> None:
+        """No session begins any more; those that live are told, come to the end of what is being said, and end."""
+        self._stopping = True
+        await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""

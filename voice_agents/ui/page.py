@@ -11,6 +11,7 @@ from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import Desk, LoadHistory
 from voice_agents.ui.identity import conversation_of, identity_of, remembered
+from voice_agents.ui.quiet import keep_gradio_quiet
 from voice_agents.ui.theme import CSS, SCRIPT, theme
 from voice_agents.ui.voice_tab import TabSpec, lay_out
 from voice_agents.ui.wiring import Wiring, draw
@@ -22,6 +23,7 @@ def build_page(
     settings: Settings, registry: SessionRegistry, tabs: Sequence[TabSpec], load_history: LoadHistory
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
+    keep_gradio_quiet()
     desk = Desk(registry, load_history)
     with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()

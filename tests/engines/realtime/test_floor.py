@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-import pytest
+from hypothesis import given
 
+from tests.chance import SEEDS
 from voice_agents.engines.realtime.floor import DECIDE_S, HEARD_OUT_S, LONGEST_DOUBT_S, SURE_S, ServedFloor
 from voice_agents.settings import TurnMode
 from voice_agents.turns.floor_terms import FloorAction, FloorState
@@ -129,7 +130,7 @@ def test_a_stop_button_during_a_voice_gives_the_voice_the_floor() -> None:
     assert floor.interrupt(2.2) == []
 
 
-@pytest.mark.parametrize("seed", range(50))
+@given(seed=SEEDS)
 def test_whatever_happens_silence_ends_in_listening_or_in_the_agents_hands(seed: int) -> None:
     rng = random.Random(seed)
     floor = ServedFloor(rng.choice(list(TurnMode)))

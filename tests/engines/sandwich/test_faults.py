@@ -141,7 +141,7 @@ async def test_a_turn_that_was_only_slow_says_so(
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"), [("stt:drip", "speech-to-text"), ("chat:drip", "chat model"), ("tts:drip", "voice")]
+    ("fault", "says"), [("stt:drip", "speech-to-text"), ("chat:drip", "The offline agent"), ("tts:drip", "voice")]
 )
 async def test_a_drip_is_told_once_and_the_conversation_goes_on(
     server: OfflineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, says: str

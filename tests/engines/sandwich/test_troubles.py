@@ -117,3 +117,19 @@ def test_a_provider_that_stays_slow_is_not_spoken_of_at_every_turn() -> None:
     slowness, slow = Slowness(), TurnLatency(first_audio=3.0)
     told = [slowness.sentence(slow, 0.0) is not None for _ in range(2 * NOT_AGAIN_TURNS)]
     assert told == 2 * [True, *(NOT_AGAIN_TURNS - 1) * [False]]
+
+
+def test_what_is_told_while_work_goes_on_is_not_told_again_when_it_succeeds() -> None:
+    told: list[tuple[str, bool]] = []
+    troubles = Troubles(lambda error, failed: told.append((str(error), failed)))
+    lost = ProviderUnavailable(Role.STT, "fake", "The connection was lost.")
+    for _ in range(2):
+        told.clear()
+        troubles.begins(Role.STT)
+        troubles.connection(Role.STT, ConnectionState.RECONNECTING, lost)
+        troubles.connection(Role.STT, ConnectionState.OPEN, None)
+        assert troubles.tell_held(Role.STT)
+        troubles.connection(Role.STT, ConnectionState.RECONNECTING, lost)
+        troubles.connection(Role.STT, ConnectionState.OPEN, None)
+        troubles.ends(Role.STT)
+        assert told == [("The connection was lost.", False)]

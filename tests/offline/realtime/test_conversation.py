@@ -93,7 +93,7 @@ async def test_a_browser_brings_its_key_as_a_subprotocol(server: OfflineServer) 
 
 
 async def test_every_address_of_the_welcome_text_answers(server: OfflineServer) -> None:
-    addresses = re.findall(r"ws://\S+", welcome(server.url))
+    addresses = re.findall(r"ws://\S+", welcome(server.url, "k"))
     assert len(addresses) == 3
     for address in addresses:
         async with websockets.connect(address, additional_headers={"api-key": "k"}, proxy=None) as socket:

@@ -28,16 +28,16 @@ TIME = {
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def served() -> Iterator[EmbeddedServer]:
     """An answer's sound takes a quarter as long to arrive as to play: there is time to cancel it."""
     with EmbeddedServer(["--realtime-speed", "4"]) as running:
         yield running
 
 
 @pytest.fixture
-async def talk(url: str) -> AsyncIterator[AsyncRealtimeConnection]:
+async def talk(served: EmbeddedServer) -> AsyncIterator[AsyncRealtimeConnection]:
     options: Any = {"proxy": None}
-    async with AsyncOpenAI(base_url=f"{url}/openai/v1", api_key="x") as client:
+    async with AsyncOpenAI(base_url=f"{served.url}/openai/v1", api_key=served.key) as client:
         connection = client.realtime.connect(model="offline", websocket_connection_options=options)
         async with connection as opened, asyncio.timeout(4 * ENDS_S):
             yield opened

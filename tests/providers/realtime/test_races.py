@@ -7,8 +7,9 @@ import random
 from collections import deque
 from typing import Any
 
-import pytest
+from hypothesis import given, settings
 
+from tests.chance import SEEDS
 from tests.providers.realtime.session import Wire
 from voice_agents.providers.realtime.events import (
     RealtimeEvent,
@@ -154,7 +155,8 @@ class Talk:
         return [event.text for event in self.heard if isinstance(event, TextDelta)]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@given(seed=SEEDS)
+@settings(max_examples=100)
 def test_the_last_turn_is_answered_and_nothing_that_was_cancelled_is_heard(seed: int) -> None:
     talk = Talk(seed)
     for number in range(12):

@@ -60,6 +60,13 @@ async def test_a_refusal_for_good_is_told_once_and_not_tried_again(
         assert caller.server.refusals == 1
 
 
+@pytest.mark.parametrize("body", ['{"error":{"code":"429","message":"See your billing page."}}', "quota_exceeded: no"])
+async def test_no_credits_is_a_code_and_not_a_word(body: str) -> None:
+    async with calling((429, body), answers) as caller:
+        await caller.connections.until(ConnectionState.RECONNECTING)
+        assert [type(error) for error in caller.connections.errors] == [RateLimited]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(500, ProviderUnavailable), (503, ProviderUnavailable), (429, RateLimited)]
 )

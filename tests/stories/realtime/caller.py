@@ -51,6 +51,10 @@ class RealtimeStoryParts:
     """Our own detector hears nothing."""
     server: FakeRealtime | None = None
 
+    @property
+    def provider(self) -> str:
+        return "Slow realtime"
+
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(_Deaf() if self.deaf else AnySound())
 

@@ -84,6 +84,12 @@ class RealtimeAnswer:
         return self.open and self._awaited
 
     @property
+    def silent(self) -> bool:
+        """It is waited for, and nothing of it has come that the user could hear or read."""
+        came = self.turn.marks.first_audio is not None or (self.turn.read and any(self.turn.spoken()))
+        return self.open and not came
+
+    @property
     def receiving(self) -> bool:
         """The answer is not complete: more of it will come."""
         return self._awaited or bool(self._active) or self._tools.running

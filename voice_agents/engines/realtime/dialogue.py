@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from voice_agents.alarm import Alarm, Guard
 from voice_agents.engines.mouth import Mouth
@@ -15,6 +16,7 @@ from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.turns import UserTurns
 from voice_agents.engines.realtime.user import RealtimeUser
 from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.waiting import Waiting
 from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
@@ -33,6 +35,9 @@ from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
 from voice_agents.turns.playout import Frame
 from voice_agents.turns.vad import VoiceActivity
 
+NO_COUGH_S = 0.8
+"""A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
+
 
 class RealtimeDialogue:
     """One per session: the floor decides, this carries it out.
@@ -46,6 +51,7 @@ class RealtimeDialogue:
     def __init__(
         self,
         client: RealtimeConnection,
+        provider: str,
         voice: VoiceActivity,
         turns: TurnSettings,
         tools: ToolRunner,
@@ -59,6 +65,10 @@ class RealtimeDialogue:
         self.read = False
         """Answers are only written, from the next one on."""
         self._client = client
+        self._provider = provider
+        """What users call the server."""
+        self._waiting = Waiting(tell, guard)
+        self._voice_since: float | None = None
         self._memory = memory
         self._tell = tell
         self._on_change = on_change
@@ -118,6 +128,7 @@ class RealtimeDialogue:
         """
         self._closed = True
         self._floor_alarm.cancel()
+        self._waiting.end()
         by_hand = self._floor.mode is TurnMode.PUSH_TO_TALK
         open_turn = self.user.spoke and (by_hand or self.undecided)
         self._cut()
@@ -145,13 +156,24 @@ class RealtimeDialogue:
 
     def on_voice_started(self) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        self._voice_since = self._clock()
         if not self._floor.confirmed:
             self._tell.emit(SpeechStarted, turn=self._user_number)
         self._act(self._floor.user_started(self._clock()))
 
     def on_voice_stopped(self) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
+        self._await_server(self._clock())
         self._act(self._floor.user_stopped(self._clock()))
+
+    def _await_server(self, now: float) -> None:
+        """The server is to take what the user has just said, if it was more than a noise."""
+        since, self._voice_since = self._voice_since, None
+        long = since is not None and now - since >= NO_COUGH_S
+        if self._floor.mode is TurnMode.AUTOMATIC and (long or self._floor.confirmed):
+            number = self._turns.number
+            sentence = f"{self._provider} is slow at the moment: it has taken no notice of your last words."
+            self._waiting.begin(now, lambda: f"{sentence} Still waiting." if self._turns.number == number else None)
 
     def on_released(self) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`: nothing said is no turn."""
@@ -251,6 +273,13 @@ class RealtimeDialogue:
     def _begin(self, turn: RealtimeTurn) -> None:
         self._tell.turn = turn.number
         self.answer.begin(turn, read=self.read)
+        spoken_at = turn.marks.speech_end
+        sentence = f"{self._provider} is slow at the moment: it has not answered yet. Still waiting for it."
+        awaited = partial(self._awaited, turn, sentence)
+        self._waiting.begin(self._clock() if spoken_at is None else spoken_at, awaited)
+
+    def _awaited(self, turn: RealtimeTurn, sentence: str) -> str | None:
+        return sentence if self.answer.turn is turn and self.answer.silent else None
 
     def _cut(self, merge: bool = False) -> None:
         """Stop the answer. ``merge``: nothing of it was heard, what the user says goes on with the turn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -15,10 +16,11 @@ from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.interfaces import ConnectionListener
+from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
-from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
 class RealtimeEngine:
@@ -40,6 +42,7 @@ class RealtimeEngine:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(load_speech_model)  # here, so that no session holds up the others for it
         if self._shared is None:
             self._own = await self._stack.enter_async_context(Store(self._settings.database))
         leave_out_what_is_loaded()
@@ -73,6 +76,11 @@ class RealtimeEngine:
     def voice(self) -> str:
         """AZURE_REALTIME_VOICE."""
         return self._endpoint.voice
+
+    @property
+    def provider(self) -> str:
+        """What users call the server."""
+        return agent_name(self._endpoint)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""

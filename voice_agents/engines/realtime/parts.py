@@ -61,6 +61,10 @@ class RealtimeParts(Protocol):
     def voice(self) -> str:
         """The voice to begin with."""
 
+    @property
+    def provider(self) -> str:
+        """What users call the server."""
+
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""
 

@@ -85,6 +85,7 @@ class RealtimeSession:
         voice = parts.voice_activity()
         self._dialogue = RealtimeDialogue(
             self._client,
+            parts.provider,
             voice,
             turns,
             tools,

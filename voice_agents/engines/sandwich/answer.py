@@ -72,13 +72,22 @@ class Answer:
         """What was written so far ends with a question."""
         return self._written.get(self._source, "").rstrip(" \n\"'”’*_)").endswith("?")
 
+    @property
+    def in_tools(self) -> bool:
+        """A tool is at work."""
+        return self._tool_since is not None
+
+    @property
+    def is_read(self) -> bool:
+        """It does not sound (any more): what is written counts."""
+        return self._read
+
     async def run(self, work: Work) -> None:
         """Think and speak at once; returns when the mouth has everything.
 
         Raises what the agent raises, after what it wrote until then was handed over; a ProviderError of the voice,
         after the rest of the text was written: the answer then counts as read.
         """
-        self.work = work
         self._speech = self._voice.open() if self._voice is not None else None
         results = await asyncio.gather(self._think(work), self._speak(), return_exceptions=True)
         self._mouth.finish()

@@ -18,9 +18,10 @@ from voice_agents.engines.sandwich.memory import SandwichMemory
 from voice_agents.engines.sandwich.outputs import tell_output
 from voice_agents.engines.sandwich.parts import SandwichParts
 from voice_agents.engines.sandwich.reporter import SandwichReporter
-from voice_agents.engines.sandwich.slowness import Slowness
+from voice_agents.engines.sandwich.slowness import TOOL_WAIT, Slowness, awaited_role, still_waiting
 from voice_agents.engines.sandwich.user_turn import UserTurn
 from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.waiting import Waiting
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import (
     AgentAudio,
@@ -94,6 +95,7 @@ class Answering:
         self._warmed_at = -math.inf
         self._agent = VoiceAgent(parts.graph, self._chat.model, self._history, toolbox)
         self._slowness = Slowness()
+        self._waiting = Waiting(reporter, tasks.guard)
         self._speaking = True
         self._answer: Answer | None = None
         self._run: asyncio.Task[None] | None = None
@@ -108,6 +110,7 @@ class Answering:
     def stop(self) -> None:
         """Cut the answer and cancel all timers; :attr:`unfinished` stores what was heard."""
         self._timers.close()
+        self._waiting.end()
         self.cut()
 
     @property
@@ -172,6 +175,8 @@ class Answering:
     def begin(self, user: UserTurn, number: int) -> None:
         """Answer a turn, which gets this number."""
         answer = self._new_answer(user, number)
+        spoken_at = user.marks.speech_end
+        self._waiting.begin(self._clock() if spoken_at is None else spoken_at, partial(self._awaited, answer))
         self._run = self._tasks.start_core(self._answer_user(answer, user))
 
     def announce(self) -> None:
@@ -243,6 +248,15 @@ class Answering:
         self._answer = None
         return self._listener.on_nothing_said()
 
+    def _awaited(self, answer: Answer) -> str | None:
+        """Who keeps the user of this answer waiting, as a sentence; None when nobody does, or when it is told."""
+        role = awaited_role(answer.marks, read=answer.is_read)
+        if self._answer is not answer or role is None or self._tell.troubles.tell_held(role):
+            return None
+        if role is Role.CHAT and answer.in_tools:
+            return TOOL_WAIT
+        return still_waiting(role, self._parts.provider(role))
+
     async def _words(self, user: UserTurn) -> str:
         if user.typed:
             return await user.words()
@@ -251,6 +265,7 @@ class Answering:
 
     async def _speak(self, answer: Answer, work: Work) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
+        answer.work = work  # before anything is waited for: who cuts the answer has to stop its work
         try:
             if answer.spoken:
                 await self.open_voice()

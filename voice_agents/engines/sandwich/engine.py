@@ -19,9 +19,10 @@ from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
-from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class SandwichEngine:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(Store(self._settings.database))
             await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
+            await asyncio.to_thread(load_speech_model)
             chat = await stack.enter_async_context(self.chat())
             self._graph = agent_graph(chat.model, self._settings.instructions)
             self._stack = stack.pop_all()
@@ -80,6 +82,11 @@ class SandwichEngine:
         if self._graph is None:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._graph
+
+    def provider(self, role: Role) -> str:
+        """What users call who fills this role."""
+        endpoint = self._settings.endpoint(role)
+        return agent_name(endpoint) if role is Role.CHAT else speech_name(endpoint)
 
     def chat(self) -> ChatModel:
         """A chat model for one session."""

@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.conversation.agent import Graph
 from voice_agents.conversation.store import Store
+from voice_agents.errors import Role
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
 from voice_agents.turns.vad import VoiceActivity
 
@@ -42,6 +43,9 @@ class SandwichParts(Protocol):
     @property
     def graph(self) -> Graph:
         """The agent of all sessions."""
+
+    def provider(self, role: Role) -> str:
+        """What users call who fills this role."""
 
     def chat(self) -> Chat:
         """A chat model."""

@@ -1,8 +1,9 @@
-"""When a turn that went well was so slow that its user deserves to know who kept them waiting."""
+"""Who keeps the user waiting: told while it lasts, and of a turn that went well when it was slow all the same."""
 
 from __future__ import annotations
 
-from voice_agents.turns.latency import TurnLatency
+from voice_agents.errors import Role
+from voice_agents.turns.latency import TurnLatency, TurnMarks
 
 TRANSCRIPTION_S = 0.8
 FIRST_TOKEN_S = 2.5
@@ -14,6 +15,28 @@ DRY_S = 0.6
 """Silence in the middle of an answer."""
 NOT_AGAIN_TURNS = 5
 """Who knows that it is slow need not be told at every turn."""
+
+_STILL = {
+    Role.STT: "{} is slow at the moment: it has not said yet what your words were ({}). Still waiting for it.",
+    Role.CHAT: "{} is slow at the moment: it has not answered yet ({}). Still waiting for it.",
+    Role.TTS: "{} is slow at the moment: it has not begun to speak yet ({}). Still waiting for it.",
+}
+
+TOOL_WAIT = "A tool takes long: the answer comes when it is done."
+
+
+def awaited_role(marks: TurnMarks, *, read: bool) -> Role | None:
+    """Whose work is missing for the first sound of an answer, or for its first words if it is only to be read."""
+    if marks.transcript_final is None:
+        return Role.STT
+    if marks.first_token is None or (marks.first_text_sent is None and not read):
+        return Role.CHAT
+    return Role.TTS if marks.first_audio is None and not read else None
+
+
+def still_waiting(role: Role, provider: str) -> str:
+    """One plain sentence about the provider that has not done its part yet."""
+    return _STILL[role].format(provider, role.value)
 
 
 class Slowness:

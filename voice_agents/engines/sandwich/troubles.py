@@ -24,6 +24,8 @@ class Troubles:
         self._open: set[Role] = set()
         self._working: set[Role] = set()
         self._held: dict[Role, tuple[ProviderError, bool]] = {}
+        self._told_early: set[Role] = set()
+        """Providers whose trouble was told while work depends on them; its success says nothing new."""
         self._told: dict[Role, tuple[str, bool]] = {}
 
     def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
@@ -34,6 +36,8 @@ class Troubles:
             return
         self._open.discard(role)
         if error is None:
+            return
+        if role in self._told_early:
             return
         if role in self._working:
             self._held.setdefault(role, (error, False))
@@ -57,11 +61,20 @@ class Troubles:
         self._working.add(role)
         self._told.pop(role, None)
 
+    def tell_held(self, role: Role) -> bool:
+        """Tell what is known of this provider before its outcome is, if anything; whether there was."""
+        held = self._held.pop(role, None)
+        if held is not None:
+            self._told_early.add(role)
+            self._report(role, *held)
+        return held is not None
+
     def ends(self, role: Role, error: BaseException | None = None) -> None:
         """It does no longer; ``error`` if it failed. Does nothing the second time."""
         if role not in self._working:
             return
         self._working.discard(role)
+        self._told_early.discard(role)
         held = self._held.pop(role, None)
         if isinstance(error, ProviderError) and error.role is role:
             self._report(role, error, True)

@@ -1,4 +1,4 @@
-"""Who may use the ElevenLabs protocols served here: any key does, or a single-use token made here."""
+"""What users of the ElevenLabs protocols bring: a key (which one, the door judges), or a single-use token made here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSALS = {
 
 
 class Access:
-    """Single-use tokens, and whether a connection brings a key or one of them. Every non-empty key is good."""
+    """Single-use tokens, and whether a connection brings a key or one of them. The door says which key is good."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,6 +35,11 @@ class Access:
         token = "sutkn_" + secrets.token_urlsafe(24)
         self._tokens[token] = (kind, now + TOKEN_LIFE_S)
         return token
+
+    def knows(self, token: str) -> bool:
+        """Whether the token could be redeemed now, for its kind; it is not used up by asking."""
+        _, expires = self._tokens.get(token, ("", 0.0))
+        return expires > self._clock()
 
     def redeem(self, token: str, kind: str) -> bool:
         """Use a token up; False if it is unknown, of another kind, used or too old."""

@@ -9,9 +9,8 @@ from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.services import Services
 
 
-def routes(services: Services) -> list[BaseRoute]:
-    """All of them, under ``/v1`` and ``/v2``."""
-    access = Access()
+def routes(services: Services, access: Access) -> list[BaseRoute]:
+    """All of them, under ``/v1`` and ``/v2``; ``access`` holds the single-use tokens."""
     return [
         *stt.routes(services, access),
         *tts.routes(services, access),

@@ -17,7 +17,7 @@ PATHS = (AZURE_GA, AZURE_PREVIEW, OPENAI)
 
 SUBPROTOCOL = "realtime"
 """Spoken when a browser, which can set no header, offers it; beside it stand its key and its wish for the preview."""
-_KEY_SUBPROTOCOL = "openai-insecure-api-key."
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _PREVIEW_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _REFUSALS = {
@@ -59,7 +59,7 @@ class Admission:
 
 
 def admit(websocket: WebSocket, path: str) -> Admission:
-    """Any key is good, any model there but ``UNKNOWN_MODEL``. Raises NotAdmitted."""
+    """Any key is good (the door has judged it), any model there but ``UNKNOWN_MODEL``. Raises NotAdmitted."""
     query = websocket.query_params
     offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
     if not _has_key(websocket.headers, query, offered):
@@ -92,7 +92,7 @@ def _body(message: str, code: str) -> Message:
 def _has_key(headers: Mapping[str, str], query: Mapping[str, str], offered: list[str]) -> bool:
     """As OpenAI (bearer) and Azure (``api-key``, header or query) take it, or as browsers have to bring it."""
     kind, _, token = headers.get("authorization", "").partition(" ")
-    as_subprotocol = any(len(name) > len(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL))
+    as_subprotocol = any(len(name) > len(KEY_SUBPROTOCOL) for name in offered if name.startswith(KEY_SUBPROTOCOL))
     bearer = kind.lower() == "bearer" and bool(token.strip())
     azure = headers.get("api-key", "") or query.get("api-key", "")
     return bearer or bool(azure.strip()) or as_subprotocol

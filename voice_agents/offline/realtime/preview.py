@@ -151,6 +151,8 @@ class PreviewShape:
 def _preview_value(name: str, value: Any) -> Any:
     if name == "modalities":
         return ["text"] if value == ["text"] else ["audio", "text"]
+    if name == "turn_detection" and value is not None:
+        return {field: held for field, held in value.items() if field != "idle_timeout_ms"}  # GA's alone
     return _FORMATS[value["type"]] if name.endswith("_audio_format") else value
 
 

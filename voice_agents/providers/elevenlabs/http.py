@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from voice_agents.errors import (
     RequestRejected,
     Role,
 )
-from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Endpoint
 
@@ -93,8 +94,9 @@ def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> Provide
     if isinstance(error, httpx.TimeoutException):
         return ProviderTimeout(Role.TTS, name, f"{name} took too long to answer. Please try again.")
     if isinstance(error, httpx.HTTPError):
-        return ProviderUnavailable(Role.TTS, name, f"{name} cannot be reached. Please try again in a moment.")
-    return status_error(error.status_code or 500, str(error.body), endpoint, Role.TTS)
+        sentence = why_gone(endpoint, f"{name} cannot be reached. Please try again in a moment.")
+        return ProviderUnavailable(Role.TTS, name, sentence)
+    return status_error(error.status_code or 500, error.body, endpoint, Role.TTS)
 
 
 def proxy_error(endpoint: Endpoint, role: Role) -> ProxyUnusable:
@@ -106,17 +108,35 @@ def proxy_error(endpoint: Endpoint, role: Role) -> ProxyUnusable:
     return ProxyUnusable(role, name, f"{sentence} an http:// address, or to nothing.")
 
 
-def status_error(status: int, body: str, endpoint: Endpoint, role: Role) -> ProviderError:
-    """What an HTTP status of ElevenLabs means, at a request or a socket's handshake."""
+def status_error(status: int, body: object, endpoint: Endpoint, role: Role) -> ProviderError:
+    """What an HTTP status of ElevenLabs means, at a request or a socket's handshake; ``body``: its JSON, read or not.
+
+    An account without credits is told with 401 and a code; what the message says in words is no evidence.
+    """
     name = speech_name(endpoint)
-    if status == 402 or "quota" in body:
-        return QuotaExceeded(role, name, f"The account at {inside(name)} has no credits left: check its plan.")
+    kind, sentence = _meaning(402 if _code(body) == "quota_exceeded" else status, role)
+    return kind(role, name, sentence.format(name, inside(name)), explained=True)
+
+
+def _meaning(status: int, role: Role) -> tuple[type[ProviderError], str]:
+    """In the sentence, ``{0}`` is the provider's name and ``{1}`` the name inside a sentence."""
+    if status == 402:
+        return QuotaExceeded, "The account at {1} has no credits left: check its plan."
     if status in (401, 403):
-        return AuthenticationFailed(role, name, f"{name} does not accept the API key: check ELEVENLABS_API_KEY.")
+        return AuthenticationFailed, "{0} does not accept the API key: check ELEVENLABS_API_KEY."
     if status == 429:
-        return RateLimited(role, name, f"{name} gets too many requests at the moment. Please wait a little.")
+        return RateLimited, "{0} gets too many requests at the moment. Please wait a little."
     if status < 500:
-        return RequestRejected(
-            role, name, f"{name} does not accept the request for {role.value}: check the voice and model names."
-        )
-    return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
+        return RequestRejected, f"{{0}} does not accept the request for {role.value}: check the voice and model names."
+    return ProviderUnavailable, f"{{0}} has a problem of its own (status {status}). Please try again."
+
+
+def _code(body: object) -> str:
+    """The reason in ``{"detail": {"status": ...}}``; newer answers call it ``code``."""
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return ""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return str(detail.get("code") or detail.get("status") or "") if isinstance(detail, dict) else ""

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy
 
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.elevenlabs.http import proxy_error, status_error
-from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, tls
 from voice_agents.settings import Endpoint
 
@@ -60,12 +60,10 @@ async def _opened(connecting: connect, endpoint: Endpoint, role: Role) -> Client
         body = error.response.body or b""
         raise status_error(error.response.status_code, body.decode(errors="replace"), endpoint, role) from error
     except TimeoutError as error:
-        raise _plain(ProviderTimeout, role, name, "did not answer in time") from error
+        late = f"{name} did not answer in time for {role.value}. Trying again."
+        raise ProviderTimeout(role, name, late) from error
     except (InvalidProxy, ImportError):  # ImportError: it is a SOCKS proxy
         raise proxy_error(endpoint, role) from None  # the address may hold a password
     except (OSError, InvalidHandshake, InvalidMessage, EOFError) as error:
-        raise _plain(ProviderUnavailable, role, name, "cannot be reached") from error
-
-
-def _plain(kind: type[ProviderError], role: Role, name: str, what: str) -> ProviderError:
-    return kind(role, name, f"{name} {what} for {role.value}. Trying again.")
+        unreachable = why_gone(endpoint, f"{name} cannot be reached for {role.value}. Trying again.")
+        raise ProviderUnavailable(role, name, unreachable) from error

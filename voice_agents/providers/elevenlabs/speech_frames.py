@@ -91,9 +91,13 @@ _MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
         ProviderUnavailable,
         "{0} closed the connection for the voice after a long silence.",
     ),
-    (r"quota|credits", QuotaExceeded, "The account at {1} has no credits left: check its plan."),
     (
-        r"auth|api[_ ]key|permission",
+        r"^quota_exceeded |^insufficient_credits ",
+        QuotaExceeded,
+        "The account at {1} has no credits left: check its plan.",
+    ),
+    (
+        r"^\w*auth\w* |^\w*(api_key|permission)\w* |not authenticated|(invalid|wrong) api[_ ]key",
         AuthenticationFailed,
         "{0} does not accept the API key: check ELEVENLABS_API_KEY.",
     ),
@@ -108,7 +112,11 @@ _MEANINGS: tuple[tuple[str, type[ProviderError], str], ...] = (
         "{0} does not have this voice or model: check ELEVENLABS_VOICE_ID and ELEVENLABS_TTS_MODEL.",
     ),
 )
-"""In the sentences, ``{0}`` is the provider's name and ``{1}`` the name inside a sentence."""
+"""How the code and the message of an error frame read, joined by a space: what begins with ``^`` is a code, and the
+words of a message are evidence only where some servers send no code.
+
+In the sentences, ``{0}`` is the provider's name and ``{1}`` the name inside a sentence.
+"""
 
 
 def plain_error(message: Frame, name: str) -> ProviderError:
@@ -116,5 +124,5 @@ def plain_error(message: Frame, name: str) -> ProviderError:
     said = f"{message.get('error')} {message.get('message')}".lower()
     for pattern, kind, sentence in _MEANINGS:
         if re.search(pattern, said):
-            return kind(Role.TTS, name, sentence.format(name, inside(name)))
-    return ProviderUnavailable(Role.TTS, name, f"{name} reported a problem with the voice.")
+            return kind(Role.TTS, name, sentence.format(name, inside(name)), explained=True)
+    return ProviderUnavailable(Role.TTS, name, f"{name} reported a problem with the voice.", explained=True)

@@ -250,7 +250,20 @@ class ContextStream:
         self._connection.forget(self.id)
 
     async def _over_http(self) -> AsyncIterator[SpeechChunk]:
-        """The words that have not sounded yet, then the pieces still to come."""
+        """The words that have not sounded yet, then the pieces still to come.
+
+        HTTP is only the way around: when it fails too, a reason the server gave on the socket is the one that counts.
+        """
+        first = self._trouble
+        try:
+            async for chunk in self._posted():
+                yield chunk
+        except ProviderError as second:
+            if first is None or not first.explained:
+                raise
+            raise first from second
+
+    async def _posted(self) -> AsyncIterator[SpeechChunk]:
         http = HttpSpeech(self._endpoint, self._voice, self._timeouts.http_s, self._words)
         while self._state not in _OVER:
             while self._pieces:

@@ -19,7 +19,7 @@ from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_mess
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.utterance import Commit, Utterance
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
-from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
@@ -269,5 +269,5 @@ class ElevenLabsStt:
             self._pending.popleft().fail(error)
 
     def _lost(self, how: str) -> ProviderError:
-        sentence = f"The connection to {inside(self._name)} for speech-to-text {how}."
+        sentence = why_gone(self._endpoint, f"The connection to {inside(self._name)} for speech-to-text {how}.")
         return ProviderUnavailable(Role.STT, self._name, sentence)

@@ -19,7 +19,7 @@ from voice_agents.providers.elevenlabs.speech_frames import check_shape, is_erro
 from voice_agents.providers.elevenlabs.speech_stream import ContextStream
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
-from voice_agents.providers.names import inside, speech_name
+from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
@@ -200,7 +200,8 @@ class _Connection:
         if not self._waited_for:
             return None
         name = speech_name(self._endpoint)
-        return ProviderUnavailable(Role.TTS, name, f"The connection to {inside(name)} for the voice was lost.")
+        sentence = why_gone(self._endpoint, f"The connection to {inside(name)} for the voice was lost.")
+        return ProviderUnavailable(Role.TTS, name, sentence)
 
     def _take(self, frame: str | bytes) -> tuple[ProviderError | None, bool]:
         """Handle one frame: an error to speak of, and whether the socket is of no more use."""

@@ -21,7 +21,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
-from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside
+from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.settings import Endpoint, Provider
 
 _MODELS = {Provider.AZURE: "AZURE_OPENAI_REALTIME_DEPLOYMENT", Provider.OPENAI: "OPENAI_REALTIME_MODEL"}
@@ -103,7 +103,7 @@ class Sentences:
 
     def closed(self, reason: str) -> ProviderError | None:
         """Some servers say why only as they close, like "invalid_request_error.invalid_api_key"."""
-        trouble = self.reported({"code": reason})
+        trouble = self.reported({"code": reason.split(" ")[0]})
         return trouble if trouble is not None and trouble.retry is Retry.NEVER else None
 
     def busy(self) -> ProviderError:
@@ -137,13 +137,15 @@ class Sentences:
 
     def lost(self, how: str = "was lost") -> ProviderError:
         """The connection ended."""
-        return self._error(ProviderUnavailable, f"The connection to {self._inside} {how}.")
+        sentence = f"The connection to {self._inside} {how}."
+        return self._error(ProviderUnavailable, why_gone(self._endpoint, sentence))
 
     def unreachable(self) -> ProviderError:
         """No connection could be made."""
         where = _URLS.get(self._endpoint.provider)
         hint = f"Trying again; if it lasts, check {where}." if where else "Trying again."
-        return self._error(ProviderUnavailable, f"{self.name} cannot be reached. {hint}")
+        sentence = f"{self.name} cannot be reached. {hint}"
+        return self._error(ProviderUnavailable, why_gone(self._endpoint, sentence))
 
     def late(self) -> ProviderError:
         """Something did not come in time."""
@@ -201,7 +203,7 @@ class Sentences:
 
     def status(self, status: int, body: str) -> ProviderError:
         """An HTTP status at the handshake."""
-        words = body.lower()
+        words = _codes(body)
         if status == 402 or _named(words, _QUOTA_WORDS):
             return self.quota()
         if status == 429:
@@ -238,6 +240,15 @@ def is_benign(error: Mapping[str, Any]) -> bool:
         return True
     words = str(error.get("message") or "").lower()
     return _named(words, _BENIGN_WORDS)
+
+
+def _codes(body: str) -> str:
+    """What the JSON of a refusal calls its reason; its message is for people, and may speak of anything."""
+    try:
+        error = json.loads(body)["error"]
+        return f"{error.get('code') or ''} {error.get('type') or ''}".lower()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
 
 
 def _named(words: str, known: Iterable[str]) -> bool:

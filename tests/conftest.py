@@ -1,0 +1,84 @@
+"""How the tests run: several at once where that pays, chance that is the same on every machine, skips that may fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.recorded import NOT_HERE
+
+WORKERS = 4
+"""More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
+NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
+"""Set to 1 where a skipped test must fail the run (continuous integration)."""
+BROWSER = Path(__file__).parent / "browser"
+ONE_SERVER = {
+    "tests/engines/test_two_engines_live.py",
+    "tests/offline/realtime/test_sdk.py",
+    "tests/offline/test_stt.py",
+    "tests/transports/api/test_live.py",
+}
+"""Files whose tests share a server or a recogniser that is slow to start."""
+
+settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("same everywhere")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers for ``-n auto``: none for a single file, where starting them takes longer than they save."""
+    one_file = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")
+    return 0 if one_file else WORKERS
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
+    """Hands out tests one by one, groups to one worker each.
+
+    pytest-xdist's own groups (``--dist loadgroup``) do nothing with pytest 9.2: it no longer lets a test be renamed.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The group a test belongs to, or itself."""
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/browser/"):
+            return "browser"  # two of them and their apps do not fit on two cores beside the rest
+        return file if file in ONE_SERVER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Who gets which test."""
+    return Groups(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Beside a browser the rest steps back: there a call really is heard while it is spoken, and late is wrong.
+
+    The browsers' group is among the first that are handed out, so its worker has not stepped back before.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.path.is_relative_to(BROWSER):
+        step_back()
+
+
+@cache
+def step_back() -> None:
+    """Once for this process and what it starts."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip is a failure where ``NO_SKIPS`` is set, unless only the recorded traffic is missing."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and os.environ.get(NO_SKIPS) == "1":
+        reason = report.longrepr[2]
+        if NOT_HERE not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"{reason}: a skipped test fails where {NO_SKIPS} is 1"
+    return report

@@ -1,0 +1,178 @@
+"""Stopping the app: whoever talks is told, the answer ends or is stored as heard, and the process ends with 0."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.transports.api.client import Client, Message, client
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+
+ROOT = Path(__file__).parents[1]
+PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
+WITHIN_S = 120.0
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="no such signals elsewhere")
+
+
+class App:
+    """``python app.py`` as the leader of a process group of its own, as in a terminal."""
+
+    def __init__(self, process: asyncio.subprocess.Process, database: Path) -> None:
+        self.process = process
+        self.database = database
+        self.address = ""
+
+    async def serves(self) -> None:
+        """Until its page can be opened."""
+        assert self.process.stdout is not None
+        while b"public link" not in (line := await self.process.stdout.readline()):
+            assert line, "the app ended instead of serving"
+            if found := re.search(rb"http://(\S+)", line):
+                self.address = found[1].decode()
+
+    def signal(self, number: int, group: bool) -> None:
+        """Signal it, or everything in its process group, as a terminal does."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit code and what it wrote to standard error, but for how long a busy machine takes to start."""
+        _, said = await self.process.communicate()
+        assert self.process.returncode is not None
+        lines = [line for line in said.decode().splitlines() if "is still starting after" not in line]
+        return self.process.returncode, "\n".join(lines)
+
+    async def remembered(self) -> list[HistoryEntry]:
+        """The one conversation of its database."""
+        async with Store(self.database) as store:
+            [(identity, owner)] = await store.query("SELECT id, owner FROM conversations")
+            return await History(store).messages(Conversation(id=identity, owner=owner))
+
+
+@asynccontextmanager
+async def running(database: Path) -> AsyncIterator[App]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "app.py", "--port", "0"),
+        cwd=ROOT,
+        env={**own, "DATABASE_URL": str(database)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            yield App(process, database)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def answering(app: App, talk: Client, text: str) -> None:
+    """Until the answer to these words is being spoken."""
+    await talk.say(type="text", text=text)
+    while (await talk.next())["type"] not in ("audio", "tts_audio", "binary"):
+        pass
+
+
+def sentences(messages: list[Message]) -> str:
+    return " ".join(str(message.get("message", message.get("text", ""))) for message in messages)
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+@pytest.mark.parametrize(
+    ("number", "group"),
+    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
+    ids=["SIGTERM", "SIGTERM to all", "Ctrl-C"],
+)
+async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
+    tmp_path: Path, number: int, group: bool, kind: str
+) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/{kind}") as talk:
+            await answering(app, talk, "What is seven times eight?")
+            app.signal(number, group)
+            _, last = await talk.closed()
+        code, said = await app.ended()
+        assert said == ""
+        assert code == 0
+        assert "The server is being stopped." in sentences(last)
+        entries = [entry for entry in await app.remembered() if entry.role is not Speaker.TOOL]
+        assert [entry.role for entry in entries] == [Speaker.USER, Speaker.AGENT]
+        assert entries[0].text == "What is seven times eight?"
+        assert re.search(r"56|fifty.six", entries[1].text)
+        assert not entries[1].interrupted
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+async def test_an_answer_that_takes_too_long_is_stored_as_heard(tmp_path: Path, kind: str) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/{kind}") as talk:
+            await answering(app, talk, "Tell me a long story")
+            app.signal(signal.SIGTERM, group=False)
+            await talk.closed()
+        code, said = await app.ended()
+        assert said == ""
+        assert code == 0
+        entries = await app.remembered()
+        assert entries[-1].role is Speaker.AGENT
+        assert entries[-1].interrupted
+        assert entries[-1].text
+
+
+async def test_nobody_gets_in_meanwhile(tmp_path: Path) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "Tell me a long story")
+            app.signal(signal.SIGTERM, group=False)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            async with client(f"ws://{app.address}/ws/sandwich") as late:
+                await late.say(type="text", text="Hello")
+                refused = await late.until("error")
+            assert sentences(refused[-1:]) == "The server is being stopped."
+
+
+async def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "Tell me a long story")
+            app.signal(signal.SIGINT, group=True)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            app.signal(signal.SIGINT, group=True)
+            code, said = await app.ended()
+        assert said == ""
+        assert code == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_server_that_nobody_uses_ends_quietly(tmp_path: Path, number: int) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        app.signal(number, group=True)
+        assert await app.ended() == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: int) -> None:
+    async with running(tmp_path / "talk.sqlite3") as app:
+        while not await asyncio.to_thread(app.database.exists):  # noqa: ASYNC110 - the last thing before the heavy libraries
+            await asyncio.sleep(0.01)
+        app.signal(number, group=True)
+        assert await app.ended() == (0, "")

@@ -1,0 +1,192 @@
+"""Strangers at the door: foreign pages, foreign names, huge and half-sent bodies, guessed passwords."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from tests.stories.clock import play
+from voice_agents.transports.door import FREE_TRIES, MAX_BODY_BYTES, REFUSED_AFTER, Door
+
+OWN = "127.0.0.1:7860"
+FOREIGN_HOSTS = (
+    "evil.localhost:7860", "localhost.:7860", "rebound.example:7860", "127.1:7860", "2130706433", "0x7f.1", "[::2]",
+    "localhost:7860@evil.example", "localhost,evil.example", "localhost:7860 ", "", "127.0.0.1.nip.io",
+    "203.0.113.7:7860",
+)  # fmt: skip
+FOREIGN_ORIGINS = (
+    "https://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1", "http://localhost:7860",
+    "http://evil.localhost:7860", "http://127.0.0.1:7860.evil.example", "file://", "chrome-extension://abc", "*", "",
+)  # fmt: skip
+
+
+class House:
+    """An application that remembers who came in."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.came_in: list[str] = []
+        self.body_bytes = 0
+        routes = [
+            Route("/{path:path}", self._answer, methods=["GET", "POST"]),
+            WebSocketRoute("/{path:path}", self._talk),
+        ]
+        self.door = Starlette(routes=routes, middleware=[Middleware(Door, names=lambda: names)])
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.door), base_url=f"http://{OWN}")
+
+    async def _answer(self, request: Request) -> PlainTextResponse:
+        if request.url.path == "/broken":
+            raise RuntimeError("a secret in /home/somebody/app.py")
+        self.body_bytes = len(await request.body())
+        self.came_in.append(request.url.path)
+        return PlainTextResponse("hello", 400 if request.url.path == "/login" else 200)
+
+    async def _talk(self, socket: WebSocket) -> None:
+        await socket.accept()
+        self.came_in.append("socket")
+        await socket.close()
+
+
+async def ask(house: House, kind: str, headers: dict[str, str], method: str = "GET") -> list[Message]:
+    """What a bare request is answered; of a body nothing ever comes."""
+    sent: list[Message] = []
+    told = [{"type": "websocket.connect"}] if kind == "websocket" else []
+
+    async def receive() -> Message:
+        if not told:
+            await asyncio.Event().wait()
+        return told.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": kind, "method": method, "path": "/", "raw_path": b"/", "root_path": "", "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()], "scheme": "http",
+        "server": ("127.0.0.1", 7860), "client": ("127.0.0.1", 5), "http_version": "1.1", "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }  # fmt: skip
+    await house.door(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+async def test_a_name_that_is_not_ours_gets_nothing(host: str) -> None:
+    house = House()
+    async with house.client() as client:
+        answer = await client.get("/config", headers={"host": host})
+    assert answer.status_code == 403 and not house.came_in
+    assert "ALLOWED_HOSTS" in answer.text
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+async def test_a_page_of_another_address_can_send_and_read_nothing(origin: str) -> None:
+    house = House()
+    async with house.client() as client:
+        for answer in [
+            await client.get("/config", headers={"origin": origin}),
+            await client.post("/queue/join", content="{}", headers={"origin": origin, "content-type": "text/plain"}),
+        ]:
+            assert answer.status_code == 403
+    assert not house.came_in
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil.localhost"}, {"host": OWN, "origin": "https://evil.example"}])
+async def test_a_page_of_another_address_opens_no_socket(headers: dict[str, str]) -> None:
+    house = House()
+    assert (await ask(house, "websocket", headers))[0]["type"] == "websocket.http.response.start"
+    assert not house.came_in
+
+
+async def test_our_own_page_opens_a_socket() -> None:
+    house = House()
+    assert (await ask(house, "websocket", {"host": OWN, "origin": f"http://{OWN}"}))[0]["type"] == "websocket.accept"
+    assert house.came_in == ["socket"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_picture_or_script_of_another_page_is_refused_and_a_followed_link_is_not(site: str) -> None:
+    house = House()
+    async with house.client() as client:
+        taken = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+        followed = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
+        assert (await client.get("/config", headers=taken)).status_code == 403
+        assert (await client.get("/", headers=followed)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        (OWN, None),
+        (OWN, f"http://{OWN}"),
+        ("localhost:7860", "http://localhost:7860"),
+        ("[::1]:7860", "http://[::1]:7860"),
+        ("talk.example", "https://talk.example"),  # behind a proxy that takes the TLS off
+        (OWN, "https://talk.example"),  # and one that asks under another name
+        ("talk.example:443", "https://talk.example"),
+    ],
+)
+async def test_our_own_page_gets_in_under_every_name_of_ours(host: str, origin: str | None) -> None:
+    house = House(names=["talk.example"])
+    async with house.client() as client:
+        answer = await client.post("/queue/join", headers={"host": host} | ({"origin": origin} if origin else {}))
+    assert answer.status_code == 200
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'self'"
+
+
+async def test_a_large_body_is_refused_by_its_length_and_a_nameless_one_as_it_comes() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    house = House()
+    async with house.client() as client:
+        assert (await client.post("/", content=b"x" * (MAX_BODY_BYTES + 1))).status_code == 413
+        assert (await client.post("/", content=endless())).status_code == 413
+        assert not house.came_in
+        assert (await client.post("/", content=b"x" * MAX_BODY_BYTES)).status_code == 200
+    assert house.body_bytes == MAX_BODY_BYTES
+
+
+def test_a_half_sent_body_does_not_stay_for_ever() -> None:
+    house = House()
+    sent = play(ask(house, "http", {"host": OWN}, method="POST"))
+    assert sent[0]["status"] == 408 and not house.came_in
+
+
+async def test_a_failure_inside_is_one_sentence_with_a_number() -> None:
+    async with House().client() as client:
+        answer = await client.get("/broken")
+    assert answer.status_code == 500
+    assert "number" in answer.text and "secret" not in answer.text and "/home" not in answer.text
+
+
+def test_wrong_passwords_are_slowed_and_then_refused_for_a_while() -> None:
+    async def guess() -> None:
+        loop = asyncio.get_running_loop()
+        async with House().client() as client:
+            waited = []
+            for _ in range(REFUSED_AFTER):
+                before = loop.time()
+                assert (await client.post("/login", data={"password": "guess"})).status_code == 400
+                waited.append(loop.time() - before)
+            assert waited[FREE_TRIES] > waited[0] and waited == sorted(waited)
+            assert (await client.post("/login", data={"password": "guess"})).status_code == 429
+            assert (await client.get("/")).status_code == 200, "only trying is refused"
+            await asyncio.sleep(601)
+            assert (await client.post("/login", data={"password": "guess"})).status_code == 400
+
+    play(guess())

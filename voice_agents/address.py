@@ -1,0 +1,114 @@
+"""Where the page is served: found and tried before anything heavy is loaded, and without a web framework."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from voice_agents.errors import ConfigurationError
+
+DEFAULT_HOST = "127.0.0.1"
+FIRST_PORT = 7860
+TRIED_PORTS = 100
+LAST_PORT = 65535
+
+_NUMBERS = ("GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS", "GRADIO_DEBUG")
+"""What gradio reads as numbers, some of them at its import."""
+_PATH = re.compile(r"(/[\w.~%@:+-]+)+/?|/?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address of this machine, and a port of it that was free a moment ago."""
+
+    host: str
+    port: int
+
+    @property
+    def url_host(self) -> str:
+        """The host as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def free_address(host: str | None, port: int | None, env: MutableMapping[str, str]) -> Address:
+    """The address asked for, else what the environment says, else 127.0.0.1 and the first free port from 7860 on.
+
+    Port 0 is any free one. Raises ConfigurationError when it cannot be served on.
+    """
+    host = (host or env.get("GRADIO_SERVER_NAME", "")).strip().removeprefix("[").removesuffix("]") or DEFAULT_HOST
+    first = port if port is not None else int(env.get("GRADIO_SERVER_PORT", FIRST_PORT))
+    last = first if port is not None or not first else first + int(env.get("GRADIO_NUM_PORTS", TRIED_PORTS)) - 1
+    if not 0 <= first <= LAST_PORT:
+        raise ConfigurationError(f"Port {first} does not exist: choose one from 1 to {LAST_PORT}, or 0 for a free one.")
+    family, own = _own_address(host)
+    refusal = OSError()
+    for candidate in range(first, min(last, LAST_PORT) + 1):
+        try:
+            return Address(own, _bound(family, own, candidate))
+        except OSError as error:
+            refusal = error
+    raise ConfigurationError(_refused(host, first, last, refusal)) from None
+
+
+def check_gradio(env: MutableMapping[str, str]) -> None:
+    """Raises ConfigurationError for what gradio would break at; what is set to nothing is unset here, as elsewhere."""
+    for name in [name for name, value in env.items() if name.startswith("GRADIO_") and not value.strip()]:
+        del env[name]
+    for name in _NUMBERS:
+        value = env.get(name, "0" if name != "GRADIO_NUM_PORTS" else "1").strip()
+        if not re.fullmatch(r"[0-9]{1,6}", value) or (name == "GRADIO_NUM_PORTS" and not int(value)):
+            raise ConfigurationError(f"{name} must be a whole number: correct it, or leave it empty.")
+    _check_root_path(env.get("GRADIO_ROOT_PATH", ""))
+
+
+def _check_root_path(root: str) -> None:
+    try:
+        parts = urlsplit(root)
+        absolute = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        absolute = False
+        parts = urlsplit("")
+    path = parts.path if absolute else root
+    if not _PATH.fullmatch(path) or (absolute and (parts.query or parts.fragment)):
+        raise ConfigurationError(
+            "GRADIO_ROOT_PATH must be a path such as /voice or a full address such as https://example.com/voice."
+        )
+
+
+def _own_address(host: str) -> tuple[socket.AddressFamily, str]:
+    """The first IP address of this name that this machine has; IPv4 first, since that is what gradio looks for."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        found = []
+    for family, _, _, _, address in sorted(found, key=lambda one: one[0] != socket.AF_INET):
+        try:
+            _bound(family, str(address[0]), 0)
+        except OSError:
+            continue
+        return family, str(address[0])
+    raise ConfigurationError(
+        f"{host} is no address of this machine: choose another with --host (or GRADIO_SERVER_NAME), such as 127.0.0.1, "
+        "or 0.0.0.0 for all it has."
+    )
+
+
+def _bound(family: socket.AddressFamily, host: str, port: int) -> int:
+    """The port that could be bound, and is free again. Raises OSError."""
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        if hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            # what was closed a moment ago is free; on Windows the option would also take what is in use
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind((host, port))
+        trial.listen(1)
+        return int(trial.getsockname()[1])
+
+
+def _refused(host: str, first: int, last: int, refusal: OSError) -> str:
+    which = f"Port {first} of {host} is" if first == last else f"The ports {first} to {last} of {host} are"
+    if isinstance(refusal, PermissionError):
+        return f"{which} not for this user ({refusal.strerror}): choose one above 1023 with --port."
+    return f"{which} in use by another program: choose another with --port, or end that program."

@@ -1,0 +1,245 @@
+"""One socket of the API: a client's messages into a live session, the session's events back to the client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from enum import IntEnum
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voice_agents.audio import LiveDownsampler, LiveUpsampler, Pcm, live_resampler
+from voice_agents.errors import InvalidInput, SessionLimitReached, VoiceAgentError
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
+from voice_agents.transports.api.dialects import Dialect
+from voice_agents.transports.api.limits import Intake, SocketLimits, TooMuch
+from voice_agents.transports.api.messages import (
+    LARGEST_MESSAGE,
+    ClientMessage,
+    End,
+    Hush,
+    Sound,
+    Start,
+    Stop,
+    Typed,
+    parse,
+)
+from voice_agents.transports.api.options import SocketOptions
+from voice_agents.transports.api.places import Places
+from voice_agents.transports.api.sendbox import SendBox
+from voice_agents.transports.registry import Ending, LiveSession, SessionRequest
+
+PIECE_S = 0.1
+"""Audio handed on in one go, so that a recording sent at once does not hold up the event loop."""
+
+
+class Code(IntEnum):
+    """Why we close a socket (RFC 6455 section 7.4.1 and IANA's registry)."""
+
+    DONE = 1000
+    GOING_AWAY = 1001
+    REFUSED = 1008
+    TOO_BIG = 1009
+    BROKEN = 1011
+    FULL = 1013
+
+
+_ENDINGS: dict[Ending, tuple[str, Code]] = {
+    Ending.TIME_LIMIT: ("The time for one conversation on this server is over.", Code.REFUSED),
+    Ending.REPLACED: ("This conversation goes on elsewhere, so this socket is closed.", Code.DONE),
+    Ending.SHUTDOWN: ("The server is shutting down.", Code.GOING_AWAY),
+    Ending.FAILED: ("", Code.BROKEN),
+}
+
+
+class ApiCall:
+    """Listens to its session. It takes a place with the client's first message, and gives it back when either ends."""
+
+    def __init__(
+        self, socket: WebSocket, places: Places, request: SessionRequest, options: SocketOptions, dialect: Dialect
+    ) -> None:
+        self._socket = socket
+        self._places = places
+        self._request = request
+        self._options = options
+        self._dialect = dialect
+        self._box = SendBox()
+        self._code = Code.DONE
+        self._over = asyncio.Event()
+        self._live: LiveSession | None = None
+        self._microphone: LiveDownsampler | LiveUpsampler | None = None
+
+    async def run(self, limits: SocketLimits) -> None:
+        """Until the client leaves, or there is a reason to close the socket, which must be accepted already."""
+        self._greet()
+        reading = asyncio.create_task(self._read(limits))
+        writing = asyncio.create_task(self._write())
+        over = asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait({reading, writing, over}, return_when=asyncio.FIRST_COMPLETED)
+            self._over.set()
+            reading.cancel()
+            await asyncio.wait({reading})
+            await self._leave()
+            self._box.close()
+            await asyncio.wait({writing}, timeout=limits.closing_s)
+        finally:
+            for task in (reading, writing, over):
+                task.cancel()
+            await self._leave()
+            await asyncio.wait({reading, writing, over})
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(limits.closing_s):
+                if self._socket.application_state is WebSocketState.CONNECTED:
+                    await self._socket.close(self._code)
+        for task in (reading, writing):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    # What the session tells
+
+    def hear(self, event: Event) -> None:
+        """See :class:`~voice_agents.transports.registry.Listener`."""
+        stale = isinstance(event, AgentAudio) and self._live is not None and event.epoch < self._live.session.epoch
+        if stale or self._over.is_set():
+            return
+        if isinstance(event, AgentPaused | Interrupted):
+            self._box.drop_sound()
+        for message in self._dialect.tell(event):
+            self._box.put(message, sound=isinstance(event, AgentAudio | AgentAudioDone))
+        if self._box.full:
+            self._end("", Code.REFUSED)  # it would not read a sentence either
+
+    def ended(self, why: Ending) -> None:
+        """See :class:`~voice_agents.transports.registry.Listener`."""
+        self._end(*_ENDINGS.get(why, ("The conversation was ended.", Code.DONE)))
+
+    # What the client says
+
+    def _greet(self) -> None:
+        self._box.put(
+            {
+                "type": "session",
+                "conversation": self._options.conversation.id,
+                "turns": self._options.turns,
+                "sample_rate": self._options.sample_rate,
+            }
+        )
+        if len(self._places) >= self._places.max_sessions and self._places.get(self._options.conversation) is None:
+            sentence = f"All {self._places.max_sessions} places of this server are taken. Please try again later."
+            self._end(sentence, Code.FULL)
+
+    async def _read(self, limits: SocketLimits) -> None:
+        intake = Intake(limits, asyncio.get_running_loop().time)
+        patience_s = limits.first_message_s
+        while not self._over.is_set():
+            frame = await self._next(patience_s)
+            if frame is None:
+                return
+            patience_s = limits.quiet_s
+            try:
+                await self._take(frame, intake)
+            except TooMuch as error:
+                self._end(str(error), Code.REFUSED)
+            except SessionLimitReached as error:
+                self._end(str(error), Code.FULL)
+            except VoiceAgentError as error:
+                self._box.put({"type": "error", "message": str(error)})
+
+    async def _next(self, patience_s: float) -> str | bytes | None:
+        """The client's next frame; None when it has left or said nothing for too long."""
+        while True:
+            try:
+                async with asyncio.timeout(patience_s):
+                    received = await self._socket.receive()
+            except TimeoutError:
+                if self._dialect.ends.open or (self._live is not None and self._live.session.busy):
+                    continue
+                self._end(f"Nothing was sent for {patience_s:g} seconds, so this socket is closed.", Code.REFUSED)
+                return None
+            if received["type"] == "websocket.disconnect":
+                return None
+            text, data = received.get("text"), received.get("bytes")
+            return data if text is None else text
+
+    async def _take(self, frame: str | bytes, intake: Intake) -> None:
+        size = len(frame)
+        intake.message(size)
+        if size > LARGEST_MESSAGE:
+            return self._end(f"A message may have {LARGEST_MESSAGE} bytes at most.", Code.TOO_BIG)
+        message = parse(frame, binary=self._options.binary)
+        if isinstance(message, Sound):
+            intake.sound(len(message.pcm) / self._options.sample_rate)
+            return await self._push(message.pcm)
+        return await self._do(message)
+
+    async def _do(self, message: ClientMessage) -> None:
+        match message:
+            case Start(sample_rate=rate):
+                self._change_rate(rate)
+            case Stop():
+                self._end("", Code.DONE)
+            case End():
+                live = await self._session()
+                self._dialect.ends.asked()
+                live.do(lambda session: session.end_turn())
+            case Typed(text=text):
+                live = await self._session()
+                live.do(lambda session: session.send_text(text))
+            case Hush():
+                if self._live is not None:
+                    self._live.do(lambda session: session.interrupt())
+
+    def _change_rate(self, rate: int) -> None:
+        if self._live is not None and rate != self._options.sample_rate:
+            raise InvalidInput("The sample rate can be changed before the conversation begins, not any more.")
+        self._options = self._options.at(rate)
+        self._dialect.set_rate(rate)
+
+    async def _push(self, pcm: Pcm) -> None:
+        live = await self._session()
+        piece = round(PIECE_S * self._options.sample_rate)
+        for start in range(0, len(pcm), piece):
+            if start:
+                await asyncio.sleep(0)
+            if self._microphone is None:
+                return
+            live.push_audio(self._microphone.feed(pcm[start : start + piece]))
+
+    async def _session(self) -> LiveSession:
+        """The session; the first message opens it. Raises what opening raises."""
+        if self._live is None:
+            live = await self._places.open(self._request)
+            self._microphone = live_resampler(self._options.sample_rate, live.session.input_rate)
+            self._live = live
+            live.attach_call(self, sends_silence=False)
+            if live.request != self._request:
+                turns, voice = self._request.turns, self._request.voice
+                live.do(lambda session: session.set_turns(turns))
+                if voice:
+                    live.do(lambda session: session.set_voice(voice))
+        return self._live
+
+    # The end
+
+    def _end(self, sentence: str, code: Code) -> None:
+        """Say why, and close; the first reason counts."""
+        if not self._over.is_set():
+            if sentence:
+                self._box.put({"type": "error", "message": sentence})
+            self._code = code
+            self._over.set()
+
+    async def _leave(self) -> None:
+        """The place is free again."""
+        live, self._live, self._microphone = self._live, None, None
+        if live is not None:
+            await live.leave(self)
+
+    async def _write(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            async for message in self._box:
+                if isinstance(message, bytes):
+                    await self._socket.send_bytes(message)
+                else:
+                    await self._socket.send_text(message)
