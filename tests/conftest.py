@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 
 WORKERS = 4
@@ -29,6 +30,15 @@ ONE_SERVER = {
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this process's own."""
+    if binaries() is None:
+        pytest.skip(MISSING)
+    with postgres_server() as server:
+        yield server
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

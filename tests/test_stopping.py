@@ -16,7 +16,7 @@ import pytest
 from tests.transports.api.client import Client, Message, client
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
 
 ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
@@ -54,7 +54,7 @@ class App:
 
     async def remembered(self) -> list[HistoryEntry]:
         """The one conversation of its database."""
-        async with Store(self.database) as store:
+        async with open_store(self.database) as store:
             [(identity, owner)] = await store.query("SELECT id, owner FROM conversations")
             return await History(store).messages(Conversation(id=identity, owner=owner))
 

@@ -89,6 +89,13 @@ class TurnSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PostgresUrl:
+    """Where a PostgreSQL database is, as libpq reads it; holds a password."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the app is told from outside; immutable, shared by all sessions, without secrets in ``repr``.
 
@@ -101,7 +108,7 @@ class Settings:
     realtime: Endpoint | None = None
     turns: TurnSettings = TurnSettings()
     instructions: str = ""
-    database: Path = field(default_factory=lambda: default_database())
+    database: Path | PostgresUrl = field(default_factory=lambda: default_database())
     hf_token: str = field(default="", repr=False)
     app_password: str = field(default="", repr=False)
     allowed_hosts: tuple[str, ...] = ()
@@ -244,14 +251,17 @@ def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     return replace(shared, model=chat) if chat else None, replace(transcribe, model=realtime) if realtime else None
 
 
-def _database(values: Values) -> Path:
+def _database(values: Values) -> Path | PostgresUrl:
     url = values.get("DATABASE_URL")
     if not url:
         return default_database()
     scheme, colon, rest = url.partition("://")
+    if colon and scheme in ("postgresql", "postgres"):
+        return PostgresUrl(url)
     if colon and scheme != "sqlite":
         raise ConfigurationError(
-            f"DATABASE_URL: {scheme} is not supported yet; use sqlite:///path/to/file.sqlite3 or leave it empty."
+            f"DATABASE_URL: {scheme} is not supported; use sqlite:///path/to/file.sqlite3, "
+            "postgresql://user:password@host/name, or leave it empty."
         )
     path = rest.removeprefix("/") if colon else url
     if not path or path == rest:

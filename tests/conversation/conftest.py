@@ -1,4 +1,4 @@
-"""A store on a fresh file, and the history on it."""
+"""A store on a fresh file or in a fresh database of PostgreSQL, and the history on it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import PostgresServer
 from voice_agents.conversation.history import History
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
+from voice_agents.settings import PostgresUrl
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
+def file(tmp_path: Path) -> Path:
     return tmp_path / "data" / "talk.sqlite3"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Path | PostgresUrl:
+    """What a store can be opened on, and nothing is in yet."""
+    if request.param == "sqlite":
+        path: Path = request.getfixturevalue("file")
+        return path
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
-async def store(database: Path) -> AsyncIterator[Store]:
-    async with Store(database) as store:
+async def store(database: Path | PostgresUrl) -> AsyncIterator[Store]:
+    async with open_store(database) as store:
         yield store
 
 

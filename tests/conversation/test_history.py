@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.conversation.scripted import agent_of, assert_valid, heard_of, say, scripted, spoken
-from voice_agents.conversation import store as store_module
+from voice_agents.conversation import sqlite
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.errors import StorageFailed
+from voice_agents.settings import PostgresUrl
 
 ENTRIES = [
     HistoryEntry(role=Speaker.USER, text="What time is it in Tokyo?"),
@@ -45,13 +46,13 @@ async def test_what_another_engine_said_is_read_back_and_continued_by_the_agent(
     assert [entry.text for entry in await history.messages(conversation)][-2:] == ["Again?", "As I said."]
 
 
-async def test_a_restart_forgets_nothing(database: Path) -> None:
+async def test_a_restart_forgets_nothing(database: Path | PostgresUrl) -> None:
     conversation = Conversation()
-    async with Store(database) as store:
+    async with open_store(database) as store:
         history = History(store)
         await history.append(conversation, *ENTRIES)
         await say(agent_of(scripted(["Hello Ada."]), history), conversation, "I am Ada.")
-    async with Store(database) as store:
+    async with open_store(database) as store:
         history = History(store)
         entries = await history.messages(conversation)
         assert entries[:5] == ENTRIES
@@ -90,15 +91,15 @@ async def test_one_conversation_opened_twice_loses_nothing(store: Store) -> None
 
 
 async def test_what_cannot_be_stored_is_remembered_and_stored_with_the_next(
-    database: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
     conversation = Conversation()
     one, two, three, four = (HistoryEntry(role=Speaker.USER, text=text) for text in ("one", "two", "three", "four"))
-    async with Store(database) as store:
+    async with open_store(file) as store:
         history = History(store)
         await history.append(conversation, one)
-        with closing(sqlite3.connect(database, isolation_level=None)) as program:
+        with closing(sqlite3.connect(file, isolation_level=None)) as program:
             program.execute("BEGIN IMMEDIATE")
             for entry in (two, three):
                 with pytest.raises(StorageFailed, match="locked"):
@@ -109,20 +110,20 @@ async def test_what_cannot_be_stored_is_remembered_and_stored_with_the_next(
         await history.append(conversation, four)
         assert await history.messages(conversation) == [one, two, three, four]
         assert await store.notes("ada").all() == ["mine"]
-    async with Store(database) as store:
+    async with open_store(file) as store:
         assert await History(store).messages(conversation) == [one, two, three, four]
 
 
 CHILD = """
 import asyncio, sys
-from pathlib import Path
 from tests.conversation.scripted import Probe, agent_of, say, scripted
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
+from voice_agents.settings import Settings
 
-async def main(path, when):
-    async with Store(Path(path)) as store:
+async def main(url, when):
+    async with open_store(Settings.from_env({"DATABASE_URL": url}, None).database) as store:
         history, conversation = History(store), Conversation(id="the one", owner="ada")
         probe = Probe()
         await say(agent_of(scripted(["Hello Ada."]), history, probe.toolbox()), conversation, "I am Ada.")
@@ -139,12 +140,12 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.parametrize("when", ["between turns", "in the middle of a turn"])
-async def test_a_killed_process_has_lost_no_finished_turn(database: Path, when: str) -> None:
+async def test_a_killed_process_has_lost_no_finished_turn(database: Path | PostgresUrl, when: str) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         CHILD,
-        str(database),
+        database.url if isinstance(database, PostgresUrl) else str(database),
         when,
         cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE,
@@ -157,7 +158,7 @@ async def test_a_killed_process_has_lost_no_finished_turn(database: Path, when: 
         child.kill()
         await child.wait()
         child.stdout._transport.close()  # type: ignore[attr-defined]
-    async with Store(database) as store:
+    async with open_store(database) as store:
         conversation = Conversation(id="the one", owner="ada")
         model = scripted(["You are Ada."])
         await say(agent_of(model, History(store)), conversation, "Who am I?")

@@ -15,8 +15,11 @@ import pytest
 from tests.conversation.scripted import agent_of, say, scripted
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.postgres import PostgresStore
+from voice_agents.conversation.sqlite import SqliteStore
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
+from voice_agents.settings import PostgresUrl
 
 
 def user(text: str) -> HistoryEntry:
@@ -62,12 +65,12 @@ async def test_nobody_can_read_continue_or_delete_the_conversation_of_another(st
     assert [entry.text for entry in await history.messages(mine)] == ["A secret", "Hello."]
 
 
-async def test_notes_belong_to_their_owner_and_survive(database: Path) -> None:
-    async with Store(database) as store:
+async def test_notes_belong_to_their_owner_and_survive(database: Path | PostgresUrl) -> None:
+    async with open_store(database) as store:
         await store.notes("ada").add("milk")
         await store.notes("ada").add("eggs")
         await store.notes("bob").add("nails")
-    async with Store(database) as store:
+    async with open_store(database) as store:
         assert await store.notes("ada").all() == ["milk", "eggs"]
         assert await store.notes("ada").clear() == 2
         assert await store.notes("ada").all() == []
@@ -79,7 +82,10 @@ async def test_a_long_talk_keeps_one_checkpoint(store: Store, history: History) 
     for _ in range(5):
         await history.append(conversation, user("again"))
     assert await store.query("SELECT count(*) FROM checkpoints") == [(1,)]
-    assert await store.query("SELECT count(*) FROM writes") == [(0,)]
+    tables = ["checkpoint_blobs", "checkpoint_writes"] if isinstance(store, PostgresStore) else ["writes"]
+    rows = {table: await store.query(f"SELECT count(*) FROM {table}") for table in tables}
+    assert rows.pop("checkpoint_blobs", [(1,)]) == [(1,)]
+    assert list(rows.values()) == [[(0,)]]
 
 
 @pytest.mark.parametrize("kind", ["a folder", "no database", "below a file"])
@@ -90,7 +96,7 @@ async def test_a_file_that_cannot_be_opened_is_said_plainly(tmp_path: Path, kind
     else:
         path.write_bytes(b"this is not a database, and it is long enough to look at" * 20)
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
-        async with Store(path / "talk.sqlite3" if kind == "below a file" else path):
+        async with open_store(path / "talk.sqlite3" if kind == "below a file" else path):
             pass
 
 
@@ -99,12 +105,12 @@ async def test_only_its_owner_may_read_the_file_and_what_lies_beside_it(tmp_path
     before = os.umask(0)
     try:
         path = tmp_path / "new folder" / "talk.sqlite3"
-        async with Store(path) as store:
+        async with open_store(path) as store:
             await store.notes("ada").add("milk")
             rights = {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()}
         assert rights == {f"talk.sqlite3{suffix}": "0o600" for suffix in ("", "-wal", "-shm")}
         path.chmod(0o644)  # as an earlier version made it
-        async with Store(path):
+        async with open_store(path):
             assert path.stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(before)
@@ -149,7 +155,7 @@ async def test_a_file_lost_while_running_is_told_and_written_again(tmp_path: Pat
     path = tmp_path / "own folder" / "talk.sqlite3"
     happen, what = ACCIDENTS[accident]
     talk, other = Conversation(owner="ada"), Conversation(owner="bob")
-    async with Store(path) as store:
+    async with open_store(path) as store:
         mine, theirs = History(store), History(store)
         for turn in range(60 if long else 1):
             await mine.append(talk, user(f"First {turn} " + "and so on " * 400 * long))
@@ -160,7 +166,7 @@ async def test_a_file_lost_while_running_is_told_and_written_again(tmp_path: Pat
         await mine.append(talk, user("Third"))  # told once
         with pytest.raises(StorageFailed, match=what):  # everybody is told
             await theirs.append(other, user("More"))
-    async with Store(path) as store:
+    async with open_store(path) as store:
         assert [entry.text[:7] for entry in await History(store).messages(talk)][-3:] == [
             f"First {59 if long else 0}"[:7],
             "Second",
@@ -173,20 +179,20 @@ async def test_a_file_lost_while_running_is_told_and_written_again(tmp_path: Pat
         assert list(path.parent.glob("talk.sqlite3.damaged-*"))
 
 
-async def test_a_conversation_that_was_only_read_is_written_again_too(database: Path) -> None:
+async def test_a_conversation_that_was_only_read_is_written_again_too(file: Path) -> None:
     talk = Conversation(owner="ada")
-    async with Store(database) as store:
+    async with open_store(file) as store:
         await History(store).append(talk, user("Long ago"))
-    async with Store(database) as store:
+    async with open_store(file) as store:
         await History(store).messages(talk)
-        await asyncio.to_thread(database.unlink)
+        await asyncio.to_thread(file.unlink)
         assert [entry.text for entry in await History(store).messages(talk)] == ["Long ago"]
-    assert await asyncio.to_thread(database.exists)
+    assert await asyncio.to_thread(file.exists)
 
 
-async def test_another_program_that_writes_properly_is_no_accident(database: Path) -> None:
+async def test_another_program_that_writes_properly_is_no_accident(file: Path) -> None:
     talk = Conversation(owner="ada")
-    async with Store(database) as store, Store(database) as elsewhere:
+    async with open_store(file) as store, SqliteStore(file) as elsewhere:
         mine = History(store)
         for turn in range(20):
             await mine.append(talk, user(f"{turn}"))
@@ -196,11 +202,11 @@ async def test_another_program_that_writes_properly_is_no_accident(database: Pat
         assert store.losses == elsewhere.losses == 0
 
 
-async def test_a_deleted_conversation_is_not_written_again(database: Path) -> None:
+async def test_a_deleted_conversation_is_not_written_again(file: Path) -> None:
     talk = Conversation(owner="ada")
-    async with Store(database) as store:
+    async with open_store(file) as store:
         await History(store).append(talk, user("Forget this"))
         await store.delete(talk)
-        await asyncio.to_thread(database.unlink)
+        await asyncio.to_thread(file.unlink)
         assert await History(store).messages(talk) == []
         assert await store.list("ada") == []

@@ -17,7 +17,7 @@ from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.errors import Role
@@ -238,7 +238,7 @@ async def call(
     prepare: Callable[[StoryParts], Any] | None = None,
 ) -> AsyncIterator[Caller]:
     """A caller in a live session whose agent answers as ``script`` says; ``words`` are what the caller can say."""
-    async with Store(folder / "conversations.sqlite3") as store:
+    async with open_store(folder / "conversations.sqlite3") as store:
         parts = StoryParts(store, FakeModel(script), words)
         if prepare is not None:
             prepare(parts)

@@ -218,7 +218,7 @@ def test_an_answer_cut_before_its_voice_is_there_does_nothing_more(tmp_path: Pat
                 caller.session.interrupt()
             if end != "hung up":
                 await asyncio.sleep(10.0)
-        async with store.Store(tmp_path / "conversations.sqlite3") as kept:
+        async with store.open_store(tmp_path / "conversations.sqlite3") as kept:
             assert await kept.notes(conversation.owner).all() == []
             assert (await History(kept).messages(conversation))[0].text == "write down that I need milk"
 

@@ -19,7 +19,7 @@ from tests.stories.realtime.items import Habits
 from tests.stories.realtime.scripts import LONG, echo
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
@@ -35,7 +35,7 @@ def long(_messages: list[BaseMessage]) -> list[Step]:
 
 async def remembered(folder: Path, conversation: Conversation) -> list[str]:
     """What the user said, on disk."""
-    async with Store(folder / "conversations.sqlite3") as store:
+    async with open_store(folder / "conversations.sqlite3") as store:
         entries = await History(store).messages(conversation)
     return [entry.text for entry in entries if entry.role is Speaker.USER]
 
@@ -128,7 +128,7 @@ async def microphone(session: Session) -> AsyncIterator[None]:
 def test_a_call_that_is_ended_from_outside_keeps_the_sentence(tmp_path: Path, why: Ending) -> None:
     async def story() -> None:
         conversation = Conversation()
-        async with Store(tmp_path / "conversations.sqlite3") as store:
+        async with open_store(tmp_path / "conversations.sqlite3") as store:
             parts = StoryParts(store, FakeModel(long), [SENTENCE])
 
             def make(request: SessionRequest) -> Session:
@@ -220,7 +220,7 @@ def test_a_conversation_that_is_opened_again_at_once_knows_what_is_still_being_s
 
     async def story() -> None:
         conversation = Conversation()
-        async with Store(tmp_path / "conversations.sqlite3") as store:
+        async with open_store(tmp_path / "conversations.sqlite3") as store:
             parts = StoryParts(store, FakeModel(count), [SENTENCE])
             async with SandwichSession(parts, conversation, TurnSettings()) as session:
                 session.send_text("hello")

@@ -21,10 +21,10 @@ from tests.stories.realtime.items import Step as RealtimeStep
 from tests.stories.realtime.scripts import LONG
 from tests.stories.realtime.scripts import echo as realtime_echo
 from tests.stories.realtime.scripts import long_answer as long_story
-from voice_agents.conversation import question, store
+from voice_agents.conversation import question, sqlite
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
 from voice_agents.engines.realtime.floor import ServedFloor
 from voice_agents.engines.realtime.session import RealtimeSession
@@ -76,7 +76,7 @@ def database_held(folder: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is held by somebody else is given up at once."""
-    monkeypatch.setattr(store, "BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.01)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -304,7 +304,7 @@ def test_speech_is_connected_to_when_there_is_something_to_hear_or_to_say(tmp_pa
 
             patch.setattr(kind, "__aenter__", counted)
 
-        async with Store(tmp_path / "conversations.sqlite3") as store:
+        async with open_store(tmp_path / "conversations.sqlite3") as store:
             with pytest.MonkeyPatch.context() as patch:
                 watch(FakeStt)
                 watch(FakeVoice)

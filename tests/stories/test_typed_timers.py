@@ -16,7 +16,7 @@ from tests.stories.realtime.caller import RealtimeStoryParts
 from tests.stories.realtime.items import Item
 from tests.stories.realtime.items import Step as RealtimeStep
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
 from voice_agents.engines.base import Session
 from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.engines.sandwich.session import SandwichSession
@@ -62,7 +62,7 @@ class Page:
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])
 def test_a_timer_of_ten_minutes_speaks_up_then_the_conversation_is_idle(tmp_path: Path, kind: str) -> None:
     async def story() -> None:
-        async with Store(tmp_path / "conversations.sqlite3") as store:
+        async with open_store(tmp_path / "conversations.sqlite3") as store:
 
             def make(request: SessionRequest) -> Session:
                 if kind == "sandwich":

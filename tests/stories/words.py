@@ -19,7 +19,7 @@ from tests.stories.realtime.caller import RealtimeStoryParts
 from tests.stories.realtime.items import Habits, Item
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
 from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.engines.sandwich.session import SandwichSession
@@ -183,5 +183,5 @@ class Talker:
 
 async def conversation(folder: Path, engine: Engine, latency_s: float, seed: int, words: int) -> Account:
     """One conversation of so many spoken words, on the running loop's time."""
-    async with Store(folder / f"{engine}-{latency_s}-{seed}.sqlite3") as store:
+    async with open_store(folder / f"{engine}-{latency_s}-{seed}.sqlite3") as store:
         return await Talker(engine, latency_s, random.Random(seed), store).talk(words)

@@ -1,4 +1,4 @@
-"""The database file before a database library with a loop is at it: made for its owner only, and tried in plain SQL."""
+"""The database before a library with a loop is at it: a file made for its owner only, and tried in plain SQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from voice_agents.errors import ConfigurationError
+from voice_agents.settings import PostgresUrl
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -34,15 +35,19 @@ NO_DATABASE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ")
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
-def check_database(path: Path) -> None:
-    """Make the file, or find out whether the one that is there can be used.
+def check_database(database: Path | PostgresUrl) -> None:
+    """Make the file, or find out whether the one that is there, or the server, can be used.
 
-    Raises ConfigurationError, which names DATABASE_URL. Takes milliseconds, and loads no other library.
+    Raises ConfigurationError, which names DATABASE_URL. A file takes milliseconds, and loads no other library.
     """
+    if isinstance(database, PostgresUrl):
+        from voice_agents.conversation.postgres_schema import check_postgres
+
+        return check_postgres(database)
     try:
-        prepare(path)
+        return prepare(database)
     except (OSError, sqlite3.Error) as error:
-        raise unusable(path, error) from None
+        raise unusable(database, error) from None
 
 
 def unusable(path: Path, error: Exception) -> ConfigurationError:

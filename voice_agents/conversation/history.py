@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.messages import INTERRUPTED, valid
 from voice_agents.conversation.model import Conversation, new_id
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Overtaken, Store
 from voice_agents.errors import InvalidInput, StorageFailed
 
 
@@ -62,19 +62,18 @@ def done_entries(deeds: Deeds) -> list[HistoryEntry]:
 class History:
     """The stored conversations of a :class:`Store`, read and written turn by turn; usually one per session.
 
-    What cannot be stored is kept here, belongs to the conversation all the same, and is stored with what comes next.
-    Every method raises InvalidInput when the conversation belongs to somebody else, and StorageFailed when the
-    database cannot be read or written; once also after a turn was stored in a file that had to be begun anew.
+    What cannot be stored is kept in memory, belongs to the conversation all the same, and is stored with what comes
+    next, or by itself when that is possible again. Every method raises InvalidInput when the conversation belongs to
+    somebody else, and StorageFailed when the database cannot be written, or cannot be read and the conversation was
+    not read before; once also after a turn was stored in a file that had to be begun anew.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._losses = store.losses
         """Those of the database that the user was told of."""
-        self._decoded: tuple[str, tuple[AnyMessage, ...]] = "", ()
-        """The checkpoint read or written last: decoding an hour of talk takes milliseconds."""
-        self._unstored: dict[str, dict[str, Sequence[AnyMessage]]] = {}
-        """What is not on disk yet: by conversation, then by the id of its first message."""
+        self._known = _Known()
+        """What was read or written last: decoding an hour of talk takes milliseconds."""
 
     async def messages(self, conversation: Conversation) -> list[HistoryEntry]:
         """All entries in the order they were said; empty for a new conversation."""
@@ -95,7 +94,12 @@ class History:
 
     async def load(self, conversation: Conversation) -> tuple[AnyMessage, ...]:
         """The messages as LangChain has them, valid for the next run."""
-        _, stored = await self._load(conversation)
+        try:
+            stored = (await self._load(conversation)).messages
+        except StorageFailed:  # the talk goes on; that it is not stored is told when it is to be stored
+            if self._known.conversation_id != conversation.id:
+                raise
+            stored = self._known.messages
         return (*stored, *chain.from_iterable(self._missing(conversation, stored).values()))
 
     async def extend(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
@@ -105,42 +109,68 @@ class History:
         """
         if not messages:
             return
-        self._unstored.setdefault(conversation.id, {})[messages[0].id or ""] = messages
-        async with self._store.changing(conversation):
-            try:
-                await self._store_all(conversation)
-            except InvalidInput:
-                self._unstored.pop(conversation.id, None)
-                raise
+        self._store.unstored.setdefault(conversation.id, {})[messages[0].id or ""] = messages
+        try:
+            await self._store_rest(conversation)
+        except StorageFailed:
+            self._store.store_later(conversation, lambda: self._store_rest(conversation))
+            raise
         if self._store.losses != self._losses:
             self._losses = self._store.losses
             raise StorageFailed(self._store.loss)
 
-    async def _store_all(self, conversation: Conversation) -> None:
-        parent, stored = await self._load(conversation)
+    async def _store_rest(self, conversation: Conversation) -> None:
+        """What is not stored yet; at once, also when another instance stores in the same conversation just now."""
+        async with self._store.changing(conversation):
+            while True:
+                try:
+                    return await self._store_missing(conversation)
+                except Overtaken:
+                    continue
+                except InvalidInput:
+                    self._store.unstored.pop(conversation.id, None)
+                    raise
+
+    async def _store_missing(self, conversation: Conversation) -> None:
+        known = await self._load(conversation)
+        stored = known.messages
         missing = list(chain.from_iterable(self._missing(conversation, stored).values()))
         if missing:
             said = next((message.text for message in missing if isinstance(message, HumanMessage)), "")
-            await self._store.touch(conversation, said)
             stored = (*stored, *missing)
-            self._decoded = await self._store.save(conversation, parent, stored), stored
-        self._unstored[conversation.id] = self._missing(conversation, stored)
+            saved = await self._store.save(conversation, known.checkpoint_id, stored, said)
+            self._known = _Known(conversation.id, saved, stored)
+        if rest := self._missing(conversation, stored):
+            self._store.unstored[conversation.id] = rest
+        else:
+            self._store.unstored.pop(conversation.id, None)
 
     def _missing(self, conversation: Conversation, stored: Iterable[AnyMessage]) -> dict[str, Sequence[AnyMessage]]:
         """What is not on disk yet; something may have joined it while the rest was being stored."""
-        if not (unstored := self._unstored.get(conversation.id)):
+        if not (unstored := self._store.unstored.get(conversation.id)):
             return {}
         known = {message.id for message in stored}
         return {first: messages for first, messages in unstored.items() if first not in known}
 
-    async def _load(self, conversation: Conversation) -> tuple[str | None, tuple[AnyMessage, ...]]:
-        """The newest checkpoint's id and messages."""
+    async def _load(self, conversation: Conversation) -> _Known:
+        """What is stored, as it is now."""
         newest = await self._store.latest_checkpoint(conversation)
         if newest is None:
-            return None, ()
-        if self._decoded[0] != newest:
-            self._decoded = newest, tuple(valid(await self._store.checkpoint(conversation, newest)))
-        return self._decoded
+            self._known = _Known(conversation.id)
+            return self._known
+        if self._known.checkpoint_id != newest:
+            messages = await self._store.checkpoint(conversation, newest)
+            self._known = _Known(conversation.id, newest, tuple(valid(messages)))
+        return self._known
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A conversation as it was at one checkpoint; None: nothing was stored."""
+
+    conversation_id: str = ""
+    checkpoint_id: str | None = None
+    messages: tuple[AnyMessage, ...] = ()
 
 
 def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:

@@ -1,13 +1,13 @@
-"""The database file: LangGraph checkpoints, the list of conversations and the users' notes."""
+"""Where conversations are kept: LangGraph checkpoints, the list of conversations and the users' notes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,31 +15,39 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
-import aiosqlite
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_checkpoint
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 
-from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
+from voice_agents.settings import PostgresUrl
 from voice_agents.tools import Notes
 
 logger = logging.getLogger(__name__)
 
-_LAST_STORING_S = 2 * BUSY_TIMEOUT_S
-"""How long leaving waits for what is still to be stored: another program may hold the file for a while."""
-_TITLE_LENGTH = 60
+LAST_STORING_S = 10.0
+"""How long leaving waits for what sessions still store: another program may hold the database for a while."""
+LAST_ATTEMPTS_S = 2.0
+"""How long leaving waits for a database that did not take what was said."""
 
-_REMEMBERED = 500
-"""Conversations whose messages are held, so that they can be written again if the file is lost while this runs."""
+REMEMBERED = 500
+"""Conversations of which something is held."""
 
 Rows = list[tuple[Any, ...]]
-_Mark = tuple[int, ...]
-"""By which a file that others have touched is told: device, inode, size, time of the last change in ns."""
+Values = Mapping[str, Any]
 
-_FOREIGN = "This conversation belongs to somebody else: start a new one."
+_TITLE_LENGTH = 60
+FOREIGN = "This conversation belongs to somebody else: start a new one."
+_TOUCH = (
+    "INSERT INTO conversations VALUES (:id, :owner, :title, :now, :now) ON CONFLICT (id) DO UPDATE SET updated = :now,"
+    " title = CASE conversations.title WHEN '' THEN :title ELSE conversations.title END"
+    " WHERE conversations.owner = :owner"
+)
+
+
+class Overtaken(Exception):
+    """Somebody else has stored something in the conversation since it was read: read it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,74 +60,127 @@ class ConversationSummary:
     updated: datetime
 
 
-class Store:
-    """One SQLite file, shared by all sessions of a process. Enter it before use.
+def open_store(database: Path | PostgresUrl) -> Store:
+    """The store for ``Settings.database``, to be entered before use."""
+    if isinstance(database, PostgresUrl):
+        from voice_agents.conversation.postgres import PostgresStore  # loaded by those who use it
 
-    Entering raises ConfigurationError (names DATABASE_URL) when the file cannot be opened. Everything else raises
-    StorageFailed when the file cannot be read or written at the moment: the disk is full, another program holds it.
+        return PostgresStore(database)
+    from voice_agents.conversation.sqlite import SqliteStore
 
-    A file that others delete, replace or damage is begun anew with the next call that needs it, and what is in memory
-    is written into it; ``losses`` and ``loss`` tell of that.
+    return SqliteStore(database)
+
+
+class Store(ABC):
+    """One database, shared by all sessions of a process. Enter it before use.
+
+    Entering raises ConfigurationError (names DATABASE_URL) when the database cannot be used. Everything else raises
+    StorageFailed when it cannot be read or written at the moment: it is away, its disk is full, another program holds
+    it.
     """
 
-    checkpointer: AsyncSqliteSaver
+    checkpointer: BaseCheckpointSaver[Any]
     """Conversations are its threads, by their id; any LangGraph agent with a ``messages`` state can go on with them.
 
     The latest checkpoint of each holds all its messages and nothing pending.
     """
 
+    unstored: dict[str, dict[str, Sequence[AnyMessage]]]
+    """What could not be stored yet: by conversation, then by the id of its first message."""
+
     losses: int
-    """How often the file was deleted, replaced or damaged under our hands, and begun anew."""
+    """How often what was stored was lost under our hands, and begun anew."""
     loss: str
     """What is to be said of the last time."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.absolute()
-        self._owed: set[asyncio.Task[None]] = set()
-        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._using = asyncio.Lock()
-        self._mark: _Mark = ()
-        self._remembered: dict[str, _Remembered] = {}
+    def __init__(self) -> None:
+        self.unstored = {}
         self.losses, self.loss = 0, ""
+        self._owed: set[asyncio.Task[None]] = set()
+        self._later: dict[str, asyncio.Task[None]] = {}
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._written: dict[str, str] = {}
+        """By conversation: the checkpoint that this process wrote last."""
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._open()
-        except (OSError, sqlite3.Error) as error:
-            raise unusable(self._path, error) from error
+        await self._open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._owed:
-            await asyncio.wait(self._owed, timeout=_LAST_STORING_S)
-        await self.checkpointer.conn.close()
+            await asyncio.wait(self._owed, timeout=LAST_STORING_S)
+        if self._later:
+            await asyncio.wait(self._later.values(), timeout=LAST_ATTEMPTS_S)
+        for conversation_id, storing in self._later.items():
+            logger.error("The last of conversation %s could not be stored.", conversation_id)
+            storing.cancel()
+        await self._close()
+
+    # What a database has of its own
+
+    @abstractmethod
+    async def _open(self) -> None: ...
+
+    @abstractmethod
+    async def _close(self) -> None: ...
+
+    @abstractmethod
+    async def query(self, sql: str, values: Values | None = None) -> Rows:
+        """The rows of a SELECT; ``:name`` in it stands for a value."""
+
+    @abstractmethod
+    async def execute(self, sql: str, values: Values | None = None) -> int:
+        """Run one changing statement and commit it; how many rows it touched."""
+
+    @abstractmethod
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+        """The messages of one of its checkpoints; none if it is not there any more."""
+
+    @abstractmethod
+    async def _save(
+        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
+    ) -> str: ...
+
+    @abstractmethod
+    async def _forget(self, conversation: Conversation) -> None: ...
+
+    @abstractmethod
+    async def _usable(self) -> None:
+        """Until it is worth while to try again what has failed."""
+
+    def hold(self, conversation: Conversation, taken: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """For as long as a session of the conversation lives: only one may, however many instances there are.
+
+        The newest has it: an earlier holder is told (``taken``, once), and given a moment to store its last turn.
+        Raises InvalidInput as :meth:`check_owner`. In a database of one instance nobody else can take it.
+        """
+        return nullcontext()
+
+    # What is the same in all
 
     def owe(self, storing: asyncio.Task[None]) -> None:
         """Own what a session that is gone still stores; leaving the store waits for it."""
         self._owed.add(storing)
         storing.add_done_callback(self._owed.discard)
 
-    async def _open(self) -> None:
-        await asyncio.to_thread(prepare, self._path)
-        connection = await aiosqlite.connect(self._path, timeout=BUSY_TIMEOUT_S)
-        try:
-            self.checkpointer = AsyncSqliteSaver(connection)
-            await self.checkpointer.setup()
-            # A commit survives the death of the process; only a power cut may take the last ones.
-            await connection.execute("PRAGMA synchronous=NORMAL")
-        except BaseException:
-            await connection.close()
-            raise
-        self._mark = self._marked()
+    def store_later(self, conversation: Conversation, store: Callable[[], Awaitable[None]]) -> None:
+        """Try again until it does not raise StorageFailed any more, also when the session is over by then."""
+        if conversation.id not in self._later:
+            task = asyncio.create_task(self._until_stored(store), name="store later")
+            self._later[conversation.id] = task
+            task.add_done_callback(lambda _: self._later.pop(conversation.id, None))
 
-    def _marked(self) -> _Mark:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return ()
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    async def _until_stored(self, store: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._usable()
+            try:
+                return await store()
+            except StorageFailed:
+                continue
+            except InvalidInput:
+                return None
 
     async def check_owner(self, conversation: Conversation) -> None:
         """Raises InvalidInput when the conversation is stored and belongs to somebody else."""
@@ -133,8 +194,13 @@ class Store:
             {"id": conversation.id},
         )
         if owner is not None and owner != conversation.owner:
-            raise InvalidInput(_FOREIGN)
+            raise InvalidInput(FOREIGN)
         return checkpoint_id if owner is not None else None
+
+    async def written_elsewhere(self, conversation: Conversation) -> str:
+        """The newest checkpoint if another process wrote it, else nothing. Raises as :meth:`latest_checkpoint`."""
+        newest = await self.latest_checkpoint(conversation)
+        return newest if newest and newest != self._written.get(conversation.id) else ""
 
     def changing(self, conversation: Conversation) -> asyncio.Lock:
         """Hold it while reading, changing and storing a conversation: the user may have it open twice."""
@@ -145,58 +211,33 @@ class Store:
 
         Raises InvalidInput as :meth:`check_owner`.
         """
-        changed = await self.execute(
-            "INSERT INTO conversations VALUES (:id, :owner, :title, :now, :now) ON CONFLICT (id) DO UPDATE SET"
-            " updated = :now, title = CASE title WHEN '' THEN :title ELSE title END WHERE owner = :owner",
-            {"id": conversation.id, "owner": conversation.owner, "title": _title(said), "now": time.time()},
-        )
-        if not changed:
-            raise InvalidInput(_FOREIGN)
+        if not await self.execute(*self._touch(conversation, said)):
+            raise InvalidInput(FOREIGN)
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
-        """The messages of one of its checkpoints."""
-        async with self._plainly():
-            saved = await self.checkpointer.aget_tuple(_thread(conversation, checkpoint_id))
-        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
-        self._remember(conversation, messages)
-        return messages
+    @staticmethod
+    def _touch(conversation: Conversation, said: str) -> tuple[str, Values]:
+        values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
+        return _TOUCH, values
 
-    async def save(self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]) -> str:
-        """Make these its messages; the id of their checkpoint, which follows ``parent``."""
-        self._remember(conversation, messages)
-        async with self._plainly():
-            checkpoint_id = await self._put(conversation, parent, messages)
-        await self._keep_only(conversation.id, checkpoint_id)
+    async def save(
+        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str = ""
+    ) -> str:
+        """Make these its messages, and list it as :meth:`touch` does; the id of their checkpoint, after ``parent``.
+
+        Raises Overtaken when another instance has stored a newer checkpoint than ``parent``; nothing is stored then.
+        """
+        checkpoint_id = await self._save(conversation, parent, messages, said)
+        self._written.pop(conversation.id, None)
+        self._written[conversation.id] = checkpoint_id
+        while len(self._written) > REMEMBERED:
+            del self._written[next(iter(self._written))]
         return checkpoint_id
-
-    async def _put(self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]) -> str:
-        version = self.checkpointer.get_next_version(None, None)
-        checkpoint: Checkpoint = {
-            **empty_checkpoint(),
-            "channel_values": {"messages": list(messages)},
-            "channel_versions": {"messages": version},
-        }
-        metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
-        await self.checkpointer.aput(_thread(conversation, parent), checkpoint, metadata, {"messages": version})
-        return checkpoint["id"]
-
-    def _remember(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
-        self._remembered.pop(conversation.id, None)
-        self._remembered[conversation.id] = _Remembered(conversation, messages)
-        while len(self._remembered) > _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-
-    async def _keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
-        """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
-        for table in ("checkpoints", "writes"):
-            await self.execute(
-                f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id <> ?", (conversation_id, checkpoint_id)
-            )
 
     async def list(self, owner: str) -> Sequence[ConversationSummary]:
         """The owner's conversations in which something was said, latest first."""
         rows = await self.query(
-            "SELECT id, title, created, updated FROM conversations WHERE owner = ? ORDER BY updated DESC", (owner,)
+            "SELECT id, title, created, updated FROM conversations WHERE owner = :owner ORDER BY updated DESC",
+            {"owner": owner},
         )
         return [
             ConversationSummary(id, title, datetime.fromtimestamp(created, UTC), datetime.fromtimestamp(updated, UTC))
@@ -206,97 +247,13 @@ class Store:
     async def delete(self, conversation: Conversation) -> None:
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
         await self.check_owner(conversation)
-        self._remembered.pop(conversation.id, None)
-        async with self._plainly():
-            await self.checkpointer.adelete_thread(conversation.id)
-        await self.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
+        self.unstored.pop(conversation.id, None)
+        await self._forget(conversation)
+        await self.execute("DELETE FROM conversations WHERE id = :id", {"id": conversation.id})
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""
         return _StoredNotes(self, owner)
-
-    async def query(self, sql: str, parameters: Any = ()) -> Rows:
-        """The rows of a SELECT."""
-        async with self._plainly():
-            return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, parameters)]
-
-    async def execute(self, sql: str, parameters: Any = ()) -> int:
-        """Run one changing statement and commit it; how many rows it touched."""
-        async with self._plainly():
-            return await self._run(sql, parameters)
-
-    async def _run(self, sql: str, parameters: Any) -> int:
-        # The saver's lock: it shares the connection, and a commit would end its transaction half way.
-        connection = self.checkpointer.conn
-        async with self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
-            await connection.commit()
-            return cursor.rowcount
-
-    @asynccontextmanager
-    async def _plainly(self) -> AsyncIterator[None]:
-        """What SQLite raises in the block comes out as StorageFailed. The file is the one that was opened."""
-        async with self._using:
-            try:
-                if self._marked() != self._mark:
-                    await self._look_again()
-                yield
-            except (OSError, sqlite3.Error) as error:
-                await self._roll_back()
-                if getattr(error, "sqlite_errorname", "") in NO_DATABASE:
-                    self._mark = ()
-                reason = error.strerror if isinstance(error, OSError) else error
-                raise StorageFailed(
-                    f"The database cannot be used at the moment ({reason}): what was said is kept and stored with the"
-                    " next turn; check its disk, and whether another program holds it."
-                ) from error
-            else:
-                self._mark = self._marked()
-
-    async def _roll_back(self) -> None:
-        """A statement that failed leaves its transaction open, in which the file would stay as it is now for ever."""
-        async with self.checkpointer.lock:
-            with suppress(sqlite3.Error, ValueError):  # the latter when the connection is closed
-                await self.checkpointer.conn.rollback()
-
-    # When others touch the file
-
-    async def _look_again(self) -> None:
-        """Somebody else has changed the file, or what was read of it made no sense: is it still ours, and whole?"""
-        self._mark = ()
-        await self.checkpointer.conn.close()
-        what = await asyncio.to_thread(repair, self._path)
-        await self._open()
-        lost = [one for one in self._remembered.values() if one.messages and not await self._holds(one.conversation)]
-        for one in lost:
-            await self._write_again(one)
-        if what or lost:
-            self.losses += 1
-            self.loss = (
-                f"The database file was {what or 'replaced'} while this program ran. What this server still held, this "
-                "conversation too, was written again; older conversations and notes may be missing."
-            )
-            logger.error("%s (%s)", self.loss, self._path)
-
-    async def _holds(self, conversation: Conversation) -> bool:
-        rows = await self.checkpointer.conn.execute_fetchall(
-            "SELECT 1 FROM conversations JOIN checkpoints ON thread_id = id WHERE id = ?", (conversation.id,)
-        )
-        return bool(list(rows))
-
-    async def _write_again(self, one: _Remembered) -> None:
-        said = next((message.text for message in one.messages if isinstance(message, HumanMessage)), "")
-        conversation = one.conversation
-        await self._run(
-            "INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)",
-            {"id": conversation.id, "owner": conversation.owner, "title": _title(said), "now": time.time()},
-        )
-        await self._put(conversation, None, one.messages)
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    conversation: Conversation
-    messages: Sequence[AnyMessage]
 
 
 class _StoredNotes:
@@ -306,22 +263,42 @@ class _StoredNotes:
 
     async def add(self, text: str) -> None:
         await self._store.execute(
-            "INSERT INTO notes (owner, text, created) VALUES (?, ?, ?)", (self._owner, text, time.time())
+            "INSERT INTO notes (owner, text, created) VALUES (:owner, :text, :now)",
+            {"owner": self._owner, "text": text, "now": time.time()},
         )
 
     async def all(self) -> list[str]:
-        rows = await self._store.query("SELECT text FROM notes WHERE owner = ? ORDER BY id", (self._owner,))
+        rows = await self._store.query(
+            "SELECT text FROM notes WHERE owner = :owner ORDER BY id", {"owner": self._owner}
+        )
         return [text for (text,) in rows]
 
     async def clear(self) -> int:
-        return await self._store.execute("DELETE FROM notes WHERE owner = ?", (self._owner,))
+        return await self._store.execute("DELETE FROM notes WHERE owner = :owner", {"owner": self._owner})
 
 
-def _thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:
+def thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:
+    """How LangGraph names a checkpoint of a conversation."""
     config = {"thread_id": conversation.id, "checkpoint_ns": ""}
     return {"configurable": config if checkpoint_id is None else {**config, "checkpoint_id": checkpoint_id}}
 
 
-def _title(said: str) -> str:
+async def put_messages(
+    saver: BaseCheckpointSaver[Any], conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]
+) -> Checkpoint:
+    """Write a checkpoint that holds these messages and nothing else, after ``parent``."""
+    version = saver.get_next_version(None, None)
+    checkpoint: Checkpoint = {
+        **empty_checkpoint(),
+        "channel_values": {"messages": list(messages)},
+        "channel_versions": {"messages": version},
+    }
+    metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
+    await saver.aput(thread(conversation, parent), checkpoint, metadata, {"messages": version})
+    return checkpoint
+
+
+def title_of(said: str) -> str:
+    """The user's first words as a list shows them."""
     words = " ".join(said.split())
     return words if len(words) <= _TITLE_LENGTH else f"{words[:_TITLE_LENGTH].rsplit(' ', 1)[0]} ..."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.errors import ConfigurationError
 from voice_agents.settings import Settings
@@ -34,7 +34,7 @@ def test_it_speaks_as_configured(tmp_path: Path) -> None:
 
 def test_a_shared_store_is_used_and_left_open(tmp_path: Path) -> None:
     async def story() -> None:
-        async with Store(tmp_path / "shared.sqlite3") as store:
+        async with open_store(tmp_path / "shared.sqlite3") as store:
             async with RealtimeEngine(settings(tmp_path), store=lambda: store) as engine:
                 assert engine.store is store
             assert await store.list("nobody") == []

@@ -12,7 +12,7 @@ import pytest
 from tests.stories.clock import play
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import open_store
 from voice_agents.engines.realtime.memory import PAST_BUDGET, TRANSCRIPT_WAIT_S, RealtimeMemory
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.words import UserWords
@@ -72,7 +72,7 @@ def test_a_call_that_comes_twice_runs_once() -> None:
 
 def test_a_long_past_is_told_from_its_end_beginning_with_the_user(tmp_path: Path) -> None:
     async def story() -> None:
-        async with Store(tmp_path / "c.sqlite3") as store:
+        async with open_store(tmp_path / "c.sqlite3") as store:
             conversation, history = Conversation(), History(store)
             for number in range(40):
                 await history.append(
@@ -97,7 +97,7 @@ def test_a_long_past_is_told_from_its_end_beginning_with_the_user(tmp_path: Path
 
 def test_a_last_turn_that_is_longer_than_that_is_told_all_the_same(tmp_path: Path) -> None:
     async def story() -> None:
-        async with Store(tmp_path / "c.sqlite3") as store:
+        async with open_store(tmp_path / "c.sqlite3") as store:
             conversation, history = Conversation(), History(store)
             for text in ("short", "x" * PAST_BUDGET):
                 await history.append(
@@ -121,7 +121,7 @@ def test_a_turn_is_over_even_when_storing_it_fails_in_a_way_nobody_thought_of(
 
     async def story() -> None:
         settled: list[tuple[int, str]] = []
-        async with Store(tmp_path / "c.sqlite3") as store:
+        async with open_store(tmp_path / "c.sqlite3") as store:
             history = History(store)
             memory = RealtimeMemory(
                 history, Conversation(), Tasks(), lambda turn, _, failure: settled.append((turn.number, str(failure)))
@@ -144,7 +144,7 @@ def test_a_turn_is_over_even_when_storing_it_fails_in_a_way_nobody_thought_of(
 def test_a_turn_is_part_of_the_past_while_its_words_are_waited_for(tmp_path: Path) -> None:
     async def story() -> None:
         settled: list[int] = []
-        async with Store(tmp_path / "c.sqlite3") as store:
+        async with open_store(tmp_path / "c.sqlite3") as store:
             memory = RealtimeMemory(
                 History(store), Conversation(), Tasks(), lambda turn, *_: settled.append(turn.number)
             )

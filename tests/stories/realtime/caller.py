@@ -15,7 +15,7 @@ from tests.stories.realtime.server import FakeRealtime
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener
@@ -113,7 +113,7 @@ async def ring(
     deaf: bool = False,
 ) -> AsyncIterator[RealtimeCaller]:
     """A caller in a live session whose server answers as ``script`` says; ``words`` are what the caller can say."""
-    async with Store(folder / "conversations.sqlite3") as store:
+    async with open_store(folder / "conversations.sqlite3") as store:
         parts = RealtimeStoryParts(store, script, words, habits or Habits(), deaf=deaf)
         session = RealtimeSession(parts, conversation or Conversation(), turns or TurnSettings())
         async with session, RealtimeCaller(session, parts).on_the_line() as caller:

@@ -10,7 +10,7 @@ from typing import Self
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.realtime.parts import RealtimeConnection
 from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.errors import ConfigurationError, Role
@@ -44,7 +44,7 @@ class RealtimeEngine:
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(load_speech_model)  # here, so that no session holds up the others for it
         if self._shared is None:
-            self._own = await self._stack.enter_async_context(Store(self._settings.database))
+            self._own = await self._stack.enter_async_context(open_store(self._settings.database))
         leave_out_what_is_loaded()
         return self
 

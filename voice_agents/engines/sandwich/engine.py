@@ -11,7 +11,7 @@ from typing import Self
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store
+from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
@@ -50,7 +50,7 @@ class SandwichEngine:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._store = await stack.enter_async_context(Store(self._settings.database))
+            self._store = await stack.enter_async_context(open_store(self._settings.database))
             await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
             await asyncio.to_thread(load_speech_model)
             chat = await stack.enter_async_context(self.chat())

@@ -1,0 +1,202 @@
+"""Conversations in PostgreSQL, for several instances: what one has stored, any other goes on with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import psycopg
+from langchain_core.messages import AnyMessage
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from voice_agents.conversation.leases import Leases
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
+from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, Store, Values, put_messages, thread
+from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
+from voice_agents.settings import PostgresUrl
+
+logger = logging.getLogger(__name__)
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would tell of every attempt while the server is away
+
+POOL_SIZE = 8
+"""Connections of one instance, besides the one it listens on: each is needed for a few milliseconds a turn."""
+WAIT_S = 3.0
+"""How long a free connection is waited for."""
+STATEMENT_S = 5.0
+_RETRY_S = 0.2
+
+_NAME = re.compile(r"(?<!:):([a-z]+)")
+_NEWEST = (
+    "SELECT checkpoint_id FROM checkpoints WHERE thread_id = %s AND checkpoint_ns = ''"
+    " ORDER BY checkpoint_id DESC LIMIT 1"
+)
+_Connection = AsyncConnection[DictRow]
+
+
+class PostgresStore(Store):
+    """One PostgreSQL database, shared by all instances.
+
+    A turn is stored in one transaction, on top of what is newest then: whatever two instances store at once, both is
+    there afterwards. While the server is away everything fails at once, without waiting, and what is in memory is
+    stored when it is back.
+    """
+
+    checkpointer: AsyncPostgresSaver
+
+    def __init__(self, database: PostgresUrl) -> None:
+        """Raises ConfigurationError when the address is none."""
+        super().__init__()
+        self._database = database
+        self._conninfo = conninfo(database)
+        self._leases = Leases(self._conninfo, self._connection)
+        self._pool = AsyncConnectionPool[_Connection](
+            self._conninfo,
+            kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=WAIT_S,
+            configure=_limit,
+            check=AsyncConnectionPool.check_connection,  # one that broke while it lay there is nobody's failure
+            open=False,
+        )
+
+    async def _open(self) -> None:
+        if sys.platform == "win32":
+            raise ConfigurationError(
+                "DATABASE_URL: PostgreSQL can be used on Linux and macOS only; leave it empty to use SQLite."
+            )
+        await asyncio.to_thread(prepare, self._database, _prepare_checkpoints)
+        self._leases.open()
+        try:
+            await self._pool.open(wait=True, timeout=START_S)
+            async with asyncio.timeout(START_S):
+                await self._leases.usable.wait()
+        except (psycopg.Error, TimeoutError) as error:
+            await self._close()
+            raise unusable(self._database, error) from error
+        self.checkpointer = AsyncPostgresSaver(self._pool)
+
+    async def _close(self) -> None:
+        await self._leases.close()
+        await self._pool.close()
+
+    async def _usable(self) -> None:
+        await asyncio.sleep(_RETRY_S)
+        await self._leases.usable.wait()
+
+    def hold(self, conversation: Conversation, taken: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """See :class:`Store`."""
+        return self._hold(conversation, taken)
+
+    @asynccontextmanager
+    async def _hold(self, conversation: Conversation, taken: Callable[[], None]) -> AsyncIterator[None]:
+        await self.check_owner(conversation)
+        async with self._leases.hold(conversation.id, taken):
+            yield
+
+    async def query(self, sql: str, values: Values | None = None) -> Rows:
+        """See :class:`Store`."""
+        async with self._connection() as connection:
+            found = await connection.execute(_named(sql), _storable(values))
+            return [tuple(row.values()) for row in await found.fetchall()]
+
+    async def execute(self, sql: str, values: Values | None = None) -> int:
+        """See :class:`Store`."""
+        async with self._connection() as connection:
+            return (await connection.execute(_named(sql), _storable(values))).rowcount
+
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+        """See :class:`Store`."""
+        async with self._connection() as connection:
+            # A saver of our own: that of the pool lets one in after the other.
+            saved = await AsyncPostgresSaver(connection).aget_tuple(thread(conversation, checkpoint_id))
+        messages: Sequence[AnyMessage] = saved.checkpoint["channel_values"].get("messages", []) if saved else []
+        return messages
+
+    async def _save(
+        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
+    ) -> str:
+        sql, values = self._touch(conversation, said)
+        async with self._connection() as connection, connection.pipeline(), connection.transaction():
+            # The row is ours until the transaction ends, so what is newest now stays the newest.
+            touched = await connection.execute(_named(sql), _storable(values))
+            newest = await (await connection.execute(_NEWEST, (conversation.id,))).fetchone()
+            if not touched.rowcount:
+                raise InvalidInput(FOREIGN)
+            if newest is not None and newest["checkpoint_id"] != parent:
+                raise Overtaken
+            checkpoint = await put_messages(AsyncPostgresSaver(connection), conversation, parent, messages)
+            await _keep_only(connection, conversation.id, checkpoint["id"], checkpoint["channel_versions"]["messages"])
+        return checkpoint["id"]
+
+    async def _forget(self, conversation: Conversation) -> None:
+        async with self._connection() as connection:
+            await AsyncPostgresSaver(connection).adelete_thread(conversation.id)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Connection]:
+        """Lend a connection. What goes wrong with it comes out as StorageFailed."""
+        if not self._leases.usable.is_set():
+            raise _failed("it cannot be reached")
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.Error, OSError) as error:
+            logger.warning("The database could not be used: %s", error)
+            raise _failed(_plainly(error)) from error
+
+
+def _failed(reason: str) -> StorageFailed:
+    return StorageFailed(
+        f"The database cannot be used at the moment ({reason}): what was said is kept in memory, and stored when that "
+        "is possible again."
+    )
+
+
+def _plainly(error: Exception) -> str:
+    """For users: the server's own words, but no addresses of machines."""
+    return error.diag.message_primary or "it does not answer" if isinstance(error, psycopg.Error) else reason_of(error)
+
+
+async def _limit(connection: _Connection) -> None:
+    await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{STATEMENT_S:g}s",))
+
+
+def _prepare_checkpoints(connection: psycopg.Connection) -> None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        PostgresSaver(cursor.connection).setup()
+
+
+async def _keep_only(connection: _Connection, conversation_id: str, checkpoint_id: str, version: object) -> None:
+    """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
+    for table, column, newest in (
+        ("checkpoints", "checkpoint_id", checkpoint_id),
+        ("checkpoint_writes", "checkpoint_id", checkpoint_id),
+        ("checkpoint_blobs", "version", version),
+    ):
+        await connection.execute(
+            f"DELETE FROM {table} WHERE thread_id = %s AND {column} <> %s", (conversation_id, newest)
+        )
+
+
+def _named(sql: str) -> str:
+    """``:name`` as psycopg writes it."""
+    return _NAME.sub(r"%(\1)s", sql)
+
+
+def _storable(values: Values | None) -> dict[str, Any]:
+    """PostgreSQL's text holds neither zero bytes nor halves of characters; both may come from a client."""
+    return {
+        name: value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
+        for name, value in (values or {}).items()
+    }

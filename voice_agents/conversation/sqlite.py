@@ -1,0 +1,200 @@
+"""Conversations in an SQLite file, the default, for one instance; it mends what happens to the file while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import REMEMBERED, Rows, Store, Values, put_messages, thread, title_of
+from voice_agents.errors import StorageFailed
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+"""How long after a failure it is tried again."""
+
+_Mark = tuple[int, ...]
+"""By which a file that others have touched is told: device, inode, size, time of the last change in ns."""
+
+
+class SqliteStore(Store):
+    """One SQLite file.
+
+    A file that others delete, replace or damage is begun anew with the next call that needs it, and what is in memory
+    is written into it; ``losses`` and ``loss`` tell of that.
+    """
+
+    checkpointer: AsyncSqliteSaver
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path.absolute()
+        self._using = asyncio.Lock()
+        self._mark: _Mark = ()
+        self._remembered: dict[str, _Remembered] = {}
+        """Conversations whose messages are held, so that they can be written again if the file is lost."""
+
+    async def _open(self) -> None:
+        try:
+            await self._connect()
+        except (OSError, sqlite3.Error) as error:
+            raise unusable(self._path, error) from error
+
+    async def _close(self) -> None:
+        await self.checkpointer.conn.close()
+
+    async def _usable(self) -> None:
+        await asyncio.sleep(_RETRY_S)
+
+    async def _connect(self) -> None:
+        await asyncio.to_thread(prepare, self._path)
+        connection = await aiosqlite.connect(self._path, timeout=BUSY_TIMEOUT_S)
+        try:
+            self.checkpointer = AsyncSqliteSaver(connection)
+            await self.checkpointer.setup()
+            # A commit survives the death of the process; only a power cut may take the last ones.
+            await connection.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            await connection.close()
+            raise
+        self._mark = self._marked()
+
+    def _marked(self) -> _Mark:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+        """See :class:`Store`."""
+        async with self._plainly():
+            saved = await self.checkpointer.aget_tuple(thread(conversation, checkpoint_id))
+        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
+        self._remember(conversation, messages)
+        return messages
+
+    async def _save(
+        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
+    ) -> str:
+        await self.touch(conversation, said)
+        self._remember(conversation, messages)
+        async with self._plainly():
+            checkpoint = await put_messages(self.checkpointer, conversation, parent, messages)
+        await self._keep_only(conversation.id, checkpoint["id"])
+        return checkpoint["id"]
+
+    def _remember(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
+        self._remembered.pop(conversation.id, None)
+        self._remembered[conversation.id] = _Remembered(conversation, messages)
+        while len(self._remembered) > REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    async def _keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
+        """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
+        for table in ("checkpoints", "writes"):
+            await self.execute(
+                f"DELETE FROM {table} WHERE thread_id = :id AND checkpoint_id <> :newest",
+                {"id": conversation_id, "newest": checkpoint_id},
+            )
+
+    async def _forget(self, conversation: Conversation) -> None:
+        self._remembered.pop(conversation.id, None)
+        async with self._plainly():
+            await self.checkpointer.adelete_thread(conversation.id)
+
+    async def query(self, sql: str, values: Values | None = None) -> Rows:
+        """See :class:`Store`."""
+        async with self._plainly():
+            return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, dict(values or {}))]
+
+    async def execute(self, sql: str, values: Values | None = None) -> int:
+        """See :class:`Store`."""
+        async with self._plainly():
+            return await self._run(sql, dict(values or {}))
+
+    async def _run(self, sql: str, parameters: Any) -> int:
+        # The saver's lock: it shares the connection, and a commit would end its transaction half way.
+        connection = self.checkpointer.conn
+        async with self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
+            await connection.commit()
+            return cursor.rowcount
+
+    @asynccontextmanager
+    async def _plainly(self) -> AsyncIterator[None]:
+        """What SQLite raises in the block comes out as StorageFailed. The file is the one that was opened."""
+        async with self._using:
+            try:
+                if self._marked() != self._mark:
+                    await self._look_again()
+                yield
+            except (OSError, sqlite3.Error) as error:
+                await self._roll_back()
+                if getattr(error, "sqlite_errorname", "") in NO_DATABASE:
+                    self._mark = ()
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise StorageFailed(
+                    f"The database cannot be used at the moment ({reason}): what was said is kept and stored with the"
+                    " next turn; check its disk, and whether another program holds it."
+                ) from error
+            else:
+                self._mark = self._marked()
+
+    async def _roll_back(self) -> None:
+        """A statement that failed leaves its transaction open, in which the file would stay as it is now for ever."""
+        async with self.checkpointer.lock:
+            with suppress(sqlite3.Error, ValueError):  # the latter when the connection is closed
+                await self.checkpointer.conn.rollback()
+
+    # When others touch the file
+
+    async def _look_again(self) -> None:
+        """Somebody else has changed the file, or what was read of it made no sense: is it still ours, and whole?"""
+        self._mark = ()
+        await self.checkpointer.conn.close()
+        what = await asyncio.to_thread(repair, self._path)
+        await self._connect()
+        lost = [one for one in self._remembered.values() if one.messages and not await self._holds(one.conversation)]
+        for one in lost:
+            await self._write_again(one)
+        if what or lost:
+            self.losses += 1
+            self.loss = (
+                f"The database file was {what or 'replaced'} while this program ran. What this server still held, this "
+                "conversation too, was written again; older conversations and notes may be missing."
+            )
+            logger.error("%s (%s)", self.loss, self._path)
+
+    async def _holds(self, conversation: Conversation) -> bool:
+        rows = await self.checkpointer.conn.execute_fetchall(
+            "SELECT 1 FROM conversations JOIN checkpoints ON thread_id = id WHERE id = ?", (conversation.id,)
+        )
+        return bool(list(rows))
+
+    async def _write_again(self, one: _Remembered) -> None:
+        said = next((message.text for message in one.messages if isinstance(message, HumanMessage)), "")
+        conversation = one.conversation
+        await self._run(
+            "INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)",
+            {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()},
+        )
+        await put_messages(self.checkpointer, conversation, None, one.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    conversation: Conversation
+    messages: Sequence[AnyMessage]
