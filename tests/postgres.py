@@ -23,7 +23,7 @@ from voice_agents.settings import PostgresUrl
 MISSING = "PostgreSQL is not installed (apt install postgresql)"
 USER = "postgres"
 START_S = 30.0
-SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 """Nothing here has to survive a power cut."""
 
 

@@ -218,3 +218,34 @@ def test_what_a_browser_sends_is_an_id_of_ours_or_replaced() -> None:
     for sent in (None, "x", {}, {"owner": "../..", "conversation": 7}, {"owner": "A" * 32, "conversation": "'; drop"}):
         made = conversation_of(sent)
         assert len(made.id) == len(made.owner) == 32
+
+
+async def test_what_was_said_at_another_instance_meanwhile_is_shown() -> None:
+    said, state = ["earlier"], "state 1"
+
+    async def history(_: Conversation) -> Sequence[HistoryEntry]:
+        return [HistoryEntry(role=Speaker.USER, text=text) for text in said]
+
+    async def written_elsewhere(_: Conversation) -> str:
+        return state
+
+    def make(request: SessionRequest) -> Session:
+        return FakeSession(request.conversation, request.turns, answer_s=0.2)
+
+    conversation = Conversation()
+    async with SessionRegistry(make) as registry:
+        desk = Desk(registry, history, written_elsewhere=written_elsewhere)
+        sheet = await desk.sheet(conversation)
+        assert texts(sheet) == ["earlier"]
+        sheet.view.say("info", "This stays.")
+        said, state = ["earlier", "elsewhere"], "state 2"
+        assert await desk.sheet(conversation) is sheet
+        assert texts(sheet) == ["earlier", "elsewhere"]
+        assert sheet.view.banner is not None
+        await desk.say(SessionRequest("sandwich", conversation), "hello")
+        state = "state 3"  # by another instance that takes it over; this one still has it
+        shown = texts(await desk.sheet(conversation))
+        assert shown[:2] == ["earlier", "elsewhere"]
+        await desk.hang_up(conversation)
+        state = ""  # the newest is our own
+        assert len(texts(await desk.sheet(conversation))) >= len(shown)

@@ -127,7 +127,8 @@ class Leases:
     async def _write(self, connection: AsyncConnection[Any], tokens: Mapping[str, str], where: str = "") -> None:
         """These leases are ours, under the sign of life we have now."""
         await connection.execute(
-            "INSERT INTO leases SELECT conversation, token, %s, %s, %s FROM unnest(%s, %s) AS t (conversation, token)"
+            "INSERT INTO leases SELECT conversation, token, %s, %s, %s FROM unnest(%s::text[], %s::text[])"
+            " AS t (conversation, token)"
             " ON CONFLICT (conversation) DO UPDATE SET token = excluded.token, instance = excluded.instance,"
             f" pid = excluded.pid, started = excluded.started {where}",
             (self._instance, *self._line, list(tokens), list(tokens.values())),

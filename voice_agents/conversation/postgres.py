@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from langchain_core.messages import AnyMessage
@@ -173,8 +173,7 @@ async def _limit(connection: _Connection) -> None:
 
 
 def _prepare_checkpoints(connection: psycopg.Connection) -> None:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        PostgresSaver(cursor.connection).setup()
+    PostgresSaver(cast("psycopg.Connection[DictRow]", connection)).setup()  # it brings its own row factory
 
 
 async def _keep_only(connection: _Connection, conversation_id: str, checkpoint_id: str, version: object) -> None:

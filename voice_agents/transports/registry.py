@@ -39,6 +39,9 @@ SessionFactory = Callable[[SessionRequest], Session]
 Watch = Callable[[SessionRequest, Event], None]
 """Sees every event of every session. Must not block and must not raise."""
 
+Hold = Callable[[Conversation, Callable[[], None]], contextlib.AbstractAsyncContextManager[None]]
+"""Entered for as long as a conversation is live here; calls back when it goes on at another instance of the server."""
+
 STOPPING = "The server is being stopped."
 LAST_SOUND_S = 0.3
 """What was handed out last is still being played so much later."""
@@ -116,11 +119,13 @@ class LiveSession:
         limits: Limits,
         gone: Callable[[LiveSession], None],
         watch: Watch | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.request = request
         self.session = session
         self._limits = limits
         self._watch_events = watch
+        self._hold = hold or (lambda *_: contextlib.nullcontext())
         self._listeners: list[Listener] = []
         self._call: Listener | None = None
         self._sends_silence = True
@@ -200,11 +205,14 @@ class LiveSession:
 
     async def end(self, why: Ending) -> None:
         """End it and wait until its sockets and tasks are gone."""
+        self._stop(why)
+        if asyncio.current_task() is not self._task:
+            await asyncio.wait([self._task], timeout=2.0)
+
+    def _stop(self, why: Ending) -> None:
         if self._why is None:
             self._why = why
             self._task.cancel()
-        if asyncio.current_task() is not self._task:
-            await asyncio.wait([self._task], timeout=2.0)
 
     async def finish(self, within_s: float) -> None:
         """The server is being stopped: say so, let what is being said come to its end, and end the session."""
@@ -244,7 +252,8 @@ class LiveSession:
 
     async def _converse(self) -> None:
         opening = asyncio.timeout(self._limits.opening_s)
-        async with opening, self.session as session:
+        held = self._hold(self.request.conversation, lambda: self._stop(Ending.REPLACED))
+        async with opening, held, self.session as session:
             opening.reschedule(None)
             self._opened(session)
             async for event in session:
@@ -291,9 +300,7 @@ class LiveSession:
             pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
             self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
             why = self._overdue(loop.time())
-        if self._why is None:
-            self._why = why
-            self._task.cancel()
+        self._stop(why)
 
     def _after_sleep(self, slept_s: float, now: float) -> None:
         """Nobody was silent while this program slept; a call shows by its next sounds that it has survived."""
@@ -324,9 +331,11 @@ class SessionRegistry:
         max_sessions: int = 20,
         limits: Limits | None = None,
         watch: Watch | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.max_sessions = max_sessions
         self._watch = watch
+        self._hold = hold
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
@@ -366,7 +375,7 @@ class SessionRegistry:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
             )
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch, self._hold)
         self._live[wanted.id] = live
         return live
 

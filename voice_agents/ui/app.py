@@ -54,7 +54,11 @@ class App:
         self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._record = ProviderRecord(REALTIME)
         self._registry = SessionRegistry(
-            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s), self._record.watch
+            self._session,
+            settings.max_sessions,
+            Limits(session_s=settings.session_time_limit_s),
+            self._record.watch,
+            hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
         )
 
     def page(self) -> gr.Blocks:
@@ -63,7 +67,7 @@ class App:
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
         ]
-        return build_page(self._settings, self._registry, tabs, self._history)
+        return build_page(self._settings, self._registry, tabs, self._history, self._written_elsewhere)
 
     def routes(self) -> list[BaseRoute]:
         """The API for other programs, on the same engines and places as the page."""
@@ -96,6 +100,9 @@ class App:
 
     async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
         return await History(self._sandwich.store).messages(conversation)
+
+    async def _written_elsewhere(self, conversation: Conversation) -> str:
+        return await self._sandwich.store.written_elsewhere(conversation)
 
     async def _voices(self) -> Sequence[tuple[str, str]]:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]

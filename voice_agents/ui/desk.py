@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
 
+WrittenElsewhere = Callable[[Conversation], Awaitable[str]]
+"""The newest state of a stored conversation if another instance of this server wrote it, else nothing."""
+
 CONNECT_S = 30.0
 """How long a page waits for its call to be established before it stops following."""
 
@@ -39,6 +42,8 @@ class Sheet:
         self.live: LiveSession | None = None
         self._followers: list[asyncio.Event] = []
         """One for each window that draws this sheet, set when there is something new for it."""
+        self.restored = ""
+        """The state another instance wrote that was shown last."""
         self._untaken: list[tuple[LiveSession, str]] = []
         self._windows: dict[str, asyncio.Event] = {}
         self._expected_until = 0.0
@@ -165,25 +170,40 @@ class Sheet:
 class Desk:
     """All sheets of this server, oldest unused ones forgotten; what the page's buttons do happens here."""
 
-    def __init__(self, registry: SessionRegistry, load_history: LoadHistory, size: int = 500) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        load_history: LoadHistory,
+        size: int = 500,
+        written_elsewhere: WrittenElsewhere | None = None,
+    ) -> None:
+        """``written_elsewhere``: None where nobody else can write to the store."""
         self.registry = registry
         self._load_history = load_history
+        self._written_elsewhere = written_elsewhere
         self._size = size
         self._sheets: dict[Conversation, Sheet] = {}
 
     async def sheet(self, conversation: Conversation) -> Sheet:
-        """The sheet of a conversation; read from the store when this server does not know it yet."""
-        known = self._sheets.get(conversation)
-        if known is None:
-            restored = Sheet()
-            try:
-                restored.view.restore(await self._load_history(conversation))
-            except VoiceAgentError as error:
-                restored.fail(error)
-            known = self._sheets.setdefault(conversation, restored)
-        self._sheets[conversation] = self._sheets.pop(conversation)
+        """The sheet of a conversation; read from the store when it went on elsewhere, or is not known here yet."""
+        sheet = self._sheets.get(conversation) or Sheet()
+        try:
+            state = await self._foreign_state(conversation)
+            if conversation not in self._sheets or (state not in ("", sheet.restored) and sheet.live is None):
+                entries = await self._load_history(conversation)
+                sheet = self._sheets.get(conversation, sheet)  # another window of the page may have been quicker
+                if sheet.live is None:
+                    sheet.view.restore(entries)
+                    sheet.restored = state
+        except VoiceAgentError as error:
+            if conversation not in self._sheets:
+                sheet.fail(error)
+        self._sheets[conversation] = self._sheets.pop(conversation, sheet)
         self._forget_old()
-        return known
+        return self._sheets[conversation]
+
+    async def _foreign_state(self, conversation: Conversation) -> str:
+        return await self._written_elsewhere(conversation) if self._written_elsewhere is not None else ""
 
     async def open(self, request: SessionRequest) -> LiveSession:
         """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised."""

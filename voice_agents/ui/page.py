@@ -9,7 +9,7 @@ import gradio as gr
 
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.ui.desk import Desk, LoadHistory
+from voice_agents.ui.desk import Desk, LoadHistory, WrittenElsewhere
 from voice_agents.ui.identity import conversation_of, identity_of, remembered
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.theme import CSS, SCRIPT, theme
@@ -20,11 +20,15 @@ TITLE = "Voice Agents"
 
 
 def build_page(
-    settings: Settings, registry: SessionRegistry, tabs: Sequence[TabSpec], load_history: LoadHistory
+    settings: Settings,
+    registry: SessionRegistry,
+    tabs: Sequence[TabSpec],
+    load_history: LoadHistory,
+    written_elsewhere: WrittenElsewhere | None = None,
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
-    desk = Desk(registry, load_history)
+    desk = Desk(registry, load_history, written_elsewhere=written_elsewhere)
     with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()
         gr.HTML(_header(len(tabs)), elem_classes="va-header", padding=False)

@@ -84,7 +84,10 @@ class ConversationView:
     """Turns shown of earlier sessions: a new session counts from one again."""
 
     def restore(self, entries: Iterable[HistoryEntry]) -> None:
-        """Show what was said on an earlier visit."""
+        """Show what was said on an earlier visit, or meanwhile elsewhere, in the place of what was shown."""
+        self.lines.clear()
+        self._before = 0
+        self.revision += 1
         for entry in entries:
             self._before += entry.role is Speaker.USER
             line = Line(entry.role, self._before, entry.text, tool=entry.name, failed=entry.error)
