@@ -24,6 +24,7 @@ ONE_SERVER = {
     "tests/engines/test_two_engines_live.py",
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
+    "tests/test_instances.py",
     "tests/transports/api/test_live.py",
 }
 """Files whose tests share a server or a recogniser that is slow to start."""

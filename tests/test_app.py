@@ -52,6 +52,13 @@ REFUSED: list[tuple[dict[str, str], list[str], str]] = [
     ({"DATABASE_URL": "sqlite:///{folder}/text.txt"}, [], "set DATABASE_URL to a file"),
     ({"DATABASE_URL": "sqlite:///{folder}/text.txt/x.sqlite3"}, [], "set DATABASE_URL to a file"),
     ({"DATABASE_URL": "sqlite:///{folder}/other.sqlite3"}, [], "set DATABASE_URL to a file"),
+    ({"DATABASE_URL": "postgresql://ada:s3cret@127.0.0.1:1/talk"}, [], "The database talk on 127.0.0.1 cannot be used"),
+    (
+        {"DATABASE_URL": "postgresql://ada:s3cret@127.0.0.1:one/talk"},
+        [],
+        "DATABASE_URL is not an address of PostgreSQL",
+    ),
+    ({"DATABASE_URL": "mysql://ada:s3cret@127.0.0.1/talk"}, [], "DATABASE_URL: mysql is not supported"),
 ]
 
 
@@ -84,6 +91,7 @@ def test_what_cannot_work_is_one_sentence_at_once(
     code, said, loaded = start({name: value.format(folder=folder) for name, value in env.items()}, *arguments)
     assert sentence in said
     assert "\n" not in said
+    assert "s3cret" not in said
     assert code == 1
     assert loaded == set()
 

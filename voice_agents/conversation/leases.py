@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,11 +44,13 @@ class Leases:
     at once, and a machine vanish after some seconds (then the newcomer goes on after TAKE_OVER_S all the same).
     """
 
-    def __init__(self, conninfo: str, lend: Connections) -> None:
+    def __init__(self, conninfo: str, lend: Connections, back: Callable[[], Awaitable[None]]) -> None:
+        """``back`` is awaited whenever the server was away, before it is called usable again."""
         self.usable = asyncio.Event()
         """The server is there."""
         self._conninfo = conninfo
         self._lend = lend
+        self._back = back
         self._instance = new_id()
         self._line: tuple[int, datetime]
         """The server's process at the other end of our line, and when it began."""
@@ -155,6 +157,7 @@ class Leases:
         row = await found.fetchone()
         assert row is not None, "a process of the server sees itself"
         self._line = (row[0], row[1])
+        await self._back()
         self.usable.set()
         await self._renew()
         async for told in line.notifies():

@@ -58,7 +58,6 @@ class PostgresStore(Store):
         super().__init__()
         self._database = database
         self._conninfo = conninfo(database)
-        self._leases = Leases(self._conninfo, self._connection)
         self._pool = AsyncConnectionPool[_Connection](
             self._conninfo,
             kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
@@ -66,9 +65,10 @@ class PostgresStore(Store):
             max_size=POOL_SIZE,
             timeout=WAIT_S,
             configure=_limit,
-            check=AsyncConnectionPool.check_connection,  # one that broke while it lay there is nobody's failure
             open=False,
         )
+        # When the server is back, connections that broke meanwhile must not become somebody's failure.
+        self._leases = Leases(self._conninfo, self._connection, back=self._pool.check)
 
     async def _open(self) -> None:
         if sys.platform == "win32":
@@ -76,9 +76,9 @@ class PostgresStore(Store):
                 "DATABASE_URL: PostgreSQL can be used on Linux and macOS only; leave it empty to use SQLite."
             )
         await asyncio.to_thread(prepare, self._database, _prepare_checkpoints)
-        self._leases.open()
         try:
             await self._pool.open(wait=True, timeout=START_S)
+            self._leases.open()
             async with asyncio.timeout(START_S):
                 await self._leases.usable.wait()
         except (psycopg.Error, TimeoutError) as error:

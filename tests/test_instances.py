@@ -1,0 +1,115 @@
+"""Several instances, as users notice them: a conversation goes on wherever it was begun, whatever happens to one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.browser.helpers.process import AppProcess
+from tests.instances import MISSING, NGINX, instances, nginx
+from tests.postgres import PostgresServer
+from tests.transports.api.client import Client
+from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.settings import PostgresUrl
+
+AGAIN = "Say that again"
+"""The offline agent repeats what it said last: it can only if it knows the conversation."""
+
+
+@dataclass
+class House:
+    """Three instances, and the address they are reached at together."""
+
+    apps: list[AppProcess]
+    address: str
+    database: PostgresUrl
+
+
+@pytest.fixture(scope="module")
+def offline() -> Iterator[tuple[str, str]]:
+    with EmbeddedServer() as server:
+        yield server.url, server.key
+
+
+@pytest.fixture
+async def house(offline: tuple[str, str], postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[House]:
+    if not NGINX.exists():
+        pytest.skip(MISSING)
+    database = postgres.new_database()
+    async with instances(database, *offline) as apps:
+        with nginx(tmp_path, [int(app.url.rpartition(":")[2]) for app in apps]) as address:
+            yield House(list(apps), address, database)
+
+
+@asynccontextmanager
+async def socket(address: str, conversation: str = "") -> AsyncIterator[Client]:
+    """A socket of the API on a conversation, a new one without an id."""
+    query = f"?conversation={conversation}" if conversation else ""
+    async with connect(f"ws://{address.removeprefix('http://')}/ws/sandwich{query}") as one:
+        yield Client(one)
+
+
+async def ask(client: Client, text: str) -> str:
+    """What the agent says to a typed turn; it is stored then."""
+    await client.say(type="text", text=text)
+    messages = await client.until("complete")
+    errors = [message["message"] for message in messages if message["type"] == "error"]
+    assert not errors
+    return "".join(message["text"] for message in messages if message["type"] == "agent_chunk")
+
+
+async def test_instances_share_conversations_hand_them_over_and_survive_each_other(house: House) -> None:
+    async with socket(house.apps[0].url) as first:
+        conversation = (await first.until("session"))[-1]["conversation"]
+        assert "56" in await ask(first, "What is seven times eight?")
+
+        # opened at another instance, too: the newer one goes on, the older one is told
+        async with socket(house.apps[1].url, conversation) as second:
+            assert "56" in await ask(second, AGAIN)
+            code, messages = await first.closed()
+            assert code == 1000
+            assert "This conversation goes on elsewhere" in messages[-1]["message"]
+            assert "63" in await ask(second, "What is seven times nine?")
+
+    # through nginx: the instance the call is on is killed, and the same address goes on with the conversation
+    async with socket(house.address, conversation) as third:
+        assert "63" in await ask(third, AGAIN)
+        assert "64" in await ask(third, "What is eight times eight?")
+        await killed_under(third, house)
+    async with socket(house.address, conversation) as fourth:
+        assert "64" in await ask(fourth, AGAIN)
+
+
+async def killed_under(client: Client, house: House) -> None:
+    """Kill the instance at the other end, found by who holds the only session."""
+    async with httpx.AsyncClient() as http:
+        for app in list(house.apps):
+            if (await http.get(f"{app.url}/health")).json()["sessions"]["in_use"]:
+                await app.kill()
+                house.apps.remove(app)
+    with pytest.raises(ConnectionClosed):
+        await client.until("never")
+
+
+async def test_a_page_stays_at_its_instance_until_that_is_gone(house: House) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{house.address}") as browser:
+        await browser.get("/")
+        place = browser.cookies["voice_agents_at"]
+        for _ in range(5):
+            assert (await browser.get("/config")).is_success
+        assert browser.cookies["voice_agents_at"] == place
+        gone = house.apps[("one", "two", "three").index(place)]
+        await gone.kill()
+        assert (await browser.get("/config")).is_success
+        other = browser.cookies["voice_agents_at"]
+        assert other != place
+        await gone.start()
+        assert (await browser.get("/config")).is_success
+        assert browser.cookies["voice_agents_at"] == other, "what is live there now is not torn from it"
