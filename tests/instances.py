@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -39,7 +38,7 @@ async def instances(
     }
     async with AsyncExitStack() as stack:
         processes = [AppProcess(["app.py", "--port"], env) for _ in range(count)]
-        yield await asyncio.gather(*(stack.enter_async_context(process) for process in processes))
+        yield [await stack.enter_async_context(process) for process in processes]
 
 
 @contextmanager

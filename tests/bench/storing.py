@@ -62,7 +62,10 @@ def main() -> None:
     if binaries() is None:
         raise SystemExit(MISSING)
     with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
-        databases = {"SQLite": Path(folder) / "talk.sqlite3", "PostgreSQL": server.new_database()}
+        databases: dict[str, Path | PostgresUrl] = {
+            "SQLite": Path(folder) / "talk.sqlite3",
+            "PostgreSQL": server.new_database(),
+        }
         for _ in range(2):  # the first round warms up
             measured = {
                 name: asyncio.run(measure(database, options.turns, options.before))
