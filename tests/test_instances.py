@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from tests.browser.helpers.process import AppProcess
 from tests.instances import MISSING, NGINX, instances, nginx
 from tests.postgres import PostgresServer
 from tests.transports.api.client import Client
+from voice_agents.conversation.history import History
+from voice_agents.conversation.store import open_store
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.settings import PostgresUrl
+from voice_agents.transports.api.options import conversation_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -101,6 +105,28 @@ async def killed_under(client: Client, house: House) -> AppProcess:
     with pytest.raises(ConnectionClosed):
         await client.until("never")
     return gone
+
+
+async def test_a_database_that_goes_away_is_told_in_the_turn_and_caught_up_with(
+    house: House, postgres: PostgresServer
+) -> None:
+    async with socket(house.apps[0].url) as client:
+        conversation = (await client.until("session"))[-1]["conversation"]
+        assert "fifty-six" in await ask(client, "What is seven times eight?")
+        await asyncio.to_thread(postgres.stop)
+        try:
+            await client.say(type="text", text=AGAIN)
+            messages = await client.until("error")
+            messages += await client.until("complete") if messages[-1]["type"] != "complete" else []
+        finally:
+            await asyncio.to_thread(postgres.start)
+        told = [message for message in messages if message["type"] == "error"]
+        assert "The database cannot be used at the moment" in told[0]["message"]
+        assert "fifty-six" in "".join(message.get("text", "") for message in messages)
+    async with open_store(house.database) as store, asyncio.timeout(60):
+        history = History(store)
+        while len(await history.messages(conversation_of(conversation))) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 async def test_a_page_stays_at_its_instance_until_that_is_gone(house: House) -> None:

@@ -147,7 +147,8 @@ class Leases:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as line:
                     await self._listen_on(line)
             except (psycopg.Error, OSError, StorageFailed) as error:
-                logger.warning("The line to the database is broken: %s", reason_of(error))
+                if self.usable.is_set():
+                    logger.warning("The line to the database is broken: %s", reason_of(error))
             self.usable.clear()
             await asyncio.sleep(RECONNECT_S)
 
