@@ -114,6 +114,26 @@ async def test_what_cannot_be_stored_is_remembered_and_stored_with_the_next(
         assert await History(store).messages(conversation) == [one, two, three, four]
 
 
+async def test_what_could_not_be_stored_is_stored_by_itself_when_its_session_is_over(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite, "_RETRY_S", 0.05)
+    conversation = Conversation()
+    async with open_store(file) as store:
+        with closing(sqlite3.connect(file, isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageFailed, match="locked"):
+                await History(store).append(conversation, ENTRIES[0])
+            assert await History(store).messages(conversation) == [ENTRIES[0]], "a later session knows it"
+            program.execute("ROLLBACK")
+        async with asyncio.timeout(20):
+            while store.unstored:  # noqa: ASYNC110 - another task stores it
+                await asyncio.sleep(0.01)
+    async with open_store(file) as store:
+        assert await History(store).messages(conversation) == [ENTRIES[0]]
+
+
 CHILD = """
 import asyncio, sys
 from tests.conversation.scripted import Probe, agent_of, say, scripted
