@@ -37,8 +37,8 @@ async def instances(
         "MAX_SESSIONS_PER_VISITOR": str(max_sessions),
     }
     async with AsyncExitStack() as stack:
-        processes = [AppProcess(["app.py", "--port"], env) for _ in range(count)]
-        yield [await stack.enter_async_context(process) for process in processes]
+        # each is started right after its port was found to be free
+        yield [await stack.enter_async_context(AppProcess(["app.py", "--port"], env)) for _ in range(count)]
 
 
 @contextmanager
