@@ -22,7 +22,7 @@ from tests.bench.table import show
 from tests.browser.helpers.process import AppProcess
 from tests.instances import instances, nginx
 from tests.postgres import postgres_server
-from voice_agents.conversation.history import History, Speaker
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.store import open_store
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.settings import PostgresUrl
@@ -70,7 +70,7 @@ class Talk:
                     elif message["type"] == "agent_chunk":
                         answer += message["text"]
                         self._answered()
-                    elif message["type"] == "error":
+                    elif message["type"] in ("error", "notice"):
                         print(f"talk {self.number}: {message['message']}")
                 self.finished.append((question, answer))
 
@@ -81,17 +81,28 @@ class Talk:
 
 
 async def lost(database: PostgresUrl, talks: Sequence[Talk]) -> list[str]:
-    """Finished turns that are not in the database, in their order."""
+    """Finished turns that are not in the database, in their order; of an answer, what was heard of it must be there."""
     missing = []
     async with open_store(database) as store:
         for talk in talks:
             entries = await History(store).messages(conversation_of(talk.conversation))
-            kept = iter([(entry.role, entry.text.split()) for entry in entries])
+            said = [entry for entry in entries if entry.role is not Speaker.TOOL]
+            place = 0
             for question, answer in talk.finished:
-                turn = ((Speaker.USER, question.split()), (Speaker.AGENT, answer.split()))
-                if not all(part in kept for part in turn):
-                    missing.append(f"talk {talk.number}: {question} {answer}")
+                asked = next((n for n in range(place, len(said)) if said[n].text == question), None)
+                if asked is None or not _answers(said[asked + 1 : asked + 2], answer):
+                    kept = " / ".join(f"{entry.role}: {entry.text}" for entry in said)
+                    missing.append(f"talk {talk.number}: {question} {answer} (kept: {kept})")
+                place = place if asked is None else asked + 1
     return missing
+
+
+def _answers(kept: Sequence[HistoryEntry], answer: str) -> bool:
+    """What was kept after a question is the answer; cut, if it was not heard to its end."""
+    heard = kept[0] if kept and kept[0].role is Speaker.AGENT else None
+    if heard is None or heard.interrupted:
+        return heard is not None and answer.split()[: len(heard.text.split())] == heard.text.split()
+    return heard.text.split() == answer.split()
 
 
 async def measure(conversations: int, turns: int, at_once: int) -> None:
