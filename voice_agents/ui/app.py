@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 from gradio.tunneling import CURRENT_TUNNELS
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from voice_agents.address import Address
@@ -104,7 +103,16 @@ class App:
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
     page = app.page()
-    door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
+
+    @asynccontextmanager
+    async def behind_the_door(server: Any) -> AsyncIterator[None]:
+        # Hung here, since gradio puts middleware in front of any it is given: one answers the preflights of all pages.
+        # What is behind the outermost layer is everything but the one that would show failures to visitors.
+        stack = server.middleware_stack
+        stack.app = Door(stack.app, lambda: public_names(settings, page.share_url), framed_by(settings))
+        async with app.lifespan(server):
+            yield
+
     try:
         page.launch(
             server_name=address.url_host,
@@ -115,8 +123,8 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
             app_kwargs={
-                "lifespan": app.lifespan,
-                "middleware": [door, only_own_sources()],
+                "lifespan": behind_the_door,
+                "middleware": [only_own_sources()],
                 "openapi_url": None,
                 "routes": app.routes(),
             },
