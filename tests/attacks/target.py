@@ -146,6 +146,13 @@ class Targets:
     offline: Server
     folder: Path
     short: bool
+    canary: str
+    """Stands in a file nobody may read."""
+
+    @property
+    def temporary(self) -> Path:
+        """Where gradio would put what is uploaded."""
+        return self.folder / "gradio"
 
     @property
     def servers(self) -> list[Server]:
@@ -169,7 +176,9 @@ async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
             "OPENAI_MODEL": "offline",
             "OPENAI_REALTIME_MODEL": "offline",
         }
-        secret = [key, PASSWORD, HF_TOKEN]
+        canary = secrets.token_hex(16)
+        secret = [key, PASSWORD, HF_TOKEN, canary]
+        providers["GRADIO_TEMP_DIR"] = str(folder / "gradio")
         reading = asyncio.create_task(asyncio.to_thread(routes.of_the_app))  # takes as long as a start
         started = [
             await stack.enter_async_context(
@@ -187,7 +196,7 @@ async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
         offline = Server(offline_process, Wire(host, int(port), secret), key)
         app.config = (await app.wire.ask("GET", "/config")).json()
         await reading
-        yield Targets(app, locked, offline, folder, short)
+        yield Targets(app, locked, offline, folder, short, canary)
 
 
 async def _wire(process: Process, secret: Sequence[str]) -> Wire:

@@ -51,11 +51,12 @@ class Visitor:
 
     async def call(self, function: str, data: list[Any]) -> list[Any]:
         """Run one of the page's events to its end; everything it returned, step by step."""
-        body = {"data": data, "fn_index": self.function(function), "session_hash": secrets.token_hex(6)}
+        session_hash = secrets.token_hex(6)
+        body = {"data": data, "fn_index": self.function(function), "session_hash": session_hash}
         joined = await self.server.wire.post("/gradio_api/queue/join", body, self.headers)
         if joined.status != 200:
             raise RuntimeError(f"the event {function} was answered {joined.status}: {joined.text[:200]}")
-        return await self._follow(body["session_hash"])
+        return await self._follow(session_hash)
 
     async def _follow(self, session_hash: str) -> list[Any]:
         path = f"/gradio_api/queue/data?session_hash={session_hash}"

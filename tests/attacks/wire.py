@@ -113,7 +113,11 @@ class Wire:
         self.answers += 1
         shown = b"\r\n".join(f"{name}: {value}".encode() for name, value in answer.headers.items()) + answer.body
         self.leaks += [shorten(raw) for secret in self._secrets if secret in shown and secret not in raw]
-        if b"Traceback" in shown or b'.py", line' in shown or (answer.status >= 500 and b"number" not in answer.body):
+        if (
+            b"Traceback" in shown
+            or b'.py", line' in shown
+            or (answer.status >= 500 and b"number" not in answer.body and answer.body)
+        ):
             self.broken.append(f"{answer.status} for {shorten(raw)}: {shorten(answer.text, 60)}")
         return answer
 
