@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from tests.attacks import files, others, strangers, words
+from tests.attacks import bodies, faults, files, offers, others, passwords, strangers, words
 from tests.attacks.outcome import Outcome
 from tests.attacks.target import Targets, targets
 
@@ -32,6 +32,14 @@ ATTACKS: tuple[tuple[str, Attack], ...] = (
     ("scripts in words, notes and voices", words.injections),
     ("forged conversation and owner ids", others.identities),
     ("gradio's sessions, events and components", others.gradio_sessions),
+    ("the offline server without its key", faults.without_key),
+    ("everything without the password", passwords.outside),
+    ("wrong passwords by the hundred", passwords.guessed),
+    ("large and malformed requests", bodies.large),
+    ("JSON and compression bombs", bodies.bombs),
+    ("messages to the API's sockets", bodies.socket_messages),
+    ("half-sent requests", bodies.half_sent),
+    ("bad, half-open, silent and storming offers", offers.storm),
 )
 
 NUMBERED = re.compile(r"voice_agents\.transports\.door: request [0-9a-f]{8} to .* failed$")
