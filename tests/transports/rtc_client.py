@@ -57,7 +57,7 @@ class RtcCaller:
         self._controls = controls
         self._http = httpx.AsyncClient(base_url=url, timeout=10)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._id = secrets.token_hex(8)
+        self._id = secrets.token_hex(16)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: list[Pcm] = []
         self._news = asyncio.Condition()

@@ -19,6 +19,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voice_agents.transports.visitors import address_of, visited_from
+
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
@@ -72,10 +74,12 @@ class Door:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await PlainTextResponse(refusal, 403)(scope, receive, send)  # also before a WebSocket is accepted
-        elif scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-        else:
-            await self._http(scope, headers, receive, send)
+            return
+        with visited_from(address_of(scope)):
+            if scope["type"] == "websocket":
+                await self._app(scope, receive, send)
+            else:
+                await self._http(scope, headers, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         named = [_name(host) for host in headers.getlist("host")]
@@ -94,7 +98,7 @@ class Door:
             await _refuse(413, _TOO_LARGE, scope, receive, send)
             return
         is_login = scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login")
-        address = str((scope.get("client") or ("",))[0])
+        address = address_of(scope)
         if is_login and not await self._tries.admit(address):
             await _refuse(429, _TOO_MANY_TRIES, scope, receive, send)
             return

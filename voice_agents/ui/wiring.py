@@ -24,6 +24,8 @@ from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 log = logging.getLogger(__name__)
 
 VOICES_TIMEOUT_S = 8.0
+NEWCOMERS = 40
+"""Connections at a time that talk to nobody yet, or any more."""
 Drawing = list[Any]
 """New values of ``TabComponents.drawn``."""
 
@@ -110,7 +112,7 @@ class Wiring:
         async def open_call(values: Sequence[Any]) -> LiveSession:
             return await self.desk.open(self.request(*values))
 
-        answer_calls(components.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        answer_calls(components.mic, open_call, inputs, places=self.desk.registry.max_sessions + NEWCOMERS)
         called = components.mic.start_recording(
             self._follow_call,
             [self.identity],
