@@ -15,10 +15,11 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.visitors import visitor_address
 from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of, identity_of, is_known
+from voice_agents.ui.identity import address_of_event, conversation_of, identity_of, is_known
 from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,10 @@ class Wiring:
 
     def request(self, identity: Any, voice: Any, *turns: Any) -> SessionRequest:
         """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""))
+        address = visitor_address() or address_of_event()
+        return SessionRequest(
+            self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""), address=address
+        )
 
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
