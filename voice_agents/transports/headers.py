@@ -1,7 +1,6 @@
 """Closes connections whose request does not come: idle from the start, half-sent, or sent a byte at a time.
 
-uvicorn 0.54 waits for ever for the rest of a header, and for a first byte; a few thousand such sockets are all a process
-may have.
+uvicorn 0.54 waits for ever for the rest of a header, and for a first byte; a process may have some thousand sockets.
 """
 
 from __future__ import annotations
