@@ -168,8 +168,10 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         if self._playback is not None:
             self._playback.hush()
         self._let_go()
-        # The session's other listener, the page, says why. Who vanished lingers until ICE gives up, half a minute.
-        self._hang_up("", 0.0 if why in (Ending.NO_SOUND, Ending.SLEPT) else GOODBYE_S)
+        # The page, the session's other listener, says why; but only to this window that its call was taken over.
+        # Who vanished lingers until ICE gives up, half a minute.
+        goodbye_s = 0.0 if why in (Ending.NO_SOUND, Ending.SLEPT) else GOODBYE_S
+        self._hang_up(why.sentence if why is Ending.REPLACED else "", goodbye_s)
 
     def _let_go(self) -> LiveSession | None:
         """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
