@@ -18,7 +18,9 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.shares import Shares
 from voice_agents.transports.sleep import StandStill
+from voice_agents.transports.visitors import is_own_machine, visitor_address
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,17 @@ class SessionRequest:
     conversation: Conversation
     turns: TurnSettings = field(default_factory=TurnSettings)
     voice: str = ""
+    address: str = field(default_factory=visitor_address, compare=False)
+    """Where it comes from."""
+    by_program: bool = field(default=False, compare=False)
+    """Not by a browser that keeps an id: a new conversation has a new owner each time."""
+
+    @property
+    def visitor(self) -> str:
+        """See :class:`~voice_agents.transports.shares.Visit`."""
+        if not self.by_program:
+            return self.conversation.owner
+        return "" if is_own_machine(self.address) else f"a program at {self.address}"
 
 
 SessionFactory = Callable[[SessionRequest], Session]
@@ -324,8 +337,11 @@ class SessionRegistry:
         max_sessions: int = 20,
         limits: Limits | None = None,
         watch: Watch | None = None,
+        per_visitor: int | None = None,
     ) -> None:
+        """``per_visitor``: the most places of one visitor; None: as many as there are."""
         self.max_sessions = max_sessions
+        self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
         self._watch = watch
         self._make_session = make_session
         self._limits = limits or Limits()
@@ -351,7 +367,8 @@ class SessionRegistry:
     async def open(self, request: SessionRequest) -> LiveSession:
         """The live session of a conversation; an existing one of the same kind is gone on with.
 
-        Raises SessionLimitReached when all places are taken, and what making a session raises.
+        Raises SessionLimitReached when all places are taken, or all that this visitor may have, and what making a
+        session raises.
         """
         if self._stopping:
             raise VoiceAgentError(STOPPING)
@@ -366,6 +383,8 @@ class SessionRegistry:
             raise SessionLimitReached(
                 f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
             )
+        if refusal := self._shares.refusal(request, (live.request for live in self._live.values())):
+            raise SessionLimitReached(refusal)
         live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[wanted.id] = live
         return live

@@ -15,15 +15,18 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.visitors import visitor_address
 from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of, identity_of, is_known
+from voice_agents.ui.identity import address_of_event, conversation_of, identity_of, is_known
 from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 
 log = logging.getLogger(__name__)
 
 VOICES_TIMEOUT_S = 8.0
+NEWCOMERS = 40
+"""Connections at a time that talk to nobody yet, or any more."""
 Drawing = list[Any]
 """New values of ``TabComponents.drawn``."""
 
@@ -37,10 +40,14 @@ _TURN_TO = f"(id, m) => {{ voiceAgents.turnTo('%s', {_PUSH_TO_TALK}); return [id
 
 def draw(sheet: Sheet, kind: str) -> Drawing:
     """Everything of a sheet that changes in this engine's tab while its conversation runs."""
+    return [chat.messages(sheet.view), *_around(sheet, kind)]
+
+
+def _around(sheet: Sheet, kind: str) -> Drawing:
+    """What is drawn around the transcript."""
     view = sheet.view
     figures = view.figures(kind)
     return [
-        chat.messages(view),
         status.pill(sheet.shown_status),
         status.speakers(sheet.shown_status),
         status.banner(view.banner),
@@ -74,7 +81,10 @@ class Wiring:
 
     def request(self, identity: Any, voice: Any, *turns: Any) -> SessionRequest:
         """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""))
+        address = visitor_address() or address_of_event()
+        return SessionRequest(
+            self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""), address=address
+        )
 
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
@@ -91,16 +101,22 @@ class Wiring:
             found.insert(0, ("Default", chosen))
         return gr.Dropdown(found, value=chosen, info=None)
 
-    async def follow(self, identity: Any) -> AsyncIterator[Drawing]:
-        """Redraw the tab for as long as something is live in its conversation."""
+    async def follow(self, identity: Any, request: gr.Request) -> AsyncIterator[Drawing]:
+        """Redraw what changed in the tab for as long as something is live in its conversation."""
         sheet = await self._sheet(identity)
-        async for _ in sheet.changes():
-            yield draw(sheet, self.spec.kind)
+        shown: list[Any] = [None] * len(self.components.drawn)
+        revision = -1
+        async for _ in sheet.changes(str(request.session_hash)):
+            lines = None if sheet.view.revision == revision else chat.messages(sheet.view)
+            revision = sheet.view.revision
+            drawing = [shown[0] if lines is None else lines, *_around(sheet, self.spec.kind)]
+            yield [gr.skip() if new == old else new for new, old in zip(drawing, shown, strict=True)]
+            shown = drawing
 
-    async def _turn_to(self, identity: Any, _mode: Any) -> AsyncIterator[Drawing]:
+    async def _turn_to(self, identity: Any, _mode: Any, request: gr.Request) -> AsyncIterator[Drawing]:
         if is_known(identity):
             await self.desk.turn_to(self.spec.kind, conversation_of(identity))
-            async for drawing in self.follow(identity):
+            async for drawing in self.follow(identity, request):
                 yield drawing
 
     def _connect_call(self) -> None:
@@ -110,7 +126,7 @@ class Wiring:
         async def open_call(values: Sequence[Any]) -> LiveSession:
             return await self.desk.open(self.request(*values))
 
-        answer_calls(components.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        answer_calls(components.mic, open_call, inputs, places=self.desk.registry.max_sessions + NEWCOMERS)
         called = components.mic.start_recording(
             self._follow_call,
             [self.identity],
@@ -163,9 +179,9 @@ class Wiring:
             detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.turns.detection,
         )
 
-    async def _follow_call(self, identity: Any) -> AsyncIterator[Drawing]:
+    async def _follow_call(self, identity: Any, request: gr.Request) -> AsyncIterator[Drawing]:
         (await self._sheet(identity)).expect()
-        async for drawing in self.follow(identity):
+        async for drawing in self.follow(identity, request):
             yield drawing
 
     async def _sheet(self, identity: Any) -> Sheet:
@@ -208,9 +224,11 @@ class Wiring:
     async def _set_voice(self, identity: Any, voice: str) -> None:
         self._act(identity, lambda session: session.set_voice(voice))
 
-    async def _begin_new(self, identity: Any) -> list[Any]:
+    async def _begin_new(self, identity: Any, request: gr.Request) -> list[Any]:
         old = conversation_of(identity)
-        (await self.desk.sheet(old)).unfollow()  # else the end of the old call may be drawn over the new page
+        (await self.desk.sheet(old)).unfollow(
+            str(request.session_hash)
+        )  # else the end of the old call may be drawn over the new page
         await self.desk.hang_up(old)
         new = Conversation(owner=old.owner)
         return [identity_of(new), *draw(await self.desk.sheet(new), self.spec.kind)]
