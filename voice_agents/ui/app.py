@@ -36,7 +36,6 @@ from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
 from voice_agents.ui.theme import only_own_sources
-from voice_agents.ui.unused import only_what_is_used
 
 LAST_SENTENCE_S = 6.0
 """How long an answer may still take when the server is to stop; then it is cut and stored as heard."""
@@ -137,7 +136,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             ssr_mode=False,
             app_kwargs={
                 "lifespan": behind_the_door,
-                "middleware": [only_what_is_used(), only_own_sources()],
+                "middleware": [only_own_sources()],
                 "openapi_url": None,
                 "routes": app.routes(),
             },
