@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-from gradio.tunneling import CURRENT_TUNNELS
 from starlette.routing import BaseRoute
 
 from voice_agents.address import Address
@@ -35,6 +34,7 @@ from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.share import end_tunnels, keep_tunnels_to_the_end
 from voice_agents.ui.theme import only_own_sources
 
 LAST_SENTENCE_S = 6.0
@@ -114,6 +114,8 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
     if settings.space_host:
         os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)  # uvicorn's own; gradio passes none
+    keep_tunnels_to_the_end()
+    stopping.last_act = end_tunnels
     page = app.page()
 
     @asynccontextmanager
@@ -161,8 +163,7 @@ def _close(page: gr.Blocks) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     page.server.config.timeout_graceful_shutdown = 1
     page.close(verbose=False)
-    for tunnel in CURRENT_TUNNELS:
-        tunnel.kill()
+    end_tunnels()
 
 
 def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
