@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -14,6 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from tests.attacks.outcome import Outcome
 from tests.attacks.target import Targets, Usage, usage
 from tests.attacks.visitor import CONTROLS, Visitor
+from tests.attacks.wire import Wire
 from tests.transports.rtc_client import Microphone, RtcCaller
 
 ANSWERED_S = 3.0
@@ -30,7 +32,8 @@ BAD_SDP: tuple[Any, ...] = (
 async def storm(house: Targets, outcome: Outcome) -> None:
     """Offers of every bad kind, many at once, then an honest call, then what is left of it all."""
     count = 120 if house.short else 500
-    visitor = Visitor(house.app)
+    wire = house.app.wire
+    visitor = Visitor(replace(house.app, wire=Wire(wire.host, wire.port, at_once=100)))
     await _honest(house, outcome, "before")
     before = await _settled(house, usage(house.app.process.pid), 3.0)
     began = time.monotonic()

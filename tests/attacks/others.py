@@ -31,7 +31,7 @@ def forged(identity: dict[str, str], short: bool) -> list[Any]:
     found += [{"conversation": conversation}, {"Owner": owner, "conversation": conversation}, [owner, conversation]]
     found += [conversation, json.dumps({"owner": "", "conversation": conversation}), None, "' OR 1=1 --"]
     found += [{"owner": owner, "conversation": wild} for wild in ("%", "_" * 32, "' OR '1'='1", conversation[:-1])]
-    return found[::3] if short else found
+    return found[::5] if short else found
 
 
 def broke(answer: Answer) -> bool:

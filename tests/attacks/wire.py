@@ -45,7 +45,7 @@ class Answer:
 class Wire:
     """Connections to one address; keeps an eye on everything that is answered."""
 
-    def __init__(self, host: str, port: int, secrets: Sequence[str] = ()) -> None:
+    def __init__(self, host: str, port: int, secrets: Sequence[str] = (), at_once: int = 16) -> None:
         self.host = host
         self.port = port
         self.leaks: list[str] = []
@@ -54,7 +54,7 @@ class Wire:
         """Requests that were answered with what no visitor is to see: a traceback, a path, a failure without words."""
         self.answers = 0
         self._secrets = [secret.encode() for secret in secrets]
-        self._at_once = asyncio.Semaphore(16)
+        self._at_once = asyncio.Semaphore(at_once)
 
     @property
     def authority(self) -> str:

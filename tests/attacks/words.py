@@ -98,8 +98,9 @@ async def injections(house: Targets, outcome: Outcome) -> None:
         outcome.expect(is_tame(voiced), f"the voice {script!r}")
         await visitor.call("_hang_up" + ("_1" if kind == "realtime" else ""), [visitor.identity])
 
-    for script in scripts:  # a few at once: places are few
-        await asyncio.gather(*(one(kind, script) for kind in ("sandwich",) if script))
+    kinds = ("sandwich",) if house.short else ("sandwich", "realtime")
+    for first in range(0, len(scripts), 4):  # a few at once: places are few
+        await asyncio.gather(*(one(kind, script) for kind in kinds for script in scripts[first : first + 4]))
     await _odd_values(house, outcome)
     await _sockets(house, outcome, scripts)
 
