@@ -129,11 +129,14 @@ def _bombs() -> list[bytes]:
         "-Infinity",
         '"' + "\\u0000" * 100_000 + '"',
     )
-    values = (*values, *(
-        '"\\ud800"',
-        '{"a":1,"a":2}',
-        json.dumps({str(key): key for key in range(40_000)}),
-        '"' + "🙂" * 200_000 + '"',
+    values = (
+        *values,
+        *(
+            '"\\ud800"',
+            '{"a":1,"a":2}',
+            json.dumps({str(key): key for key in range(40_000)}),
+            '"' + "🙂" * 200_000 + '"',
+        ),
     )
     return [value.encode() for value in values]
 
