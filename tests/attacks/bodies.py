@@ -119,7 +119,7 @@ def _bombs() -> list[bytes]:
     """JSON that is small on the wire and large, deep or strange inside."""
     nested = "[" * DEEP + "]" * DEEP
     objects = '{"a":' * DEEP + "1" + "}" * DEEP
-    values = (
+    deep = (
         nested,
         objects,
         "[" * DEEP,
@@ -129,16 +129,13 @@ def _bombs() -> list[bytes]:
         "-Infinity",
         '"' + "\\u0000" * 100_000 + '"',
     )
-    values = (
-        *values,
-        *(
-            '"\\ud800"',
-            '{"a":1,"a":2}',
-            json.dumps({str(key): key for key in range(40_000)}),
-            '"' + "🙂" * 200_000 + '"',
-        ),
+    strange = (
+        '"\\ud800"',
+        '{"a":1,"a":2}',
+        json.dumps({str(key): key for key in range(40_000)}),
+        '"' + "🙂" * 200_000 + '"',
     )
-    return [value.encode() for value in values]
+    return [value.encode() for value in (*deep, *strange)]
 
 
 async def bombs(house: Targets, outcome: Outcome) -> None:
