@@ -76,6 +76,10 @@ async def guessed(house: Targets, outcome: Outcome) -> None:
     outcome.expect(200 not in looked_at, "a wrong password was taken")
     outcome.expect(looked_at.count(400) <= TRIES, f"{looked_at.count(400)} wrong passwords were looked at")
     outcome.expect(looked_at.count(429) >= count - TRIES, f"only {looked_at.count(429)} of {count} were refused")
+    pretended = await asyncio.gather(*(_log_in(house.locked, word, f"198.51.100.{number}")
+                                       for number, word in enumerate(guesses(60))))  # fmt: skip
+    outcome.tried += len(pretended)
+    outcome.expect(set(pretended) == {429}, f"under other people's addresses: {pretended.count(400)} were looked at")
     for place in (_basic, _bearer, _subprotocol):
         wrong = [word for word in guesses(40) if word.strip("\x00 ") != PASSWORD]  # as a header both are the right one
         answers = await asyncio.gather(*(place(house.locked.wire, word) for word in wrong))
@@ -108,10 +112,12 @@ async def _others_get_in(house: Targets, outcome: Outcome) -> None:
     outcome.expect(answer.status == 200, f"the right password from another address was answered {answer.status}")
 
 
-async def _log_in(server: Server, word: str) -> int:
+async def _log_in(server: Server, word: str, pretended: str = "") -> int:
+    """``pretended``: an address it says to ask for, as a proxy does."""
     body = urlencode({"username": "user", "password": word}).encode()
     headers = [("Content-Type", "application/x-www-form-urlencoded")]
-    return (await server.wire.ask("POST", "/login", headers, body)).status
+    forwarded = [(name, pretended) for name in ("X-Forwarded-For", "X-Real-IP", "Client-IP") if pretended]
+    return (await server.wire.ask("POST", "/login", [*headers, *forwarded], body)).status
 
 
 async def _basic(wire: Wire, word: str) -> Answer:

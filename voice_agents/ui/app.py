@@ -43,8 +43,8 @@ LAST_DRAWING_S = 0.5
 """How long the pages take to show that a session is over."""
 
 
-PROXIES_OF_A_SPACE = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-"""Who may say there in ``X-Forwarded-For`` for whom it asks; elsewhere uvicorn believes this machine only."""
+THIS_MACHINE = "127.0.0.1,::1"
+PROXIES_OF_A_SPACE = f"{THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
 
 class App:
@@ -115,8 +115,7 @@ class App:
 
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
-    if settings.space_host:
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)  # uvicorn's own; gradio passes none
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
     keep_tunnels_to_the_end()
     stopping.last_act = end_tunnels
     page = app.page()
@@ -178,3 +177,13 @@ def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
 def framed_by(settings: Settings) -> str:
     """The pages that may show ours in a frame: a Space stands in one of Hugging Face."""
     return "'self' https://huggingface.co https://*.huggingface.co" if settings.space_host else "'self'"
+
+
+def trusted_proxies(settings: Settings, share: bool) -> str:
+    """The addresses that may say in ``X-Forwarded-For`` for whom they ask, separated by commas.
+
+    Nobody where no proxy is expected: else every program here would be a new visitor with every request.
+    """
+    if settings.space_host:
+        return PROXIES_OF_A_SPACE
+    return THIS_MACHINE if share or settings.allowed_hosts else ""
