@@ -67,27 +67,37 @@ async def proxy(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
         if f"host: {HUB}".encode() in head.lower():
             page = f'<!doctype html><iframe src="https://{SPACE}/" style="width:1200px;height:900px"></iframe>'.encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
-        else:
-            inner, outer = await asyncio.open_connection("127.0.0.1", port)
-            lines = [line for line in head.split(b"\r\n")[:-2] if not line.lower().startswith(b"connection: keep")]
-            closing = [] if b"upgrade: websocket" in head.lower() else [b"Connection: close"]
-            told = [b"X-Forwarded-Proto: https", b"X-Forwarded-For: 203.0.113.9", *closing]
-            outer.write(b"\r\n".join([*lines, *told]) + HEAD_END)
-            await asyncio.gather(carry(reader, outer), carry(inner, writer))
-        writer.close()
+            await writer.drain()
+            return
+        inner, outer = await asyncio.open_connection("127.0.0.1", port)
+        lines = [line for line in head.split(b"\r\n")[:-2] if not line.lower().startswith(b"connection:")]
+        told = [b"X-Forwarded-Proto: https", b"X-Forwarded-For: 203.0.113.9", b"Connection: close"]
+        outer.write(b"\r\n".join([*lines, *told]) + HEAD_END)
+        asking = asyncio.create_task(carry(reader, outer))
+        try:
+            await carry(inner, writer)
+        finally:
+            asking.cancel()
+            outer.close()
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await serve(reader, writer)
-        tasks.discard(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+        finally:
+            tasks.discard(task)
+            writer.close()
 
     async with await asyncio.start_server(served, "127.0.0.1", 0, ssl=context) as server:
-        yield int(server.sockets[0].getsockname()[1])
-        for task in tuple(tasks):
-            task.cancel()
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            for task in tuple(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,10 +105,6 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while piece := await reader.read(65_536):
             writer.write(piece)
             await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-        else:
-            writer.close()
 
 
 def lan_address() -> str:
@@ -158,7 +164,9 @@ async def test_and_through_a_share_link_and_in_the_frame_of_a_space(app: AppProc
 async def test_no_other_page_shows_it_in_a_frame(app: AppProcess) -> None:
     async with chromium() as context:
         page = await context.new_page()
-        await page.route("http://127.0.0.1:9/", lambda route: route.fulfill(body=f'<iframe src="{app.url}"></iframe>'))
+        shown = f'<iframe src="{app.url}"></iframe>'
+        stranger = "http://stranger.localhost/"
+        await page.route(stranger, lambda route: route.fulfill(body=shown, content_type="text/html"))
         async with page.expect_event("requestfailed", lambda request: app.url in request.url):
-            await page.goto("http://127.0.0.1:9/")
+            await page.goto(stranger)
         assert "Voice Agents" not in await page.frames[1].content()
