@@ -79,9 +79,7 @@ class Wire:
     async def send(self, raw: bytes, within_s: float = ANSWER_S) -> Answer:
         """What these bytes are answered with."""
         async with self._at_once, self.open() as (reader, writer):
-            with contextlib.suppress(OSError):
-                writer.write(raw)
-                await writer.drain()
+            writer.write(raw)  # not waited for: who refuses reads no further
             return self._checked(raw, await read_answer(reader, within_s))
 
     async def ask(self, method: str, path: str, headers: Iterable[Header] = (), body: bytes = b"") -> Answer:
@@ -125,7 +123,7 @@ class Wire:
 async def read_answer(reader: asyncio.StreamReader, within_s: float = ANSWER_S) -> Answer:
     """The next answer on a connection; of an endless one what came in time."""
     status, headers, body = -1, {}, bytearray()
-    with contextlib.suppress(TimeoutError, OSError):
+    try:
         async with asyncio.timeout(within_s):
             first = await reader.readline()
             if not first.startswith(b"HTTP/"):
@@ -136,7 +134,11 @@ async def read_answer(reader: asyncio.StreamReader, within_s: float = ANSWER_S) 
                 headers[name.lower()] = value.strip()
             if status != 101:
                 await _read_body(reader, headers, body)
-    return Answer(0 if status == -1 and reader.at_eof() else status, headers, bytes(body))
+    except TimeoutError:
+        pass
+    except OSError:  # cut off
+        status = max(0, status)
+    return Answer(status, headers, bytes(body))
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str], body: bytearray) -> None:
