@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.share_tunnel import Tunnel, tunnel
@@ -121,6 +122,22 @@ async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
         assert not entries[1].interrupted
 
 
+async def shown(url: str, kind: str, identity: dict[str, str], words: str) -> None:
+    """Until the page that follows this call shows these words."""
+    session = secrets.token_hex(6)
+    async with httpx.AsyncClient(base_url=url, timeout=WITHIN_S) as http:
+        config = (await http.get("/config")).json()
+        mic = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == f"{kind}-mic")
+        follow = next(d["id"] for d in config["dependencies"] if [mic, "start_recording"] in d["targets"])
+        body = {"data": [identity], "fn_index": follow, "session_hash": session}
+        (await http.post("/gradio_api/queue/join", json=body)).raise_for_status()
+        async with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as told:
+            async for line in told.aiter_lines():
+                if words in line:
+                    return
+    raise AssertionError("the page was not told")
+
+
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])
 @pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
 async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
@@ -134,9 +151,11 @@ async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
         async with RtcCaller(url, f"{kind}-mic", controls) as caller:
             await caller.told("send_input", WITHIN_S)
             await typed(url, "What is seven times eight?", controls, box=f"{kind}-text")
+            page = asyncio.create_task(shown(url, kind, identity, "The server is being stopped."))
             await caller.hears(0.3, WITHIN_S)
             app.signal(number, group)
             asked_at = asyncio.get_running_loop().time()
+            await page
             await caller.told("end_stream", WITHIN_S)
         code, said = await app.ended()
         assert (code, said) == (0, "")
