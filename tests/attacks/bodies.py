@@ -16,7 +16,7 @@ from tests.attacks.target import Server, Targets, usage
 from tests.attacks.visitor import Visitor
 from tests.attacks.wire import Answer, shorten
 
-PATIENCE_S = 3.0
+PATIENCE_S = 5.0
 """An honest request is answered within this while the attack goes on."""
 HALF_SENT_S = 45.0
 """However slowly a request comes, its connection is over then."""

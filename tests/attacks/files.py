@@ -108,6 +108,7 @@ def leads_away(answer: Answer, server: Server) -> bool:
 async def elsewhere(house: Targets, outcome: Outcome) -> None:
     """Nobody is sent to another server from here, and nothing is fetched from one."""
     bases = {way.template.partition("{")[0] for way in routes.of_the_app() if way.takes_a_path and way.method == "GET"}
+    bases = {base for base in bases if "heartbeat" not in base}  # an endless answer by design
     asked = [base + place for base in sorted(bases | {"/"}) for place in ELSEWHERE]
     asked += [f"{way}?{name}={place}" for way in ("/login", "/logout", "/") for name in ("next", "_target_url", "url")
               for place in ELSEWHERE[:5]]  # fmt: skip

@@ -35,6 +35,7 @@ async def storm(house: Targets, outcome: Outcome) -> None:
     wire = house.app.wire
     visitor = Visitor(replace(house.app, wire=Wire(wire.host, wire.port, at_once=100)))
     await _honest(house, outcome, "before")
+    await asyncio.gather(*(visitor.server.wire.ask("GET", "/config") for _ in range(100)))  # all worker threads are up
     before = await _settled(house, usage(house.app.process.pid), 3.0)
     began = time.monotonic()
     async with _peers(visitor, 4 if house.short else 12) as silent:

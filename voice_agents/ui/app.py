@@ -7,11 +7,16 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
+import uvicorn
+from gradio import http_server
 from starlette.routing import BaseRoute
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
@@ -116,6 +121,7 @@ class App:
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
     os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
+    limit_connections()
     keep_tunnels_to_the_end()
     stopping.last_act = end_tunnels
     page = app.page()
@@ -151,13 +157,19 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             f"The page cannot be served on port {address.port} of {address.host}: another program took it just now. "
             "Start it again, or choose another one with --port."
         ) from None
-    uvicorn_config = page.server.config  # gradio makes it, and takes no wishes
-    uvicorn_config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
-    uvicorn_config.http_protocol_class = impatient(uvicorn_config.http_protocol_class)
     stopping.wait()
     print("Stopping: whoever is talking may end the sentence. Ctrl-C again ends at once.", flush=True)
     app.stop()
     _close(page)
+
+
+def limit_connections() -> None:
+    """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
+
+    Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
+    """
+    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=impatient(AutoHTTPProtocol))
+    vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 
 def _close(page: gr.Blocks) -> None:
