@@ -16,7 +16,7 @@ from tests.attacks.wire import Answer, Header, Wire, read_answer
 
 TRIES = 10
 """So many wrong passwords of one address are looked at, then no more for a while."""
-INSIDE = (b'"dependencies"', b'"components"', b'"providers"', b'"event_id":"')
+INSIDE = (b'"dependencies":[{', b'"components":[{', b'"providers"', b'"event_id":"')
 OTHER_ADDRESS = "127.0.0.7"
 
 
