@@ -112,7 +112,9 @@ def test_the_top_level_holds_nothing_else() -> None:
         "requirements-dev.txt",
         "README.md",
         "CONTRIBUTING.md",
+        "Dockerfile",
         "LICENSE",
+        "compose.yaml",
         "pyproject.toml",
     }
     assert {path.name for path in ROOT.iterdir() if not path.name.startswith((".", "__"))} - BUILT == known

@@ -21,6 +21,9 @@ ELEVENLABS_URL = "https://api.elevenlabs.io"
 ELEVENLABS_OPTIONS = ("ELEVENLABS_BASE_URL", "ELEVENLABS_VOICE_ID", "ELEVENLABS_TTS_MODEL", "ELEVENLABS_STT_MODEL")
 OPENAI_URL = "https://api.openai.com/v1"
 REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE")
+SPACE_STORAGE = Path("/data")
+"""What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
+DATABASE_NAME = "conversations.sqlite3"
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -175,7 +178,7 @@ class Settings:
 
 def default_database() -> Path:
     """The SQLite file under the user's data folder."""
-    return user_data_path("voice-agents", appauthor=False) / "conversations.sqlite3"
+    return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
@@ -247,7 +250,8 @@ def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
-        return default_database()
+        kept = values.get("SPACE_HOST") and os.access(SPACE_STORAGE, os.W_OK)
+        return SPACE_STORAGE / "voice-agents" / DATABASE_NAME if kept else default_database()
     scheme, colon, rest = url.partition("://")
     if colon and scheme != "sqlite":
         raise ConfigurationError(

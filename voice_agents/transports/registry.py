@@ -343,6 +343,11 @@ class SessionRegistry:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def stopping(self) -> bool:
+        """The server is being stopped: no session begins any more."""
+        return self._stopping
+
     def get(self, conversation: Conversation) -> LiveSession | None:
         """The live session of this conversation, for its owner only."""
         live = self._live.get(conversation.id)

@@ -17,6 +17,10 @@ class Places(Protocol):
 
     max_sessions: int
 
+    @property
+    def stopping(self) -> bool:
+        """No session begins any more."""
+
     def __len__(self) -> int:
         """Places in use."""
 
