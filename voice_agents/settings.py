@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
 """ElevenLabs' premade voice "Rachel", the seed plan's default."""
@@ -105,7 +106,8 @@ class Settings:
     turns: TurnSettings = TurnSettings()
     instructions: str = ""
     database: Path = field(default_factory=lambda: default_database())
-    hf_token: str = field(default="", repr=False)
+    relay: Relay | None = None
+    """Carries the sound of calls where no direct way leads."""
     app_password: str = field(default="", repr=False)
     allowed_hosts: tuple[str, ...] = ()
     """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
@@ -130,7 +132,7 @@ class Settings:
             realtime=realtime,
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
-            hf_token=values.key("HF_TOKEN"),
+            relay=relay_of(values),
             app_password=values.get("APP_PASSWORD"),
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),

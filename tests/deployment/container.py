@@ -181,7 +181,7 @@ class Container:
         """Only root can become somebody else, and only where that one can read the environment it is given."""
         if self._debian or os.geteuid() != 0:
             return {}
-        user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
+        user: dict[str, Any] = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
         try:
             subprocess.run([self._outside("/venv/bin/python"), "-c", ""], check=True, **user)
         except (OSError, subprocess.CalledProcessError):

@@ -17,7 +17,7 @@ from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
-from voice_agents.transports.ice import DIRECT, relays
+from voice_agents.transports.ice import DIRECT, Relays
 from voice_agents.transports.offers import guard_offers
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
@@ -34,8 +34,11 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 """The values of the page's controls, in the order they were given to :func:`answer_calls` -> the session to talk to."""
 
 
-def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = "") -> WebRTC:
+    """The page's Record button and level meter; inert until :func:`answer_calls`.
+
+    Its browsers ask ``relays`` for the way to this server, each before its call.
+    """
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
@@ -48,10 +51,10 @@ def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> Web
         track_constraints=dict(MICROPHONE),
         full_screen=False,
     )
-    if hf_token:
+    if relays is not None:
 
         async def fresh_relays() -> dict[str, Any]:
-            found = await relays(hf_token)
+            found = await relays.fresh()
             button.server_rtc_configuration = button.convert_to_aiortc_format(found)
             return found
 
