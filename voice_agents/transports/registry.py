@@ -18,6 +18,7 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.line import Line, Ticket, Told
 from voice_agents.transports.sleep import StandStill
 
 log = logging.getLogger(__name__)
@@ -155,6 +156,11 @@ class LiveSession:
     def in_call(self) -> bool:
         """A browser's microphone and speaker are attached."""
         return self._call is not None
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds since it began."""
+        return asyncio.get_running_loop().time() - self._started
 
     def listen(self, listener: Listener) -> None:
         """Tell ``listener`` everything from now on; a listener is told once, however often it asks."""
@@ -330,6 +336,7 @@ class SessionRegistry:
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
+        self._line = Line(max_sessions)
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -353,11 +360,29 @@ class SessionRegistry:
         live = self._live.get(conversation.id)
         return live if live is not None and live.request.conversation == conversation else None
 
-    async def open(self, request: SessionRequest) -> LiveSession:
+    async def open(self, request: SessionRequest, told: Told | None = None) -> LiveSession:
         """The live session of a conversation; an existing one of the same kind is gone on with.
 
-        Raises SessionLimitReached when all places are taken, and what making a session raises.
+        When all places are taken, who gives ``told`` waits in line and is told where; cancelling leaves the line.
+        Raises SessionLimitReached for others, and when the line is too long; and what making a session raises.
         """
+        ticket: Ticket | None = None
+        try:
+            while (live := await self._own(request)) is None and not self._has_place(ticket):
+                if told is None:
+                    raise SessionLimitReached(
+                        f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
+                    )
+                ticket = ticket or self._line.join(told, request.conversation.id)
+                await ticket.turn
+            return live or self._begin(request)
+        finally:
+            if ticket is not None:
+                self._line.leave(ticket)
+                self._call_next()
+
+    async def _own(self, request: SessionRequest) -> LiveSession | None:
+        """The session that this request's conversation goes on with; one of another kind is ended."""
         if self._stopping:
             raise VoiceAgentError(STOPPING)
         wanted = request.conversation
@@ -367,23 +392,38 @@ class SessionRegistry:
             if live.request.kind == request.kind and live.ending is None:
                 return live
             await live.end(Ending.REPLACED)
-        if len(self._live) >= self.max_sessions:
-            raise SessionLimitReached(
-                f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
-            )
+        return None
+
+    def _has_place(self, ticket: Ticket | None) -> bool:
+        """Whether there is a place for who holds this ticket (or none): not one that is kept for others."""
+        if ticket is not None and ticket.turn.done():
+            return True
+        return self.max_sessions - len(self._live) - self._line.called > 0
+
+    def _begin(self, request: SessionRequest) -> LiveSession:
         live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
-        self._live[wanted.id] = live
+        self._live[request.conversation.id] = live
+        self._line.wake(request.conversation.id)
         return live
 
     async def drain(self, within_s: float) -> None:
         """No session begins any more; those that live are told, come to the end of what is being said, and end."""
         self._stopping = True
+        self._line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""
+        self._stopping = True
+        self._line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.end(Ending.SHUTDOWN) for live in tuple(self._live.values())))
 
     def _forget(self, live: LiveSession) -> None:
         if self._live.get(live.request.conversation.id) is live:
             del self._live[live.request.conversation.id]
+            self._line.lasted(live.lasted_s)
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """A place may be free: it is kept for who has waited longest."""
+        self._line.advance(self.max_sessions - len(self._live))

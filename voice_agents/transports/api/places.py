@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from voice_agents.conversation.model import Conversation
+from voice_agents.transports.line import Told
 from voice_agents.transports.registry import LiveSession, SessionRequest
 
 
@@ -27,5 +28,5 @@ class Places(Protocol):
     def get(self, conversation: Conversation) -> LiveSession | None:
         """The live session of a conversation."""
 
-    async def open(self, request: SessionRequest) -> LiveSession:
+    async def open(self, request: SessionRequest, told: Told | None = None) -> LiveSession:
         """See :meth:`~voice_agents.transports.registry.SessionRegistry.open`. Raises SessionLimitReached."""
