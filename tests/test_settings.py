@@ -93,6 +93,9 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"OPENAI_BASE_URL": "https://user:hunter2@example.com", **OPENAI}, "must not contain"),
         ({"MAX_SESSIONS": "many"}, "MAX_SESSIONS must be a number"),
         ({"MAX_SESSIONS": "0"}, "at least 1"),
+        ({"MAX_SESSIONS_PER_VISITOR": "few"}, "MAX_SESSIONS_PER_VISITOR must be a number"),
+        ({"MAX_SESSIONS_PER_VISITOR": "0"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
+        ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
     ],
 )

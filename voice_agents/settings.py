@@ -114,6 +114,7 @@ class Settings:
     space_host: str = ""
     """The public name of the Hugging Face Space this runs in; empty elsewhere."""
     max_sessions: int = 20
+    max_sessions_per_visitor: int = 3
     session_time_limit_s: float = 3600.0
 
     @classmethod
@@ -137,6 +138,7 @@ class Settings:
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
+            max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
         )
 

@@ -105,6 +105,29 @@ async def test_who_opens_the_conversation_in_another_window_meanwhile_gets_that_
         assert await windows[0].place() is await windows[1].place()
 
 
+async def test_who_goes_on_in_another_tab_keeps_the_place() -> None:
+    conversation = Conversation()
+    async with SessionRegistry(make, max_sessions=1) as registry:
+        await registry.open(request("sandwich", conversation))
+        waiting = Caller(registry)
+        await settle()
+        other = await registry.open(request("realtime", conversation))
+        await settle()
+        assert not waiting.task.done()
+        await other.end(Ending.LEFT)
+        await waiting.place()
+
+
+async def test_who_waits_for_all_places_of_one_visitor_gets_no_further_one() -> None:
+    async with SessionRegistry(make, max_sessions=1, per_visitor=1) as registry:
+        await registry.open(request())
+        waiting = Caller(registry, Conversation(owner="me"))
+        await settle()
+        with pytest.raises(SessionLimitReached, match="You hold 1 conversations"):
+            await registry.open(request(conversation=Conversation(owner="me")), lambda _: None)
+        await waiting.leave()
+
+
 async def test_whoever_waits_when_the_server_stops_is_told() -> None:
     async with SessionRegistry(make, max_sessions=1) as registry:
         await registry.open(request())
@@ -116,12 +139,12 @@ async def test_whoever_waits_when_the_server_stops_is_told() -> None:
 
 
 async def test_a_line_has_an_end() -> None:
-    line = Line(places=2, longest=1)
-    ticket = line.join(lambda _: None)
+    line = Line[str](places=2, longest=1)
+    ticket = line.join("a place", lambda _: None)
     with pytest.raises(SessionLimitReached, match="All 2 places of this server are taken, and 1 are waiting"):
-        line.join(lambda _: None)
+        line.join("a place", lambda _: None)
     line.leave(ticket)
-    line.leave(line.join(lambda _: None))
+    line.leave(line.join("a place", lambda _: None))
 
 
 def test_the_estimate_comes_from_the_last_conversations() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 
@@ -36,27 +37,30 @@ class Wait:
         )
 
 
+T = TypeVar("T")
 Told = Callable[[Wait], None]
 """Called whenever somebody's place in the line changes. Must not block and must not raise."""
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
-    """Somebody in the line. ``turn`` is done when a place is kept for them, and fails when none will come."""
+class Ticket(Generic[T]):
+    """Somebody in the line who wants ``wanted``.
 
+    ``turn`` is done when a place is kept for them, and fails when none will come.
+    """
+
+    wanted: T
     told: Told
-    conversation: str
-    """The id of the one that is to be held."""
     turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Line:
+class Line(Generic[T]):
     """Knows nothing of sessions: it is told how many places are free and how long conversations were."""
 
     def __init__(self, places: int, longest: int = LONGEST) -> None:
         self._places = places
         self._longest = longest
-        self._tickets: list[Ticket] = []
+        self._tickets: list[Ticket[T]] = []
         self._lengths_s: deque[float] = deque(maxlen=REMEMBERED)
 
     def __len__(self) -> int:
@@ -68,22 +72,27 @@ class Line:
         return len(self._tickets) - len(self._waiting)
 
     @property
-    def _waiting(self) -> list[Ticket]:
+    def _waiting(self) -> list[Ticket[T]]:
         return [ticket for ticket in self._tickets if not ticket.turn.done()]
 
-    def join(self, told: Told, conversation: str = "") -> Ticket:
+    @property
+    def waiting(self) -> list[T]:
+        """What is waited for, first comes first."""
+        return [ticket.wanted for ticket in self._waiting]
+
+    def join(self, wanted: T, told: Told) -> Ticket[T]:
         """Stand at the end, and be told where that is; :meth:`leave` in any case. Raises SessionLimitReached."""
         if len(self) >= self._longest:
             raise SessionLimitReached(
                 f"All {self._places} places of this server are taken, and {len(self)} are waiting for one. "
                 "Please come back later."
             )
-        ticket = Ticket(told, conversation)
+        ticket = Ticket(wanted, told)
         self._tickets.append(ticket)
         told(self._wait(len(self)))
         return ticket
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: Ticket[T]) -> None:
         """Whatever became of it: the place was taken, or is not wanted any more."""
         self._tickets.remove(ticket)
         ticket.turn.cancel()
@@ -100,10 +109,10 @@ class Line:
         if next_ones:
             self._tell()
 
-    def wake(self, conversation: str) -> None:
-        """This conversation has begun, for somebody else: who waits to hold it need not wait any more."""
+    def call(self, whom: Callable[[T], bool]) -> None:
+        """It is the turn of all who want such a thing, wherever they stand."""
         for ticket in self._waiting:
-            if ticket.conversation == conversation:
+            if whom(ticket.wanted):
                 ticket.turn.set_result(None)
 
     def close(self, error: VoiceAgentError) -> None:

@@ -18,8 +18,10 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
-from voice_agents.transports.line import Line, Ticket, Told
+from voice_agents.transports.line import Line, Told
+from voice_agents.transports.shares import Shares
 from voice_agents.transports.sleep import StandStill
+from voice_agents.transports.visitors import is_own_machine, visitor_address
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,17 @@ class SessionRequest:
     conversation: Conversation
     turns: TurnSettings = field(default_factory=TurnSettings)
     voice: str = ""
+    address: str = field(default_factory=visitor_address, compare=False)
+    """Where it comes from."""
+    by_program: bool = field(default=False, compare=False)
+    """Not by a browser that keeps an id: a new conversation has a new owner each time."""
+
+    @property
+    def visitor(self) -> str:
+        """See :class:`~voice_agents.transports.shares.Visit`."""
+        if not self.by_program:
+            return self.conversation.owner
+        return "" if is_own_machine(self.address) else f"a program at {self.address}"
 
 
 SessionFactory = Callable[[SessionRequest], Session]
@@ -330,13 +343,18 @@ class SessionRegistry:
         max_sessions: int = 20,
         limits: Limits | None = None,
         watch: Watch | None = None,
+        per_visitor: int | None = None,
     ) -> None:
+        """``per_visitor``: the most places of one visitor; None: as many as there are."""
         self.max_sessions = max_sessions
+        self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
         self._watch = watch
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
-        self._line = Line(max_sessions)
+        self._line: Line[SessionRequest] = Line(max_sessions)
+        self._moving = 0
+        """Places whose holders go on with another kind of session: those are not free meanwhile."""
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -364,22 +382,36 @@ class SessionRegistry:
         """The live session of a conversation; an existing one of the same kind is gone on with.
 
         When all places are taken, who gives ``told`` waits in line and is told where; cancelling leaves the line.
-        Raises SessionLimitReached for others, and when the line is too long; and what making a session raises.
+        Raises SessionLimitReached for others, when the line is too long, and when this visitor has (or waits for) all
+        places that one may have; and what making a session raises.
         """
-        ticket: Ticket | None = None
         try:
-            while (live := await self._own(request)) is None and not self._has_place(ticket):
-                if told is None:
-                    raise SessionLimitReached(
-                        f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
-                    )
-                ticket = ticket or self._line.join(told, request.conversation.id)
-                await ticket.turn
-            return live or self._begin(request)
+            if (live := await self._own(request)) is not None:
+                return live
+            self._check_share(request)
+            if self._free > 0:
+                return self._begin(request)
+            if told is None:
+                raise SessionLimitReached(
+                    f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
+                )
+            return await self._wait_for_place(request, told)
         finally:
-            if ticket is not None:
-                self._line.leave(ticket)
-                self._call_next()
+            self._call_next()
+
+    async def _wait_for_place(self, request: SessionRequest, told: Told) -> LiveSession:
+        ticket = self._line.join(request, told)
+        try:
+            await ticket.turn
+            return await self._own(request) or self._begin(request)
+        finally:
+            self._line.leave(ticket)
+
+    def _check_share(self, request: SessionRequest) -> None:
+        waiting = (other for other in self._line.waiting if other.conversation != request.conversation)
+        held = [*(live.request for live in self._live.values()), *waiting]
+        if refusal := self._shares.refusal(request, held):
+            raise SessionLimitReached(refusal)
 
     async def _own(self, request: SessionRequest) -> LiveSession | None:
         """The session that this request's conversation goes on with; one of another kind is ended."""
@@ -391,19 +423,22 @@ class SessionRegistry:
                 raise VoiceAgentError("This conversation belongs to another browser. Press New conversation.")
             if live.request.kind == request.kind and live.ending is None:
                 return live
-            await live.end(Ending.REPLACED)
+            self._moving += 1
+            try:
+                await live.end(Ending.REPLACED)
+            finally:
+                self._moving -= 1
         return None
 
-    def _has_place(self, ticket: Ticket | None) -> bool:
-        """Whether there is a place for who holds this ticket (or none): not one that is kept for others."""
-        if ticket is not None and ticket.turn.done():
-            return True
-        return self.max_sessions - len(self._live) - self._line.called > 0
+    @property
+    def _free(self) -> int:
+        """Places that are not kept for those who have waited."""
+        return self.max_sessions - len(self._live) - self._line.called
 
     def _begin(self, request: SessionRequest) -> LiveSession:
         live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[request.conversation.id] = live
-        self._line.wake(request.conversation.id)
+        self._line.call(lambda waiting: waiting.conversation == request.conversation)
         return live
 
     async def drain(self, within_s: float) -> None:
@@ -426,4 +461,4 @@ class SessionRegistry:
 
     def _call_next(self) -> None:
         """A place may be free: it is kept for who has waited longest."""
-        self._line.advance(self.max_sessions - len(self._live))
+        self._line.advance(self.max_sessions - len(self._live) - self._moving)

@@ -18,7 +18,7 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, Relays
-from voice_agents.transports.offers import guard_offers
+from voice_agents.transports.offers import CONTROLS_S, Switchboard
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
 from voice_agents.transports.registry import Ending, LiveSession
@@ -26,7 +26,10 @@ from voice_agents.transports.registry import Ending, LiveSession
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
 """Wishes, not demands: a device that lacks one of them is used all the same."""
 
-ARGUMENTS_TIMEOUT_S = 10.0
+LAST_WORDS_S = 0.5
+"""For the last words of a call to reach the page."""
+GOODBYE_S = 2.0
+"""For a page to hang up a call that is over; a peer that stays would hold its place without one."""
 EMIT_TURN_S = 50.0
 """fastrtc cancels an ``emit()`` after 60 s and warns; ours comes back earlier."""
 
@@ -65,9 +68,11 @@ def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = 
 def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], places: int) -> None:
     """Connect the button: each call gets ``open_call(values of controls)`` as its session.
 
-    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
+    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute; those
+    that talk to nobody yet make room for new ones.
     """
     end_calls_quietly()
+    Switchboard(button, places)
     button.stream(
         CallHandler(open_call, button.pcs),
         inputs=[button, *controls],
@@ -75,7 +80,6 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         concurrency_limit=places,
         send_input_on="submit",
     )
-    guard_offers(button)
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
@@ -92,6 +96,11 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._last_words: str | None = None
         self._closing: asyncio.Task[None] | None = None
 
+    @property
+    def talking(self) -> bool:
+        """See :class:`~voice_agents.transports.offers.Talker`."""
+        return self._live is not None
+
     def copy(self) -> CallHandler:
         """A handler for a new connection."""
         return CallHandler(self._open_call, self._peers)
@@ -99,7 +108,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def start_up(self) -> None:
         """The connection stands: open its session with what the page's controls say."""
         try:
-            async with asyncio.timeout(ARGUMENTS_TIMEOUT_S):
+            async with asyncio.timeout(CONTROLS_S - LAST_WORDS_S):
                 await self.wait_for_args()
             live = await self._open_call(self.latest_args[2:])
         except TimeoutError:
@@ -163,9 +172,9 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._playback.hush()
         self._let_go()
         # The page, the session's other listener, says why; but only to this window that its call was taken over.
-        self._hang_up(why.sentence if why is Ending.REPLACED else "")
-        if why in (Ending.NO_SOUND, Ending.SLEPT) and (peer := self._peers.get(self.latest_args[1])) is not None:
-            self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
+        # Who vanished lingers until ICE gives up, half a minute.
+        goodbye_s = 0.0 if why in (Ending.NO_SOUND, Ending.SLEPT) else GOODBYE_S
+        self._hang_up(why.sentence if why is Ending.REPLACED else "", goodbye_s)
 
     def _let_go(self) -> LiveSession | None:
         """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
@@ -173,6 +182,13 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._playback = self._microphone = None
         return live
 
-    def _hang_up(self, sentence: str) -> None:
+    def _hang_up(self, sentence: str, goodbye_s: float = GOODBYE_S) -> None:
         self._last_words = sentence
         self._over.set()
+        if len(self.latest_args) > 1 and (peer := self._peers.get(self.latest_args[1])) is not None:
+            self._closing = asyncio.create_task(_close(peer, goodbye_s))
+
+
+async def _close(peer: RTCPeerConnection, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await peer.close()

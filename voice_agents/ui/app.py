@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -28,6 +29,7 @@ from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.door import Door
+from voice_agents.transports.headers import impatient
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
@@ -42,6 +44,10 @@ LAST_DRAWING_S = 0.5
 """How long the pages take to show that a session is over."""
 
 
+PROXIES_OF_A_SPACE = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+"""Who may say there in ``X-Forwarded-For`` for whom it asks; elsewhere uvicorn believes this machine only."""
+
+
 class App:
     """The engines and live sessions behind one page."""
 
@@ -54,7 +60,11 @@ class App:
         self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._record = ProviderRecord(REALTIME)
         self._registry = SessionRegistry(
-            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s), self._record.watch
+            self._session,
+            settings.max_sessions,
+            Limits(session_s=settings.session_time_limit_s),
+            self._record.watch,
+            settings.max_sessions_per_visitor,
         )
 
     def page(self) -> gr.Blocks:
@@ -103,6 +113,8 @@ class App:
 
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
+    if settings.space_host:
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)  # uvicorn's own; gradio passes none
     page = app.page()
     door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
     try:
@@ -127,7 +139,9 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             f"The page cannot be served on port {address.port} of {address.host}: another program took it just now. "
             "Start it again, or choose another one with --port."
         ) from None
-    page.server.config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
+    uvicorn_config = page.server.config  # gradio makes it, and takes no wishes
+    uvicorn_config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
+    uvicorn_config.http_protocol_class = impatient(uvicorn_config.http_protocol_class)
     stopping.wait()
     print("Stopping: whoever is talking may end the sentence. Ctrl-C again ends at once.", flush=True)
     app.stop()

@@ -15,15 +15,18 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.visitors import visitor_address
 from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of, identity_of, is_known
+from voice_agents.ui.identity import address_of_event, conversation_of, identity_of, is_known
 from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 
 log = logging.getLogger(__name__)
 
 VOICES_TIMEOUT_S = 8.0
+NEWCOMERS = 40
+"""Connections at a time that talk to nobody yet, or any more."""
 Drawing = list[Any]
 """New values of ``TabComponents.drawn``."""
 
@@ -78,7 +81,10 @@ class Wiring:
 
     def request(self, identity: Any, voice: Any, *turns: Any) -> SessionRequest:
         """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""))
+        address = visitor_address() or address_of_event()
+        return SessionRequest(
+            self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""), address=address
+        )
 
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
@@ -120,7 +126,7 @@ class Wiring:
         async def open_call(values: Sequence[Any]) -> LiveSession:
             return await self.desk.open(self.request(*values))
 
-        answer_calls(components.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        answer_calls(components.mic, open_call, inputs, places=self.desk.registry.max_sessions + NEWCOMERS)
         called = components.mic.start_recording(
             self._follow_call,
             [self.identity],
