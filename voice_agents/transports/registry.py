@@ -56,6 +56,8 @@ Watch = Callable[[SessionRequest, Event], None]
 STOPPING = "The server is being stopped."
 LAST_SOUND_S = 0.3
 """What was handed out last is still being played so much later."""
+EARLY_PIECES = 1000
+"""Pieces of sound kept while a session opens: 20 s of a browser's, a minute of a recording that is sent at once."""
 _AT_REST = (Status.READY, Status.LISTENING, Status.ERROR)
 
 
@@ -140,7 +142,7 @@ class LiveSession:
         self._sends_silence = True
         """The call sends silence too, so one that sends nothing is gone."""
         self._waiting: list[Callable[[Session], None]] = []
-        self._early_audio: deque[Pcm] = deque(maxlen=200)
+        self._early_audio: deque[Pcm] = deque(maxlen=EARLY_PIECES)
         self._open = False
         self._used = False
         """Somebody has called or typed."""
