@@ -354,7 +354,8 @@ class SessionRegistry:
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
-        self._line: Line[SessionRequest] = Line(max_sessions)
+        self.line: Line[SessionRequest] = Line(max_sessions)
+        """Who waits for a place."""
         self._moving = 0
         """Places whose holders go on with another kind of session: those are not free meanwhile."""
         self._stopping = False
@@ -395,22 +396,23 @@ class SessionRegistry:
                 return self._begin(request)
             if told is None:
                 raise SessionLimitReached(
-                    f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
+                    f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
+                    "or try again in a few minutes."
                 )
             return await self._wait_for_place(request, told)
         finally:
             self._call_next()
 
     async def _wait_for_place(self, request: SessionRequest, told: Told) -> LiveSession:
-        ticket = self._line.join(request, told)
+        ticket = self.line.join(request, told)
         try:
             await ticket.turn
             return await self._own(request) or self._begin(request)
         finally:
-            self._line.leave(ticket)
+            self.line.leave(ticket)
 
     def _check_share(self, request: SessionRequest) -> None:
-        waiting = (other for other in self._line.waiting if other.conversation != request.conversation)
+        waiting = (other for other in self.line.waiting if other.conversation != request.conversation)
         held = [*(live.request for live in self._live.values()), *waiting]
         if refusal := self._shares.refusal(request, held):
             raise SessionLimitReached(refusal)
@@ -435,32 +437,32 @@ class SessionRegistry:
     @property
     def _free(self) -> int:
         """Places that are not kept for those who have waited."""
-        return self.max_sessions - len(self._live) - self._line.called
+        return self.max_sessions - len(self._live) - self.line.called
 
     def _begin(self, request: SessionRequest) -> LiveSession:
         live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
         self._live[request.conversation.id] = live
-        self._line.call(lambda waiting: waiting.conversation == request.conversation)
+        self.line.call(lambda waiting: waiting.conversation == request.conversation)
         return live
 
     async def drain(self, within_s: float) -> None:
         """No session begins any more; those that live are told, come to the end of what is being said, and end."""
         self._stopping = True
-        self._line.close(VoiceAgentError(STOPPING))
+        self.line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""
         self._stopping = True
-        self._line.close(VoiceAgentError(STOPPING))
+        self.line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.end(Ending.SHUTDOWN) for live in tuple(self._live.values())))
 
     def _forget(self, live: LiveSession) -> None:
         if self._live.get(live.request.conversation.id) is live:
             del self._live[live.request.conversation.id]
-            self._line.lasted(live.lasted_s)
+            self.line.lasted(live.lasted_s)
             self._call_next()
 
     def _call_next(self) -> None:
         """A place may be free: it is kept for who has waited longest."""
-        self._line.advance(self.max_sessions - len(self._live) - self._moving)
+        self.line.advance(self.max_sessions - len(self._live) - self._moving)

@@ -94,12 +94,15 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._microphone: LiveDownsampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
+        self._opening: asyncio.Future[LiveSession] | None = None
+        """It may wait in line for a place."""
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def talking(self) -> bool:
         """See :class:`~voice_agents.transports.offers.Talker`."""
-        return self._live is not None
+        waiting = self._opening is not None and not self._over.is_set()
+        return self._live is not None or waiting
 
     def copy(self) -> CallHandler:
         """A handler for a new connection."""
@@ -110,13 +113,17 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         try:
             async with asyncio.timeout(CONTROLS_S - LAST_WORDS_S):
                 await self.wait_for_args()
-            live = await self._open_call(self.latest_args[2:])
+            self._opening = asyncio.ensure_future(self._open_call(self.latest_args[2:]))
+            live = await self._opening
         except TimeoutError:
             self._hang_up("The page did not answer. Please reload it and press Record again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:
             self._over.set()  # hung up before it was asked for its controls
+        except asyncio.CancelledError:
+            if not self._over.is_set():
+                raise  # else it was hung up while it waited
         else:
             await self._begin(live)
 
@@ -150,6 +157,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def shutdown(self) -> None:
         """The connection is gone."""
         self._over.set()
+        if self._opening is not None:
+            self._opening.cancel()
         if (live := self._let_go()) is not None:
             await live.leave(self)
 
