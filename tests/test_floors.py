@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "relay", "settings"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "openness", "relay", "settings"),
         *("stopping", "tools", "prompts", "turns"),
     },
     {"providers"},

@@ -116,6 +116,8 @@ class Settings:
     max_sessions: int = 20
     max_sessions_per_visitor: int = 3
     session_time_limit_s: float = 3600.0
+    daily_minutes_per_visitor: float = 0.0
+    """Minutes of calls a day; 0: no limit."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -140,6 +142,7 @@ class Settings:
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
+            daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
         )
 
     def endpoint(self, role: Role) -> Endpoint:

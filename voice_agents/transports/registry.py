@@ -18,6 +18,7 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.daily import DailyMinutes, Meter
 from voice_agents.transports.line import Line, Told
 from voice_agents.transports.shares import Shares
 from voice_agents.transports.sleep import StandStill
@@ -56,6 +57,7 @@ Watch = Callable[[SessionRequest, Event], None]
 STOPPING = "The server is being stopped."
 LAST_SOUND_S = 0.3
 """What was handed out last is still being played so much later."""
+METERED_EVERY_S = 1.0
 EARLY_PIECES = 1000
 """Pieces of sound kept while a session opens: 20 s of a browser's, a minute of a recording that is sent at once."""
 _AT_REST = (Status.READY, Status.LISTENING, Status.ERROR)
@@ -71,6 +73,8 @@ class Ending(Enum):
     SLEPT = auto()
     """This program stood still, as in a sleep of its computer, and the call did not survive it."""
     TIME_LIMIT = auto()
+    USED_UP = auto()
+    """The visitor's minutes of the day."""
     REPLACED = auto()
     OTHER_TAB = auto()
     """The user went on to another engine's tab of the same page."""
@@ -90,6 +94,8 @@ _SENTENCES = {
     Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
     "Press Record to go on where you were.",
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
+    Ending.USED_UP: "Your minutes of calls for today are used up, so the call was ended. You can call again after "
+    "midnight UTC.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
@@ -132,8 +138,10 @@ class LiveSession:
         limits: Limits,
         gone: Callable[[LiveSession], None],
         watch: Watch | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.request = request
+        self._meter = meter
         self.session = session
         self._limits = limits
         self._watch_events = watch
@@ -152,7 +160,7 @@ class LiveSession:
         self._resting = asyncio.Event()
         """Nobody is saying anything, or the session is over."""
         loop = asyncio.get_running_loop()
-        self._started = self._last_sign = loop.time()
+        self._started = self._last_sign = self._metered_until = loop.time()
         self._task = loop.create_task(self._run(), name=f"session {request.kind}")
         self._watchdog = loop.create_task(self._watch())
         self._stand_still = StandStill(limits.stood_still_s)
@@ -259,6 +267,8 @@ class LiveSession:
         self._why = self._why or Ending.SHUTDOWN
         self._resting.set()
         self._watchdog.cancel()
+        if self._meter is not None:
+            self._meter.stop()
         self._gone(self)
         for listener in self._listeners:
             listener.ended(self._why)
@@ -309,9 +319,9 @@ class LiveSession:
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
             if self.in_call and not self._sends_silence:
                 quiet_at = limit_at
-            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
+            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + METERED_EVERY_S) - loop.time())
             self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
-            why = self._overdue(loop.time())
+            why = self._overdue(loop.time()) or self._used_up(loop.time())
         if self._why is None:
             self._why = why
             self._task.cancel()
@@ -325,6 +335,13 @@ class LiveSession:
             text = f"The computer that runs this program was asleep for about {self._slept_s:.0f} s. The call goes on."
             self._slept_s = 0.0
             self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=text))
+
+    def _used_up(self, now: float) -> Ending | None:
+        """The time of a call is counted as it passes; that of a sleep is nobody's."""
+        passed_s, self._metered_until = min(now - self._metered_until, 2 * METERED_EVERY_S), now
+        if self._meter is None or not self.in_call or self._meter.spend(passed_s):
+            return None
+        return Ending.USED_UP
 
     def _overdue(self, now: float) -> Ending | None:
         if now >= self._started + self._limits.session_s:
@@ -346,8 +363,10 @@ class SessionRegistry:
         limits: Limits | None = None,
         watch: Watch | None = None,
         per_visitor: int | None = None,
+        daily: DailyMinutes | None = None,
     ) -> None:
-        """``per_visitor``: the most places of one visitor; None: as many as there are."""
+        """``per_visitor``: the most places of one visitor; None: as many as there are. ``daily``: their time a day."""
+        self._daily = daily
         self.max_sessions = max_sessions
         self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
         self._watch = watch
@@ -385,29 +404,30 @@ class SessionRegistry:
         """The live session of a conversation; an existing one of the same kind is gone on with.
 
         When all places are taken, who gives ``told`` waits in line and is told where; cancelling leaves the line.
-        Raises SessionLimitReached for others, when the line is too long, and when this visitor has (or waits for) all
-        places that one may have; and what making a session raises.
+        Raises SessionLimitReached for others, when the line is too long, when this visitor has (or waits for) all
+        places that one may have or has talked long enough for today; and what making a session raises.
         """
+        meter = await self._daily.meter(request) if self._daily is not None else None
         try:
             if (live := await self._own(request)) is not None:
                 return live
             self._check_share(request)
             if self._free > 0:
-                return self._begin(request)
+                return self._begin(request, meter)
             if told is None:
                 raise SessionLimitReached(
                     f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
                     "or try again in a few minutes."
                 )
-            return await self._wait_for_place(request, told)
+            return await self._wait_for_place(request, meter, told)
         finally:
             self._call_next()
 
-    async def _wait_for_place(self, request: SessionRequest, told: Told) -> LiveSession:
+    async def _wait_for_place(self, request: SessionRequest, meter: Meter | None, told: Told) -> LiveSession:
         ticket = self.line.join(request, told)
         try:
             await ticket.turn
-            return await self._own(request) or self._begin(request)
+            return await self._own(request) or self._begin(request, meter)
         finally:
             self.line.leave(ticket)
 
@@ -439,8 +459,8 @@ class SessionRegistry:
         """Places that are not kept for those who have waited."""
         return self.max_sessions - len(self._live) - self.line.called
 
-    def _begin(self, request: SessionRequest) -> LiveSession:
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
+    def _begin(self, request: SessionRequest, meter: Meter | None) -> LiveSession:
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch, meter)
         self._live[request.conversation.id] = live
         self.line.call(lambda waiting: waiting.conversation == request.conversation)
         return live
@@ -456,6 +476,8 @@ class SessionRegistry:
         self._stopping = True
         self.line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.end(Ending.SHUTDOWN) for live in tuple(self._live.values())))
+        if self._daily is not None:
+            await self._daily.close()
 
     def _forget(self, live: LiveSession) -> None:
         if self._live.get(live.request.conversation.id) is live:

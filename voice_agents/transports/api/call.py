@@ -54,6 +54,7 @@ class Code(IntEnum):
 
 _ENDINGS: dict[Ending, tuple[str, Code]] = {
     Ending.TIME_LIMIT: ("The time for one conversation on this server is over.", Code.REFUSED),
+    Ending.USED_UP: (Ending.USED_UP.sentence, Code.REFUSED),
     Ending.REPLACED: ("This conversation goes on elsewhere, so this socket is closed.", Code.DONE),
     Ending.SHUTDOWN: ("The server is shutting down.", Code.GOING_AWAY),
     Ending.FAILED: ("", Code.BROKEN),
