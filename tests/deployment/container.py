@@ -172,7 +172,16 @@ class Container:
             return [self._mapped(word) for word in command]
         user, group = self.user
         there = f'cd {self._workdir} && exec "$@"'
-        return ["/usr/sbin/chroot", f"--userspec={user}:{group}", str(self.root), "/bin/sh", "-c", there, "sh", *command]
+        return [
+            "/usr/sbin/chroot",
+            f"--userspec={user}:{group}",
+            str(self.root),
+            "/bin/sh",
+            "-c",
+            there,
+            "sh",
+            *command,
+        ]
 
     def _environment(self) -> dict[str, str]:
         return {name: self._mapped(value) for name, value in self.env.items()}

@@ -19,6 +19,7 @@ from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports import offers, webrtc
 from voice_agents.transports.registry import LiveSession
+from voice_agents.transports.visitors import visited_from
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import wiring
 
@@ -37,11 +38,11 @@ async def nobody(_values: Any) -> LiveSession:
     raise AssertionError("no session is opened for what is no call")
 
 
-def mounted() -> WebRTC:
+def mounted(places: int = PLACES) -> WebRTC:
     """The page's call button; made on the test's own loop, because gradio makes one where none runs."""
     with gr.Blocks(analytics_enabled=False):
         button = call_button("mic")
-        answer_calls(button, nobody, [], places=PLACES)
+        answer_calls(button, nobody, [], places=places)
     return button
 
 
@@ -241,3 +242,22 @@ async def test_a_storm_of_offers_leaves_room_for_an_honest_call(monkeypatch: pyt
                 await until(lambda: page.sessions and page.sessions[0].heard_samples > 1_000)
         finally:
             await asyncio.gather(*(caller._close() for caller in callers))
+
+
+async def test_a_storm_from_one_address_does_not_stand_in_the_way_of_another() -> None:
+    button = mounted(places=6)
+    browser = peer()
+    browser.addTrack(Microphone())
+    sdp = await sdp_of(browser)
+
+    async def offers_from(address: str, times: int) -> list[Any]:
+        with visited_from(address):
+            return await asyncio.gather(*(offer(button, sdp) for _ in range(times)))
+
+    stormed, honest = await asyncio.gather(offers_from("203.0.113.7", 30), offers_from("203.0.113.8", 1))
+    assert [answer.get("type") for answer in honest] == ["answer"]
+    assert [answer.get("type") for answer in stormed].count("answer") == offers.OF_ONE_ADDRESS
+    assert len(button.pcs) <= 6 + offers.ANSWERED_AT_ONCE
+    stormed = await offers_from("203.0.113.7", 5)
+    assert [answer["type"] for answer in stormed] == ["answer"] * 5, "the line is empty again"
+    await close(button, browser)

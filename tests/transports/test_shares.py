@@ -6,18 +6,26 @@ import contextlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from tests.transports.api.client import client, errors
-from tests.transports.api.server import serve_api
+from tests.transports.api.server import listening, serve_api
 from tests.transports.page_server import serve_page
 from tests.transports.rtc_client import RtcCaller
 from tests.transports.test_aiortc import controls, until
 from tests.transports.typist import typed
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Ending
 from voice_agents.transports.shares import Shares
-from voice_agents.transports.visitors import address_of, is_own_machine, plain_address
+from voice_agents.transports.visitors import address_of, is_own_machine, plain_address, visitor_address
+from voice_agents.ui.app import PROXIES_OF_A_SPACE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
 
@@ -161,3 +169,26 @@ def test_this_machine_is_known_by_its_address(address: str, own: bool) -> None:
 
 def test_who_comes_without_a_network_has_no_address() -> None:
     assert address_of({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("trusted", "hops", "seen"),
+    [
+        (None, ["203.0.113.7"], "203.0.113.7"),
+        (None, ["6.6.6.6", "203.0.113.7"], "203.0.113.7"),
+        (None, ["6.6.6.6", "203.0.113.7", "10.1.2.3"], "10.1.2.3"),
+        (PROXIES_OF_A_SPACE, ["6.6.6.6", "203.0.113.7", "10.1.2.3"], "203.0.113.7"),
+        ("192.0.2.1", ["203.0.113.7"], "127.0.0.1"),
+        (None, [], "127.0.0.1"),
+    ],
+)
+async def test_only_the_last_hop_of_a_trusted_proxy_is_believed(
+    trusted: str | None, hops: list[str], seen: str
+) -> None:
+    async def tell(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse(visitor_address())
+
+    app = Starlette(routes=[Route("/", tell)], middleware=[Middleware(Door)])
+    async with listening(app, forwarded_allow_ips=trusted) as port, httpx.AsyncClient() as http:
+        answer = await http.get(f"http://127.0.0.1:{port}/", headers=through(*hops) if hops else {})
+    assert answer.text == seen

@@ -35,7 +35,8 @@ MOST_CANDIDATES = 50
 ANSWERED_AT_ONCE = 4
 """An answer takes the event loop some 20 ms, which the calls that are going on must not hear."""
 LONGEST_LINE = 40
-"""Offers that wait for that."""
+OF_ONE_ADDRESS = 20
+"""Offers that wait for that, half a second at most behind those of one address."""
 
 _MEDIA = re.compile(r"^m=(\S*)", re.MULTILINE)
 _CANDIDATE = re.compile(r"^a=candidate", re.MULTILINE)
@@ -70,6 +71,8 @@ class _Call:
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     told: asyncio.Event = field(default_factory=asyncio.Event)
     """Its page has said what it wants to talk to, or it is over."""
+    answered: bool = False
+    """Before that it cannot be closed: it would go on opening sockets."""
     candidates: int = 0
 
 
@@ -83,7 +86,8 @@ class Switchboard:
         self._answer, self._clean_up = button.handle_offer, button.clean_up
         self._calls: dict[str, _Call] = {}
         self._in_work = asyncio.Semaphore(ANSWERED_AT_ONCE)
-        self._line = 0
+        self._line: Counter[str] = Counter()
+        """Who waits for an answer, by address."""
         self._asides: set[asyncio.Task[None]] = set()
         button.handle_offer = self._handle
         button.offer = _for_browsers(self._offer)
@@ -105,14 +109,15 @@ class Switchboard:
         if body["type"] == "ice-candidate":
             self._try_at(body["webrtc_id"], body["candidate"])
             return _TAKEN
-        if self._line >= LONGEST_LINE:
+        address = visitor_address()
+        if self._line.total() >= LONGEST_LINE or self._line[address] >= OF_ONE_ADDRESS:
             return _CROWDED
-        self._line += 1
+        self._line[address] += 1
         try:
             async with self._in_work:
-                return await self._connect(_Call(body["webrtc_id"], visitor_address()), body["sdp"])
+                return await self._connect(_Call(body["webrtc_id"], address), body["sdp"])
         finally:
-            self._line -= 1
+            self._line -= Counter([address])  # which forgets who waits no more
 
     async def _connect(self, call: _Call, sdp: str) -> Any:
         if not await self._make_room():
@@ -130,17 +135,17 @@ class Switchboard:
         if call.id not in self._button.connections:  # its microphone only listens
             await self._let_go(call)
             return _UNSOUND
+        call.answered = True
         return answered
 
     async def _make_room(self) -> bool:
         """Who is not talking yet makes room for the next one: first the oldest of the address that has most of them."""
-        if len(self._calls) < self._places:
-            return True
-        waiting = [call for call in self._calls.values() if not self._is_talking(call)]
-        if not waiting:
-            return False
-        crowds = Counter(call.address for call in waiting)
-        await self._let_go(max(waiting, key=lambda call: crowds[call.address]))
+        while len(self._calls) >= self._places:
+            waiting = [call for call in self._calls.values() if call.answered and not self._is_talking(call)]
+            if not waiting:
+                return False
+            crowds = Counter(call.address for call in waiting)
+            await self._let_go(max(waiting, key=lambda call: crowds[call.address]))
         return True
 
     def _is_talking(self, call: _Call) -> bool:

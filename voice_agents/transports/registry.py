@@ -109,7 +109,7 @@ class Limits:
     no_sound_s: float = 5.0
     """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
     idle_s: float = 60.0
-    """A typed conversation without a call in which nothing happens and nothing is promised."""
+    """A typed conversation without a call in which nothing happens, and nothing is promised to anybody who is there."""
     stood_still_s: float = 3.0
     """A program that wakes so much later than it wanted to has slept; a busy machine takes less."""
     backlog_s: float = 1.0
@@ -151,6 +151,8 @@ class LiveSession:
         """The call sends silence too, so one that sends nothing is gone."""
         self._waiting: list[Callable[[Session], None]] = []
         self._early_audio: deque[Pcm] = deque(maxlen=EARLY_PIECES)
+        self.watched = True
+        """Somebody is there to whom it may speak up by itself; else a timer does not keep it."""
         self._open = False
         self._used = False
         """Somebody has called or typed."""
@@ -313,7 +315,7 @@ class LiveSession:
         loop = asyncio.get_running_loop()
         why = None
         while why is None:
-            if self.session.busy and not self.in_call:
+            if self.session.busy and self.watched and not self.in_call:
                 self._sign_of_life()
             limit_at = self._started + self._limits.session_s
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)

@@ -18,7 +18,7 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, Relays
-from voice_agents.transports.offers import CONTROLS_S, Switchboard
+from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
 from voice_agents.transports.registry import Ending, LiveSession
@@ -77,7 +77,7 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         CallHandler(open_call, button.pcs),
         inputs=[button, *controls],
         outputs=[button],
-        concurrency_limit=places,
+        concurrency_limit=places + ANSWERED_AT_ONCE,  # the switchboard counts; this many may be leaving just now
         send_input_on="submit",
     )
 

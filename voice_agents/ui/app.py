@@ -76,7 +76,7 @@ class App:
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
         ]
-        return build_page(self._settings, self._registry, tabs, self._history)
+        return build_page(self._settings, self._registry, tabs, self._history, self._has_promises)
 
     def routes(self) -> list[BaseRoute]:
         """The API for other programs, on the same engines and places as the page."""
@@ -112,6 +112,9 @@ class App:
 
     async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
         return await History(self._sandwich.store).messages(conversation)
+
+    async def _has_promises(self, conversation: Conversation) -> bool:
+        return bool(await self._sandwich.store.timers(conversation).all())
 
     async def _voices(self) -> Sequence[tuple[str, str]]:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]

@@ -22,10 +22,15 @@ log = logging.getLogger(__name__)
 LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
 
+HasPromises = Callable[[Conversation], Awaitable[bool]]
+"""Whether the agent was to speak up by itself in a stored conversation, and has not yet: its timers."""
+
 CONNECT_S = 30.0
 """How long a page waits for its call to be established before it stops following."""
 
 REDRAW_S = 0.1
+STILL_THERE_S = 10.0
+"""How often gradio is given a chance to see that the page is gone for which a session with a timer is kept."""
 
 NOT_CONNECTED = (
     "The call could not be connected: a firewall or VPN may block it. Over a public link or from another network, "
@@ -57,6 +62,7 @@ class Sheet:
         """Show this session from now on."""
         if self.live is not live:
             self.live = live
+            live.watched = bool(self._followers)
             self.view.begin_session(live.request.kind)
             live.listen(self)
 
@@ -140,6 +146,7 @@ class Sheet:
         self.unfollow(window)
         changed = self._windows[window] = asyncio.Event()
         self._followers.append(changed)
+        self._look()
         changed.set()
         try:
             while changed in self._followers:
@@ -151,7 +158,7 @@ class Sheet:
                     if not changed.is_set():
                         return
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._patience_s if self.live is None else None):
+                    async with asyncio.timeout(self._patience_s if self.live is None else STILL_THERE_S):
                         await changed.wait()
         finally:
             self._let_go(changed)
@@ -166,6 +173,11 @@ class Sheet:
         if follower in self._followers:
             self._followers.remove(follower)
             follower.set()
+        self._look()
+
+    def _look(self) -> None:
+        if self.live is not None:
+            self.live.watched = bool(self._followers)
 
     @property
     def _patience_s(self) -> float:
@@ -181,9 +193,16 @@ class Sheet:
 class Desk:
     """All sheets of this server, oldest unused ones forgotten; what the page's buttons do happens here."""
 
-    def __init__(self, registry: SessionRegistry, load_history: LoadHistory, size: int = 500) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        load_history: LoadHistory,
+        size: int = 500,
+        has_promises: HasPromises | None = None,
+    ) -> None:
         self.registry = registry
         self._load_history = load_history
+        self._has_promises = has_promises
         self._size = size
         self._sheets: dict[Conversation, Sheet] = {}
 
@@ -219,6 +238,14 @@ class Desk:
             raise
         sheet.follow(live)
         return live
+
+    async def keep_promises(self, request: SessionRequest) -> None:
+        """A page shows this conversation: the timers it left behind go on, or speak up; its sheet says why not."""
+        if self._has_promises is None or self.registry.get(request.conversation) is not None:
+            return
+        with contextlib.suppress(VoiceAgentError):
+            if await self._has_promises(request.conversation):
+                await self.open(request)
 
     async def say(self, request: SessionRequest, text: str) -> str:
         """A typed turn; opens a session when none is live.

@@ -86,6 +86,10 @@ class Wiring:
             self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""), address=address
         )
 
+    def usual_request(self, identity: Any) -> SessionRequest:
+        """What a page asks for whose controls nobody has touched."""
+        return self.request(identity, "", None, None, None)
+
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
         if self.spec.list_voices is None:
@@ -135,7 +139,10 @@ class Wiring:
             **_HIDDEN,
         )
         self._give_back_after(called)
-        components.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
+        hung_up = components.mic.stop_recording(
+            self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN
+        )
+        hung_up.then(self.follow, [self.identity], components.drawn, **_HIDDEN)
         components.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
     def _connect_typing(self) -> None:
@@ -199,6 +206,7 @@ class Wiring:
 
     async def _hang_up(self, identity: Any) -> None:
         await self.desk.hang_up(conversation_of(identity), self.spec.kind)
+        await self.desk.keep_promises(self.usual_request(identity))
 
     async def _interrupt(self, identity: Any) -> None:
         self._act(identity, lambda session: session.interrupt())
