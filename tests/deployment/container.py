@@ -22,7 +22,11 @@ from tests.deployment.dockerfile import Step, context, read
 HERE = Path(__file__).parents[2]
 PORT = "7860"
 """As the Dockerfile says."""
-PATHS = re.compile(r"(?<![\w.])/(app|data|venv)(?=$|[/\s:'\"])")
+PATH = re.compile(r"(?<![\w.$}])/(?P<top>[a-z]\w*)(?=$|[/\s:'\"])")
+"""The first folder of an absolute path."""
+SYSTEM = {"usr", "bin"}
+"""Folders of every Linux, which steps may use and none may change."""
+MADE = re.compile(r"(?:-m venv|mkdir -p) /(\w+)")
 NETWORK = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
 """What Docker, too, gives to the commands that build an image."""
 START_S = 120.0
@@ -51,11 +55,13 @@ class Container:
         self._health: list[str] = []
         self._command: list[str] = []
         self._stop_signal = signal.SIGTERM
+        self._steps = read(HERE / "Dockerfile")
+        self._folders = {found for step in self._steps for found in _made(step)}
 
     def build(self) -> None:
         """Carry out every step."""
-        for step in read(HERE / "Dockerfile"):
-            self._carry_out(step)
+        for step in self._steps:
+            self.carry_out(step)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -102,7 +108,8 @@ class Container:
 
     # The steps
 
-    def _carry_out(self, step: Step) -> None:
+    def carry_out(self, step: Step) -> None:
+        """One instruction."""
         match step.name:
             case "FROM":
                 self._begin()
@@ -163,9 +170,13 @@ class Container:
         return str(self.root / path.lstrip("/"))
 
     def _mapped(self, text: str) -> str:
+        """A path that is not one of the container's own would be this machine's: that is refused."""
         if self._debian:
             return text
-        return PATHS.sub(lambda found: f"{self.root}/{found[1]}", text).replace(PORT, str(self.port))
+        if strange := {found["top"] for found in PATH.finditer(text)} - self._folders - SYSTEM:
+            raise ValueError(f"whose is /{min(strange)}? {text}")
+        own = PATH.sub(lambda found: f"{self.root}/{found['top']}" if found["top"] in self._folders else found[0], text)
+        return own.replace(PORT, str(self.port))
 
     def _inside(self, command: Sequence[str]) -> list[str]:
         if not self._debian:
@@ -197,3 +208,10 @@ class Container:
             self.user_is_kept_out = True
             return {}
         return user
+
+
+def _made(step: Step) -> list[str]:
+    """The folders at the top of the container that a step makes."""
+    if step.name in ("WORKDIR", "VOLUME"):
+        return [step.rest.strip("/").split("/")[0]]
+    return MADE.findall(step.rest) if step.name == "RUN" else []

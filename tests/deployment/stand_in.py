@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from tests.deployment.container import Container
-from tests.deployment.talk import stopped_while_an_answer_plays
+from tests.deployment.talk import Stopped, stopped_while_an_answer_plays
 
 PACKAGES = "python3,python3-venv,ca-certificates"
 """What stands for the Python that the image's base brings."""
@@ -39,11 +40,25 @@ def main() -> None:
         container = Container(root, debian=bool(options.debian))
         began = time.monotonic()
         container.build()
-        print(f"built in {time.monotonic() - began:.0f} s; user {container.user[0]}, port {container.port}", flush=True)
+        print(f"built in {time.monotonic() - began:.0f} s", flush=True)
         stopped = asyncio.run(stopped_while_an_answer_plays(container))
-        print(f"healthy after {stopped.healthy_s:.1f} s")
+        print(f"healthy after {stopped.healthy_s:.1f} s on port {container.port}, as user {stopped.user}")
         print(f"ended {stopped.ended_s:.1f} s after SIGTERM with exit code {stopped.code}; meanwhile: {stopped.health}")
-        print(f"stored: {stopped.stored}")
+        for entry in stopped.stored:
+            print(f"stored: {entry.role.value}: {entry.text}{' (cut here)' if entry.interrupted else ''}")
+        check(container, stopped)
+
+
+def check(container: Container, stopped: Stopped) -> None:
+    """Raises SystemExit for what must not be."""
+    wrong = {
+        "it ran as another user": os.geteuid() == 0 and stopped.user != container.user[0],
+        "it did not end by itself": stopped.code != 0,
+        "it let others in while it was being stopped": stopped.health != "503 draining",
+        "the answer was not stored as it was heard": not (stopped.stored and stopped.stored[-1].interrupted),
+    }
+    if found := [sentence for sentence, true in wrong.items() if true]:
+        raise SystemExit(f"wrong: {', '.join(found)}\n{stopped.output}")
 
 
 if __name__ == "__main__":

@@ -102,6 +102,12 @@ def test_a_step_that_would_not_be_carried_out_is_refused(tmp_path: Path) -> None
         read(tmp_path / "Dockerfile")
 
 
+def test_a_path_of_this_machine_is_touched_by_no_step(folder: Path) -> None:
+    container = Container(folder, packages=Path(sys.prefix))
+    with pytest.raises(ValueError, match="whose is /srv"):
+        container.carry_out(Step("RUN", (), "mkdir -p /data && rm -rf /srv/data"))
+
+
 def test_compose_gives_it_the_time_to_end_and_a_place_to_keep() -> None:
     grace = re.fullmatch(r"(\d+)s", SERVICE["stop_grace_period"])
     assert grace is not None
