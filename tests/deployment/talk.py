@@ -40,15 +40,16 @@ async def stopped_while_an_answer_plays(container: Container) -> Stopped:
         output = asyncio.create_task(process.stdout.read())
         await container.until_healthy()
         healthy_s = loop.time() - began
-        async with client(f"ws://127.0.0.1:{container.port}/ws/sandwich") as talk:
+        here = f"127.0.0.1:{container.port}"
+        async with httpx.AsyncClient(base_url=f"http://{here}") as http, client(f"ws://{here}/ws/sandwich") as talk:
+            assert (await http.get("/health")).is_success  # opens the connection that is used later
             await talk.say(type="text", text=QUESTION)
             await talk.until("tts_audio")
             user = _owner(process.pid)
             container.stop(process)
             stopped_at = loop.time()
             await talk.until("notice")
-            async with httpx.AsyncClient() as http:
-                answer = await http.get(f"http://127.0.0.1:{container.port}/health")
+            answer = await http.get("/health")
             await talk.closed()
         code = await process.wait()
         ended_s = loop.time() - stopped_at

@@ -413,14 +413,15 @@ class SessionRegistry:
         try:
             if (live := await self._own(request)) is not None:
                 return live
-            self._check_share(request)
             if self._free > 0:
+                self._check_share(request)
                 return self._begin(request, meter)
             if told is None:
                 raise SessionLimitReached(
                     f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
                     "or try again in a few minutes."
                 )
+            self._check_share(request)
             return await self._wait_for_place(request, meter, told)
         finally:
             self._call_next()
