@@ -51,3 +51,11 @@ def test_every_setting_is_explained() -> None:
     written = " ".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
     assert names
     assert {name for name in names if f"`{name}" not in written} == set()
+
+
+def test_no_diagram_breaks_at_a_semicolon() -> None:
+    """In a sequence diagram it ends the message."""
+    written = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    diagrams = re.findall(r"```mermaid\n(.*?)```", written, re.DOTALL)
+    assert len(diagrams) == 4
+    assert [diagram for diagram in diagrams if ";" in diagram] == []
