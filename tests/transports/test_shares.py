@@ -64,11 +64,11 @@ async def test_a_call_that_finds_no_place_begins_by_itself_when_there_is_one() -
             await gone.__aenter__()
             patient = RtcCaller(page.url, "sandwich-mic", controls(late))
             await patient.__aenter__()
-            await until(lambda: len(page.registry.line) == 2)
+            await until(lambda: len(page.registry.line) == 2, 30)
             await gone.__aexit__(None, None, None)
-            await until(lambda: len(page.registry.line) == 1)
+            await until(lambda: len(page.registry.line) == 1, 30)
             assert page.registry.get(late) is None
-        await until(lambda: page.registry.get(late) is not None)
+        await until(lambda: page.registry.get(late) is not None, 30)
         await until(lambda: page.sessions[-1].heard_samples > 1_000)
         await patient.__aexit__(None, None, None)
 
