@@ -124,6 +124,8 @@ async def test_a_picture_or_script_of_another_page_is_refused_and_a_followed_lin
         followed = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
         assert (await client.get("/config", headers=taken)).status_code == 403
         assert (await client.get("/", headers=followed)).status_code == 200
+        assert (await client.post("/", headers=followed)).status_code == 403, "a form of another page is no link"
+    assert house.came_in == ["/"]
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,13 @@ async def test_slow_answers_and_silent_websockets_are_left_alone() -> None:
             connection[1].close()
             await socket.send("still here")
             assert await socket.recv() == "still here"
+
+
+async def test_nonsense_after_the_answer_is_no_matter_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(within_s=5.0) as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(b"GET /quick HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await connection[0].readuntil(b"quick")
+        connection[1].write(b"no chunk\r\n")
+        await rest(connection)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

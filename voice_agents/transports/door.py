@@ -98,7 +98,8 @@ class Door:
             return _WRONG_HOST
         if not all(_is_same(origin, headers["host"]) or _is_public(origin, public) for origin in _origins(headers)):
             return _WRONG_ORIGIN
-        return _WRONG_ORIGIN if _is_fetched_by_another_page(headers) else None
+        is_link = scope.get("method") in ("GET", "HEAD")
+        return _WRONG_ORIGIN if _is_fetched_by_another_page(headers, is_link) else None
 
     async def _http(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         length = headers.get("content-length", "0")
@@ -240,9 +241,9 @@ def _is_public(origin: str, names: Collection[str]) -> bool:
         return False
 
 
-def _is_fetched_by_another_page(headers: Headers) -> bool:
+def _is_fetched_by_another_page(headers: Headers, is_link: bool) -> bool:
     """Whether a script, picture or form of another page asks, not a person who follows a link to ours."""
     if "origin" in headers:
         return False  # judged already
     elsewhere = headers.get("sec-fetch-site", "") in _PAGES_OF_OTHERS
-    return elsewhere and headers.get("sec-fetch-mode", "") != "navigate"
+    return elsewhere and not (is_link and headers.get("sec-fetch-mode", "") == "navigate")

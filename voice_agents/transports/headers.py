@@ -39,6 +39,13 @@ class _Impatient(asyncio.Protocol):
         else:
             self._wait()
 
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn also says so when it has answered already, which h11 refuses: that was a traceback for every drop."""
+        try:
+            super().send_400_response(msg)  # type: ignore[misc]
+        except Exception:
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)

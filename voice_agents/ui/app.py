@@ -7,13 +7,16 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-from gradio.tunneling import CURRENT_TUNNELS
-from starlette.middleware import Middleware
+import uvicorn
+from gradio import http_server
 from starlette.routing import BaseRoute
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
@@ -38,6 +41,7 @@ from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.share import end_tunnels, keep_tunnels_to_the_end
 from voice_agents.ui.theme import only_own_sources
 
 LAST_SENTENCE_S = 6.0
@@ -46,8 +50,8 @@ LAST_DRAWING_S = 0.5
 """How long the pages take to show that a session is over."""
 
 
-PROXIES_OF_A_SPACE = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-"""Who may say there in ``X-Forwarded-For`` for whom it asks; elsewhere uvicorn believes this machine only."""
+THIS_MACHINE = "127.0.0.1,::1"
+PROXIES_OF_A_SPACE = f"{THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
 
 class App:
@@ -122,10 +126,21 @@ class App:
 
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
-    if settings.space_host:
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", PROXIES_OF_A_SPACE)  # uvicorn's own; gradio passes none
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
+    limit_connections()
+    keep_tunnels_to_the_end()
+    stopping.last_act = end_tunnels
     page = app.page()
-    door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
+
+    @asynccontextmanager
+    async def behind_the_door(server: Any) -> AsyncIterator[None]:
+        # Hung here, since gradio puts middleware in front of any it is given: one answers the preflights of all pages.
+        # What is behind the outermost layer is everything but the one that would show failures to visitors.
+        stack = server.middleware_stack
+        stack.app = Door(stack.app, lambda: public_names(settings, page.share_url), framed_by(settings))
+        async with app.lifespan(server):
+            yield
+
     try:
         page.launch(
             server_name=address.url_host,
@@ -136,8 +151,8 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
             app_kwargs={
-                "lifespan": app.lifespan,
-                "middleware": [door, only_own_sources()],
+                "lifespan": behind_the_door,
+                "middleware": [only_own_sources()],
                 "openapi_url": None,
                 "routes": app.routes(),
             },
@@ -148,13 +163,19 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             f"The page cannot be served on port {address.port} of {address.host}: another program took it just now. "
             "Start it again, or choose another one with --port."
         ) from None
-    uvicorn_config = page.server.config  # gradio makes it, and takes no wishes
-    uvicorn_config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
-    uvicorn_config.http_protocol_class = impatient(uvicorn_config.http_protocol_class)
     stopping.wait()
     print("Stopping: whoever is talking may end the sentence. Ctrl-C again ends at once.", flush=True)
     app.stop()
     _close(page)
+
+
+def limit_connections() -> None:
+    """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
+
+    Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
+    """
+    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=impatient(AutoHTTPProtocol))
+    vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 
 def _close(page: gr.Blocks) -> None:
@@ -162,8 +183,7 @@ def _close(page: gr.Blocks) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     page.server.config.timeout_graceful_shutdown = 1
     page.close(verbose=False)
-    for tunnel in CURRENT_TUNNELS:
-        tunnel.kill()
+    end_tunnels()
 
 
 def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
@@ -175,3 +195,13 @@ def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
 def framed_by(settings: Settings) -> str:
     """The pages that may show ours in a frame: a Space stands in one of Hugging Face."""
     return "'self' https://huggingface.co https://*.huggingface.co" if settings.space_host else "'self'"
+
+
+def trusted_proxies(settings: Settings, share: bool) -> str:
+    """The addresses that may say in ``X-Forwarded-For`` for whom they ask, separated by commas.
+
+    Nobody where no proxy is expected: else every program here would be a new visitor with every request.
+    """
+    if settings.space_host:
+        return PROXIES_OF_A_SPACE
+    return THIS_MACHINE if share or settings.allowed_hosts else ""
