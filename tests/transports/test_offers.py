@@ -16,7 +16,7 @@ from fastrtc import WebRTC
 from tests.transports.page_server import serve_page
 from tests.transports.rtc_client import Microphone, RtcCaller
 from tests.transports.test_aiortc import controls, until
-from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports import offers, webrtc
 from voice_agents.transports.registry import LiveSession
 from voice_agents.transports.visitors import visited_from
@@ -216,12 +216,13 @@ async def test_a_peer_that_does_not_say_what_it_wants_is_closed(
 async def test_a_peer_that_stays_when_its_call_is_over_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its session was refused, or ended by others; a page hangs up then, others may not."""
     monkeypatch.setattr(webrtc, "GOODBYE_S", 0.2)
+    browser = new_id()
     async with (
-        serve_page(max_sessions=1) as page,
-        RtcCaller(page.url, "sandwich-mic", controls(Conversation())) as caller,
+        serve_page(max_sessions=2, per_visitor=1) as page,
+        RtcCaller(page.url, "sandwich-mic", controls(Conversation(owner=browser))) as caller,
     ):
         await until(lambda: page.sessions and page.sessions[0].heard_samples > 1_000)
-        async with RtcCaller(page.url, "sandwich-mic", controls(Conversation())) as refused:
+        async with RtcCaller(page.url, "sandwich-mic", controls(Conversation(owner=browser))) as refused:
             await refused.told("end_stream")
             await until(lambda: len(page.peers) == 1)
         await page.registry.close()

@@ -55,6 +55,24 @@ async def test_a_browser_that_types_gets_its_share_and_keeps_its_words() -> None
         assert await typed(page.url, "my third", controls(refused)) == ""
 
 
+async def test_a_call_that_finds_no_place_begins_by_itself_when_there_is_one() -> None:
+    late = Conversation()
+    async with serve_page(max_sessions=1, answer_s=0.5) as page:
+        async with RtcCaller(page.url, "sandwich-mic", controls(Conversation())):
+            await until(lambda: len(page.registry) == 1)
+            gone = RtcCaller(page.url, "sandwich-mic", controls(Conversation()))
+            await gone.__aenter__()
+            patient = RtcCaller(page.url, "sandwich-mic", controls(late))
+            await patient.__aenter__()
+            await until(lambda: len(page.registry.line) == 2, 30)
+            await gone.__aexit__(None, None, None)
+            await until(lambda: len(page.registry.line) == 1, 30)
+            assert page.registry.get(late) is None
+        await until(lambda: page.registry.get(late) is not None, 30)
+        await until(lambda: page.sessions[-1].heard_samples > 1_000)
+        await patient.__aexit__(None, None, None)
+
+
 async def test_changing_ones_browser_id_brings_an_address_half_of_the_places_at_most() -> None:
     async with serve_page(max_sessions=6, per_visitor=1) as page:
         boxes = [await typed(page.url, "hello", controls(Conversation()), through("203.0.113.7")) for _ in range(5)]

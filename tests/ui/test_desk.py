@@ -17,7 +17,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
-from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.transports.registry import Ending, SessionRegistry, SessionRequest
 from voice_agents.ui.desk import STILL_THERE_S, Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of
 
@@ -116,6 +116,35 @@ async def test_no_place_left_is_said_in_the_page() -> None:
         banner = (await desk.sheet(late)).view.banner
         assert banner is not None
         assert banner.text.startswith("All 1 places of this server are taken")
+
+
+async def test_a_call_waits_in_line_and_goes_on_by_itself() -> None:
+    first, late = SessionRequest("sandwich", Conversation()), SessionRequest("sandwich", Conversation())
+    async with running_desk(places=1) as desk:
+        live = await desk.open(first)
+        waiting = asyncio.create_task(desk.open(late, waits=True))
+        sheet = await desk.sheet(late.conversation)
+        await follow(sheet, lambda sheet: banner_text(sheet).startswith("All places of this server are taken. You are"))
+        await live.end(Ending.LEFT)
+        assert (await waiting).request == late
+        await follow(sheet, lambda sheet: sheet.view.banner is None)
+
+
+async def test_a_call_that_leaves_the_line_leaves_no_sentence_behind() -> None:
+    late = SessionRequest("sandwich", Conversation())
+    async with running_desk(places=1) as desk:
+        await desk.open(SessionRequest("sandwich", Conversation()))
+        waiting = asyncio.create_task(desk.open(late, waits=True))
+        sheet = await desk.sheet(late.conversation)
+        await follow(sheet, lambda sheet: banner_text(sheet).startswith("All places"))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert banner_text(sheet) == ""
+        assert sheet.shown_status is Status.READY
+
+
+def banner_text(sheet: Sheet) -> str:
+    return sheet.view.banner.text if sheet.view.banner is not None else ""
 
 
 async def test_a_session_that_cannot_be_made_leaves_the_text() -> None:

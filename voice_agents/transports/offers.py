@@ -59,7 +59,7 @@ class Talker(Protocol):
 
     @property
     def talking(self) -> bool:
-        """It has a session and is not over."""
+        """It has a session, or waits for one, and is not over."""
 
 
 @dataclass(slots=True, eq=False)

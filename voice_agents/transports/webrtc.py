@@ -17,7 +17,7 @@ from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
-from voice_agents.transports.ice import DIRECT, relays
+from voice_agents.transports.ice import DIRECT, Relays
 from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
@@ -37,8 +37,11 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 """The values of the page's controls, in the order they were given to :func:`answer_calls` -> the session to talk to."""
 
 
-def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = "") -> WebRTC:
+    """The page's Record button and level meter; inert until :func:`answer_calls`.
+
+    Its browsers ask ``relays`` for the way to this server, each before its call.
+    """
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
@@ -51,10 +54,10 @@ def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> Web
         track_constraints=dict(MICROPHONE),
         full_screen=False,
     )
-    if hf_token:
+    if relays is not None:
 
         async def fresh_relays() -> dict[str, Any]:
-            found = await relays(hf_token)
+            found = await relays.fresh()
             button.server_rtc_configuration = button.convert_to_aiortc_format(found)
             return found
 
@@ -91,12 +94,15 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._microphone: LiveDownsampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
+        self._opening: asyncio.Future[LiveSession] | None = None
+        """It may wait in line for a place."""
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def talking(self) -> bool:
         """See :class:`~voice_agents.transports.offers.Talker`."""
-        return self._live is not None
+        waiting = self._opening is not None and not self._over.is_set()
+        return self._live is not None or waiting
 
     def copy(self) -> CallHandler:
         """A handler for a new connection."""
@@ -107,13 +113,17 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         try:
             async with asyncio.timeout(CONTROLS_S - LAST_WORDS_S):
                 await self.wait_for_args()
-            live = await self._open_call(self.latest_args[2:])
+            self._opening = asyncio.ensure_future(self._open_call(self.latest_args[2:]))
+            live = await self._opening
         except TimeoutError:
             self._hang_up("The page did not answer. Please reload it and press Record again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:
             self._over.set()  # hung up before it was asked for its controls
+        except asyncio.CancelledError:
+            if not self._over.is_set():
+                raise  # else it was hung up while it waited
         else:
             await self._begin(live)
 
@@ -147,6 +157,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def shutdown(self) -> None:
         """The connection is gone."""
         self._over.set()
+        if self._opening is not None:
+            self._opening.cancel()
         if (live := self._let_go()) is not None:
             await live.leave(self)
 

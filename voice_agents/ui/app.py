@@ -21,6 +21,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
@@ -31,6 +32,7 @@ from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
+from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
 from voice_agents.transports.headers import impatient
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
@@ -69,6 +71,7 @@ class App:
             Limits(session_s=settings.session_time_limit_s),
             self._record.watch,
             settings.max_sessions_per_visitor,
+            self._daily(settings.daily_minutes_per_visitor),
         )
 
     def page(self) -> gr.Blocks:
@@ -107,6 +110,9 @@ class App:
         if request.voice:
             session.set_voice(request.voice)
         return session
+
+    def _daily(self, minutes: float) -> DailyMinutes | None:
+        return DailyMinutes(minutes, TalkTime(lambda: self._sandwich.store)) if minutes else None
 
     async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
         return await History(self._sandwich.store).messages(conversation)

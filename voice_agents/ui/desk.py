@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from voice_agents.conversation.history import HistoryEntry
@@ -12,6 +13,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, Event, Status
+from voice_agents.transports.line import Wait
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
 from voice_agents.ui.view import Banner, ConversationView
 
@@ -47,6 +49,7 @@ class Sheet:
         self._untaken: list[tuple[LiveSession, str]] = []
         self._windows: dict[str, asyncio.Event] = {}
         self._expected_until = 0.0
+        self._waits = ""
 
     @property
     def shown_status(self) -> Status:
@@ -108,6 +111,19 @@ class Sheet:
         self._expected_until = asyncio.get_running_loop().time() + within_s
         self.view.status = Status.CONNECTING
         self.view.banner = None
+        self._touch()
+
+    def wait(self, where: Wait) -> None:
+        """A call waits in line for a place."""
+        self.view.say("info", where.sentence)
+        self._waits = where.sentence
+        self._expected_until = math.inf
+        self._touch()
+
+    def wait_no_more(self) -> None:
+        """It left the line."""
+        if self.view.banner is not None and self.view.banner.text == self._waits:
+            self.view.banner = None
         self._touch()
 
     def unexpect(self) -> None:
@@ -204,14 +220,21 @@ class Desk:
         self._forget_old()
         return known
 
-    async def open(self, request: SessionRequest) -> LiveSession:
-        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised."""
+    async def open(self, request: SessionRequest, *, waits: bool = False) -> LiveSession:
+        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised.
+
+        ``waits``: when all places are taken it stands in line until this is cancelled; the sheet shows where.
+        """
         sheet = await self.sheet(request.conversation)
         try:
-            live = await self.registry.open(request)
+            live = await self.registry.open(request, sheet.wait if waits else None)
         except VoiceAgentError as error:
             sheet.unexpect()
             sheet.fail(error)
+            raise
+        except asyncio.CancelledError:
+            sheet.unexpect()
+            sheet.wait_no_more()
             raise
         sheet.follow(live)
         return live

@@ -128,7 +128,7 @@ class Wiring:
         inputs = [self.identity, *components.controls]
 
         async def open_call(values: Sequence[Any]) -> LiveSession:
-            return await self.desk.open(self.request(*values))
+            return await self.desk.open(self.request(*values), waits=True)
 
         answer_calls(components.mic, open_call, inputs, places=self.desk.registry.max_sessions + NEWCOMERS)
         called = components.mic.start_recording(
