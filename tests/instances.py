@@ -16,7 +16,7 @@ from voice_agents.settings import PostgresUrl
 CONFIGURATION = Path(__file__).parents[1] / "docs" / "nginx.scale.conf"
 NAMES = ("one", "two", "three")
 NGINX = Path("/usr/sbin/nginx")
-MISSING = "nginx is not installed (apt install nginx-light)"
+MISSING = "nginx is not installed (apt install nginx)"
 START_S = 20.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -50,14 +50,16 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
 class RtcCaller:
     """One call to the component ``elem_id`` of the page at ``url``, with the page's control values as arguments."""
 
-    def __init__(self, url: str, elem_id: str, controls: Sequence[Any]) -> None:
+    def __init__(
+        self, url: str, elem_id: str, controls: Sequence[Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self._elem_id = elem_id
         self._controls = controls
-        self._http = httpx.AsyncClient(base_url=url, timeout=10)
+        self._http = httpx.AsyncClient(base_url=url, timeout=10, headers=headers)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._id = secrets.token_hex(8)
+        self._id = secrets.token_hex(16)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: list[Pcm] = []
         self._news = asyncio.Condition()

@@ -35,6 +35,21 @@ MIGRATIONS = (
         created DOUBLE PRECISION NOT NULL
     );
     CREATE INDEX notes_of_owner ON notes (owner);
+    CREATE TABLE timers (
+        id TEXT PRIMARY KEY,
+        conversation TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        seconds DOUBLE PRECISION NOT NULL,
+        label TEXT NOT NULL,
+        due DOUBLE PRECISION NOT NULL
+    );
+    CREATE INDEX timers_of_conversation ON timers (conversation, owner);
+    CREATE TABLE talk_time (
+        day TEXT NOT NULL,
+        visitor TEXT NOT NULL,
+        seconds DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (day, visitor)
+    );
     CREATE TABLE leases (
         conversation TEXT PRIMARY KEY,
         token TEXT NOT NULL,

@@ -22,7 +22,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, Checkpoin
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
-from voice_agents.tools import Notes
+from voice_agents.tools import Notes, Timer, TimerBook
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +97,8 @@ class Store(ABC):
         self.unstored = {}
         self.losses, self.loss = 0, ""
         self._owed: set[asyncio.Task[None]] = set()
+        self.timers_begun: set[asyncio.Task[None]] = set()
+        """Changes of timers that are under way."""
         self._later: dict[str, asyncio.Task[None]] = {}
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written: dict[str, str] = {}
@@ -249,11 +251,16 @@ class Store(ABC):
         await self.check_owner(conversation)
         self.unstored.pop(conversation.id, None)
         await self._forget(conversation)
+        await self.execute("DELETE FROM timers WHERE conversation = :id", {"id": conversation.id})
         await self.execute("DELETE FROM conversations WHERE id = :id", {"id": conversation.id})
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""
         return _StoredNotes(self, owner)
+
+    def timers(self, conversation: Conversation) -> TimerBook:
+        """The conversation's timers that were not told yet."""
+        return _StoredTimers(self, conversation)
 
 
 class _StoredNotes:
@@ -275,6 +282,42 @@ class _StoredNotes:
 
     async def clear(self) -> int:
         return await self._store.execute("DELETE FROM notes WHERE owner = :owner", {"owner": self._owner})
+
+
+class _StoredTimers:
+    def __init__(self, store: Store, conversation: Conversation) -> None:
+        self._store = store
+        self._of = {"conversation": conversation.id, "owner": conversation.owner}
+
+    async def all(self) -> list[Timer]:
+        if self._store.timers_begun:
+            await asyncio.wait(self._store.timers_begun)
+        rows = await self._store.query(
+            "SELECT seconds, label, due, id FROM timers WHERE conversation = :conversation AND owner = :owner"
+            " ORDER BY due",
+            self._of,
+        )
+        return [Timer(*row) for row in rows]
+
+    def keep(self, timer: Timer) -> None:
+        values = {"id": timer.id, **self._of, "seconds": timer.seconds, "label": timer.label, "due": timer.due}
+        self._write("INSERT INTO timers VALUES (:id, :conversation, :owner, :seconds, :label, :due)", [values])
+
+    def forget(self, *timers: Timer) -> None:
+        self._write("DELETE FROM timers WHERE id = :id", [{"id": timer.id} for timer in timers])
+
+    def _write(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        writing = asyncio.get_running_loop().create_task(self._written(sql, rows))
+        self._store.owe(writing)
+        self._store.timers_begun.add(writing)
+        writing.add_done_callback(self._store.timers_begun.discard)
+
+    async def _written(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            for row in rows:
+                await self._store.execute(sql, row)
+        except StorageFailed as error:  # it runs all the same
+            logger.warning("a timer could not be stored: %s", error)
 
 
 def thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:

@@ -9,8 +9,8 @@ import gradio as gr
 
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.ui.desk import Desk, LoadHistory, WrittenElsewhere
-from voice_agents.ui.identity import conversation_of, identity_of, remembered
+from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewhere
+from voice_agents.ui.identity import conversation_of, identity_of, is_known, remembered
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.theme import CSS, SCRIPT, theme
 from voice_agents.ui.voice_tab import TabSpec, lay_out
@@ -24,11 +24,12 @@ def build_page(
     registry: SessionRegistry,
     tabs: Sequence[TabSpec],
     load_history: LoadHistory,
+    has_promises: HasPromises | None = None,
     written_elsewhere: WrittenElsewhere | None = None,
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
-    desk = Desk(registry, load_history, written_elsewhere=written_elsewhere)
+    desk = Desk(registry, load_history, has_promises=has_promises, written_elsewhere=written_elsewhere)
     with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()
         gr.HTML(_header(len(tabs)), elem_classes="va-header", padding=False)
@@ -54,6 +55,8 @@ def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity
     async def arrive(known: Any) -> list[Any]:
         conversation = conversation_of(known)
         sheet = await desk.sheet(conversation)
+        if is_known(known):
+            await desk.keep_promises(wirings[0].usual_request(known))
         return [identity_of(conversation), *(part for wiring in wirings for part in draw(sheet, wiring.spec.kind))]
 
     drawn = [part for wiring in wirings for part in wiring.components.drawn]
