@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_addre
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import VoiceAgentError
+from voice_agents.logs import set_up_logging
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.settings import Settings
@@ -33,13 +33,14 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging()
     stopping = Stopping()
     try:
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
         check_gradio(os.environ)
         settings = Settings.from_env()
+        set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
         serve(settings, address, options.share, stopping)

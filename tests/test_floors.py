@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "settings", "stopping"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "settings"),
+        "stopping",
         *("tools", "prompts", "turns"),
     },
     {"providers"},
@@ -26,6 +27,8 @@ AT_HOME = {
     "av": {"transports", "offline"},
     "gradio": {"ui"},
     "langgraph": {"conversation"},
+    "opentelemetry": {"transports"},
+    "prometheus_client": {"transports"},
     "elevenlabs": {"providers"},
     "openai": {"providers"},
     "pocketsphinx": {"offline"},
