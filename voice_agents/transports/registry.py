@@ -295,14 +295,23 @@ class LiveSession:
 
     async def _converse(self) -> None:
         opening = asyncio.timeout(self._limits.opening_s)
-        async with opening, self.session as session:
-            opening.reschedule(None)
-            self._opened(session)
-            async for event in session:
-                self._turn, self._at = event.turn, event.at
-                if not self.in_call:
-                    self._sign_of_life()
-                self._tell(event)
+        try:
+            async with opening, self.session as session:
+                opening.reschedule(None)
+                self._opened(session)
+                async for event in session:
+                    self._turn, self._at = event.turn, event.at
+                    if not self.in_call:
+                        self._sign_of_life()
+                    self._tell(event)
+        finally:
+            if self._open:
+                await self._last_events()
+
+    async def _last_events(self) -> None:
+        """How a turn ended that its user left is of interest to watchers only."""
+        async for event in self.session:
+            self._watch_event(event)
 
     def _opened(self, session: Session) -> None:
         self._open = True
@@ -319,11 +328,14 @@ class LiveSession:
     def _tell(self, event: Event) -> None:
         if isinstance(event, StatusChanged):
             (self._resting.set if event.status in _AT_REST else self._resting.clear)()
+        self._watch_event(event)
+        for listener in tuple(self._listeners):
+            listener.hear(event)
+
+    def _watch_event(self, event: Event) -> None:
         self._mark.turn = event.turn
         for watcher in self._watchers:
             watcher.event(self, event)
-        for listener in tuple(self._listeners):
-            listener.hear(event)
 
     def _fail(self, error: VoiceAgentError) -> None:
         self._why = Ending.FAILED

@@ -26,6 +26,8 @@ async def test_the_figures_are_those_a_client_counted(live_api: str, engine: str
         for question in QUESTIONS:
             await caller.say(type="text", text=question)
             told += await caller.until(over)
+        await caller.say(type="stop")
+        await caller.closed()  # what was still to be stored is, and has been counted
         found = figures_of((await http.get(f"http://{live_api}/metrics")).text)
     labels = f"engine={engine}"
     tools = [m for m in told if m["type"] == "agent_tool"]
@@ -44,3 +46,16 @@ async def test_the_figures_are_those_a_client_counted(live_api: str, engine: str
         characters = found[f"voice_agents_characters_total{{{labels},provider=offline}}"]
         assert len("".join(written.split())) <= characters <= len(written)
     assert not [name for name in found if name.startswith("voice_agents_errors")]
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+async def test_who_hangs_up_in_an_answer_has_interrupted_it(live_api: str, engine: str) -> None:
+    async with client(f"ws://{live_api}/ws/{engine}") as caller, httpx.AsyncClient() as http:
+        await caller.say(type="text", text="Tell me a story")
+        await caller.until("tts_audio" if engine == "sandwich" else "audio")
+        await caller.say(type="stop")
+        await caller.closed()
+        found = figures_of((await http.get(f"http://{live_api}/metrics")).text)
+    turns = {name: value for name, value in found.items() if name.startswith("voice_agents_turns_total")}
+    assert turns == {f"voice_agents_turns_total{{engine={engine},outcome=interrupted}}": 1}
+    assert found[f"voice_agents_sessions_ended_total{{engine={engine},reason=left,transport=websocket}}"] == 1

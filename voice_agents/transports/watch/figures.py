@@ -12,12 +12,14 @@ from voice_agents.events import (
     AgentAudio,
     AgentPaused,
     AgentResumed,
+    AgentText,
     Event,
     Failed,
     Interrupted,
     Notice,
     ProviderUsed,
     SpeechStarted,
+    ToolCalled,
     ToolReturned,
     TurnDone,
 )
@@ -41,6 +43,8 @@ class _Talk:
     transport: Transport = Transport.TYPED
     paused_at: float | None = None
     voice: SpeechStarted | None = None
+    answered: set[int] = field(default_factory=set)
+    """Turns whose answer has begun and is not over."""
     cut: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
 
@@ -69,7 +73,9 @@ class Figures(Watcher):
     def _make_counters(self) -> None:
         self._calls = self._counter("calls", "Calls begun; typed: conversations written without one.", "transport")
         self._ended = self._counter("sessions_ended", "Sessions that are over, and why.", "transport", "reason")
-        self._turns = self._counter("turns", "Turns that are over: completed, interrupted, failed.", "outcome")
+        self._turns = self._counter(
+            "turns", "Turns that are over: completed, interrupted, failed, or left by their user untold.", "outcome"
+        )
         self._interruptions = self._counter("interruptions", "Answers that were cut.")
         self._pauses = self._counter("pauses", "Times the agent fell silent for a sound.")
         self._resumes = self._counter("resumes", "Times it went on: the sound was nothing.")
@@ -126,10 +132,14 @@ class Figures(Watcher):
         talk = self._talks.pop(live)
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._ended.labels(live.request.kind, talk.transport, why.name.lower()).inc()
+        if talk.answered:
+            self._turns.labels(live.request.kind, "left").inc(len(talk.answered))
 
     def event(self, live: LiveSession, event: Event) -> None:
         """See :class:`~voice_agents.transports.registry.Watcher`."""
         engine, talk = live.request.kind, self._talks[live]
+        if isinstance(event, AgentText | AgentAudio | ToolCalled):
+            talk.answered.add(event.turn)
         match event:
             case AgentAudio(pcm=pcm):
                 self._sound.labels(engine, "played").inc(len(pcm) / live.session.output_rate)
@@ -182,6 +192,7 @@ class Figures(Watcher):
     def _on_done(self, engine: str, talk: _Talk, turn: int, latency: TurnLatency) -> None:
         outcome = "failed" if turn in talk.failed else "interrupted" if turn in talk.cut else "completed"
         self._turns.labels(engine, outcome).inc()
+        talk.answered.discard(turn)
         talk.failed.discard(turn)
         talk.cut.discard(turn)
         for stage in STAGES:
