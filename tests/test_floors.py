@@ -18,13 +18,14 @@ FLOORS = (
     {"engines"},
     {"transports"},
     {"ui"},
+    {"doctor"},
 )
 GROUND = FLOORS[0]
 OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
-    "aiortc": {"transports"},
-    "av": {"transports", "offline"},
+    "aiortc": {"transports", "doctor"},
+    "av": {"transports", "offline", "doctor"},
     "gradio": {"ui"},
     "langgraph": {"conversation"},
     "opentelemetry": {"transports"},

@@ -29,6 +29,10 @@ class Values:
         merged.update({name: value for name, value in env.items() if value})
         return cls(merged)
 
+    def all(self) -> dict[str, str]:
+        """Every variable that is set."""
+        return dict(self._values)
+
     def get(self, name: str, default: str = "") -> str:
         """Any text."""
         return self._values.get(name, "").strip() or default
