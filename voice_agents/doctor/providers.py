@@ -85,14 +85,17 @@ def _answered(error: ProviderError) -> bool:
 
 
 async def check_providers(settings: Settings, question: Pcm, words: str) -> list[Finding]:
-    """All four roles, all at once. ``question``: 16 kHz speech that says ``words``; empty if there is no voice."""
+    """All four roles, one after the other, so that none waits for another.
+
+    ``question``: 16 kHz speech that says ``words``; empty if there is no voice.
+    """
     checks = {
         Role.STT: lambda e: _hear(e, question, words),
         Role.CHAT: _think,
         Role.TTS: _speak,
         Role.REALTIME: lambda e: _converse(e, question),
     }
-    found = await asyncio.gather(*(_checked(settings.endpoint(role), role, check) for role, check in checks.items()))
+    found = [await _checked(settings.endpoint(role), role, check) for role, check in checks.items()]
     return [*found, *(await _relay(settings))]
 
 

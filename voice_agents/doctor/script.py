@@ -44,7 +44,7 @@ def cough() -> Pcm:
 def murmur() -> Pcm:
     """An "mm-hmm" with closed lips: two hummed notes with a breath between them, 16 kHz."""
     breath = np.random.default_rng(1).normal(0, 0.03, round(0.07 * SPEECH_RATE))
-    sound = np.concatenate([_hum(170, 156, 0.22), breath, _hum(161, 212, 0.3)])
+    sound = np.concatenate([_hum(170, 156, 0.22), breath, _hum(161, 161, 0.3)])
     pcm: Pcm = (sound / np.abs(sound).max() * 9000).astype(np.int16)
     return pcm
 
