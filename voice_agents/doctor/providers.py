@@ -21,6 +21,7 @@ from voice_agents.errors import (
     ProxyUnusable,
     QuotaExceeded,
     RequestRejected,
+    Retry,
     Role,
     VoiceAgentError,
 )
@@ -118,13 +119,16 @@ async def _checked(endpoint: Endpoint, role: Role, check: Callable[[Endpoint], A
 
 
 class _Connection:
-    """Remembers why a client's connection was given up."""
+    """Why a client's connection did not come to be; one that broke while it worked is its client's to mend."""
 
     def __init__(self) -> None:
         self.failed: asyncio.Future[ProviderError] = asyncio.get_running_loop().create_future()
+        self._was_open = False
 
     def __call__(self, state: ConnectionState, error: ProviderError | None) -> None:
-        if error is not None and not self.failed.done():
+        self._was_open = self._was_open or state is ConnectionState.OPEN
+        lasting = error is not None and (error.retry is Retry.NEVER or error.explained or not self._was_open)
+        if error is not None and lasting and not self.failed.done():
             self.failed.set_result(error)
 
 
