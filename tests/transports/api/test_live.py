@@ -91,7 +91,9 @@ async def test_the_plans_realtime_client_gets_three_full_answers_on_one_socket(l
 
 
 async def test_an_end_after_silence_is_answered_with_complete(live_api: str) -> None:
-    for path, over in (("sandwich", "complete"), ("realtime?turns=manual", "done")):
+    manual = ("sandwich", "complete"), ("realtime?turns=manual", "done")
+    by_itself = ("sandwich?turns=automatic", "complete"), ("realtime", "done")
+    for path, over in (*manual, *by_itself):
         async with client(f"ws://{live_api}/ws/{path}") as caller:
             await caller.audio(bytes(RATE * 2))
             await caller.say(type="end")

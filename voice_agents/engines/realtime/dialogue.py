@@ -181,7 +181,7 @@ class RealtimeDialogue:
         if self.user.spoke if pushed else self._floor.state is FloorState.USER_SPEAKING:
             self._take_turn(None)
             self._client.commit()
-        elif pushed:
+        elif pushed or self.pausing:
             self._tell.emit(Notice, level="info", text=NOTHING_HEARD)
 
     @property
