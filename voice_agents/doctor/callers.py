@@ -27,6 +27,7 @@ from voice_agents.ui.realtime_tab import KIND as REALTIME
 SPEECH_RATE = 16_000
 """Hz of everything a caller is given to say."""
 FRAME_S = 0.02
+CONNECTED_WITHIN_S = 20.0
 
 
 class Caller(Protocol):
@@ -63,6 +64,10 @@ class WebRtcCaller:
         """See :class:`Caller`."""
         await self._rtc.type(self._text_id, text)
 
+    async def vanish(self) -> None:
+        """Like a killed browser."""
+        await self._rtc.vanish()
+
 
 class SocketCaller:
     """Over the API, hands-free; made by :func:`over_socket`."""
@@ -86,6 +91,10 @@ class SocketCaller:
     async def type(self, text: str) -> None:
         """See :class:`Caller`."""
         await self._socket.send(json.dumps({"type": "text", "text": text}))
+
+    def vanish(self) -> None:
+        """Like a killed program: the connection is cut without a goodbye."""
+        self._socket.transport.abort()
 
     async def talk(self) -> None:
         """The microphone: a frame every 20 ms, for ever."""
@@ -114,7 +123,7 @@ class SocketCaller:
 
 @asynccontextmanager
 async def over_webrtc(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
-    """A call as the page makes it. Raises what httpx and aiortc raise."""
+    """A call as the page makes it, once it is heard. Raises what httpx and aiortc raise, and TimeoutError."""
     conversation, heard, turns = Conversation(), Heard(), TurnSettings()
     detection = turns.detection.value if engine == REALTIME else None  # what the other tab does not offer
     controls = [identity_of(conversation), "", turns.silence_s, TurnMode.AUTOMATIC.value, detection]
@@ -125,7 +134,11 @@ async def over_webrtc(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
         cookies=app.http.cookies,
         on_sound=lambda pcm: heard.add(pcm, WIRE_RATE),
     )
+    before = (await app.figures()).total("voice_agents_calls_total", transport="webrtc")
     async with rtc:
+        await app.until(
+            lambda figures: figures.total("voice_agents_calls_total", transport="webrtc") > before, CONNECTED_WITHIN_S
+        )
         yield WebRtcCaller(rtc, conversation, heard, f"{engine}-text")
 
 
@@ -140,8 +153,9 @@ async def over_socket(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
         tasks = [asyncio.create_task(caller.talk()), asyncio.create_task(caller.listen())]
         try:
             yield caller
-            await socket.send('{"type": "stop"}')
-            await asyncio.wait([tasks[1]], timeout=5.0)
+            with suppress(ConnectionClosed):
+                await socket.send('{"type": "stop"}')
+                await asyncio.wait([tasks[1]], timeout=5.0)
         finally:
             for task in tasks:
                 task.cancel()

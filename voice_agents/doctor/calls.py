@@ -6,7 +6,7 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import httpx
@@ -71,7 +71,7 @@ async def _warm_up(app: AppProcess) -> None:
                 await caller.heard.sound(0.0, 10.0)
         except BROKEN:
             continue  # the call itself will tell
-    await _settled(app, 0)
+    await _settled(app)
 
 
 async def _call(
@@ -84,18 +84,14 @@ async def _call(
     except BROKEN as error:
         says = f"the call could not be made ({type(error).__name__}: {error})"
         return Score(name, [Finding("connection", Outcome.FAILED, says)]), Conversation()
-    await _settled(app, 0)
+    await _settled(app)
     return score, conversation
 
 
-async def _settled(app: AppProcess, sessions: float) -> Figures:
+async def _settled(app: AppProcess) -> None:
     """When the calls are over, or it has taken too long."""
-    end = asyncio.get_running_loop().time() + SETTLE_WITHIN_S
-    while True:
-        found = await app.figures()
-        if found.total("voice_agents_sessions") <= sessions or asyncio.get_running_loop().time() > end:
-            return found
-        await asyncio.sleep(0.2)
+    with suppress(TimeoutError):
+        await app.until(lambda figures: not figures.total("voice_agents_sessions"), SETTLE_WITHIN_S)
 
 
 async def _leaks(app: AppProcess, before: Figures) -> Finding:

@@ -8,7 +8,7 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from voice_agents.errors import VoiceAgentError
 
 START_WITHIN_S = 90.0
 STOP_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.1
 _SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -94,6 +95,14 @@ class AppProcess:
         """What the app tells of itself now."""
         answer = await self.http.get("/metrics", auth=("user", self.password))
         return Figures(answer.raise_for_status().text)
+
+    async def until(self, true: Callable[[Figures], bool], within_s: float) -> Figures:
+        """The figures as soon as this is true of them. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while True:
+                if true(figures := await self.figures()):
+                    return figures
+                await asyncio.sleep(LOOK_EVERY_S)
 
     def said(self) -> str:
         """The end of what the app wrote."""

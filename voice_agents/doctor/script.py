@@ -12,7 +12,7 @@ import numpy as np
 from voice_agents.audio import Pcm
 from voice_agents.doctor.callers import SPEECH_RATE, Caller
 from voice_agents.doctor.findings import Finding, Outcome, Score
-from voice_agents.doctor.process import AppProcess, Figures
+from voice_agents.doctor.process import LOOK_EVERY_S, AppProcess, Figures
 
 QUESTION = "What time is it in Tokyo?"
 TOOL = "Roll two dice."
@@ -30,7 +30,6 @@ GAP_S = 0.6
 """Silence that is more than a breath between two sentences."""
 BACK_WITHIN_S = 6.0
 """After a cough or an "mm-hmm" the agent has to be heard again."""
-LOOK_EVERY_S = 0.1
 STAGES = ("endpointing", "transcription", "first_token", "text_wait", "first_audio", "playout", "overhead", "stop")
 
 
@@ -177,9 +176,7 @@ class ScriptedCall:
 
     async def _until(self, failure: str, true: Callable[[Figures], bool]) -> None:
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                while not true(await self.app.figures()):  # noqa: ASYNC110  # of another process
-                    await asyncio.sleep(LOOK_EVERY_S)
+            await self.app.until(true, ANSWER_WITHIN_S)
         except TimeoutError:
             raise Failure(failure) from None
 
