@@ -34,7 +34,7 @@ from voice_agents.providers.realtime.client import RealtimeClient
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, ResponseDone, ServerError, UserFinal, UserFinalFailed
 from voice_agents.settings import Endpoint, Provider, Settings, TurnMode
-from voice_agents.transports.ice import relays
+from voice_agents.transports.ice import Relays
 
 WITHIN_S = 25.0
 REALTIME_RATE = 24_000
@@ -227,11 +227,11 @@ async def _answer_of(client: RealtimeClient, endpoint: Endpoint, *, spoken: bool
 
 
 async def _relay(settings: Settings) -> list[Finding]:
-    if not settings.hf_token:
+    if settings.relay is None:
         return []
-    began = time.monotonic()
-    try:
-        await relays(settings.hf_token)
-    except VoiceAgentError as error:
-        return [Finding("relay for audio", Outcome.FAILED, str(error), ("HF_TOKEN",))]
-    return [Finding("relay for audio", Outcome.OK, "fresh credentials came", (), time.monotonic() - began)]
+    name, began = f"relay for audio ({settings.relay.kind})", time.monotonic()
+    relays = Relays(settings.relay, settings.session_time_limit_s)
+    await relays.fresh()
+    if relays.trouble:
+        return [Finding(name, Outcome.FAILED, relays.trouble, (settings.relay.variable,))]
+    return [Finding(name, Outcome.OK, "fresh credentials came", (), time.monotonic() - began)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -58,6 +58,7 @@ class RtcCaller:
         url: str,
         elem_id: str,
         controls: Sequence[Any],
+        headers: Mapping[str, str] | None = None,
         *,
         cookies: httpx.Cookies | None = None,
         on_sound: Callable[[Pcm], None] = lambda _pcm: None,
@@ -67,9 +68,9 @@ class RtcCaller:
         self._elem_id = elem_id
         self._controls = controls
         self._on_sound = on_sound
-        self._http = httpx.AsyncClient(base_url=url, timeout=10, cookies=cookies)
+        self._http = httpx.AsyncClient(base_url=url, timeout=10, headers=headers, cookies=cookies)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._id = secrets.token_hex(8)
+        self._id = secrets.token_hex(16)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: list[Pcm] = []
         self._news = asyncio.Condition()
