@@ -22,7 +22,10 @@ from tests.attacks import routes
 from tests.browser.helpers.chromium import chromium, executable
 from tests.browser.helpers.process import ROOT, AppProcess
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of gradio 5 about gradio 6
+]
 
 NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
 ATTACK = (Path(__file__).parent / "helpers" / "evil.js").read_text(encoding="utf-8")
