@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness"),
-        *("relay", "settings", "stopping", "tools", "prompts", "turns"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness", "relay"),
+        *("settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},

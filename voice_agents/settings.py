@@ -22,10 +22,10 @@ ELEVENLABS_URL = "https://api.elevenlabs.io"
 ELEVENLABS_OPTIONS = ("ELEVENLABS_BASE_URL", "ELEVENLABS_VOICE_ID", "ELEVENLABS_TTS_MODEL", "ELEVENLABS_STT_MODEL")
 OPENAI_URL = "https://api.openai.com/v1"
 REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE")
-LOG_LEVELS = ("debug", "info", "warning", "error")
 SPACE_STORAGE = Path("/data")
 """What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
 DATABASE_NAME = "conversations.sqlite3"
+LOG_LEVELS = ("debug", "info", "warning", "error")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 

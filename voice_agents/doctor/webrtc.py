@@ -50,7 +50,8 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
 class RtcCaller:
     """One call to the component ``elem_id`` of the page at ``url``, with the page's control values as arguments.
 
-    ``cookies``: of a login. ``on_sound`` gets the samples as they come, mono at 48 kHz.
+    ``headers``: of every request, as of a proxy; ``cookies``: of a login. ``on_sound`` gets the samples as they come,
+    mono at 48 kHz.
     """
 
     def __init__(

@@ -439,8 +439,8 @@ class SessionRegistry:
         """``per_visitor``: the most places of one visitor; None: as many as there are. ``daily``: their time a day."""
         self._daily = daily
         self.max_sessions = max_sessions
-        self._watchers = tuple(watchers)
         self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
+        self._watchers = tuple(watchers)
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}

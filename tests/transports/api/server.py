@@ -61,9 +61,9 @@ async def serve_api(
     max_sessions: int = 5,
     answer_s: float = 0.2,
     session_limits: Limits | None = None,
-    watchers: Sequence[Watcher] = (),
     per_visitor: int | None = None,
     daily: DailyMinutes | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> AsyncIterator[Served]:
     """Serve on a free port of 127.0.0.1; everything is closed afterwards."""
     sessions: list[FakeSession] = []
@@ -75,7 +75,8 @@ async def serve_api(
         return session
 
     record = ProviderRecord("realtime")
-    async with SessionRegistry(make, max_sessions, session_limits, [record, *watchers], per_visitor, daily) as registry:
+    watching = [record, *watchers]
+    async with SessionRegistry(make, max_sessions, session_limits, watching, per_visitor, daily) as registry:
         routes = api_routes(settings, registry, record, sandwich="sandwich", realtime="realtime", limits=limits)
         async with listening(Starlette(routes=routes, middleware=[Middleware(Door)])) as port:
             yield Served(port, registry, record, sessions)
