@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import numpy as np
+import pytest
+
 from voice_agents.doctor.findings import Finding, Outcome, Report, Score
+from voice_agents.doctor.hearing import LOUD, Heard
 from voice_agents.doctor.machine import secrets_of
 
 KEY = "sk-very-secret-key"
@@ -53,3 +58,26 @@ def test_a_program_can_read_it() -> None:
         "name": "port", "outcome": "failed", "says": "in use", "variables": ["GRADIO_SERVER_PORT"], "seconds": None,
     }  # fmt: skip
     assert told["calls"][0]["figures"] == {"stop": 0.05, "playout": None}
+
+
+async def test_a_caller_knows_when_it_heard_nothing() -> None:
+    heard = Heard()
+    heard.loud_at = [1.0, 1.02, 1.04, 2.54, 2.56, 3.0]
+    assert heard.longest_gap_s(1.0, 3.0) == pytest.approx(1.5)
+    assert heard.longest_gap_s(2.5, 9.0) == pytest.approx(0.44)
+    assert heard.longest_gap_s(5.0, 9.0) == 0.0
+    assert heard.last_before_gap(1.1, 0.6) == 1.04
+    assert heard.last_before_gap(2.55, 0.6) == 3.0
+    assert await heard.sound(1.5, 0.1) == 2.54
+    assert await heard.sound(3.0, 0.0) is None
+
+
+def test_only_what_can_be_heard_counts_as_sound() -> None:
+    async def hear() -> int:
+        heard = Heard()
+        heard.add(np.full(480, LOUD, np.int16), 24_000)
+        heard.add(np.full(480, LOUD + 1, np.int16), 24_000)
+        heard.add(np.full(960, -LOUD - 1, np.int16), 24_000)
+        return len(heard.loud_at)
+
+    assert asyncio.run(hear()) == 3

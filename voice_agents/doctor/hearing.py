@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,6 +41,11 @@ class Heard:
         except TimeoutError:
             return None
         return found[0]
+
+    def longest_gap_s(self, after: float, until: float) -> float:
+        """The longest silence between two sounds of this time, in seconds."""
+        times = [at for at in self.loud_at if after <= at <= until]
+        return max((later - at for at, later in pairwise(times)), default=0.0)
 
     def last_before_gap(self, after: float, gap_s: float) -> float | None:
         """The last sound before the first gap that begins after this time; None if there was none, or no such gap."""

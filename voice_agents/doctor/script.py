@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,7 +83,7 @@ class ScriptedCall:
             ("mm-hmm", lambda: self._harmless(murmur())),
             ("typed turn", self._typed),
         ):
-            score.steps.append(await _tried(title, step))
+            score.steps.append(await self._tried(title, step))
         after, took_s = await self.app.figures(), time.monotonic() - began
         for stage in STAGES:
             self._figures[stage] = _mean(before, after, self.engine, stage)
@@ -90,6 +91,14 @@ class ScriptedCall:
         self._figures["CPU, share of a core"] = cpu_s / took_s
         score.figures.update(self._figures)
         return score
+
+    async def _tried(self, title: str, step: Callable[[], Awaitable[str]]) -> Finding:
+        try:
+            return Finding(title, Outcome.OK, await step())
+        except Failure as failure:
+            with suppress(Failure):
+                await self._turns_over()  # the next one begins in a silence all the same
+            return Finding(title, Outcome.FAILED, str(failure))
 
     # The steps
 
@@ -136,8 +145,8 @@ class ScriptedCall:
             raise Failure("the agent was interrupted by it")
         if back is None:
             raise Failure(f"the agent was not heard again within {BACK_WITHIN_S + GAP_S:.0f} s")
-        stopped = self.caller.heard.last_before_gap(first, GAP_S)
-        return "talked on" if stopped is None or stopped > last + 2.0 else f"silent for {back - stopped:.1f} s, then on"
+        silent_s = self.caller.heard.longest_gap_s(first - GAP_S, back)
+        return "talked on" if silent_s < GAP_S else f"silent for {silent_s:.1f} s, then on"
 
     async def _typed(self) -> str:
         began = asyncio.get_running_loop().time()
@@ -179,13 +188,6 @@ class ScriptedCall:
             await self.app.until(true, ANSWER_WITHIN_S)
         except TimeoutError:
             raise Failure(failure) from None
-
-
-async def _tried(title: str, step: Callable[[], Awaitable[str]]) -> Finding:
-    try:
-        return Finding(title, Outcome.OK, await step())
-    except Failure as failure:
-        return Finding(title, Outcome.FAILED, str(failure))
 
 
 def _mean(before: Figures, after: Figures, engine: str, stage: str) -> float | None:
