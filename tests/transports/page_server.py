@@ -57,12 +57,12 @@ async def serve_page(
 
     async with SessionRegistry(make, max_sessions, limits or Limits()) as registry:
         page = build_page(Settings().with_offline("http://127.0.0.1:1"), registry, [sandwich_tab()], nothing)
-        app = gr.mount_gradio_app(FastAPI(), page, path="/")
+        app = gr.mount_gradio_app(FastAPI(routes=page.routes), page.blocks, path="/")
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions, page)
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions, page.blocks)
         finally:
             server.should_exit = True
             await serving

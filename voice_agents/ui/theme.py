@@ -6,14 +6,18 @@ from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HERE = Path(__file__).parent
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
+_STATIC = _HERE / "static"
 CSS = (_HERE / "page.css").read_text(encoding="utf-8")
-SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
+HEAD = "".join(f'<link rel="modulepreload" href="page/static/{path.name}">' for path in sorted(_STATIC.glob("*.js")))
+START = "() => { import(new URL('page/static/main.js', document.baseURI)).then((page) => page.start()); }"
 
 ALLOWED_SOURCES = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -32,6 +36,11 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="*neutral_400",
         block_shadow="none",
     )
+
+
+def static_route() -> Mount:
+    """Where the page's scripts are served."""
+    return Mount("/page/static", StaticFiles(directory=_STATIC))
 
 
 def only_own_sources() -> Middleware:
