@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from typing import Any
 
 from voice_agents.ui.desk import Sheet
@@ -12,8 +12,9 @@ from voice_agents.ui.view import ConversationView, Line
 Data = dict[str, Any]
 """JSON for the page's scripts."""
 
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Could turn a line's neighbours around; joiners and marks, which scripts and emoji need, are kept."""
+_DISTURBING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, half characters and those that turn a line's neighbours around. Joiners and marks, which scripts
+and emoji need, are kept."""
 
 
 class Drawn:
@@ -67,7 +68,7 @@ def line_data(line: Line) -> Data:
 
 def clean(text: str) -> str:
     """Text as it was said, without the characters that no line needs and that could disturb others."""
-    return "".join(c for c in text if c == "\n" or not (c in _REORDERING or unicodedata.category(c) in ("Cc", "Cs")))
+    return _DISTURBING.sub("", text)
 
 
 def _around(sheet: Sheet) -> Data:

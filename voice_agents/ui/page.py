@@ -38,10 +38,11 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``blocks`` to launch, with ``routes`` on the same port."""
+    """``blocks`` to launch, with ``routes`` on the same port; ``desk`` holds what all windows show."""
 
     blocks: gr.Blocks
     routes: list[BaseRoute]
+    desk: Desk
 
 
 def build_page(
@@ -69,7 +70,7 @@ def build_page(
     async def window(socket: WebSocket) -> None:
         await serve_window(socket, lambda asking: _is_signed_in(blocks, settings, asking), make_window)
 
-    return Page(blocks, [WebSocketRoute("/page/window", window), static_route()])
+    return Page(blocks, [WebSocketRoute("/page/window", window), static_route()], desk)
 
 
 def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
