@@ -39,7 +39,8 @@ asyncio.run(main())
 async def cost_s(sheet: Sheet, changes: list[list[Event]]) -> float:
     """CPU seconds of this thread per redraw; each list of events is one."""
     shares = []
-    for each in ([[] for _ in changes], changes):
+    nothing: list[list[Event]] = [[] for _ in changes]
+    for each in (nothing, changes):
         began = time.thread_time()
         for events in each:
             for event in events:

@@ -20,7 +20,7 @@ from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.socket import serve_window
-from voice_agents.ui.theme import CSS, HEAD, START, static_route, theme
+from voice_agents.ui.theme import CSS, HEAD, START, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 from voice_agents.ui.window import Send, Window
 from voice_agents.ui.wishes import Wishes
@@ -70,7 +70,7 @@ def build_page(
     async def window(socket: WebSocket) -> None:
         await serve_window(socket, lambda asking: _is_signed_in(blocks, settings, asking), make_window)
 
-    return Page(blocks, [WebSocketRoute("/page/window", window), static_route()], desk)
+    return Page(blocks, [WebSocketRoute("/page/window", window), *static_routes()], desk)
 
 
 def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:

@@ -69,8 +69,8 @@ def _conversation(spec: TabSpec) -> str:
     return (
         f'<div class="va-scroll"><div id="{kind}-empty" class="va-empty" hidden>'
         "<p>Press the button and just speak: you may interrupt at any time.</p>"
-        f'<ul>{examples}</ul></div><ol id="{kind}-chat" class="va-chat" role="log" aria-live="off" '
-        f'aria-label="Conversation" tabindex="0"></ol></div>'
+        f'<ul>{examples}</ul></div><div id="{kind}-chat" class="va-chat" role="log" aria-live="off" '
+        f'aria-label="Conversation" tabindex="0"></div></div>'
     )
 
 

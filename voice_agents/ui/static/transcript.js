@@ -29,7 +29,7 @@ export class Transcript {
 
   /** A line that only this window knows, such as an outage, in the flow. */
   say(text) {
-    const item = element("li", "va-line va-by-system", text);
+    const item = element("div", "va-line va-by-system", text);
     const last = this.list.lastElementChild;
     Object.assign(item.dataset, { order: last?.dataset.order ?? 0, id: last?.dataset.id ?? 0 });
     this.list.append(item);
@@ -46,7 +46,7 @@ export class Transcript {
   #put(line) {
     const known = this.items.get(line.id);
     const settledBefore = known?.dataset.settled === "true";
-    const item = known ?? element("li");
+    const item = known ?? element("div");
     item.replaceChildren(...parts(line));
     item.className = `va-line va-by-${line.who}${line.settled ? "" : " va-growing"}`;
     item.dir = "auto";
@@ -67,7 +67,7 @@ export class Transcript {
 
   async #copy(button) {
     if (!button) return;
-    await navigator.clipboard?.writeText(button.closest("li").querySelector(".va-words").textContent);
+    await navigator.clipboard?.writeText(button.closest(".va-line").querySelector(".va-words").textContent);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
