@@ -35,7 +35,7 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 
 
 def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+    """The component that answers the page's calls; inert until :func:`answer_calls`."""
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
@@ -115,7 +115,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
                 await self.wait_for_args()
             live = await self._open_call(self.latest_args[2:])
         except TimeoutError:
-            self._hang_up("The page did not answer. Please reload it and press Record again.")
+            self._hang_up("The page did not answer. Please reload it and press the button again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:

@@ -10,7 +10,7 @@ from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
-from voice_agents.events import AgentAudio, Event, Status
+from voice_agents.events import Event, Status
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
 from voice_agents.ui.view import Banner, ConversationView
 
@@ -43,6 +43,11 @@ class Sheet:
     def in_call(self) -> bool:
         """Some window's microphone and speaker are attached."""
         return self.live is not None and self.live.in_call
+
+    @property
+    def heard_so_far(self) -> str:
+        """The words of the present answer that were played until now."""
+        return self.live.session.heard_so_far if self.live is not None else ""
 
     @property
     def followed(self) -> bool:
@@ -79,9 +84,8 @@ class Sheet:
 
     def hear(self, event: Event) -> None:
         """One event of the session."""
-        if not isinstance(event, AgentAudio):
-            self.view.apply(event)
-            self._touch()
+        self.view.apply(event)
+        self._touch()
 
     def ended(self, why: Ending) -> None:
         """The session is over."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from voice_agents.conversation.history import Speaker
+from voice_agents.events import Status
 from voice_agents.ui.desk import Sheet
 from voice_agents.ui.latency_view import compared
-from voice_agents.ui.view import ConversationView, Line
+from voice_agents.ui.view import ConversationView, Line, split_heard
 
 Data = dict[str, Any]
 """JSON for the page's scripts."""
@@ -15,6 +17,9 @@ Data = dict[str, Any]
 _DISTURBING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, half characters and those that turn a line's neighbours around. Joiners and marks, which scripts
 and emoji need, are kept."""
+
+
+_SPEAKING = (Status.SPEAKING, Status.PAUSED)
 
 
 class Drawn:
@@ -25,12 +30,15 @@ class Drawn:
         self._figures_revision = -1
         self._lines: dict[int, Data] = {}
         self._around: Data = {}
+        self._spoken: Data = {}
 
     def news(self, sheet: Sheet) -> Data:
         """The parts that differ from what the window shows; empty when nothing does."""
         around = _around(sheet)
         found = {name: value for name, value in around.items() if self._around.get(name, self) != value}
         self._around = around
+        if (spoken := _spoken(sheet)) != self._spoken:
+            self._spoken = found["spoken"] = spoken
         view = sheet.view
         if view.revision != self._revision:
             self._revision = view.revision
@@ -69,6 +77,20 @@ def line_data(line: Line) -> Data:
 def clean(text: str) -> str:
     """Text as it was said, without the characters that no line needs and that could disturb others."""
     return _DISTURBING.sub("", text)
+
+
+def _spoken(sheet: Sheet) -> Data:
+    """How many characters of which growing answers were played already; the rest is only written."""
+    if sheet.shown_status not in _SPEAKING or not (heard := sheet.heard_so_far):
+        return {}
+    view = sheet.view
+    turn = max((line.turn for line in view.lines if line.speaker is Speaker.AGENT), default=0)
+    lengths: Data = {}
+    for line in view.lines:
+        if line.speaker is Speaker.AGENT and line.turn == turn:
+            part, _, heard = split_heard(line.text, heard)
+            lengths[str(line.id)] = len(clean(part))
+    return lengths
 
 
 def _around(sheet: Sheet) -> Data:

@@ -82,12 +82,12 @@ class Page {
   }
 
   #hear(message) {
-    const { type, lines, gone, timing, ...rest } = message;
+    const { type, lines, gone, spoken, timing, ...rest } = message;
     if (type === "voices") return this.tabs.get(message.kind)?.settings.offerVoices(message);
     if (type === "give_back") return this.#giveBack(message.text);
     if (type === "sheet") this.#begin(message);
     for (const tab of this.tabs.values()) {
-      tab.transcript.draw({ lines, gone });
+      tab.transcript.draw({ lines, gone, spoken });
       if (timing?.[tab.kind]) byId(`${tab.kind}-latency`).innerHTML = timing[tab.kind];
     }
     const session = Object.fromEntries(Object.entries(rest).filter(([name]) => name in this.facts.session));

@@ -18,10 +18,11 @@ export class Transcript {
     this.quiet = true; // what was said earlier is not read out again
   }
 
-  draw({ lines = [], gone = [] }) {
+  draw({ lines = [], gone = [], spoken }) {
     const follow = this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight < NEAR_END_PX;
     for (const id of gone) this.#remove(id);
     for (const line of lines) this.#put(line);
+    if (spoken) this.#speak(spoken);
     this.quiet = false;
     this.empty.hidden = this.list.childElementCount > 0;
     if (follow) this.scroller.scrollTop = this.scroller.scrollHeight;
@@ -52,11 +53,21 @@ export class Transcript {
     item.dir = "auto";
     // `data-testid` names who speaks, as gradio's own transcript does.
     Object.assign(item.dataset, { id: line.id, order: line.order, settled: line.settled, testid: testids[line.who] });
+    item.dataset.unheard = Boolean(line.unheard);
+    if (line.who === "agent" && !line.unheard) split(item, this.spoken?.[line.id] ?? (line.settled ? null : 0));
     if (!known) {
       this.items.set(line.id, item);
       this.#insert(item, line);
     }
     if (line.settled && !settledBefore && !this.quiet) this.announce(spoken(line));
+  }
+
+  /** Words not spoken yet are pale; `spoken`: by line, how many characters were heard. */
+  #speak(spoken) {
+    this.spoken = spoken;
+    for (const [id, item] of this.items) {
+      if (item.dataset.testid === "bot" && item.dataset.unheard !== "true") split(item, spoken[id] ?? null);
+    }
   }
 
   #insert(item, line) {
@@ -71,6 +82,14 @@ export class Transcript {
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
+}
+
+/** The words up to `length` are heard, the rest is only written; null: all of it stands. */
+function split(item, length) {
+  const words = item.querySelector(".va-words");
+  const text = words.textContent;
+  if (length === null || length >= text.length) return words.childElementCount ? words.replaceChildren(text) : undefined;
+  words.replaceChildren(text.slice(0, length), element("span", "va-written", text.slice(length)));
 }
 
 const testids = { user: "user", agent: "bot", tool: "tool" };
