@@ -73,9 +73,11 @@ _SENTENCES = {
     "call was ended. Press the button to go on.",
     Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
     "Press the button to go on where you were.",
-    Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press the button to go on where you were.",
+    Ending.TIME_LIMIT: "The time for one conversation on this server is over. "
+    "Press the button to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
-    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press the button or type.",
+    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: "
+    "press the button or type.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 
