@@ -8,15 +8,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.helpers.chromium import VoicePage, chromium, executable
 from tests.browser.helpers.process import AppProcess
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def demo() -> AsyncIterator[AppProcess]:
+    """One server for all tests of this file that do not kill it."""
+    executable()
+    async with AppProcess(["-m", "tests.ui.demo"]) as process:
+        yield process
+
+
 ANSWER = "It is ten past nine in the evening"
-REFUSE = """
-navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("told by the test", %r); };
-"""
+REFUSE = """() => {
+  window.__ask = navigator.mediaDevices.getUserMedia;
+  navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("told by the test", %r); };
+}"""
+ALLOW = "() => { navigator.mediaDevices.getUserMedia = window.__ask; }"
 INSECURE = "Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined });"
 
 
@@ -34,7 +48,6 @@ async def a_page(url: str, *scripts: str) -> AsyncIterator[VoicePage]:
 async def test_over_plain_http_it_says_how_to_get_a_microphone(demo: AppProcess) -> None:
     async with chromium(viewport={"width": 1280, "height": 900}) as context:
         page = VoicePage(await context.new_page())
-        await page.page.add_init_script("window.__noMicrophone = true")
         await page.open(demo.url)
         await page.page.evaluate(INSECURE)
         await page.record()
@@ -53,14 +66,13 @@ async def test_over_plain_http_it_says_how_to_get_a_microphone(demo: AppProcess)
 )
 async def test_a_microphone_that_cannot_be_had_is_explained(demo: AppProcess, reason: str, sentence: str) -> None:
     async with a_page(demo.url) as page:
-        await page.page.evaluate("window.__ask = navigator.mediaDevices.getUserMedia")
         await page.page.evaluate(REFUSE % reason)
         began = time.monotonic()
         await page.record()
         await page.told(sentence)
         said(sentence, began)
         await page.shows("Error")
-        await page.page.evaluate("navigator.mediaDevices.getUserMedia = window.__ask")
+        await page.page.evaluate(ALLOW)
         await page.part("action").click()
         await page.shows("Listening")
 
@@ -87,7 +99,7 @@ async def test_a_microphone_that_is_lost_for_good_ends_the_call(demo: AppProcess
         await page.record()
         await page.shows("Listening")
         await page.page.evaluate(REFUSE % "NotFoundError")
-        await page.page.evaluate(f"navigator.permissions.query = async () => ({{ state: '{state}' }})")
+        await page.page.evaluate(f"() => {{ navigator.permissions.query = async () => ({{ state: '{state}' }}); }}")
         began = time.monotonic()
         await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
         await page.told(sentence)
@@ -108,8 +120,8 @@ async def test_muted_is_said_and_can_be_undone_in_the_same_line(demo: AppProcess
         assert await page.page.evaluate("__microphones.at(-1).enabled") is True
 
 
-async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before(demo: AppProcess) -> None:
-    async with a_page(demo.url) as sandwich:
+async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before() -> None:
+    async with AppProcess(["-m", "tests.ui.demo"]) as demo, a_page(demo.url) as sandwich:
         page = VoicePage(sandwich.page, "realtime")
         await page.choose_tab()
         await page.open_settings()
@@ -131,8 +143,7 @@ async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before
         await expect(page.part("mode").get_by_role("radio", checked=True)).to_have_value("push to talk")
 
 
-async def test_a_full_server_says_so(spoken: object) -> None:
-    executable()
+async def test_a_full_server_says_so() -> None:
     async with (
         AppProcess(["-m", "tests.ui.demo"], {"DEMO_PLACES": "1"}) as demo,
         a_page(demo.url) as first,

@@ -50,7 +50,7 @@ def tab_html(spec: TabSpec, settings: Settings) -> str:
     """The tab's own part of the page, below its header."""
     kind = spec.kind
     return (
-        f'<section class="va-tab" data-kind="{kind}" aria-label="{escape(spec.title)}">'
+        f'<section class="va-tab" data-kind="{kind}" hidden aria-label="{escape(spec.title)}">'
         + _conversation(spec)
         + _dock(kind)
         + _sheet(kind, "settings", "Settings", _settings(spec, settings))

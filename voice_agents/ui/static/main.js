@@ -199,8 +199,7 @@ class Page {
     }
     document.querySelectorAll("[role=tab][data-kind]").forEach((it) => it.setAttribute("aria-selected", String(it.dataset.kind === kind)));
     document.querySelectorAll(".va-chip [data-kind]").forEach((it) => (it.hidden = it.dataset.kind !== kind));
-    const index = [...this.tabs.keys()].indexOf(kind);
-    document.querySelectorAll(".va-tabs [role=tab]")[index]?.click(); // gradio's own switch, which is not shown
+    document.querySelectorAll(".va-tab").forEach((it) => (it.hidden = it.dataset.kind !== kind));
     place.set({ tab: kind });
     this.tell({ is: "tab", kind });
     this.tell({ is: "mode", byHand: this.#tab.settings.byHand });
