@@ -147,7 +147,7 @@ async def test_holding_space_speaks_and_is_remembered(demo: AppProcess) -> None:
         await page.page.wait_for_function("__microphones.at(-1).enabled === false")
         await page.told("Hold the button, or Space, while you speak.")
         await page.open(demo.url)
-        await expect(page.part("mode").get_by_role("radio", checked=True)).to_have_value("push to talk")
+        await expect(page.part("mode").locator("input:checked")).to_have_value("push to talk")
 
 
 async def test_a_long_press_on_the_button_speaks_until_it_is_let_go(demo: AppProcess) -> None:

@@ -37,12 +37,15 @@ export class Caller {
     call.onlost = () => current() && this.#lost(attempt);
     call.onend = (sentence) => current() && this.#over(sentence ? { text: sentence } : null);
     call.output(this.choice().loudspeaker);
+    this.dialling = true;
     try {
       await call.start();
     } catch (error) {
       if (!current()) return call.stop();
       if (this.lostAt && error instanceof NotConnected) return call.stop();
       this.#over({ text: NOT_CONNECTED, action: { label: "Try again", do: "start" } });
+    } finally {
+      if (call === this.call) this.dialling = false;
     }
   }
 
@@ -62,7 +65,7 @@ export class Caller {
       const away = performance.now() - this.lostAt;
       if (attempt !== this.attempt) return clearInterval(this.redialling);
       if (away > REDIAL_MS) return this.#over({ text: NOT_CONNECTED, action: { label: "Try again", do: "start" } });
-      if (away > MAY_RECOVER_MS && this.reachable()) {
+      if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) {
         this.call?.stop();
         this.#dial(attempt);
       }
