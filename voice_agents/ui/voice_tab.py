@@ -67,7 +67,8 @@ def _conversation(spec: TabSpec) -> str:
         for phrase in spec.examples[:EXAMPLES]
     )
     return (
-        f'<div class="va-scroll" role="region" aria-label="Conversation" tabindex="0"><div id="{kind}-empty" class="va-empty" hidden>'
+        '<div class="va-scroll" role="region" aria-label="Conversation" tabindex="0">'
+        f'<div id="{kind}-empty" class="va-empty" hidden>'
         "<p>Press the button and just speak: you may interrupt at any time.</p>"
         f'<ul>{examples}</ul></div><div id="{kind}-chat" class="va-chat" role="log" aria-live="off" '
         f'aria-label="What was said"></div></div>'
