@@ -43,7 +43,8 @@ export class Caller {
     } catch (error) {
       if (!current()) return call.stop();
       if (this.lostAt && error instanceof NotConnected) return call.stop();
-      this.#over({ text: NOT_CONNECTED, action: { label: "Try again", do: "start" } });
+      const text = error.message?.includes(" ") && error instanceof NotConnected ? error.message : NOT_CONNECTED;
+      this.#over({ text, action: { label: "Try again", do: "start" } });
     } finally {
       if (call === this.call) this.dialling = false;
     }

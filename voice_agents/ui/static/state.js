@@ -52,6 +52,7 @@ export function look(facts) {
 function wordOf(facts) {
   if (facts.server === "gone" || facts.call === "lost") return "Reconnecting";
   if (facts.server === "connecting" || facts.call === "asking" || facts.call === "connecting") return "Connecting";
+  if (facts.call === "up" && !facts.session.live) return "Connecting"; // or it waits in line for a place
   if (facts.problem && facts.problem.level !== "info" && facts.call === "none") return "Error";
   return facts.session.status;
 }
