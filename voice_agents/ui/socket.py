@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voice_agents.errors import InvalidInput
@@ -21,7 +22,7 @@ BOOT = secrets.token_hex(8)
 """Of this process: a page that meets another one after an outage loads itself anew."""
 
 LARGEST_MESSAGE = 64_000
-_NOT_ADMITTED, _NOT_UNDERSTOOD, _BROKEN = 4401, 4400, 1011
+_NOT_UNDERSTOOD, _BROKEN = 4400, 1011
 
 Admits = Callable[[WebSocket], bool]
 MakeWindow = Callable[[Send], Window]
@@ -29,10 +30,10 @@ MakeWindow = Callable[[Send], Window]
 
 async def serve_window(socket: WebSocket, admits: Admits, make_window: MakeWindow) -> None:
     """Serve one window until it is gone."""
-    await socket.accept()
     if not admits(socket):
-        await socket.close(_NOT_ADMITTED, "Please reload the page and sign in again.")
+        await socket.send_denial_response(PlainTextResponse("Please sign in at the page first.", 401))
         return
+    await socket.accept()
 
     async def send(data: Data) -> None:
         await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
