@@ -61,7 +61,7 @@ export const sound = () => (context ??= new AudioContext());
 /** The level of a stream between 0 and 1, on a logarithmic scale as ears hear it. */
 export class Meter {
   constructor(stream) {
-    this.analyser = new AnalyserNode(sound(), { fftSize: 1024 });
+    this.analyser = new AnalyserNode(sound(), { fftSize: 512 });
     this.source = sound().createMediaStreamSource(stream);
     this.source.connect(this.analyser);
     this.samples = new Float32Array(this.analyser.fftSize);
