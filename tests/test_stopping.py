@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import secrets
@@ -12,8 +13,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client
@@ -122,20 +123,12 @@ async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
         assert not entries[1].interrupted
 
 
-async def shown(url: str, kind: str, identity: dict[str, str], words: str) -> None:
-    """Until the page that follows this call shows these words."""
-    session = secrets.token_hex(6)
-    async with httpx.AsyncClient(base_url=url, timeout=WITHIN_S) as http:
-        config = (await http.get("/config")).json()
-        mic = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == f"{kind}-mic")
-        follow = next(d["id"] for d in config["dependencies"] if [mic, "start_recording"] in d["targets"])
-        body = {"data": [identity], "fn_index": follow, "session_hash": session}
-        (await http.post("/gradio_api/queue/join", json=body)).raise_for_status()
-        async with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as told:
-            async for line in told.aiter_lines():
-                if words in line:
-                    return
-    raise AssertionError("the page was not told")
+async def shown(url: str, identity: dict[str, str], words: str) -> None:
+    """Until a window of this conversation is told these words."""
+    async with connect(url.replace("http", "ws") + "/page/window") as socket, asyncio.timeout(WITHIN_S):
+        await socket.send(json.dumps({"do": "open", **identity}))
+        while words not in await socket.recv(decode=True):
+            pass
 
 
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])
@@ -144,14 +137,13 @@ async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
     tmp_path: Path, number: int, group: bool, kind: str
 ) -> None:
     identity = {"owner": secrets.token_hex(16), "conversation": secrets.token_hex(16)}
-    controls = [identity, "", 0.5, "automatic", None]
     async with running(tmp_path / "talk.sqlite3") as app:
         await app.serves()
         url = f"http://{app.address}"
-        async with RtcCaller(url, f"{kind}-mic", controls) as caller:
+        async with RtcCaller(url, f"{kind}-mic", identity) as caller:
             await caller.told("send_input", WITHIN_S)
-            await typed(url, "What is seven times eight?", controls, box=f"{kind}-text")
-            page = asyncio.create_task(shown(url, kind, identity, "The server is being stopped."))
+            await typed(url, "What is seven times eight?", identity, kind=kind)
+            page = asyncio.create_task(shown(url, identity, "The server is being stopped."))
             await caller.hears(0.3, WITHIN_S)
             app.signal(number, group)
             asked_at = asyncio.get_running_loop().time()

@@ -153,14 +153,14 @@ async def _all_bombs(house: Targets, outcome: Outcome) -> None:
     visitor = Visitor(house.app)
     mark = json.dumps("BOMB").encode()
     shells = [mark] + [json.dumps(shell).encode() for shell in (visitor.typed("BOMB"), visitor.offered("BOMB"),
-                       visitor.typed("x", ["BOMB", "BOMB", "BOMB", "BOMB"]))]  # fmt: skip
+                       visitor.typed("x", {"voice": "BOMB", "patience": "BOMB"}))]  # fmt: skip
     for bomb in _bombs():
         for shell in shells:
             for path in PATHS[:2]:
                 body = shell.replace(mark, bomb)
                 answer = await house.app.wire.ask("POST", path, [("Content-Type", "application/json")], body)
                 outcome.expect(_is_answer(answer), f"{answer.status} for {shorten(body, 60)} to {path}")
-    await visitor.call("_hang_up", [visitor.identity])
+    await visitor.hang_up()
     zeros = b"0" * 50_000_000
     for coding, folded in (("gzip", gzip.compress(zeros)), ("deflate", zlib.compress(zeros)), ("br", b"\x00" * 100)):
         for path in PATHS:

@@ -110,13 +110,13 @@ async def _honest(house: Targets, outcome: Outcome, when: str) -> None:
     visitor = Visitor(house.app)
     began = time.monotonic()
     try:
-        caller = RtcCaller(house.app.wire.url, "sandwich-mic", [visitor.identity, *CONTROLS])
+        caller = RtcCaller(house.app.wire.url, "sandwich-mic", {**visitor.identity, **CONTROLS})
         async with asyncio.timeout(15), caller:
             await caller.told("send_input")
             took_s = time.monotonic() - began
             outcome.expect(took_s < ANSWERED_S, f"an honest call {when} was answered after {took_s:.1f} s")
             await _until_in_use(house)
-            await visitor.call("_hang_up", [visitor.identity])
+            await visitor.hang_up()
     except (TimeoutError, ConnectionError, KeyError) as error:
         outcome.expect(False, f"an honest call {when} was not answered: {type(error).__name__} {error}")
 

@@ -1,4 +1,4 @@
-"""Other people's conversations: ids that are guessed, stolen by half, or no ids at all, on every event of the page."""
+"""Other people's conversations: ids guessed, stolen by half, or no ids at all, in every message of a window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import websockets
 from tests.attacks import routes
 from tests.attacks.outcome import Outcome
 from tests.attacks.target import Server, Targets
-from tests.attacks.visitor import CONTROLS, Visitor
+from tests.attacks.visitor import CONTROLS, NORMAL, NOT_UNDERSTOOD, Visitor
 from tests.attacks.wire import Answer
 
 HERS = ("Zanzibar", "7431")
@@ -45,48 +45,43 @@ def is_hers(value: Any) -> bool:
 
 
 async def identities(house: Targets, outcome: Outcome) -> None:
-    """Every event of the page that takes an identity, with every forged one; her conversation lives meanwhile."""
+    """Everything a window can ask for, with every forged identity; her conversation lives meanwhile."""
     her = Visitor(house.app)
     await her.says("My name is Zanzibar", "Zanzibar")
     outcome.expect(is_hers(await her.drawn()), "control: she sees her own conversation")
-    by_name = {event["api_name"]: event for event in house.app.config["dependencies"]}
-    browser = next(part["id"] for part in house.app.config["components"] if part["type"] == "browserstate")
-    taking = {name: event for name, event in by_name.items() if browser in event["inputs"]}
-    names = (
-        list(taking)
-        if not house.short
-        else [n for n in taking if not n.startswith(("follow_", "_give_back_", "_try_"))]
-    )
     before = her.server.rows()
-    events = [(name, taking[name]["inputs"].index(browser), len(taking[name]["inputs"])) for name in names]
-    await _forged_events(house, outcome, her, events)
+    await _forged_windows(house, outcome, her)
     hers = await her.drawn()
     outcome.expect(is_hers(hers), "her conversation is gone")
     outcome.expect("stranger" not in json.dumps(hers), "somebody typed into her conversation")
     outcome.expect(house.app.rows() >= before, "rows of the database are gone")
     await her.says("What is my name?", "Zanzibar.*Zanzibar")
     await _sockets(house, outcome, her)
-    await her.call("_hang_up", [her.identity])
+    await her.hang_up()
 
 
-async def _forged_events(house: Targets, outcome: Outcome, her: Visitor, events: list[tuple[str, int, int]]) -> None:
+DEEDS: tuple[dict[str, Any], ...] = (
+    {"do": "say", "kind": "sandwich", "text": "stranger was here", **CONTROLS},
+    *({"do": name} for name in ("interrupt", "end_turn", "new")),
+    {"do": "set_turns", **CONTROLS},
+    {"do": "set_voice", "voice": "x"},
+    *({"do": name, "kind": kind} for name in ("hang_up", "turn_to") for kind in ("sandwich", "realtime")),
+)
+"""Everything a window can ask for."""
+
+
+async def _forged_windows(house: Targets, outcome: Outcome, her: Visitor) -> None:
     at_once = asyncio.Semaphore(4)
 
-    async def one(name: str, place: int, width: int, identity: Any) -> None:
-        stranger = Visitor(house.app, {"owner": "", "conversation": ""})
-        values: list[Any] = ["stranger was here", *CONTROLS, None][:width]
-        values[place:place] = [identity]
-        values = (values + [None] * width)[:width]
+    async def one(deed: dict[str, Any], identity: Any) -> None:
+        known = identity if isinstance(identity, dict) else {"owner": identity, "conversation": identity}
+        stranger = Visitor(house.app, known)
         async with at_once:
-            try:
-                async with asyncio.timeout(30):
-                    seen = await stranger.call(name, values)
-            except RuntimeError:  # refused at once
-                seen = []
-        outcome.expect(not is_hers(seen), f"{name} shows her conversation to {identity!r}")
+            told, code = await stranger.tell(deed, known | {"do": "open"})
+        outcome.expect(not is_hers(told), f"{deed['do']} shows her conversation to {identity!r}")
+        outcome.expect(code in (NORMAL, NOT_UNDERSTOOD), f"{deed['do']} of {identity!r} ended a window with {code}")
 
-    pairs = [(event, identity) for event in events for identity in forged(her.identity, house.short)]
-    await asyncio.gather(*(one(*event, identity) for event, identity in pairs))
+    await asyncio.gather(*(one(deed, each) for deed in DEEDS for each in forged(her.identity, house.short)))
 
 
 async def _sockets(house: Targets, outcome: Outcome, her: Visitor) -> None:
@@ -134,7 +129,7 @@ async def gradio_sessions(house: Targets, outcome: Outcome) -> None:
 
     await asyncio.gather(*(one(method, path) for method, path in asked))
     await _component_calls(house.app, outcome, her)
-    await her.call("_hang_up", [her.identity])
+    await her.hang_up()
 
 
 async def _component_calls(server: Server, outcome: Outcome, her: Visitor) -> None:

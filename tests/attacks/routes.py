@@ -35,7 +35,9 @@ def of_the_app() -> tuple[Way, ...]:
     from voice_agents.ui.app import App
 
     app = App(Settings().with_offline("http://127.0.0.1:1"), EXAMPLES)
-    served = GradioApp.create_app(app.page(), app_kwargs={"routes": app.routes(), "openapi_url": None})
+    page = app.page()
+    routes = [*app.routes(), *page.routes]
+    served = GradioApp.create_app(page.blocks, app_kwargs={"routes": routes, "openapi_url": None})
     return tuple(sorted(set(_ways(served.routes)), key=lambda way: (way.template, way.method)))
 
 

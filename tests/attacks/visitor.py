@@ -6,19 +6,22 @@ import asyncio
 import json
 import re
 import secrets
-from html import unescape
+from collections.abc import Mapping
 from typing import Any
 
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
 from tests.attacks.target import Server
-from tests.attacks.wire import Answer, Header
+from tests.attacks.wire import Header
 
 ANSWERED_S = 30.0
-CONTROLS = ["", 0.5, "automatic", None]
-"""Voice, patience, who ends a turn, how its end is found."""
+CONTROLS: Mapping[str, Any] = {"voice": "", "patience": 0.5, "mode": "automatic", "detection": None}
+NORMAL, NOT_UNDERSTOOD = 1000, 4400
 
 
 class Visitor:
-    """One browser: its identity, its gradio session."""
+    """One browser: its identity, and a name for gradio's sessions."""
 
     def __init__(self, server: Server, identity: dict[str, str] | None = None, kind: str = "sandwich") -> None:
         self.server = server
@@ -33,15 +36,9 @@ class Visitor:
         found = [part["id"] for part in self.server.config["components"] if part["props"].get("elem_id") == wanted]
         return int(found[0])
 
-    def function(self, name: str) -> int:
-        """The index of the page's event with this name."""
-        found = [event["id"] for event in self.server.config["dependencies"] if event["api_name"] == name]
-        return int(found[0])
-
-    def typed(self, text: Any, controls: list[Any] | None = None) -> dict[str, Any]:
-        """The body that types this."""
-        data = [text, self.identity, *(controls if controls is not None else CONTROLS)]
-        return {"data": data, "fn_index": self.function("_send"), "session_hash": self.session_hash}
+    def typed(self, text: Any, wanted: Mapping[str, Any] = CONTROLS) -> dict[str, Any]:
+        """What types this: a window's message, which a stranger may send anywhere."""
+        return {"do": "say", "kind": self.kind, "text": text, **self.identity, **wanted}
 
     def offered(self, sdp: Any, call: str = "") -> dict[str, Any]:
         """The body that offers a call."""
@@ -49,28 +46,34 @@ class Visitor:
         mic, session = self.component("mic"), self.session_hash
         return {"data": offer, "component_id": mic, "fn_name": "offer", "session_hash": session}
 
-    async def call(self, function: str, data: list[Any]) -> list[Any]:
-        """Run one of the page's events to its end; everything it returned, step by step."""
-        session_hash = secrets.token_hex(6)
-        body = {"data": data, "fn_index": self.function(function), "session_hash": session_hash}
-        joined = await self.server.wire.post("/gradio_api/queue/join", body, self.headers)
-        if joined.status != 200:
-            raise RuntimeError(f"the event {function} was answered {joined.status}: {joined.text[:200]}")
-        return await self._follow(session_hash)
+    async def tell(self, *messages: Any) -> tuple[list[dict[str, Any]], int]:
+        """Send these from a window of its conversation; all it is told until they are done, and the code of its end."""
+        told: list[dict[str, Any]] = []
+        address = self.server.wire.url.replace("http", "ws", 1) + "/page/window"
+        try:
+            async with asyncio.timeout(ANSWERED_S), connect(address, additional_headers=self.headers) as window:
+                for message in ({"do": "open", **self.identity}, *messages, {"do": "ping"}):
+                    await window.send(json.dumps(message))
+                while not ({"sheet", "pong"} <= {each["type"] for each in told}):
+                    told.append(json.loads(await window.recv()))
+        except ConnectionClosed as end:
+            return told, end.rcvd.code if end.rcvd is not None else 0
+        return told, NORMAL
 
-    async def _follow(self, session_hash: str) -> list[Any]:
-        path = f"/gradio_api/queue/data?session_hash={session_hash}"
-        answer = await self.server.wire.ask("GET", path, self.headers)
-        messages = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
-        return [message["output"]["data"] for message in messages if "data" in message.get("output", {})]
+    async def type(self, text: Any, wanted: Mapping[str, Any] = CONTROLS) -> int:
+        """Send it, wait for no answer; the code of the window's end."""
+        return (await self.tell(self.typed(text, wanted)))[1]
 
-    async def type(self, text: Any, controls: list[Any] | None = None) -> Answer:
-        """Send it, wait for nothing."""
-        return await self.server.wire.post("/gradio_api/queue/join", self.typed(text, controls), self.headers)
+    async def drawn(self) -> dict[str, Any]:
+        """What a window is told of this conversation."""
+        told, code = await self.tell()
+        if code != NORMAL:
+            raise RuntimeError(f"the window was closed with {code}")
+        return next(message for message in told if message["type"] == "sheet")
 
-    async def drawn(self) -> list[Any]:
-        """What the page shows of this conversation: identity, lines, status, speakers, banner, figures."""
-        return list((await self.call("arrive", [self.identity]))[-1])
+    async def hang_up(self) -> None:
+        """End its session."""
+        await self.tell({"do": "hang_up", "kind": self.kind})
 
     async def says(self, text: str, answered: str) -> float:
         """Type it and wait until the page shows an answer like this; how long that took."""
@@ -78,6 +81,6 @@ class Visitor:
         began = loop.time()
         await self.type(text)
         async with asyncio.timeout(ANSWERED_S):
-            while not re.search(answered, unescape(json.dumps((await self.drawn())[1:])), re.IGNORECASE):  # noqa: ASYNC110
+            while not re.search(answered, json.dumps((await self.drawn()).get("lines", [])), re.IGNORECASE):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         return loop.time() - began

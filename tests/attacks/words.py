@@ -10,7 +10,7 @@ import websockets
 
 from tests.attacks.outcome import Outcome
 from tests.attacks.target import Targets
-from tests.attacks.visitor import CONTROLS, Visitor
+from tests.attacks.visitor import CONTROLS, NORMAL, NOT_UNDERSTOOD, Visitor
 
 SCRIPTS = (
     "<script>alert(1)</script>",
@@ -53,6 +53,7 @@ TAGS = (
     '](x"',
 )
 """What none of ours contains as it is; whatever holds one has to be written out in other characters."""
+TOO_BIG = 1009
 ODD: tuple[Any, ...] = (
     None,
     5,
@@ -81,6 +82,11 @@ def is_tame(drawn: Any) -> bool:
     return not any(tag in text.lower() for text in strings(drawn) for tag in TAGS)
 
 
+def markup(told: dict[str, Any]) -> Any:
+    """What a window draws as HTML; all else it is told are words, which its scripts put in as text."""
+    return told.get("timing", {})
+
+
 async def injections(house: Targets, outcome: Outcome) -> None:
     """Typed, remembered as a note, and as the name of a voice; judged by what the page is given to draw."""
     scripts = SCRIPTS[:12] if house.short else SCRIPTS
@@ -88,15 +94,15 @@ async def injections(house: Targets, outcome: Outcome) -> None:
     async def one(kind: str, script: str) -> None:
         visitor = Visitor(house.app, kind=kind)
         await visitor.says(f"Repeat {script}", "Repeat")
-        await visitor.type(f"Remember that {script}", [script, *CONTROLS[1:]])
+        await visitor.type(f"Remember that {script}", {**CONTROLS, "voice": script})
         await asyncio.sleep(0.3)
-        drawn = await visitor.drawn()
+        drawn = markup(await visitor.drawn())
         outcome.expect(
             is_tame(drawn), f"{script!r} is drawn in {kind} as {[t for t in strings(drawn) if not is_tame(t)][:2]}"
         )
-        voiced = await visitor.call("_set_voice" + ("_1" if kind == "realtime" else ""), [visitor.identity, script])
-        outcome.expect(is_tame(voiced), f"the voice {script!r}")
-        await visitor.call("_hang_up" + ("_1" if kind == "realtime" else ""), [visitor.identity])
+        voiced, code = await visitor.tell({"do": "set_voice", "voice": script})
+        outcome.expect(code == NORMAL and is_tame([markup(each) for each in voiced]), f"the voice {script!r}")
+        await visitor.hang_up()
 
     kinds = ("sandwich",) if house.short else ("sandwich", "realtime")
     for first in range(0, len(scripts), 4):  # a few at once: places are few
@@ -109,15 +115,15 @@ async def _odd_values(house: Targets, outcome: Outcome) -> None:
     """Values no page of ours would send, in every place of a typed turn."""
     visitor = Visitor(house.app)
     for odd in ODD:
-        for text, controls in (
+        for text, wanted in (
             (odd, CONTROLS),
-            ("Hello", [odd, odd, odd, odd]),
-            ("Hello", ["", odd, "automatic", odd]),
+            ("Hello", dict.fromkeys(CONTROLS, odd)),
+            ("Hello", {**CONTROLS, "patience": odd, "detection": odd}),
         ):
-            answer = await visitor.type(text, list(controls))
-            outcome.expect(answer.status in (200, 400, 413, 422), f"{answer.status} for {text!r:.40} with {odd!r:.40}")
-    outcome.expect(is_tame(await visitor.drawn()), "an odd value was drawn as it was")
-    await visitor.call("_hang_up", [visitor.identity])
+            code = await visitor.type(text, wanted)
+            outcome.expect(code in (NORMAL, NOT_UNDERSTOOD, TOO_BIG), f"{code} for {text!r:.40} with {odd!r:.40}")
+    outcome.expect(is_tame(markup(await visitor.drawn())), "an odd value was drawn as it was")
+    await visitor.hang_up()
 
 
 async def _sockets(house: Targets, outcome: Outcome, scripts: tuple[str, ...]) -> None:

@@ -109,15 +109,14 @@ async def apps_target(house: House, url: str) -> dict[str, Any]:
     """What is worth trying on the app."""
     async with httpx.AsyncClient() as http:
         config = (await http.get(f"{house.app.url}/config")).json()
-    send = next(event["id"] for event in config["dependencies"] if event["api_name"] == "_send")
     mic = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "sandwich-mic")
-    identity = {"owner": secrets.token_hex(16), "conversation": secrets.token_hex(16)}
+    tells = next(event["id"] for event in config["dependencies"] if [mic, "tick"] in event["targets"])
     return {
         "url": url,
         "reads": ["/", "/config", "/health", "/theme.css", "/gradio_api/heartbeat/x", "/gradio_api/queue/data"],
-        "writes": ["/gradio_api/queue/join", "/gradio_api/run/_send", "/login", "/gradio_api/upload"],
+        "writes": ["/gradio_api/queue/join", "/gradio_api/run/predict", "/login", "/gradio_api/upload"],
         "calls": "/gradio_api/component_server",
-        "typed": {"data": ["Hello", identity, "", 0.5, "automatic", None], "fn_index": send, "session_hash": "x"},
+        "typed": {"data": [{"webrtc_id": "x", "textbox": ""}], "fn_index": tells, "session_hash": "x"},
         "offer": {
             "data": {"type": "offer", "webrtc_id": secrets.token_hex(8)},
             **{"component_id": mic, "fn_name": "offer", "session_hash": "x"},

@@ -21,7 +21,7 @@ from voice_agents.transports import offers, webrtc
 from voice_agents.transports.registry import LiveSession
 from voice_agents.transports.visitors import visited_from
 from voice_agents.transports.webrtc import answer_calls, call_button
-from voice_agents.ui import wiring
+from voice_agents.ui import page as whole_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
 
@@ -168,7 +168,7 @@ async def test_whoever_takes_the_name_of_a_call_neither_ends_nor_hears_it(monkey
     async with serve_page() as page, RtcCaller(page.url, "sandwich-mic", controls(Conversation())) as caller:
         await until(lambda: page.sessions and page.sessions[0].heard_samples > 1_000)
         thief = RtcCaller(page.url, "sandwich-mic", controls(Conversation()))
-        thief._id = caller._id
+        thief._id, thief.tells = caller._id, False
         async with thief:
             assert (await thief.told("end_stream"))["data"].startswith("The page did not answer")
             await until(lambda: len(page.peers) == 1)
@@ -181,16 +181,13 @@ class Silent(RtcCaller):
     """Never says what it wants to talk to."""
 
     channel = True
+    tells = False
 
     def _connect_peer(self) -> None:
         if self.channel:
             super()._connect_peer()
         else:
             self._peer.addTrack(self.microphone)
-
-    async def _on_message(self, message: dict[str, Any]) -> None:
-        if message["type"] != "send_input":
-            await super()._on_message(message)
 
 
 class Mute(Silent):
@@ -232,7 +229,7 @@ async def test_a_peer_that_stays_when_its_call_is_over_is_closed(monkeypatch: py
 
 async def test_a_storm_of_offers_leaves_room_for_an_honest_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than there are places for, all at once, none of which becomes a call."""
-    monkeypatch.setattr(wiring, "NEWCOMERS", 3)
+    monkeypatch.setattr(whole_page, "NEWCOMERS", 3)
     async with serve_page(max_sessions=1, answer_s=0.5) as page:
         callers = [Silent(page.url, "sandwich-mic", controls(Conversation())) for _ in range(12)]
         try:

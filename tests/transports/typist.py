@@ -1,30 +1,24 @@
-"""A page's text box without a page: what gradio's own client sends when somebody presses Send."""
+"""A page's text box without a page: what its scripts send when somebody presses Send."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import httpx
+from websockets.asyncio.client import connect
 
 
 async def typed(
-    url: str, text: str, controls: Sequence[Any], headers: Mapping[str, str] | None = None, box: str = "sandwich-text"
-) -> Any:
-    """Send a typed turn with these values of the page's controls; what stands in the box afterwards."""
-    session = secrets.token_hex(6)
-    async with httpx.AsyncClient(base_url=url, timeout=20, headers=headers) as http:
-        config = (await http.get("/config")).raise_for_status().json()
-        component = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == box)
-        event = next(d["id"] for d in config["dependencies"] if [component, "submit"] in d["targets"])
-        body = {"data": [text, *controls], "fn_index": event, "session_hash": session}
-        (await http.post("/gradio_api/queue/join", json=body)).raise_for_status()
-        async with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as told:
-            async for line in told.aiter_lines():
-                message = json.loads(line.removeprefix("data:")) if line else {}
-                if message.get("msg") == "process_completed":
-                    assert message["success"], message
-                    return message["output"]["data"][0]
-    raise AssertionError("gradio did not answer")
+    url: str, text: str, wanted: Mapping[str, Any], headers: Mapping[str, str] | None = None, kind: str = "sandwich"
+) -> str:
+    """Send a typed turn of the page that wants this; what stands in the box afterwards."""
+    left = ""
+    address = url.replace("http", "ws") + "/page/window"
+    async with asyncio.timeout(20), connect(address, additional_headers=headers) as socket:
+        for message in ({"do": "open", **wanted}, {"do": "say", "kind": kind, "text": text, **wanted}, {"do": "ping"}):
+            await socket.send(json.dumps(message))
+        while (told := json.loads(await socket.recv()))["type"] != "pong":
+            left = told["text"] if told["type"] == "give_back" else left
+    return left

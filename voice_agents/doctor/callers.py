@@ -46,11 +46,11 @@ class Caller(Protocol):
 class WebRtcCaller:
     """Over the page's own call; made by :func:`over_webrtc`."""
 
-    def __init__(self, rtc: RtcCaller, conversation: Conversation, heard: Heard, text_id: str) -> None:
+    def __init__(self, rtc: RtcCaller, conversation: Conversation, heard: Heard, kind: str) -> None:
         self.conversation = conversation
         self.heard = heard
         self._rtc = rtc
-        self._text_id = text_id
+        self._kind = kind
 
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         """See :class:`Caller`."""
@@ -62,7 +62,7 @@ class WebRtcCaller:
 
     async def type(self, text: str) -> None:
         """See :class:`Caller`."""
-        await self._rtc.type(self._text_id, text)
+        await self._rtc.type(self._kind, text)
 
     async def vanish(self) -> None:
         """Like a killed browser."""
@@ -126,11 +126,16 @@ async def over_webrtc(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
     """A call as the page makes it, once it is heard. Raises what httpx and aiortc raise, and TimeoutError."""
     conversation, heard, turns = Conversation(), Heard(), TurnSettings()
     detection = turns.detection.value if engine == REALTIME else None  # what the other tab does not offer
-    controls = [identity_of(conversation), "", turns.silence_s, TurnMode.AUTOMATIC.value, detection]
+    wanted = {
+        **identity_of(conversation),
+        "patience": turns.silence_s,
+        "mode": TurnMode.AUTOMATIC.value,
+        "detection": detection,
+    }
     rtc = RtcCaller(
         app.url,
         f"{engine}-mic",
-        controls,
+        wanted,
         cookies=app.http.cookies,
         on_sound=lambda pcm: heard.add(pcm, WIRE_RATE),
     )
@@ -139,7 +144,7 @@ async def over_webrtc(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
         await app.until(
             lambda figures: figures.total("voice_agents_calls_total", transport="webrtc") > before, CONNECTED_WITHIN_S
         )
-        yield WebRtcCaller(rtc, conversation, heard, f"{engine}-text")
+        yield WebRtcCaller(rtc, conversation, heard, engine)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+from websockets.asyncio.client import connect
 
 from voice_agents.audio import EMPTY, Pcm
 
@@ -48,17 +49,20 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
 
 
 class RtcCaller:
-    """One call to the component ``elem_id`` of the page at ``url``, with the page's control values as arguments.
+    """One call to the component ``elem_id`` of the page at ``url``, with what its page wants.
 
     ``headers``: of every request, as of a proxy; ``cookies``: of a login. ``on_sound`` gets the samples as they come,
     mono at 48 kHz.
     """
 
+    tells = True
+    """What it wants, as every page does."""
+
     def __init__(
         self,
         url: str,
         elem_id: str,
-        controls: Sequence[Any],
+        wanted: Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
         *,
         cookies: httpx.Cookies | None = None,
@@ -67,7 +71,8 @@ class RtcCaller:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self._elem_id = elem_id
-        self._controls = controls
+        self._url, self._headers = url, dict(headers or {})
+        self._wanted = wanted
         self._on_sound = on_sound
         self._http = httpx.AsyncClient(base_url=url, timeout=10, headers=headers, cookies=cookies)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -79,7 +84,6 @@ class RtcCaller:
     async def __aenter__(self) -> Self:
         self._config = (await self._http.get("/config")).raise_for_status().json()
         self._component = self._component_of(self._elem_id)
-        self._arguments_event = self._event_of(self._component, "tick")
         self._connect_peer()
         try:
             await self._offer()
@@ -110,17 +114,20 @@ class RtcCaller:
             await self._news.wait_for(lambda: any(message["type"] == kind for message in self.messages))
         return next(message for message in self.messages if message["type"] == kind)
 
-    async def type(self, elem_id: str, text: str) -> None:
-        """Write into the page's text box ``elem_id`` and press Enter."""
-        event = self._event_of(self._component_of(elem_id), "submit")
-        body = {"data": [text, *self._controls], "fn_index": event, "session_hash": secrets.token_hex(8)}
-        (await self._http.post("/gradio_api/queue/join", json=body)).raise_for_status()
+    async def type(self, kind: str, text: str) -> None:
+        """Write into the text box of this engine's tab and press Enter, as a window of the same conversation."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self._http.cookies.items())
+        headers = {**self._headers, **({"Cookie": cookies} if cookies else {})}
+        address = self._url.replace("http", "ws", 1) + "/page/window"
+        said = {"do": "say", "kind": kind, "text": text, **self._wanted}
+        async with connect(address, additional_headers=headers, proxy=None) as window:
+            for message in ({"do": "open", **self._wanted}, said, {"do": "ping"}):
+                await window.send(json.dumps(message))
+            while json.loads(await window.recv())["type"] != "pong":
+                pass
 
     def _component_of(self, elem_id: str) -> int:
         return int(next(c for c in self._config["components"] if c["props"].get("elem_id") == elem_id)["id"])
-
-    def _event_of(self, component: int, event: str) -> int:
-        return int(next(d["id"] for d in self._config["dependencies"] if [component, event] in d["targets"]))
 
     async def vanish(self) -> None:
         """Like a killed browser: no more packets, no goodbye."""
@@ -138,7 +145,10 @@ class RtcCaller:
     async def _offer(self) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         local = self._peer.localDescription
-        answer = await self._call("offer", {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id})
+        offer = {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id}
+        if self.tells:
+            offer["wanted"] = self._wanted
+        answer = await self._call("offer", offer)
         if "sdp" not in answer:
             raise ConnectionError(str(answer))
         await self._peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
@@ -148,10 +158,6 @@ class RtcCaller:
         return (await self._http.post("/gradio_api/component_server", json=body)).raise_for_status().json()
 
     async def _on_message(self, message: dict[str, Any]) -> None:
-        if message["type"] == "send_input":
-            value = {"webrtc_id": self._id, "textbox": ""}
-            body = {"data": [value, *self._controls], "fn_index": self._arguments_event, "session_hash": self._id}
-            (await self._http.post("/gradio_api/queue/join", json=body)).raise_for_status()
         async with self._news:
             self.messages.append(message)
             self._news.notify_all()

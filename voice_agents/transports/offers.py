@@ -12,7 +12,7 @@ import logging
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -48,7 +48,7 @@ def _failed(sentence: str) -> dict[str, Any]:
 
 
 _UNSOUND = _failed("The call could not be understood. Please reload the page.")
-_CROWDED = _failed("Too many calls are being set up at the moment. Please press Record again in a few seconds.")
+_CROWDED = _failed("Too many calls are being set up at the moment. Please press the button again in a few seconds.")
 _TAKEN = {"status": "success"}
 
 Outputs = Callable[[Any], None]
@@ -115,7 +115,11 @@ class Switchboard:
         self._line[address] += 1
         try:
             async with self._in_work:
-                return await self._connect(_Call(body["webrtc_id"], address), body["sdp"])
+                call = _Call(body["webrtc_id"], address)
+                answered = await self._connect(call, body["sdp"])
+                if call.answered and "wanted" in body:  # pages of ours say so at once
+                    self._take(call, [body["wanted"]])
+                return answered
         finally:
             self._line -= Counter([address])  # which forgets who waits no more
 
@@ -159,7 +163,11 @@ class Switchboard:
     async def _tell(self, name: Any, *controls: Any) -> None:
         """A page says what its call wants to talk to; once."""
         call = self._named(name) if isinstance(name, str) else None
-        if call is not None and not call.told.is_set():
+        if call is not None:
+            self._take(call, controls)
+
+    def _take(self, call: _Call, controls: Sequence[Any]) -> None:
+        if not call.told.is_set():
             call.told.set()
             for track in self._button.connections.get(call.id, ()):
                 track.set_args([call.id, *controls])

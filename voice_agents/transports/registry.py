@@ -122,14 +122,16 @@ class Ending(Enum):
 
 _SENTENCES = {
     Ending.NO_SOUND: "No sound came from this browser any more (its computer was asleep, or its network away), so the "
-    "call was ended. Press Record to go on.",
+    "call was ended. Press the button to go on.",
     Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
-    "Press Record to go on where you were.",
-    Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
+    "Press the button to go on where you were.",
+    Ending.TIME_LIMIT: "The time for one conversation on this server is over. "
+    "Press the button to go on where you were.",
     Ending.USED_UP: "Your minutes of calls for today are used up, so the call was ended. You can call again after "
     "midnight UTC.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
-    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
+    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: "
+    "press the button or type.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 
@@ -496,8 +498,8 @@ class SessionRegistry:
                 return self._begin(request, meter)
             if told is None:
                 raise SessionLimitReached(
-                    f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
-                    "or try again in a few minutes."
+                    f"All {self.max_sessions} places of this server are taken. Press the button to wait in line for "
+                    "one, or try again in a few minutes."
                 )
             self._check_share(request)
             return await self._wait_for_place(request, meter, told)

@@ -38,7 +38,7 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 
 
 def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`.
+    """The component that answers the page's calls; inert until :func:`answer_calls`.
 
     Its browsers ask ``relays`` for the way to this server, each before its call.
     """
@@ -68,8 +68,8 @@ def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = 
 def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], places: int) -> None:
     """Connect the button: each call gets ``open_call(values of controls)`` as its session.
 
-    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute; those
-    that talk to nobody yet make room for new ones.
+    A page of ours sends one value more, ``wanted``, with its offer itself. ``places`` limits the peer connections,
+    those of vanished browsers included, which linger for half a minute; those that talk to nobody yet make room.
     """
     end_calls_quietly()
     Switchboard(button, places)
@@ -116,7 +116,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._opening = asyncio.ensure_future(self._open_call(self.latest_args[2:]))
             live = await self._opening
         except TimeoutError:
-            self._hang_up("The page did not answer. Please reload it and press Record again.")
+            self._hang_up("The page did not answer. Please reload it and press the button again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:

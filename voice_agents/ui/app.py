@@ -40,7 +40,7 @@ from voice_agents.transports.registry import Limits, SessionRegistry, SessionReq
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines
 from voice_agents.transports.watch.route import metrics_route
-from voice_agents.ui.page import build_page
+from voice_agents.ui.page import Page, build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
@@ -84,10 +84,10 @@ class App:
             self._daily(settings.daily_minutes_per_visitor),
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
         )
-        self._page: gr.Blocks | None = None
+        self._page: Page | None = None
 
-    def page(self) -> gr.Blocks:
-        """The Gradio page."""
+    def page(self) -> Page:
+        """The Gradio page and its routes."""
         tabs = [
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
@@ -107,7 +107,7 @@ class App:
 
     def public_names(self) -> frozenset[str]:
         """The hosts this server is known under beyond its own addresses."""
-        return public_names(self._settings, self._page.share_url if self._page is not None else None)
+        return public_names(self._settings, self._page.blocks.share_url if self._page is not None else None)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
@@ -175,7 +175,8 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
     limit_connections()
     keep_tunnels_to_the_end()
     stopping.last_act = end_tunnels
-    page = app.page()
+    parts = app.page()
+    page = parts.blocks
 
     @asynccontextmanager
     async def behind_the_door(server: Any) -> AsyncIterator[None]:
@@ -199,7 +200,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
                 "lifespan": behind_the_door,
                 "middleware": [only_own_sources()],
                 "openapi_url": None,
-                "routes": app.routes(),
+                "routes": [*app.routes(), *parts.routes],
             },
             prevent_thread_lock=True,
         )
