@@ -67,11 +67,14 @@ async def test_a_call_left_while_it_connects_never_comes_to_life(
 async def test_only_the_realtime_tab_offers_the_servers_detectors(
     voice_page: VoicePage, realtime_page: VoicePage
 ) -> None:
+    await voice_page.open_settings()
+    await expect(voice_page.part("patience")).to_be_visible()
     await expect(voice_page.part("detection")).not_to_be_visible()
+    await voice_page.close_settings()
     await realtime_page.choose_tab()
+    await realtime_page.open_settings()
     await expect(realtime_page.part("patience")).to_be_visible()
     await realtime_page.part("detection").get_by_text("Semantic VAD").click()
     await expect(realtime_page.part("patience")).not_to_be_visible()
-    await realtime_page.part("mode").get_by_text("Push to talk").click()
+    await realtime_page.part("mode").get_by_text("hold to speak").click()
     await expect(realtime_page.part("detection")).not_to_be_visible()
-    await expect(realtime_page.part("hold")).to_be_visible()

@@ -20,7 +20,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
-from voice_agents.ui.page import build_page
+from voice_agents.ui.page import Page, build_page
 from voice_agents.ui.sandwich_tab import sandwich_tab
 
 
@@ -32,6 +32,7 @@ class Served:
     registry: SessionRegistry
     sessions: list[FakeSession]
     page: gr.Blocks
+    parts: Page
 
     @property
     def peers(self) -> dict[str, Any]:
@@ -57,12 +58,12 @@ async def serve_page(
 
     async with SessionRegistry(make, max_sessions, limits or Limits()) as registry:
         page = build_page(Settings().with_offline("http://127.0.0.1:1"), registry, [sandwich_tab()], nothing)
-        app = gr.mount_gradio_app(FastAPI(), page, path="/")
+        app = gr.mount_gradio_app(FastAPI(routes=page.routes), page.blocks, path="/")
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions, page)
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", registry, sessions, page.blocks, page)
         finally:
             server.should_exit = True
             await serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -48,13 +48,13 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
 
 
 class RtcCaller:
-    """One call to the component ``elem_id`` of the page at ``url``, with the page's control values as arguments."""
+    """One call to the component ``elem_id`` of the page at ``url``, with what its page wants."""
 
-    def __init__(self, url: str, elem_id: str, controls: Sequence[Any]) -> None:
+    def __init__(self, url: str, elem_id: str, wanted: Mapping[str, Any]) -> None:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self._elem_id = elem_id
-        self._controls = controls
+        self._wanted = wanted
         self._http = httpx.AsyncClient(base_url=url, timeout=10)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._id = secrets.token_hex(8)
@@ -65,9 +65,6 @@ class RtcCaller:
     async def __aenter__(self) -> Self:
         config = (await self._http.get("/config")).raise_for_status().json()
         self._component = next(c for c in config["components"] if c["props"].get("elem_id") == self._elem_id)["id"]
-        self._arguments_event = next(
-            d["id"] for d in config["dependencies"] if [self._component, "tick"] in d["targets"]
-        )
         self._connect_peer()
         try:
             await self._offer()
@@ -114,7 +111,8 @@ class RtcCaller:
     async def _offer(self) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         local = self._peer.localDescription
-        answer = await self._call("offer", {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id})
+        offer = {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id, "wanted": self._wanted}
+        answer = await self._call("offer", offer)
         if "sdp" not in answer:
             raise ConnectionError(str(answer))
         await self._peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
@@ -124,10 +122,6 @@ class RtcCaller:
         return (await self._http.post("/gradio_api/component_server", json=body)).raise_for_status().json()
 
     async def _on_message(self, message: dict[str, Any]) -> None:
-        if message["type"] == "send_input":
-            value = {"webrtc_id": self._id, "textbox": ""}
-            body = {"data": [value, *self._controls], "fn_index": self._arguments_event, "session_hash": self._id}
-            (await self._http.post("/gradio_api/queue/join", json=body)).raise_for_status()
         async with self._news:
             self.messages.append(message)
             self._news.notify_all()

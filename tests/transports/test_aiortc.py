@@ -22,8 +22,8 @@ from voice_agents.ui.identity import identity_of
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
 
 
-def controls(conversation: Conversation) -> list[Any]:
-    return [identity_of(conversation), "", 0.3, "automatic", None]
+def controls(conversation: Conversation) -> dict[str, Any]:
+    return {**identity_of(conversation), "patience": 0.3, "mode": "automatic"}
 
 
 def speech(seconds: float = 0.6) -> Pcm:

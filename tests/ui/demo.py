@@ -1,4 +1,7 @@
-"""Runs the page with the fake engine in both tabs: ``python -m tests.ui.demo [port]``, to see it without a provider."""
+"""Runs the page with the fake engine in both tabs, to see it without a provider: ``python -m tests.ui.demo [port]``.
+
+``DEMO_PLACES`` limits the conversations at once.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,13 @@ async def voices() -> list[tuple[str, str]]:
 
 if __name__ == "__main__":
     settings = Settings().with_offline("http://127.0.0.1:1")
-    registry = SessionRegistry(make_session)
-    examples = ("What time is it in Tokyo?", "Roll two dice", "What can you do?")
+    registry = SessionRegistry(make_session, int(os.environ.get("DEMO_PLACES", "20")))
+    examples = ("What time is it in Tokyo?", "Roll two dice", "What can you do?", "Tell me a story")
     tabs = [sandwich_tab(examples, voices, "r"), realtime_tab(examples, "marin")]
     page = build_page(settings, registry, tabs, no_history)
-    page.launch(
+    page.blocks.launch(
         server_name="127.0.0.1",
         server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870,
         ssr_mode=False,
-        app_kwargs={"middleware": [only_own_sources()]},
+        app_kwargs={"middleware": [only_own_sources()], "routes": page.routes},
     )

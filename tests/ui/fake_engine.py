@@ -68,6 +68,7 @@ class FakeSession:
         self.turn = 0
         self._out = Outbox(lambda: self._epoch)
         self._answer_s = answer_s
+        self.heard_so_far = ""
         self._answering: asyncio.Task[None] | None = None
         self._loud_s = self._quiet_s = 0.0
         self._speaking = False
@@ -181,6 +182,7 @@ class FakeSession:
             start = self._loop.time()
             for position in range(0, len(pcm), FRAME):
                 played = position / len(pcm)
+                self.heard_so_far = " ".join(words[: int(played * len(words))])
                 await asyncio.sleep(max(0.0, start + position / OUTPUT_RATE - LEAD_S - self._loop.time()))
                 chunk = pcm[position : position + FRAME]
                 self._out.put(AgentAudio(turn=turn, at=0, pcm=chunk, position=position, epoch=self._epoch))
@@ -197,6 +199,7 @@ class FakeSession:
             raise
 
     def _done(self, turn: int, heard: str) -> None:
+        self.heard_so_far = ""
         latency = TurnLatency(
             endpointing=0.534, silence=0.5, transcription=0.121, tools=0.3, first_token=0.302, text_wait=0.11,
             first_sentence=0.114, first_audio=0.158, playout=0.006, voice_to_voice=1.55,

@@ -48,6 +48,10 @@ class Session(Protocol):
     def busy(self) -> bool:
         """The agent will speak up by itself: a timer is running, or has fired and waits for a pause."""
 
+    @property
+    def heard_so_far(self) -> str:
+        """The words of the answer that is being spoken which were played until now; "" while nothing is spoken."""
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(

@@ -55,6 +55,11 @@ class Mouth:
         return self._audible
 
     @property
+    def position(self) -> int:
+        """The first sample of this turn that is not played yet."""
+        return self._playout.position(self._clock())
+
+    @property
     def left_s(self) -> float | None:
         """How much is left to play of a turn that is complete and audible; None: it is not."""
         return self._playout.left_s(self._clock()) if self._active and self._audible else None

@@ -70,12 +70,14 @@ class Ending(Enum):
 
 _SENTENCES = {
     Ending.NO_SOUND: "No sound came from this browser any more (its computer was asleep, or its network away), so the "
-    "call was ended. Press Record to go on.",
+    "call was ended. Press the button to go on.",
     Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
-    "Press Record to go on where you were.",
-    Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
+    "Press the button to go on where you were.",
+    Ending.TIME_LIMIT: "The time for one conversation on this server is over. "
+    "Press the button to go on where you were.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
-    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
+    Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: "
+    "press the button or type.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 

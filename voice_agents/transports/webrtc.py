@@ -35,7 +35,7 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 
 
 def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+    """The component that answers the page's calls; inert until :func:`answer_calls`."""
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
@@ -62,6 +62,7 @@ def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> Web
 def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], places: int) -> None:
     """Connect the button: each call gets ``open_call(values of controls)`` as its session.
 
+    A page of ours sends one value more, ``wanted``, with its offer itself.
     ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
     """
     end_calls_quietly()
@@ -73,6 +74,20 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         send_input_on="submit",
     )
     guard_offers(button)
+    _take_what_is_wanted(button)
+
+
+def _take_what_is_wanted(button: WebRTC) -> None:
+    """A call that says in its offer what it wants needs no further request for it."""
+    answer = button.handle_offer
+
+    async def answer_and_take(body: Any, set_outputs: Callable[[Any], None]) -> Any:
+        answered = await answer(body, set_outputs)
+        if isinstance(body, dict) and body.get("type") == "offer" and "wanted" in body:
+            button.set_input(body["webrtc_id"], body["webrtc_id"], body["wanted"])
+        return answered
+
+    button.handle_offer = answer_and_take
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
@@ -100,7 +115,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
                 await self.wait_for_args()
             live = await self._open_call(self.latest_args[2:])
         except TimeoutError:
-            self._hang_up("The page did not answer. Please reload it and press Record again.")
+            self._hang_up("The page did not answer. Please reload it and press the button again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:

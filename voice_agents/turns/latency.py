@@ -110,6 +110,10 @@ class LatencyHistory:
     def __len__(self) -> int:
         return len(self._turns)
 
+    def last(self, figure: str, count: int) -> list[float | None]:
+        """One figure of the last ``count`` turns, oldest first."""
+        return [getattr(turn, figure) for turn in self._turns][-count:]
+
     def median(self, figure: str) -> float | None:
         """The median of one figure of :class:`TurnLatency` over the turns that have it; None if there is none."""
         values = [value for turn in self._turns if (value := getattr(turn, figure)) is not None]

@@ -29,7 +29,7 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
-from voice_agents.ui.page import build_page
+from voice_agents.ui.page import Page, build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
@@ -57,8 +57,8 @@ class App:
             self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s), self._record.watch
         )
 
-    def page(self) -> gr.Blocks:
-        """The Gradio page."""
+    def page(self) -> Page:
+        """The Gradio page and its routes."""
         tabs = [
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
@@ -103,7 +103,8 @@ class App:
 
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
-    page = app.page()
+    parts = app.page()
+    page = parts.blocks
     door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
     try:
         page.launch(
@@ -118,7 +119,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
                 "lifespan": app.lifespan,
                 "middleware": [door, only_own_sources()],
                 "openapi_url": None,
-                "routes": app.routes(),
+                "routes": [*app.routes(), *parts.routes],
             },
             prevent_thread_lock=True,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
@@ -11,7 +10,7 @@ from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
-from voice_agents.events import AgentAudio, Event, Status
+from voice_agents.events import Event, Status
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
 from voice_agents.ui.view import Banner, ConversationView
 
@@ -20,15 +19,7 @@ log = logging.getLogger(__name__)
 LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
 
-CONNECT_S = 30.0
-"""How long a page waits for its call to be established before it stops following."""
-
 REDRAW_S = 0.1
-
-NOT_CONNECTED = (
-    "The call could not be connected: a firewall or VPN may block it. Over a public link or from another network, "
-    "the server needs HF_TOKEN for a relay. Typing works all the same."
-)
 
 
 class Sheet:
@@ -39,16 +30,29 @@ class Sheet:
         self.live: LiveSession | None = None
         self._followers: list[asyncio.Event] = []
         """One for each window that draws this sheet, set when there is something new for it."""
-        self._untaken: list[tuple[LiveSession, str]] = []
-        self._windows: dict[str, asyncio.Event] = {}
-        self._expected_until = 0.0
+        self._untaken: list[tuple[LiveSession, str, str]] = []
 
     @property
     def shown_status(self) -> Status:
         """The session's status; without a call nobody listens, so a waiting session is simply ready."""
-        if self.view.status is Status.LISTENING and (self.live is None or not self.live.in_call):
+        if self.view.status is Status.LISTENING and not self.in_call:
             return Status.READY
         return self.view.status
+
+    @property
+    def in_call(self) -> bool:
+        """Some window's microphone and speaker are attached."""
+        return self.live is not None and self.live.in_call
+
+    @property
+    def heard_so_far(self) -> str:
+        """The words of the present answer that were played until now."""
+        return self.live.session.heard_so_far if self.live is not None else ""
+
+    @property
+    def followed(self) -> bool:
+        """Some window draws it."""
+        return bool(self._followers)
 
     def follow(self, live: LiveSession) -> None:
         """Show this session from now on."""
@@ -57,9 +61,9 @@ class Sheet:
             self.view.begin_session(live.request.kind)
             live.listen(self)
 
-    def send(self, live: LiveSession, text: str) -> None:
-        """Hand a typed turn to a session that may still be opening. Raises what an open session raises."""
-        waiting = (live, text)
+    def send(self, live: LiveSession, text: str, window: str = "") -> None:
+        """Hand a window's typed turn to a session that may still be opening. Raises what an open session raises."""
+        waiting = (live, text, window)
         self._untaken.append(waiting)
 
         def hand_over(session: Session) -> None:
@@ -72,22 +76,20 @@ class Sheet:
             self._untaken.remove(waiting)
             raise
 
-    def give_back(self) -> list[str]:
-        """Typed turns whose session ended before it had taken them, each given once."""
-        lost = [waiting for waiting in self._untaken if waiting[0] is not self.live]
+    def give_back(self, window: str = "") -> list[str]:
+        """Typed turns of this window whose session ended before it had taken them, each given once."""
+        lost = [waiting for waiting in self._untaken if waiting[0] is not self.live and waiting[2] == window]
         self._untaken = [waiting for waiting in self._untaken if waiting not in lost]
-        return [text for _, text in lost]
+        return [text for _, text, _ in lost]
 
     def hear(self, event: Event) -> None:
         """One event of the session."""
-        if not isinstance(event, AgentAudio):
-            self.view.apply(event)
-            self._touch()
+        self.view.apply(event)
+        self._touch()
 
     def ended(self, why: Ending) -> None:
         """The session is over."""
         self.live = None
-        self._expected_until = 0.0
         told = why.sentence if why is not Ending.REPLACED else ""  # whose call was taken over is told by the call
         self.view.end_session(Banner("info", told) if told else None)
         self._touch()
@@ -97,69 +99,25 @@ class Sheet:
         self.view.say("error", str(error))
         self._touch()
 
-    def expect(self, within_s: float = CONNECT_S) -> None:
-        """A call is being established."""
-        self._expected_until = asyncio.get_running_loop().time() + within_s
-        self.view.status = Status.CONNECTING
-        self.view.banner = None
-        self._touch()
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yields at first, and when there is something new to draw: ten times a second at most, until it is closed.
 
-    def unexpect(self) -> None:
-        """No call will come."""
-        self._expected_until = 0.0
-        if self.live is None and self.view.status is Status.CONNECTING:
-            self.view.status = Status.READY
-        self._touch()
-
-    def unfollow(self, window: str = "") -> None:
-        """This window draws this sheet no more: it goes on with another conversation."""
-        if (earlier := self._windows.pop(window, None)) is not None:
-            self._let_go(earlier)
-
-    async def changes(self, window: str = "") -> AsyncGenerator[None, None]:
-        """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
-
-        Any number of windows may follow. A later follower in the same window (another of its buttons) takes over.
+        Any number of windows may follow, each sees everything.
         """
-        self.unfollow(window)
-        changed = self._windows[window] = asyncio.Event()
+        changed = asyncio.Event()
         self._followers.append(changed)
-        changed.set()
         try:
-            while changed in self._followers:
+            while True:
                 changed.clear()
                 yield
                 await asyncio.sleep(REDRAW_S)
-                if self.live is None and self._patience_s <= 0:
-                    self._give_up()
-                    if not changed.is_set():
-                        return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._patience_s if self.live is None else None):
-                        await changed.wait()
+                await changed.wait()
         finally:
-            self._let_go(changed)
-            if self._windows.get(window) is changed:
-                del self._windows[window]
+            self._followers.remove(changed)
 
     def _touch(self) -> None:
         for changed in self._followers:
             changed.set()
-
-    def _let_go(self, follower: asyncio.Event) -> None:
-        if follower in self._followers:
-            self._followers.remove(follower)
-            follower.set()
-
-    @property
-    def _patience_s(self) -> float:
-        """How much longer a call is waited for."""
-        return max(0.0, self._expected_until - asyncio.get_running_loop().time())
-
-    def _give_up(self) -> None:
-        if self.view.status is Status.CONNECTING:
-            self.unexpect()
-            self.view.say("error", NOT_CONNECTED)
 
 
 class Desk:
@@ -191,14 +149,13 @@ class Desk:
         try:
             live = await self.registry.open(request)
         except VoiceAgentError as error:
-            sheet.unexpect()
             sheet.fail(error)
             raise
         sheet.follow(live)
         return live
 
-    async def say(self, request: SessionRequest, text: str) -> str:
-        """A typed turn; opens a session when none is live.
+    async def say(self, request: SessionRequest, text: str, window: str = "") -> str:
+        """A window's typed turn; opens a session when none is live.
 
         Returns what is left to send: nothing, or the text when it was refused, which its sheet explains.
         """
@@ -207,7 +164,7 @@ class Desk:
         sheet = await self.sheet(request.conversation)
         try:
             wanted = checked_text(text)
-            sheet.send(await self.open(request), wanted)
+            sheet.send(await self.open(request), wanted, window)
         except VoiceAgentError as error:
             sheet.fail(error)
             return text
@@ -226,13 +183,12 @@ class Desk:
             await live.end(Ending.LEFT)
 
     async def turn_to(self, kind: str, conversation: Conversation) -> None:
-        """The user looks at this engine's tab now: a call in another one is over, typed turns are left to finish."""
-        (await self.sheet(conversation)).unexpect()
+        """Who is in a call looks at this engine's tab now: a call in another one is over, typed turns may finish."""
         live = self.registry.get(conversation)
         if live is not None and live.in_call and live.request.kind != kind:
             await live.end(Ending.OTHER_TAB)
 
     def _forget_old(self) -> None:
         for conversation, sheet in list(self._sheets.items())[: -self._size]:
-            if sheet.live is None:
+            if sheet.live is None and not sheet.followed:
                 del self._sheets[conversation]

@@ -1,12 +1,14 @@
-"""The last turn's latency as a waterfall of horizontal bars, with the session's medians beside it."""
+"""Where the time of answers went: one big number, the last turns as a line, a waterfall, both engines side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voice_agents.turns.latency import LatencyHistory, TurnLatency
+from voice_agents.ui.view import Figures
 
-EMPTY = '<div class="va-panel va-quiet">After the first answer, this shows where its time went.</div>'
+EMPTY = '<div class="va-quiet">After the first answer, this shows where its time went.</div>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,60 @@ _BARS = (
 )
 
 
+_COMPARED = (
+    ("Voice to voice", "voice_to_voice"),
+    ("Endpointing", "endpointing"),
+    ("First token", "first_token"),
+    ("First audio", "first_audio"),
+    ("Overhead", "overhead"),
+)
+SHOWN_TURNS = 20
+
+
+def compared(figures: Mapping[str, Figures]) -> dict[str, str]:
+    """HTML of the timing drawer for each engine that has answered; the comparison too once both have."""
+    answered = {kind: each for kind, each in figures.items() if each.last is not None}
+    both = _side_by_side(answered) if len(answered) > 1 else ""
+    return {
+        kind: _headline(each) + _line(each.history) + waterfall(each.last, each.history) + both
+        for kind, each in answered.items()
+    }
+
+
+def _headline(figures: Figures) -> str:
+    last = figures.last.voice_to_voice if figures.last else None
+    return f'<p class="va-big"><b>{_ms(last)}</b> ms<span>from your last sound to the answer\'s first</span></p>'
+
+
+def _line(history: LatencyHistory) -> str:
+    """The last turns' voice to voice as a polyline; nothing to see before there are two."""
+    values = [value for value in history.last("voice_to_voice", SHOWN_TURNS) if value is not None]
+    if len(values) < 2:
+        return ""
+    most = max(values)
+    step = 100 / (len(values) - 1)
+    points = " ".join(f"{i * step:.1f},{30 - 28 * value / most:.1f}" for i, value in enumerate(values))
+    means = f"Voice to voice of the last {len(values)} turns, from {_ms(min(values))} to {_ms(most)} ms"
+    return (
+        f'<svg class="va-spark" viewBox="0 0 100 31" preserveAspectRatio="none" role="img" aria-label="{means}">'
+        f'<polyline points="{points}"/></svg><p class="va-quiet">{means}</p>'
+    )
+
+
+def _side_by_side(figures: Mapping[str, Figures]) -> str:
+    heads = "".join(f'<th scope="col">{kind.capitalize()}</th>' for kind in figures)
+    rows = "".join(
+        f'<tr><th scope="row">{name}</th>'
+        + "".join(f"<td>{_ms(each.history.median(figure))}</td>" for each in figures.values())
+        + "</tr>"
+        for name, figure in _COMPARED
+    )
+    return (
+        '<table class="va-compared"><caption>Medians of this conversation, ms</caption>'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
 def waterfall(last: TurnLatency | None, history: LatencyHistory) -> str:
     """HTML for the last turn, or a hint when there was none yet."""
     if last is None or last.voice_to_voice is None:
@@ -45,7 +101,7 @@ def waterfall(last: TurnLatency | None, history: LatencyHistory) -> str:
     )
     count = f"median of {len(history)}" if len(history) > 1 else "median"
     return (
-        '<div class="va-panel"><table class="va-waterfall"><thead><tr><th scope="col" colspan="2">Last turn</th>'
+        '<div><table class="va-waterfall"><thead><tr><th scope="col" colspan="2">Last turn</th>'
         f'<th scope="col">ms</th><th scope="col">{count}</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(sums)}</tfoot></table></div>"
     )

@@ -1,59 +1,140 @@
-"""The whole page: a header, one tab per engine, and what a browser remembers between visits."""
+"""The whole page: a header of one line, one tab per engine, and the routes its scripts talk to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from voice_agents.settings import Settings
-from voice_agents.transports.registry import SessionRegistry
+from voice_agents.transports.registry import LiveSession, SessionRegistry
+from voice_agents.transports.webrtc import answer_calls, call_button
+from voice_agents.ui import status
 from voice_agents.ui.desk import Desk, LoadHistory
-from voice_agents.ui.identity import conversation_of, identity_of, remembered
+from voice_agents.ui.drawing import Data
+from voice_agents.ui.icons import icon
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
-from voice_agents.ui.theme import CSS, SCRIPT, theme
-from voice_agents.ui.voice_tab import TabSpec, lay_out
-from voice_agents.ui.wiring import Wiring, draw
+from voice_agents.ui.socket import serve_window
+from voice_agents.ui.theme import CSS, HEAD, START, static_routes, theme
+from voice_agents.ui.voice_tab import TabSpec, tab_html
+from voice_agents.ui.window import Send, Window
+from voice_agents.ui.wishes import Wishes
 
 TITLE = "Voice Agents"
+_KEYS = (
+    ("Space", "hold to speak, let go to send"),
+    ("Esc", "interrupt the agent"),
+    ("M", "mute or unmute"),
+    ("N", "new conversation"),
+    ("/", "go to the text box"),
+    ("?", "show these keys"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``blocks`` to launch, with ``routes`` on the same port; ``desk`` holds what all windows show."""
+
+    blocks: gr.Blocks
+    routes: list[BaseRoute]
+    desk: Desk
 
 
 def build_page(
     settings: Settings, registry: SessionRegistry, tabs: Sequence[TabSpec], load_history: LoadHistory
-) -> gr.Blocks:
+) -> Page:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
-    desk = Desk(registry, load_history)
-    with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
-        identity = remembered()
-        gr.HTML(_header(len(tabs)), elem_classes="va-header", padding=False)
-        wirings = []
-        with gr.Tabs():
+    desk, wishes = Desk(registry, load_history), Wishes(settings.turns)
+    with gr.Blocks(
+        title=TITLE, theme=theme(), css=CSS, head=HEAD, js=START, analytics_enabled=False, fill_width=True
+    ) as blocks:
+        gr.HTML(_header(settings, tabs), padding=False, elem_classes="va-top")
+        with gr.Tabs(elem_classes="va-tabs"):
             for spec in tabs:
-                with gr.Tab(spec.title, id=spec.kind) as tab:
-                    wiring = Wiring(spec, lay_out(spec, settings), desk, settings.turns, identity)
-                    wiring.connect(tab)
-                    wirings.append(wiring)
-        _on_arrival(page, desk, wirings, identity)
-    page.queue(default_concurrency_limit=None, api_open=False)
-    keep_no_statistics(page)
-    return page
+                with gr.Tab(spec.title, id=spec.kind):
+                    button = call_button(f"{spec.kind}-mic", settings.hf_token, "va-mic")
+                    _answer(button, spec.kind, desk, wishes)
+                    gr.HTML(tab_html(spec, settings), padding=False)
+    blocks.queue(default_concurrency_limit=None, api_open=False)
+    keep_no_statistics(blocks)
+
+    def make_window(send: Send) -> Window:
+        return Window(desk, tabs, wishes, send)
+
+    async def window(socket: WebSocket) -> None:
+        await serve_window(socket, lambda asking: _is_signed_in(blocks, settings, asking), make_window)
+
+    return Page(blocks, [WebSocketRoute("/page/window", window), *static_routes()], desk)
 
 
-def _header(architectures: int) -> str:
-    which = " with two powerful architectures" if architectures == 2 else ""
-    return f"<h1>{TITLE}</h1><p>AI-powered voice interactions{which}</p>"
+def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
+    async def open_call(values: Sequence[Data]) -> LiveSession:
+        return await desk.open(wishes.request(kind, values[0] if values else {}))
+
+    answer_calls(button, open_call, [], places=3 * desk.registry.max_sessions)
 
 
-def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity: Any) -> None:
-    async def arrive(known: Any) -> list[Any]:
-        conversation = conversation_of(known)
-        sheet = await desk.sheet(conversation)
-        return [identity_of(conversation), *(part for wiring in wirings for part in draw(sheet, wiring.spec.kind))]
+def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> bool:
+    """Whether the window has passed the page's password, as gradio's own routes find out."""
+    if not settings.app_password:
+        return True
+    app = blocks.app
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(socket.cookies.get(name) in app.tokens for name in names)
 
-    drawn = [part for wiring in wirings for part in wiring.components.drawn]
-    arrived = page.load(arrive, [identity], [identity, *drawn], show_progress="hidden")
-    arrived.then(wirings[0].follow, [identity], wirings[0].components.drawn, show_progress="hidden")
-    for wiring in wirings:
-        page.load(wiring.voices, None, [wiring.components.voice], show_progress="hidden")
+
+def _header(settings: Settings, tabs: Sequence[TabSpec]) -> str:
+    switch = "".join(
+        f'<button type="button" role="tab" data-kind="{tab.kind}" aria-selected="{str(tab is tabs[0]).lower()}">'
+        f"{escape(tab.title)}</button>"
+        for tab in tabs
+    )
+    chips = "".join(f'<span data-kind="{tab.kind}" hidden>{status.chip(settings, tab.roles)}</span>' for tab in tabs)
+    tools = (
+        ("va-new", "New conversation", "new"),
+        ("va-conversations", "Conversations", "list"),
+        ("va-open-timing", "Timing", "timing"),
+        ("va-open-settings", "Settings", "settings"),
+        ("va-theme", "Light or dark", "theme"),
+    )
+    buttons = "".join(
+        f'<button type="button" id="{name}" class="va-tool" aria-label="{label}" title="{label}"'
+        f"{' hidden' if name == 'va-conversations' else ''}>{icon(picture)}</button>"
+        for name, label, picture in tools
+    )
+    return (
+        f'<header class="va-header"><h1>{TITLE}</h1><div class="va-switch" role="tablist" aria-label="Engine">{switch}'
+        f'</div><div class="va-tools"><button type="button" id="va-providers" class="va-chip" aria-haspopup="dialog" '
+        f'title="Who does what"><i></i>{chips}</button>{buttons}</div></header>'
+        '<div class="va-spoken" id="va-status" role="status" aria-live="polite"></div>'
+        '<div class="va-spoken" id="va-finals" role="log" aria-live="polite" aria-relevant="additions"></div>'
+        '<div class="va-spoken" id="va-alert" role="alert" aria-live="assertive"></div>' + _devices() + _help()
+    )
+
+
+def _devices() -> str:
+    return (
+        '<dialog id="va-devices" class="va-sheet" aria-labelledby="va-devices-title"><header>'
+        '<h2 id="va-devices-title">Microphone and loudspeaker</h2>'
+        f'<button type="button" class="va-tool va-close" aria-label="Close">{icon("close")}</button></header>'
+        '<div class="va-sheet-body"><div class="va-setting"><label for="va-microphone">Microphone</label>'
+        '<select id="va-microphone"></select><meter id="va-meter" min="0" max="1" value="0" '
+        'aria-label="What your microphone hears"></meter></div>'
+        '<div class="va-setting"><label for="va-loudspeaker">Loudspeaker</label><select id="va-loudspeaker"></select>'
+        '<button type="button" id="va-test" class="va-preset">Play a test sound</button></div></div></dialog>'
+    )
+
+
+def _help() -> str:
+    rows = "".join(f"<dt><kbd>{escape(key)}</kbd></dt><dd>{escape(means)}</dd>" for key, means in _KEYS)
+    return (
+        '<dialog id="va-help" class="va-sheet" aria-labelledby="va-help-title"><header><h2 id="va-help-title">Keys</h2>'
+        f'<button type="button" class="va-tool va-close" aria-label="Close">{icon("close")}</button></header>'
+        f'<div class="va-sheet-body"><dl class="va-keys">{rows}</dl></div></dialog>'
+    )

@@ -1,4 +1,4 @@
-"""Small pieces of the page as HTML: the status pill, who speaks, the banner, the provider badges."""
+"""What the page says about its providers: who fills each role, and what offline means where somebody is offline."""
 
 from __future__ import annotations
 
@@ -6,46 +6,28 @@ from collections.abc import Sequence
 from html import escape
 
 from voice_agents.errors import Role
-from voice_agents.events import Status
 from voice_agents.settings import Provider, Settings
-from voice_agents.ui.view import Banner
 
-_COLOURS = {
-    Status.READY: "grey",
-    Status.CONNECTING: "amber",
-    Status.LISTENING: "blue",
-    Status.HEARING: "violet",
-    Status.THINKING: "amber",
-    Status.SPEAKING: "green",
-    Status.PAUSED: "violet",
-    Status.RECONNECTING: "amber",
-    Status.ERROR: "red",
+_TO_SET = {
+    Role.STT: "ELEVENLABS_API_KEY",
+    Role.TTS: "ELEVENLABS_API_KEY",
+    Role.CHAT: "AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT, or OPENAI_API_KEY",
+    Role.REALTIME: "AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY and AZURE_OPENAI_REALTIME_DEPLOYMENT, "
+    "or OPENAI_API_KEY",
 }
 
 
-def pill(status: Status) -> str:
-    """The status word on its colour."""
-    return f'<span class="va-pill va-{_COLOURS[status]}" role="status">{status.value}</span>'
-
-
-def speakers(status: Status) -> str:
-    """The two indicators: who is speaking now."""
-    you = status in (Status.HEARING, Status.PAUSED)
-    return _speaker("You", "va-you", you) + _speaker("Assistant", "va-assistant", status is Status.SPEAKING)
-
-
-def banner(shown: Banner | None) -> str:
-    """One sentence above the conversation, or nothing."""
-    if shown is None:
-        return ""
-    role = "alert" if shown.level == "error" else "status"
-    return f'<div class="va-banner va-{shown.level}" role="{role}">{escape(shown.text)}</div>'
+def chip(settings: Settings, roles: Sequence[Role]) -> str:
+    """The providers in a word or two, for the header."""
+    offline = [role for role in roles if role in settings.offline_roles]
+    if not offline:
+        return "Connected"
+    return "Offline" if len(offline) == len(roles) else "Partly offline"
 
 
 def badges(settings: Settings, roles: Sequence[Role]) -> str:
-    """Who fills each role, and what offline means where somebody is offline."""
-    shown = "".join(_badge(settings, role) for role in roles)
-    return f'<div class="va-badges">{shown}</div>'
+    """Who fills each role, and what to set where nobody but the stand-in does."""
+    return f'<ul class="va-badges">{"".join(_badge(settings, role) for role in roles)}</ul>'
 
 
 def offline_note(settings: Settings, roles: Sequence[Role]) -> str:
@@ -66,9 +48,5 @@ def _badge(settings: Settings, role: Role) -> str:
     model = "" if offline or not endpoint.model else f" · {escape(endpoint.model)}"
     kind = "va-badge va-offline" if offline else "va-badge"
     name = role.value[0].upper() + role.value[1:]
-    return f'<span class="{kind}"><b>{escape(name)}</b> {escape(endpoint.provider.value)}{model}</span>'
-
-
-def _speaker(name: str, colour: str, active: bool) -> str:
-    state = " va-active" if active else ""
-    return f'<span class="va-speaker {colour}{state}"><i></i>{name}</span>'
+    to_set = f"<small>For a real one set {_TO_SET[role]}.</small>" if offline else ""
+    return f'<li class="{kind}"><b>{escape(name)}</b> {escape(endpoint.provider.value)}{model}{to_set}</li>'

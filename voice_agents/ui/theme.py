@@ -6,14 +6,23 @@ from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HERE = Path(__file__).parent
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
+_STATIC = _HERE / "static"
 CSS = (_HERE / "page.css").read_text(encoding="utf-8")
-SCRIPT = (_HERE / "page.js").read_text(encoding="utf-8")
+HEAD = "".join(f'<link rel="modulepreload" href="page/static/{path.name}">' for path in sorted(_STATIC.glob("*.js")))
+START = "() => { import(new URL('page/static/main.js', document.baseURI)).then((page) => page.start()); }"
+
+_UNUSED_STYLE = "/gradio_api/custom_component/{id}/{environment}/{type}/style.css"
+"""fastrtc's, 1.5 MB: its component stands hidden."""
 
 ALLOWED_SOURCES = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -32,6 +41,15 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="*neutral_400",
         block_shadow="none",
     )
+
+
+def static_routes() -> list[BaseRoute]:
+    """Where the page's scripts are served, and what of others' is not."""
+    return [Mount("/page/static", StaticFiles(directory=_STATIC)), Route(_UNUSED_STYLE, _nothing)]
+
+
+async def _nothing(_: Request) -> Response:
+    return Response(media_type="text/css", headers={"cache-control": "max-age=86400"})
 
 
 def only_own_sources() -> Middleware:

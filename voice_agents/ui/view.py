@@ -36,6 +36,8 @@ class Line:
     speaker: Speaker
     turn: int
     text: str = ""
+    id: int = 0
+    """Unique in its view; later lines have higher ones."""
     settled: bool = True
     """False: a partial transcript or an answer that still grows, or a tool that has not returned."""
     unheard: str = ""
@@ -46,6 +48,8 @@ class Line:
     call_id: str = ""
     arguments: str = ""
     failed: bool = False
+    latency_s: float | None = None
+    """Of an answer: the user's last sound -> its first."""
 
     @property
     def order(self) -> tuple[int, bool]:
@@ -79,9 +83,11 @@ class ConversationView:
     kind: str = ""
     """The engine (its tab's name) that holds the conversation now, or held it last."""
     revision: int = 0
+    figures_revision: int = 0
     _figures: dict[str, Figures] = field(default_factory=dict)
     _before: int = 0
     """Turns shown of earlier sessions: a new session counts from one again."""
+    _numbered: int = 0
 
     def restore(self, entries: Iterable[HistoryEntry]) -> None:
         """Show what was said on an earlier visit."""
@@ -95,6 +101,11 @@ class ConversationView:
     def figures(self, kind: str) -> Figures:
         """The latencies of one engine in this conversation; engines are compared, never mixed."""
         return self._figures.setdefault(kind, Figures())
+
+    @property
+    def all_figures(self) -> Mapping[str, Figures]:
+        """Those of every engine that has answered in this conversation."""
+        return self._figures
 
     def begin_session(self, kind: str = "") -> None:
         """A new session of this engine continues the conversation."""
@@ -200,9 +211,18 @@ class ConversationView:
     def _finished(self, event: TurnDone) -> None:
         self._settle(self._before + event.turn, Speaker.AGENT)
         if event.latency.voice_to_voice is not None:
+            self._time(event)
             figures = self.figures(self.kind)
             figures.last = event.latency
             figures.history.add(event.latency)
+            self.figures_revision += 1
+
+    def _time(self, event: TurnDone) -> None:
+        turn = self._before + event.turn
+        first = next((ln for ln in self.lines if ln.turn == turn and ln.speaker is Speaker.AGENT), None)
+        if first is not None:
+            first.latency_s = event.latency.voice_to_voice
+            self.revision += 1
 
     def _settle(self, turn: int, speaker: Speaker) -> None:
         for line in self.lines:
@@ -220,6 +240,8 @@ class ConversationView:
                 self.lines.remove(line)
 
     def _add(self, line: Line) -> None:
+        self._numbered += 1
+        line.id = self._numbered
         self.lines.insert(bisect_right(self.lines, line.order, key=lambda other: other.order), line)
         del self.lines[:-KEPT_LINES]
         self.revision += 1

@@ -1,18 +1,19 @@
-"""One tab of the page, laid out: a microphone, a transcript, controls and figures; the same parts for every engine."""
+"""One tab of the page as HTML: a transcript, a dock with one button that is the state, and what opens beside them.
+
+The scripts in ``static/`` fill it with life; the ids ``<kind>-...`` are a contract with them and with tests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
-
-import gradio as gr
 
 from voice_agents.errors import Role
 from voice_agents.settings import Settings, TurnDetection, TurnMode
-from voice_agents.transports.webrtc import call_button
 from voice_agents.ui import status
+from voice_agents.ui.icons import icon
+from voice_agents.ui.latency_view import EMPTY
 
 Voice = tuple[str, str]
 """The name to show and the provider's id."""
@@ -20,15 +21,11 @@ Voice = tuple[str, str]
 ListVoices = Callable[[], Awaitable[Sequence[Voice]]]
 """Asked at every visit; may raise any VoiceAgentError."""
 
-Component = Any
-"""A gradio component (gradio is not typed strictly)."""
+EXAMPLES = 4
+"""So many are offered where nothing was said yet."""
 
-NO_MICROPHONE = (
-    "This browser gives no microphone to this address: open the page over https, or on localhost. "
-    "Typing works all the same."
-)
-
-
+_PATIENCE_S = (("Quick", 0.3), ("Normal", 0.5), ("Patient", 1.0))
+_MODES = ((TurnMode.AUTOMATIC, "When you fall silent"), (TurnMode.PUSH_TO_TALK, "When you let go (hold to speak)"))
 _DETECTIONS = {TurnDetection.SERVER_VAD: "Silence (server VAD)", TurnDetection.SEMANTIC_VAD: "Meaning (semantic VAD)"}
 
 
@@ -49,155 +46,110 @@ class TabSpec:
     """The server's ways to find the end of a turn, to choose from; none where we find it ourselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class TabComponents:
-    """The components of one tab."""
-
-    mic: Component
-    status: Component
-    speakers: Component
-    banner: Component
-    chat: Component
-    text: Component
-    send: Component
-    stop: Component
-    release: Component
-    voice: Component
-    patience: Component
-    mode: Component
-    detection: Component
-    examples: Sequence[Component]
-    new: Component
-    latency: Component
-
-    @property
-    def drawn(self) -> list[Component]:
-        """What changes while a conversation runs, in the order of :func:`~voice_agents.ui.wiring.draw`."""
-        return [self.chat, self.status, self.speakers, self.banner, self.latency]
-
-    @property
-    def controls(self) -> list[Component]:
-        """What a session request is read from, in the order of ``SessionRequest``'s making."""
-        return [self.voice, *self.turn_controls]
-
-    @property
-    def turn_controls(self) -> list[Component]:
-        """How turns are taken."""
-        return [self.patience, self.mode, self.detection]
+def tab_html(spec: TabSpec, settings: Settings) -> str:
+    """The tab's own part of the page, below its header."""
+    kind = spec.kind
+    return (
+        f'<section class="va-tab" data-kind="{kind}" aria-label="{escape(spec.title)}">'
+        + _conversation(spec)
+        + _dock(kind)
+        + _sheet(kind, "settings", "Settings", _settings(spec, settings))
+        + _sheet(kind, "timing", "Timing", f'<div id="{kind}-latency">{EMPTY}</div>')
+        + _sheet(kind, "about", f"{spec.title}: who does what", _about(spec, settings))
+        + "</section>"
+    )
 
 
-def lay_out(spec: TabSpec, settings: Settings) -> TabComponents:
-    """Build the tab inside the current gr.Blocks context."""
-    gr.HTML(_about(spec, settings), elem_classes="va-about", padding=False)
-    with gr.Row(elem_classes="va-columns"):
-        with gr.Column(scale=2, min_width=300, elem_classes="va-side"):
-            call = _call(spec, settings)
-            figures = {"latency": _latency(spec)}
-            controls = _controls(spec, settings)
-        with gr.Column(scale=3, min_width=320, elem_classes="va-main"):
-            conversation = _conversation(spec)
-    return TabComponents(**call, **figures, **controls, **conversation)
+def _conversation(spec: TabSpec) -> str:
+    kind = spec.kind
+    examples = "".join(
+        f'<li><button type="button" class="va-example">{escape(phrase)}</button></li>'
+        for phrase in spec.examples[:EXAMPLES]
+    )
+    return (
+        f'<div class="va-scroll"><div id="{kind}-empty" class="va-empty" hidden>'
+        "<p>Press the button and just speak: you may interrupt at any time.</p>"
+        f'<ul>{examples}</ul></div><div id="{kind}-chat" class="va-chat" role="log" aria-live="off" '
+        f'aria-label="Conversation" tabindex="0"></div></div>'
+    )
+
+
+def _dock(kind: str) -> str:
+    return (
+        '<div class="va-dock"><div class="va-controls">'
+        f'<button type="button" id="{kind}-talk" class="va-talk" data-look="ready"><span class="va-round">'
+        f"{icon('mic')}{icon('stop')}{icon('dots')}</span>"
+        '<span class="va-caption">Start conversation</span></button>'
+        '<div class="va-mutes">'
+        f'<button type="button" id="{kind}-mute" class="va-tool" aria-pressed="false" aria-label="Mute microphone">'
+        f"{icon('mic')}{icon('mic-off')}</button>"
+        f'<button type="button" id="{kind}-devices" class="va-tool va-narrow" aria-haspopup="dialog" '
+        f'aria-label="Microphone and loudspeaker">{icon("down")}</button></div>'
+        f'<form id="{kind}-text" class="va-text"><textarea rows="1" aria-label="Type a message" '
+        f'placeholder="Type a message" enterkeyhint="send"></textarea>'
+        f'<button type="submit" id="{kind}-send" class="va-tool" aria-label="Send">{icon("send")}</button></form>'
+        f'<button type="button" id="{kind}-end" class="va-end" hidden>End<span> conversation</span></button></div>'
+        f'<p class="va-truth" id="{kind}-truth"><b id="{kind}-status">Connecting</b>'
+        f'<span id="{kind}-banner"></span><button type="button" id="{kind}-action" class="va-action" hidden></button>'
+        f'<time id="{kind}-timer" hidden></time></p></div>'
+    )
+
+
+def _sheet(kind: str, name: str, title: str, content: str) -> str:
+    return (
+        f'<dialog id="{kind}-{name}" class="va-sheet" aria-labelledby="{kind}-{name}-title"><header>'
+        f'<h2 id="{kind}-{name}-title">{escape(title)}</h2>'
+        f'<button type="button" class="va-tool va-close" aria-label="Close">{icon("close")}</button></header>'
+        f'<div class="va-sheet-body">{content}</div></dialog>'
+    )
 
 
 def _about(spec: TabSpec, settings: Settings) -> str:
     return (
-        f"<h2>{escape(spec.title)} Mode</h2><p>{escape(spec.description)}</p>"
+        f"<p>{escape(spec.description)}</p>"
         + status.badges(settings, spec.roles)
         + status.offline_note(settings, spec.roles)
     )
 
 
-def _call(spec: TabSpec, settings: Settings) -> dict[str, Component]:
+def _settings(spec: TabSpec, settings: Settings) -> str:
     kind = spec.kind
-    mic = call_button(f"{kind}-mic", settings.hf_token, "va-mic")
-    gr.HTML(f'<div class="va-banner va-warning">{NO_MICROPHONE}</div>', elem_classes="va-mic-hint", padding=False)
-    release = gr.Button(
-        "Hold to speak, release to send",
-        variant="primary",
-        elem_id=f"{kind}-hold",
-        elem_classes="va-hold",
-        visible=settings.turns.mode is TurnMode.PUSH_TO_TALK,
+    voice = (
+        f'<div class="va-setting"><label for="{kind}-voice-choice">Voice</label><div id="{kind}-voice" class="va-row">'
+        f'<select id="{kind}-voice-choice"></select></div><p class="va-quiet" id="{kind}-voice-note"></p></div>'
+        if spec.list_voices is not None
+        else ""
     )
-    with gr.Row(elem_classes="va-state"):
-        state = gr.HTML(elem_id=f"{kind}-status", padding=False)
-        speakers = gr.HTML(elem_id=f"{kind}-speakers", padding=False)
-    return {"mic": mic, "release": release, "status": state, "speakers": speakers}
-
-
-def _controls(spec: TabSpec, settings: Settings) -> dict[str, Component]:
-    kind = spec.kind
-    with gr.Group(elem_classes="va-controls"):
-        voice = gr.Dropdown(
-            [("Default", spec.default_voice)],
-            value=None,  # until the page is loaded: the component does not show a new name for a value it has
-            label="Voice",
-            elem_id=f"{kind}-voice",
-            visible=spec.list_voices is not None,
-            allow_custom_value=True,  # an id of one's own; and a page that outlives a restart names forgotten voices
-        )
-        patience = gr.Slider(
-            0.2,
-            2.0,
-            value=settings.turns.silence_s,
-            step=0.1,
-            label="Patience",
-            info="Seconds of silence after which your turn ends",
-            elem_id=f"{kind}-patience",
-        )
-        mode = gr.Radio(
-            [(mode.value.capitalize(), mode.value) for mode in TurnMode],
-            value=settings.turns.mode.value,
-            label="Your turn ends",
-            elem_id=f"{kind}-mode",
-        )
-        detection = gr.Radio(
-            [(_DETECTIONS[choice], choice.value) for choice in spec.detections],
-            value=settings.turns.detection.value if spec.detections else None,
-            label="The end of your turn is found by",
-            elem_id=f"{kind}-detection",
-            visible=bool(spec.detections) and settings.turns.mode is TurnMode.AUTOMATIC,
-        )
-    return {"voice": voice, "patience": patience, "mode": mode, "detection": detection}
-
-
-def _latency(spec: TabSpec) -> Component:
-    return gr.HTML(elem_id=f"{spec.kind}-latency", elem_classes="va-figures", padding=False)
-
-
-def _conversation(spec: TabSpec) -> dict[str, Component]:
-    kind = spec.kind
-    with gr.Row(elem_classes="va-heading"):
-        gr.HTML("<h3>Conversation</h3>", padding=False)
-        new = gr.Button("New conversation", size="sm", elem_id=f"{kind}-new")
-    banner = gr.HTML(elem_id=f"{kind}-banner", elem_classes="va-notices", padding=False)
-    chat = gr.Chatbot(
-        type="messages",
-        elem_id=f"{kind}-chat",
-        elem_classes="va-chat",
-        label="Conversation",
-        show_label=False,
-        placeholder="Open the microphone, press <b>Record</b> and just speak naturally, or type below."
-        "<br>You may interrupt at any time.",
-        latex_delimiters=[],
-        allow_tags=False,
-        feedback_options=None,
-        height=400,
+    detection = _choices(kind, "detection", "The end of your turn is found by", _detections(spec, settings))
+    return (
+        voice
+        + _choices(kind, "mode", "Your turn ends", [(m.value, text, m is settings.turns.mode) for m, text in _MODES])
+        + (detection if spec.detections else f'<div id="{kind}-detection" hidden></div>')
+        + _patience(kind, settings.turns.silence_s)
     )
-    with gr.Row(elem_classes="va-typing"):
-        text = gr.Textbox(
-            elem_id=f"{kind}-text",
-            label="Type instead of speaking",
-            placeholder="Or type here",
-            show_label=False,
-            container=False,
-            max_lines=4,
-            scale=6,
-            min_width=100,
-        )
-        send = gr.Button("Send", variant="primary", scale=1, min_width=72, elem_id=f"{kind}-send")
-        stop = gr.Button("Interrupt", scale=1, min_width=72, elem_id=f"{kind}-stop")
-    with gr.Row(elem_classes="va-examples"):
-        examples = [gr.Button(phrase, size="sm") for phrase in spec.examples]
-    return {
-        "banner": banner, "chat": chat, "text": text, "send": send, "stop": stop, "examples": examples, "new": new,
-    }  # fmt: skip
+
+
+def _detections(spec: TabSpec, settings: Settings) -> list[tuple[str, str, bool]]:
+    return [(d.value, _DETECTIONS[d], d is settings.turns.detection) for d in spec.detections]
+
+
+def _patience(kind: str, chosen_s: float) -> str:
+    marks = "".join(
+        f'<button type="button" class="va-preset" data-seconds="{seconds}">{name}</button>'
+        for name, seconds in _PATIENCE_S
+    )
+    return (
+        f'<div class="va-setting" id="{kind}-patience"><label for="{kind}-patience-s">Patience</label>'
+        f'<div class="va-row">{marks}<input type="range" id="{kind}-patience-s" min="0.2" max="2" step="0.1" '
+        f'value="{chosen_s}"><output for="{kind}-patience-s">{chosen_s} s</output></div>'
+        '<p class="va-quiet">Silence after which your turn ends.</p></div>'
+    )
+
+
+def _choices(kind: str, name: str, legend: str, choices: Sequence[tuple[str, str, bool]]) -> str:
+    options = "".join(
+        f'<label><input type="radio" name="{kind}-{name}" value="{value}"{" checked" if on else ""}> {escape(text)}'
+        "</label>"
+        for value, text, on in choices
+    )
+    return f'<fieldset class="va-setting" id="{kind}-{name}"><legend>{escape(legend)}</legend>{options}</fieldset>'

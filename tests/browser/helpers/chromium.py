@@ -52,7 +52,7 @@ async def chromium(microphone: Path | None = None, **context: Any) -> AsyncItera
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=flags)
         try:
-            still = {"reduced_motion": "reduce", **context}  # the level meter's waves cost a fifth of a core
+            still = {"reduced_motion": "reduce", **context}
             fresh = await browser.new_context(permissions=["microphone"], **still)
             for script in (() if microphone else (_MICROPHONE,)) + (_RECORDER,):
                 await fresh.add_init_script(script)
@@ -81,8 +81,8 @@ class VoicePage:
         return self.page.locator(f"#{self.kind}-{name}")
 
     def answers(self) -> Any:
-        """The locator of the agent's lines, tool calls left out."""
-        return self.part("chat").locator("[data-testid=bot]:not(:has(.thought-group))")
+        """The locator of the agent's words, tool calls left out."""
+        return self.part("chat").locator("[data-testid=bot] .va-words")
 
     async def transcript(self) -> str:
         """All that stands in it, in one line."""
@@ -90,8 +90,9 @@ class VoicePage:
 
     async def lines(self) -> list[tuple[str, str]]:
         """What was said: ("user" or "bot", the words), tool calls left out."""
-        found = self.part("chat").locator("[data-testid=user], [data-testid=bot]:not(:has(.thought-group))")
-        said = await found.evaluate_all("them => them.map((it) => [it.dataset.testid, it.innerText.trim()])")
+        found = self.part("chat").locator("[data-testid=user], [data-testid=bot]")
+        words = "them => them.map((it) => [it.dataset.testid, it.querySelector('.va-words').innerText.trim()])"
+        said = await found.evaluate_all(words)
         return [(who, text) for who, text in said]
 
     async def choose_tab(self) -> None:
@@ -113,15 +114,24 @@ class VoicePage:
         )
 
     async def record(self) -> None:
-        """Start a call: both clicks."""
-        mic = self.part("mic")
-        if await mic.get_by_text("Click to Access Microphone").is_visible():
-            await mic.get_by_text("Click to Access Microphone").click()
-        await mic.get_by_text("Record").click()
+        """Start a call: one press."""
+        await self.part("talk").click()
 
     async def hang_up(self) -> None:
         """End the call."""
-        await self.part("mic").get_by_text("Stop").click()
+        await self.part("end").click()
+
+    async def open_settings(self) -> None:
+        """Show the settings of this tab."""
+        await self.page.get_by_role("button", name="Settings").click()
+
+    async def close_settings(self) -> None:
+        """Hide them again."""
+        await self.part("settings").get_by_role("button", name="Close").click()
+
+    async def told(self, words: str, within_s: float = 15.0) -> None:
+        """Wait for words in the line of truth."""
+        await expect(self.part("truth")).to_contain_text(words, timeout=within_s * 1000)
 
     async def speak(self, pcm: Pcm, rate: int) -> None:
         """Say this into the microphone of a browser without a WAV; returns when it is said."""

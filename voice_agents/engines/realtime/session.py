@@ -141,6 +141,12 @@ class RealtimeSession:
         return self._timers.running or bool(self._announcements)
 
     @property
+    def heard_so_far(self) -> str:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        answer, mouth = self._dialogue.answer, self._dialogue.mouth
+        return answer.turn.heard(mouth.position) if answer.open and mouth.audible else ""
+
+    @property
     def usage(self) -> Mapping[str, int]:
         """Tokens this session has used so far, by the names the server gives them ("total_tokens", ...)."""
         return dict(self._usage)

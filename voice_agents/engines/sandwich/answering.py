@@ -148,6 +148,11 @@ class Answering:
         return self._answer is not None and not self._mouth.audible
 
     @property
+    def heard_so_far(self) -> str:
+        """The words of the answer under way that were played until now."""
+        return joined(self._answer.heard()) if self._answer is not None and self._mouth.audible else ""
+
+    @property
     def asking(self) -> bool:
         """The agent is at the end of a question: whatever the user says now may answer it."""
         left_s = self._mouth.left_s

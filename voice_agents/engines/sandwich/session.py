@@ -108,6 +108,11 @@ class SandwichSession:
         """See :class:`~voice_agents.engines.base.Session`."""
         return self._answering.announcing
 
+    @property
+    def heard_so_far(self) -> str:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        return self._answering.heard_so_far
+
     # What a caller may do
 
     def push_audio(self, pcm: Pcm) -> None:

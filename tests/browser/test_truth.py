@@ -1,0 +1,195 @@
+"""Whatever goes wrong, the page says so in a sentence a person understands, and what helps."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.helpers.chromium import VoicePage, chromium, executable
+from tests.browser.helpers.process import AppProcess
+
+ANSWER = "It is ten past nine in the evening"
+REFUSE = """
+navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("told by the test", %r); };
+"""
+INSECURE = "Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined });"
+
+
+@asynccontextmanager
+async def a_page(url: str, *scripts: str) -> AsyncIterator[VoicePage]:
+    """The page in a browser in which these scripts ran before its own."""
+    async with chromium(viewport={"width": 1280, "height": 900}) as context:
+        for script in scripts:
+            await context.add_init_script(script)
+        page = VoicePage(await context.new_page())
+        await page.open(url)
+        yield page
+
+
+async def test_over_plain_http_it_says_how_to_get_a_microphone(demo: AppProcess) -> None:
+    async with chromium(viewport={"width": 1280, "height": 900}) as context:
+        page = VoicePage(await context.new_page())
+        await page.page.add_init_script("window.__noMicrophone = true")
+        await page.open(demo.url)
+        await page.page.evaluate(INSECURE)
+        await page.record()
+        await page.told("open the page over https, or on localhost. Typing works all the same.")
+        await page.type("hello")
+        await page.says(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("NotAllowedError", "The microphone is blocked for this page. Press the icon left of the address and allow"),
+        ("NotFoundError", "No microphone was found. Plug one in. Typing works all the same."),
+        ("NotReadableError", "The microphone is in use elsewhere or switched off. Close the other program."),
+    ],
+)
+async def test_a_microphone_that_cannot_be_had_is_explained(demo: AppProcess, reason: str, sentence: str) -> None:
+    async with a_page(demo.url) as page:
+        await page.page.evaluate("window.__ask = navigator.mediaDevices.getUserMedia")
+        await page.page.evaluate(REFUSE % reason)
+        began = time.monotonic()
+        await page.record()
+        await page.told(sentence)
+        said(sentence, began)
+        await page.shows("Error")
+        await page.page.evaluate("navigator.mediaDevices.getUserMedia = window.__ask")
+        await page.part("action").click()
+        await page.shows("Listening")
+
+
+async def test_an_unplugged_microphone_goes_on_with_the_next_one(demo: AppProcess) -> None:
+    async with a_page(demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
+        await page.told("The microphone was unplugged: it goes on with")
+        await page.shows("Listening")
+        await page.microphones_are(1)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("granted", "The microphone was unplugged and there is no other one, so the call ended."),
+        ("denied", "The microphone was taken away from this page, so the call ended."),
+    ],
+)
+async def test_a_microphone_that_is_lost_for_good_ends_the_call(demo: AppProcess, state: str, sentence: str) -> None:
+    async with a_page(demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.page.evaluate(REFUSE % "NotFoundError")
+        await page.page.evaluate(f"navigator.permissions.query = async () => ({{ state: '{state}' }})")
+        began = time.monotonic()
+        await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
+        await page.told(sentence)
+        said(sentence, began)
+        await page.shows("Error")
+        await page.microphones_are(0)
+
+
+async def test_muted_is_said_and_can_be_undone_in_the_same_line(demo: AppProcess) -> None:
+    async with a_page(demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.page.keyboard.press("m")
+        await page.told("You are muted: nothing you say is heard.")
+        assert await page.page.evaluate("__microphones.at(-1).enabled") is False
+        await page.part("action").click()
+        await page.told("Speak any time.")
+        assert await page.page.evaluate("__microphones.at(-1).enabled") is True
+
+
+async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before(demo: AppProcess) -> None:
+    async with a_page(demo.url) as sandwich:
+        page = VoicePage(sandwich.page, "realtime")
+        await page.choose_tab()
+        await page.open_settings()
+        await page.part("mode").get_by_text("hold to speak").click()
+        await page.part("voice-choice").select_option("verse")
+        await page.close_settings()
+        await page.part("text").locator("textarea").fill("a draft")
+        await demo.kill()
+        began = time.monotonic()
+        await page.shows("Reconnecting", within_s=2.0)
+        await page.told("The server does not answer. Trying again.")
+        said("Reconnecting", began)
+        async with page.page.expect_event("load", timeout=60_000):
+            await demo.start()
+        await page.told("The server was restarted. The conversation goes on where you were.")
+        await page.shows("Ready")
+        await expect(page.part("text").locator("textarea")).to_have_value("a draft")
+        await expect(page.part("voice-choice")).to_have_value("verse")
+        await expect(page.part("mode").get_by_role("radio", checked=True)).to_have_value("push to talk")
+
+
+async def test_a_full_server_says_so(spoken: object) -> None:
+    executable()
+    async with (
+        AppProcess(["-m", "tests.ui.demo"], {"DEMO_PLACES": "1"}) as demo,
+        a_page(demo.url) as first,
+        a_page(demo.url) as second,
+    ):
+        await first.record()
+        await first.shows("Listening")
+        began = time.monotonic()
+        await second.record()
+        await second.told("All 1 places of this server are taken. Please try again in a few minutes.")
+        said("All 1 places", began)
+        await second.microphones_are(0)
+
+
+async def test_six_seconds_without_network_are_survived_and_said(demo: AppProcess) -> None:
+    async with a_page(demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        network = await page.page.context.new_cdp_session(page.page)
+        gone = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1, "packetLoss": 100}
+        await network.send("Network.emulateNetworkConditions", gone)
+        await page.shows("Reconnecting")
+        await page.page.wait_for_timeout(6000)
+        await network.send("Network.emulateNetworkConditions", {**gone, "offline": False, "packetLoss": 0})
+        began = time.monotonic()
+        await page.shows("Listening", within_s=20)
+        said("Listening again", began)
+
+
+async def test_two_windows_of_one_conversation_stay_true_and_the_call_can_be_taken_over(demo: AppProcess) -> None:
+    async with a_page(demo.url) as first:
+        second = VoicePage(await first.page.context.new_page())
+        await second.open(demo.url)
+        await first.record()
+        await first.shows("Listening")
+        await second.told("This conversation is in a call in another window.")
+        await second.type("hello")
+        for page in (first, second):
+            await page.says(ANSWER)
+            await page.shows("Listening", within_s=20)
+        await second.record()
+        await first.told("This conversation goes on elsewhere, so the call here was ended.")
+        await first.microphones_are(0)
+        await second.told("Speak any time.")
+        await second.hang_up()
+        for page in (first, second):
+            await page.part("status").wait_for()
+        await second.shows("Ready")
+
+
+async def test_joined_characters_stay_together(demo: AppProcess) -> None:
+    words = "👩‍👩‍👧 می‌خواهم क्‍ष"
+    async with a_page(demo.url) as page:
+        await page.type(words)
+        await expect(page.part("chat").locator("[data-testid=user] .va-words")).to_have_text(words)
+
+
+def said(what: str, began: float) -> None:
+    """How long the sentence took, for the report of the run."""
+    sys.stdout.write(f"{1000 * (time.monotonic() - began):6.0f} ms until: {what}\n")

@@ -1,0 +1,173 @@
+"""What one open window is told, and what it can ask for, without a browser or a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.ui.test_desk import running_desk
+from voice_agents.conversation.model import Conversation
+from voice_agents.errors import InvalidInput, VoiceAgentError
+from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
+from voice_agents.ui.desk import Desk
+from voice_agents.ui.identity import identity_of
+from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.window import Window, voices
+from voice_agents.ui.wishes import Wishes
+
+TABS = [TabSpec(kind, kind.capitalize(), "", ()) for kind in ("sandwich", "realtime", "closed")]
+LONG = "word " * 1000
+
+
+class Opened:
+    """A window and everything it was sent, put together as the page's scripts do."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.messages: list[dict[str, Any]] = []
+        self.shown: dict[str, Any] = {}
+        self._news = asyncio.Condition()
+
+    async def take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "sheet":
+            self.shown = {"lines": {}}
+        lines = {line["id"]: line for line in message.get("lines", ())}
+        known = self.shown.get("lines", {})
+        self.shown = {**self.shown, **message, "lines": {**known, **lines}}
+        for gone in message.get("gone", ()):
+            del self.shown["lines"][gone]
+        async with self._news:
+            self.messages.append(message)
+            self._news.notify_all()
+
+    @property
+    def texts(self) -> list[str]:
+        return [line["text"] for line in sorted(self.shown["lines"].values(), key=lambda ln: (ln["order"], ln["id"]))]
+
+    async def until(self, true: Callable[[Opened], bool]) -> None:
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(lambda: bool(self.shown) and true(self))
+
+    def given_back(self) -> list[str]:
+        return [message["text"] for message in self.messages if message["type"] == "give_back"]
+
+
+@asynccontextmanager
+async def opened(desk: Desk, conversation: Conversation) -> AsyncIterator[Opened]:
+    """A window that shows this conversation."""
+    page: Opened
+
+    async def send(message: dict[str, Any]) -> None:
+        await page.take(message)
+
+    page = Opened(Window(desk, TABS, Wishes(TurnSettings()), send))
+    running = asyncio.create_task(page.window.run())
+    await page.window.take({"do": "open", **identity_of(conversation)})
+    await page.until(lambda p: p.shown.get("conversation") == conversation.id)
+    try:
+        yield page
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_two_windows_of_one_conversation_show_the_same() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk, opened(desk, conversation) as one, opened(desk, conversation) as other:
+        await one.window.take({"do": "say", "kind": "sandwich", "text": "hello"})
+        for page in (one, other):
+            await page.until(lambda p: p.texts[-1].startswith("It is ten past nine"))
+            assert page.texts[:2] == ["earlier", "hello"]
+        await other.window.take({"do": "say", "kind": "realtime", "text": "and here"})
+        for page in (one, other):
+            await page.until(lambda p: "and here" in p.texts and p.shown["kind"] == "realtime")
+
+
+async def test_a_new_conversation_is_empty_and_the_old_one_can_be_opened_again() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk, opened(desk, conversation) as page:
+        await page.window.take({"do": "say", "kind": "sandwich", "text": "hello"})
+        await page.until(lambda p: "hello" in p.texts)
+        await page.window.take({"do": "new"})
+        await page.until(lambda p: p.shown["conversation"] != conversation.id)
+        assert "hello" not in page.texts
+        assert page.shown["owner"] == conversation.owner
+        await page.window.take({"do": "open", **identity_of(conversation)})
+        await page.until(lambda p: "hello" in p.texts)
+
+
+async def test_words_no_session_took_come_back_to_the_window_that_typed_them_once() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk, opened(desk, conversation) as page, opened(desk, conversation) as other:
+        await page.window.take({"do": "say", "kind": "closed", "text": "hello"})
+        await page.until(lambda p: p.given_back() == ["hello"])
+        assert page.shown["banner"] == {"level": "error", "text": "The key is missing."}
+        await page.window.take({"do": "say", "kind": "sandwich", "text": LONG})
+        await page.until(lambda p: p.given_back() == ["hello", LONG])
+        assert other.given_back() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        7,
+        "open",
+        [],
+        {},
+        {"do": "__init__"},
+        {"do": "say", "kind": "x", "text": "y"},
+        {"do": "hang_up", "kind": []},
+    ],
+)
+async def test_what_no_page_sends_is_refused(message: Any) -> None:
+    async with running_desk() as desk, opened(desk, Conversation()) as page:
+        with pytest.raises(InvalidInput):
+            await page.window.take(message)
+
+
+async def test_nothing_can_be_asked_before_a_conversation_is_open() -> None:
+    async with running_desk() as desk:
+
+        async def send(_: dict[str, Any]) -> None: ...
+
+        window = Window(desk, TABS, Wishes(TurnSettings()), send)
+        with pytest.raises(InvalidInput):
+            await window.take({"do": "say", "kind": "sandwich", "text": "hello"})
+
+
+async def test_another_owner_can_neither_see_nor_stop_a_conversation() -> None:
+    mine = Conversation()
+    async with running_desk() as desk, opened(desk, mine) as page, opened(desk, Conversation(id=mine.id)) as thief:
+        await page.window.take({"do": "say", "kind": "sandwich", "text": "my secret"})
+        await page.until(lambda p: p.shown["status"] == "Speaking")
+        for deed in ({"do": "hang_up", "kind": "sandwich"}, {"do": "interrupt"}, {"do": "new"}):
+            await thief.window.take(deed)
+        await page.until(lambda p: p.shown["status"] == "Ready")
+        assert page.texts[-1].startswith("It is ten past nine")
+        assert "my secret" not in str(thief.messages)
+
+
+@pytest.mark.parametrize("sent", [None, "x", {"patience": "x", "mode": 3, "detection": []}, {"patience": float("nan")}])
+def test_values_no_page_sends_are_the_defaults(sent: Any) -> None:
+    assert Wishes(TurnSettings()).request("sandwich", sent).turns == TurnSettings()
+
+
+def test_what_the_controls_say_is_taken() -> None:
+    sent = {"patience": 9, "mode": "push to talk", "detection": "semantic_vad", "voice": "r"}
+    request = Wishes(TurnSettings()).request("realtime", sent)
+    expected = TurnSettings(silence_s=2.0, mode=TurnMode.PUSH_TO_TALK, detection=TurnDetection.SEMANTIC_VAD)
+    assert (request.turns, request.voice) == (expected, "r")
+
+
+async def test_voices_that_cannot_be_listed_leave_the_default_and_say_why() -> None:
+    async def refuse() -> list[tuple[str, str]]:
+        raise VoiceAgentError("The key is wrong.")
+
+    found = await voices(TabSpec("sandwich", "", "", (), list_voices=refuse, default_voice="r"))
+    assert found["voices"] == [("Default", "r")]
+    assert found["note"] == "The voices could not be listed. The key is wrong."

@@ -1,0 +1,73 @@
+"""The page's WebSocket: carries a window's messages, lets in only who has passed the page's password."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from voice_agents.errors import InvalidInput
+from voice_agents.ui.drawing import Data
+from voice_agents.ui.window import Send, Window
+
+log = logging.getLogger(__name__)
+
+BOOT = secrets.token_hex(8)
+"""Of this process: a page that meets another one after an outage loads itself anew."""
+
+LARGEST_MESSAGE = 64_000
+_NOT_ADMITTED, _NOT_UNDERSTOOD, _BROKEN = 4401, 4400, 1011
+
+Admits = Callable[[WebSocket], bool]
+MakeWindow = Callable[[Send], Window]
+
+
+async def serve_window(socket: WebSocket, admits: Admits, make_window: MakeWindow) -> None:
+    """Serve one window until it is gone."""
+    await socket.accept()
+    if not admits(socket):
+        await socket.close(_NOT_ADMITTED, "Please reload the page and sign in again.")
+        return
+
+    async def send(data: Data) -> None:
+        await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+    window = make_window(send)
+    await send({"type": "hello", "boot": BOOT})
+    tasks = {asyncio.create_task(window.run()), asyncio.create_task(_listen(socket, window))}
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in done:
+        await _explain(socket, task.exception())
+
+
+async def _listen(socket: WebSocket, window: Window) -> None:
+    while True:
+        await window.take(_message(await socket.receive_text()))
+
+
+async def _explain(socket: WebSocket, error: BaseException | None) -> None:
+    match error:
+        case InvalidInput():
+            await socket.close(_NOT_UNDERSTOOD, str(error))
+        case WebSocketDisconnect() | ExceptionGroup():
+            log.debug("a window is gone", exc_info=error)
+        case _:
+            log.error("a window's connection broke", exc_info=error)
+            await socket.close(_BROKEN)
+
+
+def _message(text: str) -> Any:
+    if len(text) > LARGEST_MESSAGE:
+        raise InvalidInput("This message is too large.")
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InvalidInput("This message is no JSON.") from None

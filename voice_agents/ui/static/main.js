@@ -1,0 +1,278 @@
+// The page alive: one state, drawn into the tab that is shown; what the user does goes to the call or to the server.
+
+import { Caller } from "./call.js";
+import { prepareDevices } from "./devices.js";
+import { Dock } from "./dock.js";
+import { listenToButton, listenToKeys } from "./keys.js";
+import { Link } from "./link.js";
+import { identity, place, settings } from "./memory.js";
+import { TabSettings } from "./settings.js";
+import { openSheet, prepareSheets } from "./sheets.js";
+import { after, beginning, look, speaks } from "./state.js";
+import { Transcript } from "./transcript.js";
+
+const RELEASE_TAIL_MS = 150; // the last syllable is still on its way when the button comes up
+const LEVEL_MS = 60;
+const UNDO_MS = 10000;
+
+const byId = (id) => document.getElementById(id);
+
+export function start() {
+  if (window.voiceAgents) return;
+  window.voiceAgents = new Page();
+}
+
+class Page {
+  constructor() {
+    this.facts = beginning();
+    this.tabs = new Map();
+    this.caller = new Caller((event) => this.tell(event), (kind) => this.#wanted(kind), () => settings.get());
+    this.caller.reachable = () => this.facts.server === "here";
+    this.caller.said = (text) => this.#tab.transcript.say(text);
+    document.querySelectorAll(".va-tab").forEach((root) => this.#addTab(root));
+    this.#theme();
+    prepareSheets();
+    this.devices = prepareDevices(this.caller);
+    this.#header();
+    listenToKeys((name) => this.act(name));
+    this.link = new Link((message) => this.#hear(message), (other) => this.#here(other), () => this.tell({ is: "server_gone" }));
+    const remembered = place.get().tab;
+    this.show(this.tabs.has(remembered) ? remembered : [...this.tabs.keys()][0]);
+    if (place.get().restarted) this.#sayRestarted();
+    setInterval(() => this.#levels(), LEVEL_MS);
+    window.addEventListener("pagehide", () => this.facts.call === "none" || this.#hangUp());
+  }
+
+  get #tab() {
+    return this.tabs.get(this.facts.kind);
+  }
+
+  /** An event of the state: change it, draw it. */
+  tell(event) {
+    const before = this.facts;
+    this.facts = after(before, event);
+    if (this.facts === before) return;
+    if (before.call !== "none" && this.facts.call === "none") this.link.send({ do: "hang_up", kind: before.callKind });
+    this.caller.microphone.speak(speaks(this.facts));
+    this.#draw();
+  }
+
+  #draw() {
+    const shown = look(this.facts);
+    this.#tab.dock.draw(shown, this.facts);
+    this.#announce(shown);
+  }
+
+  #announce({ word, line }) {
+    const spoken = byId(line.level === "error" ? "va-alert" : "va-status");
+    const text = line.level === "error" ? line.text : word;
+    if (spoken.textContent !== text) spoken.textContent = text;
+    if (line.level !== "error") byId("va-alert").textContent = "";
+  }
+
+  // --- the server ---
+
+  #here(otherServer) {
+    if (otherServer) {
+      place.set({ restarted: true });
+      return location.reload(); // its scripts and the component's number may have changed
+    }
+    this.tell({ is: "server_here" });
+    this.link.send({ do: "open", ...identity.get() });
+  }
+
+  #hear(message) {
+    const { type, lines, gone, spoken, timing, ...rest } = message;
+    if (type === "voices") return this.tabs.get(message.kind)?.settings.offerVoices(message);
+    if (type === "give_back") return this.#giveBack(message.text);
+    if (type === "sheet") this.#begin(message);
+    for (const tab of this.tabs.values()) {
+      tab.transcript.draw({ lines, gone, spoken });
+      if (timing?.[tab.kind]) byId(`${tab.kind}-latency`).innerHTML = timing[tab.kind];
+    }
+    const session = Object.fromEntries(Object.entries(rest).filter(([name]) => name in this.facts.session));
+    if (Object.keys(session).length) this.tell({ is: "session", session });
+  }
+
+  #begin({ owner, conversation }) {
+    const same = identity.get().conversation === conversation;
+    identity.set({ owner, conversation });
+    for (const tab of this.tabs.values()) tab.transcript.clear();
+    if (same && place.get().scroll !== null) requestAnimationFrame(() => (this.#tab.transcript.scroller.scrollTop = place.get().scroll));
+  }
+
+  #giveBack(text) {
+    const { box } = this.#tab;
+    box.value = box.value ? `${text}\n${box.value}` : text;
+    this.#keepDraft();
+  }
+
+  #wanted(kind) {
+    return { ...identity.get(), ...this.tabs.get(kind).settings.wanted };
+  }
+
+  #sayRestarted() {
+    place.set({ restarted: false });
+    this.tell({ is: "note", note: "The server was restarted. The conversation goes on where you were." });
+  }
+
+  // --- what the user does ---
+
+  act(name) {
+    const deeds = {
+      press: () => this.act(look(this.facts).press),
+      start: () => this.caller.start(this.facts.kind),
+      cancel: () => this.caller.stop(),
+      end: () => this.caller.stop(),
+      hint: () => this.tell({ is: "note", note: this.facts.byHand ? "" : "Just speak. End conversation hangs up." }),
+      interrupt: () => this.link.send({ do: "interrupt" }),
+      end_turn: () => this.link.send({ do: "end_turn" }),
+      mute: () => this.facts.call !== "none" && this.tell({ is: "muted", muted: !this.facts.muted }),
+      unmute: () => this.tell({ is: "muted", muted: false }),
+      new: () => this.#new(),
+      undo: () => this.#undo(),
+      type: () => this.#tab.box.focus(),
+      help: () => openSheet(byId("va-help")),
+      hold: () => this.#hold(),
+      release: () => this.#release(),
+    };
+    deeds[name]?.();
+  }
+
+  #hold() {
+    if (this.facts.server !== "here" || this.facts.held) return;
+    if (!this.facts.byHand) this.#tab.settings.setMode("push to talk");
+    if (this.facts.call === "none") this.caller.start(this.facts.kind);
+    if (look(this.facts).press === "interrupt") this.act("interrupt");
+    this.tell({ is: "held", held: true });
+  }
+
+  #release() {
+    if (!this.facts.held) return;
+    setTimeout(() => {
+      this.tell({ is: "held", held: false });
+      this.link.send({ do: "end_turn" });
+    }, RELEASE_TAIL_MS);
+  }
+
+  #new() {
+    const before = { ...identity.get() };
+    if (this.facts.call !== "none") this.caller.stop();
+    this.link.send({ do: "new" });
+    this.undone = before;
+    const problem = { level: "info", text: "A new conversation.", action: { label: "Undo", do: "undo" } };
+    this.tell({ is: "problem", problem });
+    setTimeout(() => this.facts.problem === problem && this.tell({ is: "problem", problem: null }), UNDO_MS);
+  }
+
+  #undo() {
+    identity.set(this.undone);
+    this.link.send({ do: "open", ...this.undone });
+    this.tell({ is: "problem", problem: null });
+  }
+
+  #say(text) {
+    if (!text.trim()) return;
+    const { kind } = this.facts;
+    if (!this.link.send({ do: "say", kind, text, ...this.#tab.settings.wanted })) return this.#giveBack(text);
+    if (this.facts.problem) this.tell({ is: "problem", problem: null });
+    if (this.facts.call === "none") this.#hintOnce();
+  }
+
+  #hintOnce() {
+    if (settings.get().hinted) return;
+    settings.set({ hinted: true });
+    this.tell({ is: "note", note: "Press the button to hear the answers, too." });
+  }
+
+  #hangUp() {
+    this.link.send({ do: "hang_up", kind: this.facts.callKind });
+    this.caller.call?.stop();
+  }
+
+  /** Turn to this engine's tab; a call in the other one is over, its microphone shut at once. */
+  show(kind) {
+    if (this.facts.call !== "none" && this.facts.callKind !== kind) {
+      this.link.send({ do: "turn_to", kind });
+      this.facts = { ...this.facts, callKind: kind }; // it is over already: nothing is left to hang up in the other one
+      this.caller.stop();
+    }
+    document.querySelectorAll("[role=tab][data-kind]").forEach((it) => it.setAttribute("aria-selected", String(it.dataset.kind === kind)));
+    document.querySelectorAll(".va-chip [data-kind]").forEach((it) => (it.hidden = it.dataset.kind !== kind));
+    const index = [...this.tabs.keys()].indexOf(kind);
+    document.querySelectorAll(".va-tabs [role=tab]")[index]?.click(); // gradio's own switch, which is not shown
+    place.set({ tab: kind });
+    this.tell({ is: "tab", kind });
+    this.tell({ is: "mode", byHand: this.#tab.settings.byHand });
+  }
+
+  // --- parts ---
+
+  #addTab(root) {
+    const { kind } = root.dataset;
+    const box = root.querySelector("textarea");
+    const transcript = new Transcript(byId(`${kind}-chat`), byId(`${kind}-empty`), (text) => this.#readOut(kind, text));
+    const tab = { kind, box, transcript, dock: new Dock(kind, (name) => this.act(name)) };
+    tab.settings = new TabSettings(kind, (what) => this.#settingChanged(kind, what));
+    this.tabs.set(kind, tab);
+    listenToButton(byId(`${kind}-talk`), (name) => this.act(name));
+    byId(`${kind}-text`).onsubmit = (event) => {
+      event.preventDefault();
+      const text = box.value;
+      box.value = "";
+      this.#keepDraft();
+      this.#say(text);
+    };
+    box.onkeydown = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && (event.preventDefault(), byId(`${kind}-text`).requestSubmit());
+    box.oninput = () => this.#keepDraft();
+    box.value = place.get().drafts[kind] ?? "";
+    root.querySelectorAll(".va-example").forEach((button) => (button.onclick = () => this.#say(button.textContent)));
+    byId(`${kind}-devices`).onclick = () => (this.devices.fill(), openSheet(byId("va-devices")));
+    transcript.scroller.addEventListener("scroll", () => place.set({ scroll: transcript.scroller.scrollTop }), { passive: true });
+  }
+
+  #keepDraft() {
+    place.set({ drafts: Object.fromEntries([...this.tabs].map(([kind, { box }]) => [kind, box.value])) });
+  }
+
+  #settingChanged(kind, what) {
+    for (const tab of this.tabs.values()) tab.settings.draw();
+    const { wanted, byHand } = this.tabs.get(kind).settings;
+    this.link.send(what === "voice" ? { do: "set_voice", voice: wanted.voice } : { do: "set_turns", ...wanted });
+    this.tell({ is: "mode", byHand });
+  }
+
+  #readOut(kind, text) {
+    if (kind !== this.facts.kind) return;
+    const log = byId("va-finals");
+    log.append(Object.assign(document.createElement("p"), { textContent: text }));
+    while (log.childElementCount > 5) log.firstElementChild.remove();
+  }
+
+  #header() {
+    document.querySelectorAll("[role=tab][data-kind]").forEach((it) => (it.onclick = () => this.show(it.dataset.kind)));
+    byId("va-providers").onclick = () => openSheet(byId(`${this.facts.kind}-about`));
+    byId("va-open-timing").onclick = () => openSheet(byId(`${this.facts.kind}-timing`));
+    byId("va-open-settings").onclick = () => openSheet(byId(`${this.facts.kind}-settings`));
+    byId("va-new").onclick = () => this.act("new");
+    byId("va-theme").onclick = () => {
+      settings.set({ theme: document.body.classList.contains("dark") ? "light" : "dark" });
+      this.#theme();
+    };
+  }
+
+  #theme() {
+    const { theme } = settings.get();
+    if (theme) document.body.classList.toggle("dark", theme === "dark");
+    document.documentElement.style.colorScheme = document.body.classList.contains("dark") ? "dark" : "light";
+  }
+
+  #levels() {
+    const { dock } = this.#tab;
+    dock.time(this.caller.seconds);
+    if (this.facts.call === "none") return dock.level(0);
+    const agent = this.facts.session.status === "Speaking";
+    dock.level(agent ? this.caller.call?.level ?? 0 : this.caller.microphone.level);
+    this.devices.level(this.caller.microphone.level);
+  }
+}

@@ -1,0 +1,28 @@
+// What this browser remembers: for ever (identity, settings) and until the window is closed (tab, draft, place).
+
+const read = (store, name, otherwise) => {
+  try {
+    return { ...otherwise, ...JSON.parse(store.getItem(name)) };
+  } catch {
+    return { ...otherwise };
+  }
+};
+const write = (store, name, value) => {
+  try {
+    store.setItem(name, JSON.stringify(value));
+  } catch {
+    // full or forbidden: the page works without remembering
+  }
+};
+
+const kept = (store, name, otherwise) => {
+  const value = read(store, name, otherwise);
+  return { get: () => value, set: (change) => write(store, name, Object.assign(value, change)) };
+};
+
+const local = () => { try { return window.localStorage; } catch { return null; } };
+const session = () => { try { return window.sessionStorage; } catch { return null; } };
+
+export const identity = kept(local(), "voice-agents", {});
+export const settings = kept(local(), "voice-agents-settings", { voices: {}, theme: "", microphone: "", loudspeaker: "" });
+export const place = kept(session(), "voice-agents-place", { tab: "", drafts: {}, scroll: null, restarted: false });

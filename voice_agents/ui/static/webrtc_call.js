@@ -1,0 +1,119 @@
+// A call over WebRTC, answered by the fastrtc component of the tab. The shape of every call (other transports have it too):
+//   new Call(kind, wanted, stream), .start() -> promise, .stop(), .replace(track), .level, .output(deviceId),
+//   .onup(), .onlost(), .onend(sentence)   sentence: why the server ended it, or "" when the user knows.
+
+import { Meter } from "./microphone.js";
+
+const CONNECT_MS = 10000;
+const GATHER_MS = 300; // addresses found by then go with the offer, later ones after it
+
+export class NotConnected extends Error {}
+
+export class WebRtcCall {
+  constructor(kind, wanted, stream) {
+    Object.assign(this, { kind, wanted, stream, onup() {}, onlost() {}, onend() {} });
+    this.id = crypto.getRandomValues(new Uint32Array(4)).join("");
+    this.over = false;
+  }
+
+  /** Resolves when sound flows both ways. Throws NotConnected. */
+  async start() {
+    const peer = (this.peer = new RTCPeerConnection(await this.#ask("turn", null).then((found) => (found?.error ? {} : found ?? {}))));
+    this.sender = peer.addTrack(this.stream.getAudioTracks()[0], this.stream);
+    peer.ontrack = ({ streams, track }) => this.#play(streams[0] ?? new MediaStream([track]));
+    const channel = peer.createDataChannel("text");
+    channel.onopen = () => channel.send("handshake");
+    channel.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    const waiting = [];
+    let answered = false;
+    const tell = (candidate) => this.#ask("offer", { candidate: candidate.toJSON(), webrtc_id: this.id, type: "ice-candidate" });
+    peer.onicecandidate = ({ candidate }) => candidate?.candidate && (answered ? tell(candidate) : waiting.push(candidate));
+    await peer.setLocalDescription(await peer.createOffer());
+    await gathered(peer);
+    if (this.over) return;
+    const { sdp, type } = peer.localDescription;
+    waiting.length = 0; // they stand in the offer
+    const answer = await this.#ask("offer", { sdp, type, webrtc_id: this.id, wanted: this.wanted });
+    if (this.over) return;
+    if (!answer?.sdp) throw new NotConnected(answer?.meta?.error ?? "");
+    await peer.setRemoteDescription(answer);
+    answered = true;
+    waiting.forEach(tell);
+    await this.#connected();
+  }
+
+  #connected() {
+    const { peer } = this;
+    return new Promise((done, failed) => {
+      const late = setTimeout(() => failed(new NotConnected()), CONNECT_MS);
+      peer.onconnectionstatechange = () => {
+        const state = peer.connectionState;
+        if (state === "connected") {
+          clearTimeout(late);
+          done();
+          this.onup();
+        } else if (state === "failed" || state === "closed") {
+          failed(new NotConnected());
+          if (!this.over) this.onlost();
+        } else if (state === "disconnected") this.onlost();
+      };
+      peer.onconnectionstatechange();
+    });
+  }
+
+  #play(stream) {
+    this.speaker = new Audio();
+    this.speaker.srcObject = stream;
+    this.speaker.play().catch(() => {});
+    this.meter = new Meter(stream);
+    if (this.outputId) this.output(this.outputId);
+  }
+
+  #hear(message) {
+    if (message.type === "end_stream") this.#end(typeof message.data === "string" ? message.data : "");
+  }
+
+  async #ask(fn_name, data) {
+    const { root = "", api_prefix = "", components } = window.gradio_config;
+    const component_id = components.find(({ props }) => props.elem_id === `${this.kind}-mic`).id;
+    const body = JSON.stringify({ component_id, fn_name, data, session_hash: this.id });
+    const request = { method: "POST", headers: { "content-type": "application/json" }, body };
+    const answer = await fetch(`${root}${api_prefix}/component_server`, request).catch(() => null);
+    if (!answer?.ok) throw new NotConnected();
+    return answer.json();
+  }
+
+  replace(track) {
+    return this.sender.replaceTrack(track);
+  }
+
+  get level() {
+    return this.meter?.level ?? 0;
+  }
+
+  output(deviceId) {
+    this.outputId = deviceId;
+    this.speaker?.setSinkId?.(deviceId).catch(() => {});
+  }
+
+  stop() {
+    this.over = true;
+    this.meter?.stop();
+    this.speaker?.pause();
+    this.peer?.close();
+  }
+
+  #end(sentence) {
+    if (this.over) return;
+    this.stop();
+    this.onend(sentence);
+  }
+}
+
+const gathered = (peer) =>
+  new Promise((done) => {
+    const look = () => peer.iceGatheringState === "complete" && done();
+    peer.addEventListener("icegatheringstatechange", look);
+    setTimeout(done, GATHER_MS);
+    look();
+  });

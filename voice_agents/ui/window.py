@@ -1,0 +1,164 @@
+"""One open window of the page: what it is told of its conversation, and what it asks for, message by message."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.base import Session
+from voice_agents.errors import InvalidInput, VoiceAgentError
+from voice_agents.ui.desk import Desk
+from voice_agents.ui.drawing import Data, Drawn
+from voice_agents.ui.identity import conversation_of, identity_of
+from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.wishes import Wishes, voice_of
+
+log = logging.getLogger(__name__)
+
+VOICES_TIMEOUT_S = 8.0
+
+Send = Callable[[Data], Awaitable[None]]
+"""Sends one message to the window. Raises when it is gone."""
+
+Message = Mapping[str, Any]
+
+
+class Window:
+    """Run it once; :meth:`take` what the window sends. ``send`` is called from one task at a time."""
+
+    def __init__(self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send) -> None:
+        self._desk = desk
+        self._tabs = {tab.kind: tab for tab in tabs}
+        self._wishes = wishes
+        self._send_now = send
+        self._sending = asyncio.Lock()
+        self._name = secrets.token_hex(8)
+        self._conversation: Conversation | None = None
+        self._turned = asyncio.Event()
+        """It goes on with another conversation than the one that is followed."""
+        self._deeds: dict[str, Callable[[Message], Awaitable[None]]] = {
+            "open": self._open,
+            "new": self._new,
+            "say": self._say,
+            "interrupt": self._interrupt,
+            "end_turn": self._end_turn,
+            "set_turns": self._set_turns,
+            "set_voice": self._set_voice,
+            "hang_up": self._hang_up,
+            "turn_to": self._turn_to,
+            "ping": self._ping,
+        }
+
+    async def run(self) -> None:
+        """Tell the window everything new, until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_voices())
+            while True:
+                await self._turned.wait()
+                self._turned.clear()
+                assert self._conversation is not None
+                following = tasks.create_task(self._follow(self._conversation))
+                await self._turned.wait()
+                following.cancel()
+
+    async def take(self, message: Any) -> None:
+        """Do what the window asks. Raises InvalidInput for what no page of ours sends."""
+        deed = self._deeds.get(str(message.get("do"))) if isinstance(message, Mapping) else None
+        if deed is None or (self._conversation is None and message["do"] not in ("open", "ping")):
+            raise InvalidInput("This message is none that the page sends.")
+        await deed(message)
+
+    async def _follow(self, conversation: Conversation) -> None:
+        sheet = await self._desk.sheet(conversation)
+        drawn = Drawn()
+        await self._send({"type": "sheet", **identity_of(conversation), **drawn.news(sheet)})
+        async for _ in sheet.changes():
+            if news := drawn.news(sheet):
+                await self._send({"type": "news", **news})
+            if lost := sheet.give_back(self._name):
+                await self._send({"type": "give_back", "text": "\n".join(lost)})
+
+    async def _tell_voices(self) -> None:
+        for tab in self._tabs.values():
+            await self._send({"type": "voices", "kind": tab.kind, **await voices(tab)})
+
+    async def _open(self, message: Message) -> None:
+        self._conversation = conversation_of(message)
+        self._turned.set()
+
+    async def _new(self, _: Message) -> None:
+        old = self._known
+        await self._desk.hang_up(old)
+        self._conversation = Conversation(owner=old.owner)
+        self._turned.set()
+
+    async def _say(self, message: Message) -> None:
+        text = str(message.get("text", ""))
+        request = self._wishes.request(self._kind(message), {**message, **identity_of(self._known)})
+        if left := await self._desk.say(request, text, self._name):
+            await self._send({"type": "give_back", "text": left})
+
+    async def _interrupt(self, _: Message) -> None:
+        self._act(lambda session: session.interrupt())
+
+    async def _end_turn(self, _: Message) -> None:
+        self._act(lambda session: session.end_turn())
+
+    async def _set_turns(self, message: Message) -> None:
+        turns = self._wishes.turns(message)
+        self._act(lambda session: session.set_turns(turns))
+
+    async def _set_voice(self, message: Message) -> None:
+        voice = voice_of(message)
+        self._act(lambda session: session.set_voice(voice))
+
+    async def _hang_up(self, message: Message) -> None:
+        await self._desk.hang_up(self._known, self._kind(message))
+
+    async def _turn_to(self, message: Message) -> None:
+        await self._desk.turn_to(self._kind(message), self._known)
+
+    async def _ping(self, _: Message) -> None:
+        await self._send({"type": "pong"})
+
+    def _kind(self, message: Message) -> str:
+        kind = message.get("kind")
+        if not isinstance(kind, str) or kind not in self._tabs:
+            raise InvalidInput("There is no such engine.")
+        return kind
+
+    @property
+    def _known(self) -> Conversation:
+        assert self._conversation is not None
+        return self._conversation
+
+    def _act(self, action: Callable[[Session], None]) -> None:
+        try:
+            self._desk.act(self._known, action)
+        except VoiceAgentError as error:
+            log.info("a page's wish was refused: %s", error)
+
+    async def _send(self, data: Data) -> None:
+        async with self._sending:
+            await self._send_now(data)
+
+
+async def voices(tab: TabSpec) -> Data:
+    """The tab's voices as the provider lists them; the default voice alone when it cannot be asked."""
+    chosen = tab.default_voice
+    if tab.list_voices is None:
+        return {"voices": [], "chosen": chosen, "note": ""}
+    try:
+        async with asyncio.timeout(VOICES_TIMEOUT_S):
+            found = list(await tab.list_voices())
+    except (VoiceAgentError, TimeoutError) as error:
+        reason = str(error) or "The provider did not answer in time."
+        note = f"The voices could not be listed. {reason}"
+        return {"voices": [("Default", chosen)], "chosen": chosen, "note": note}
+    if chosen not in [voice for _, voice in found]:
+        found.insert(0, ("Default", chosen))
+    return {"voices": found, "chosen": chosen, "note": ""}

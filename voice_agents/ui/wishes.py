@@ -1,0 +1,44 @@
+"""What a page asks of a session: its conversation and how to take turns, checked, since anybody may send anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
+from voice_agents.transports.registry import SessionRequest
+from voice_agents.ui.identity import conversation_of
+
+PATIENCE_S = (0.2, 2.0)
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Reads them; values no page of ours sends are replaced by the defaults."""
+
+    defaults: TurnSettings
+
+    def request(self, kind: str, sent: Any) -> SessionRequest:
+        """``sent``: ``owner``, ``conversation``, ``voice`` and what :meth:`turns` takes."""
+        found = sent if isinstance(sent, Mapping) else {}
+        return SessionRequest(kind, conversation_of(found), self.turns(found), voice_of(found))
+
+    def turns(self, sent: Mapping[str, Any]) -> TurnSettings:
+        """``patience`` in seconds, ``mode`` and ``detection`` by their names in the settings."""
+        patience, mode, detection = (sent.get(name) for name in ("patience", "mode", "detection"))
+        number = isinstance(patience, int | float) and not isinstance(patience, bool) and patience == patience
+        least, most = PATIENCE_S
+        return replace(
+            self.defaults,
+            silence_s=min(most, max(least, float(patience))) if number else self.defaults.silence_s,  # type: ignore[arg-type]
+            mode=TurnMode(mode) if mode in tuple(TurnMode) else self.defaults.mode,
+            detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.defaults.detection,
+        )
+
+
+def voice_of(sent: Mapping[str, Any]) -> str:
+    """The voice's id; empty for the configured one."""
+    voice = sent.get("voice")
+    return voice if isinstance(voice, str) and len(voice) <= LONGEST_NAME else ""
