@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -41,6 +41,13 @@ class Values:
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
                 "copy the key again and put nothing else there."
             )
+        return value
+
+    def one_of(self, name: str, choices: Sequence[str]) -> str:
+        """One of these words, the first of them by default."""
+        value = self.get(name, choices[0]).lower()
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}.")
         return value
 
     def hosts(self, name: str) -> tuple[str, ...]:

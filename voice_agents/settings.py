@@ -74,6 +74,15 @@ class TurnDetection(StrEnum):
     SEMANTIC_VAD = "semantic_vad"
 
 
+class Transport(StrEnum):
+    """How a browser's call travels."""
+
+    AUTO = "auto"
+    """Over WebRTC, or where that does not get through, over a WebSocket on the page's own port."""
+    WEBRTC = "webrtc"
+    WEBSOCKET = "websocket"
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -110,6 +119,7 @@ class Settings:
     """The public name of the Hugging Face Space this runs in; empty elsewhere."""
     max_sessions: int = 20
     session_time_limit_s: float = 3600.0
+    transport: Transport = Transport.AUTO
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -133,6 +143,7 @@ class Settings:
             space_host=values.get("SPACE_HOST").lower(),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
+            transport=Transport(values.one_of("TRANSPORT", [way.value for way in Transport])),
         )
 
     def endpoint(self, role: Role) -> Endpoint:

@@ -25,7 +25,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.events import AgentPaused
 from voice_agents.settings import TurnSettings
-from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, serve_call
+from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, PageCall
 from voice_agents.transports.registry import Ending, Limits, LiveSession, SessionRegistry, SessionRequest
 
 OURS = Conversation()
@@ -65,7 +65,8 @@ async def serve(answer_s: float = 1.0, limits: Limits | None = None, **socket_li
             return await registry.open(SessionRequest("sandwich", conversation, TurnSettings()))
 
         async def endpoint(socket: WebSocket) -> None:
-            await serve_call(socket, open_call, replace(LIMITS, **socket_limits))
+            await socket.accept()
+            await PageCall(socket).run(open_call, replace(LIMITS, **socket_limits))
 
         async with listening(Starlette(routes=[WebSocketRoute(PATH, endpoint)])) as port:
             yield Served(f"ws://127.0.0.1:{port}{PATH}", registry, sessions)

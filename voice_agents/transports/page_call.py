@@ -49,14 +49,8 @@ OpenPageCall = Callable[[Mapping[str, Any]], Awaitable[LiveSession]]
 """The first message -> the session to talk to. Raises VoiceAgentError in a sentence for the page."""
 
 
-async def serve_call(socket: WebSocket, open_call: OpenPageCall, limits: SocketLimits = LIMITS) -> None:
-    """Accept a socket and serve its call until either side ends it."""
-    await socket.accept()
-    await PageCall(socket).run(open_call, limits)
-
-
 class PageCall:
-    """One socket; listens to its session."""
+    """One socket, which must be accepted already; listens to its session."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
@@ -65,7 +59,7 @@ class PageCall:
         self._over = asyncio.Event()
         self._live: LiveSession | None = None
 
-    async def run(self, open_call: OpenPageCall, limits: SocketLimits) -> None:
+    async def run(self, open_call: OpenPageCall, limits: SocketLimits = LIMITS) -> None:
         """Until the browser hangs up or is gone, or the session ends."""
         reading = asyncio.create_task(self._read(open_call, limits))
         writing = asyncio.create_task(self._write())

@@ -23,16 +23,19 @@ BOOT = secrets.token_hex(8)
 LARGEST_MESSAGE = 64_000
 _NOT_ADMITTED, _NOT_UNDERSTOOD, _BROKEN = 4401, 4400, 1011
 
-Admits = Callable[[WebSocket], bool]
 MakeWindow = Callable[[Send], Window]
 
 
-async def serve_window(socket: WebSocket, admits: Admits, make_window: MakeWindow) -> None:
-    """Serve one window until it is gone."""
+async def admitted(socket: WebSocket, signed_in: bool) -> bool:
+    """Accept a socket of the page; close it again when its page has not passed the password."""
     await socket.accept()
-    if not admits(socket):
+    if not signed_in:
         await socket.close(_NOT_ADMITTED, "Please reload the page and sign in again.")
-        return
+    return signed_in
+
+
+async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
+    """Serve one window, whose socket is accepted, until it is gone."""
 
     async def send(data: Data) -> None:
         await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))

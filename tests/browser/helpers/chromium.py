@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,17 @@ def microphone_file(path: Path, pcm: Pcm, rate: int, then_silence_s: float = 20.
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None = None, **context: Any) -> AsyncIterator[BrowserContext]:
-    """A fresh browser (own profile, own process).
+async def chromium(
+    microphone: Path | None = None, *, flags: Sequence[str] = (), **context: Any
+) -> AsyncIterator[BrowserContext]:
+    """A fresh browser (own profile, own process), started with these further ``flags``.
 
     Its microphone plays the WAV ``microphone`` from its first opening on; without one, what :meth:`VoicePage.speak`
     is told to say.
     """
-    flags = _FLAGS.split() + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
+    all_flags = [*_FLAGS.split(), *flags] + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=all_flags)
         try:
             still = {"reduced_motion": "reduce", **context}
             fresh = await browser.new_context(permissions=["microphone"], **still)
