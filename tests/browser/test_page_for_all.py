@@ -9,10 +9,22 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.helpers.chromium import VoicePage, chromium
+from tests.browser.helpers.chromium import VoicePage, chromium, executable
 from tests.browser.helpers.process import AppProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def demo() -> AsyncIterator[AppProcess]:
+    """One server for all tests of this file that do not kill it."""
+    executable()
+    async with AppProcess(["-m", "tests.ui.demo"]) as process:
+        yield process
+
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 ANSWER = "It is ten past nine in the evening"
@@ -59,7 +71,7 @@ async def test_axe_finds_nothing_serious_in_any_state(demo: AppProcess, dark: bo
             await page.page.get_by_role("button", name=name).or_(page.page.get_by_title(name)).first.click()
             assert await serious(page.page) == [], name
             await page.page.locator("dialog[open]").get_by_role("button", name="Close").click()
-        await demo.kill()
+        await page.page.context.set_offline(True)
         await page.shows("Reconnecting")
         assert await serious(page.page) == [], "error"
 
@@ -135,7 +147,7 @@ async def test_holding_space_speaks_and_is_remembered(demo: AppProcess) -> None:
         await page.page.wait_for_function("__microphones.at(-1).enabled === false")
         await page.told("Hold the button, or Space, while you speak.")
         await page.open(demo.url)
-        await expect(page.part("mode").get_by_role("radio", checked=True)).to_have_value("push to talk")
+        await expect(page.part("mode").locator("input:checked")).to_have_value("push to talk")
 
 
 async def test_a_long_press_on_the_button_speaks_until_it_is_let_go(demo: AppProcess) -> None:

@@ -1,6 +1,6 @@
 """Runs the page with the fake engine in both tabs, to see it without a provider: ``python -m tests.ui.demo [port]``.
 
-``DEMO_PLACES`` limits the conversations at once; ``TRANSPORT`` is the app's own.
+``DEMO_PLACES`` limits the conversations at once, ``DEMO_PASSWORD`` asks for one; ``TRANSPORT`` is the app's own.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ async def voices() -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    transport = Transport(os.environ.get("TRANSPORT", "auto"))
-    settings = Settings(transport=transport).with_offline("http://127.0.0.1:1")
+    password, transport = os.environ.get("DEMO_PASSWORD", ""), Transport(os.environ.get("TRANSPORT", "auto"))
+    settings = Settings(app_password=password, transport=transport).with_offline("http://127.0.0.1:1")
     registry = SessionRegistry(make_session, int(os.environ.get("DEMO_PLACES", "20")))
     examples = ("What time is it in Tokyo?", "Roll two dice", "What can you do?", "Tell me a story")
     tabs = [sandwich_tab(examples, voices, "r"), realtime_tab(examples, "marin")]
@@ -45,6 +45,7 @@ if __name__ == "__main__":
     page.blocks.launch(
         server_name="127.0.0.1",
         server_port=int(sys.argv[1]) if len(sys.argv) > 1 else 7870,
+        auth=("user", password) if password else None,
         ssr_mode=False,
         app_kwargs={"middleware": [only_own_sources()], "routes": page.routes},
     )

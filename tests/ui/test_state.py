@@ -127,6 +127,12 @@ def test_what_the_server_says_is_shown_and_its_errors_over_hints() -> None:
     )
 
 
+def test_a_hint_stays_until_something_changes() -> None:
+    hint = [HERE, {"is": "note", "note": "The server was restarted."}]
+    assert shown(*hint, session("Ready", kind="sandwich"))["line"]["text"] == "The server was restarted."
+    assert shown(*hint, *CALL[1:], session("Listening", inCall=True))["line"]["text"] == "Speak any time."
+
+
 @pytest.mark.parametrize(
     ("name", "browser", "words"),
     [

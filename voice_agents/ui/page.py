@@ -24,7 +24,7 @@ from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.socket import admitted, serve_window
-from voice_agents.ui.theme import CSS, HEAD, START, static_routes, theme
+from voice_agents.ui.theme import HEAD, START, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 from voice_agents.ui.window import Window
 from voice_agents.ui.wishes import Wishes
@@ -55,9 +55,7 @@ def build_page(
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
     desk, wishes = Desk(registry, load_history), Wishes(settings.turns)
-    with gr.Blocks(
-        title=TITLE, theme=theme(), css=CSS, head=HEAD, js=START, analytics_enabled=False, fill_width=True
-    ) as blocks:
+    with gr.Blocks(title=TITLE, theme=theme(), head=HEAD, js=START, analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(_header(settings, tabs), padding=False, elem_classes="va-top")
         with gr.Tabs(elem_classes="va-tabs"):
             for spec in tabs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -12,15 +13,25 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HERE = Path(__file__).parent
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-_STATIC = _HERE / "static"
-CSS = (_HERE / "page.css").read_text(encoding="utf-8")
-HEAD = "".join(f'<link rel="modulepreload" href="page/static/{path.name}">' for path in sorted(_STATIC.glob("*.js")))
+_STATIC = Path(__file__).parent / "static"
+HEAD = '<link rel="stylesheet" href="page/static/page.css">' + "".join(
+    f'<link rel="modulepreload" href="page/static/{path.name}">' for path in sorted(_STATIC.glob("*.js"))
+)
 START = "() => { import(new URL('page/static/main.js', document.baseURI)).then((page) => page.start()); }"
 
+_FOREIGN = re.compile(
+    rb'<script\s+src="https://cdnjs[^>]*>\s*</script>|<link\s+rel="preconnect"\s+href="https://fonts[^>]*>', re.DOTALL
+)
+"""What gradio's page wants from elsewhere. The policy would stop it, with an error in the browser's console."""
+_NO_FOREIGN_SOUND = (
+    b"<script>window.Audio = class extends Audio {"
+    b" constructor(from) { super(...(from && !new URL(from, location).href.startsWith(location.origin) ? [] : [from]"
+    b".filter(Boolean))); } };</script>"
+)
+"""fastrtc's component fetches a sound from elsewhere as soon as it is there."""
 _UNUSED_STYLE = "/gradio_api/custom_component/{id}/{environment}/{type}/style.css"
 """fastrtc's, 1.5 MB: its component stands hidden."""
 
@@ -62,10 +73,31 @@ class _OnlyOwnSources:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                policy = (b"content-security-policy", ALLOWED_SOURCES.encode())
-                message = {**message, "headers": [*message.get("headers", ()), policy]}
-            await send(message)
+        await self._app(scope, receive, _Answer(send).send if scope["type"] == "http" else send)
 
-        await self._app(scope, receive, with_policy if scope["type"] == "http" else send)
+
+class _Answer:
+    """One answer on its way out: with the policy, and if it is the page, without what the policy forbids."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        self._page = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"content-security-policy", ALLOWED_SOURCES.encode())]
+            message = {**message, "headers": headers}
+            if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
+                self._start = message
+                return
+        elif self._start is not None:
+            self._page += message.get("body", b"")
+            if message.get("more_body", False):
+                return
+            page = _FOREIGN.sub(b"", self._page).replace(b"<head>", b"<head>" + _NO_FOREIGN_SOUND, 1)
+            others = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
+            start, self._start = self._start, None
+            await self._send({**start, "headers": [*others, (b"content-length", str(len(page)).encode())]})
+            message = {**message, "body": page}
+        await self._send(message)

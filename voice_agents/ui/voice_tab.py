@@ -50,7 +50,7 @@ def tab_html(spec: TabSpec, settings: Settings) -> str:
     """The tab's own part of the page, below its header."""
     kind = spec.kind
     return (
-        f'<section class="va-tab" data-kind="{kind}" aria-label="{escape(spec.title)}">'
+        f'<section class="va-tab" data-kind="{kind}" hidden aria-label="{escape(spec.title)}">'
         + _conversation(spec)
         + _dock(kind)
         + _sheet(kind, "settings", "Settings", _settings(spec, settings))
@@ -67,10 +67,11 @@ def _conversation(spec: TabSpec) -> str:
         for phrase in spec.examples[:EXAMPLES]
     )
     return (
-        f'<div class="va-scroll"><div id="{kind}-empty" class="va-empty" hidden>'
+        '<div class="va-scroll" role="region" aria-label="Conversation" tabindex="0">'
+        f'<div id="{kind}-empty" class="va-empty" hidden>'
         "<p>Press the button and just speak: you may interrupt at any time.</p>"
         f'<ul>{examples}</ul></div><div id="{kind}-chat" class="va-chat" role="log" aria-live="off" '
-        f'aria-label="Conversation" tabindex="0"></div></div>'
+        f'aria-label="What was said"></div></div>'
     )
 
 

@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 
 ROOT = Path(__file__).parents[3]
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 
 
 class AppProcess:

@@ -52,7 +52,6 @@ class Page {
     const before = this.facts;
     this.facts = after(before, event);
     if (this.facts === before) return;
-    if (before.call !== "none" && this.facts.call === "none") this.link.send({ do: "hang_up", kind: before.callKind });
     this.caller.microphone.speak(speaks(this.facts));
     this.#draw();
   }
@@ -122,8 +121,8 @@ class Page {
     const deeds = {
       press: () => this.act(look(this.facts).press),
       start: () => this.caller.start(this.facts.kind),
-      cancel: () => this.caller.stop(),
-      end: () => this.caller.stop(),
+      cancel: () => this.#hangUp(),
+      end: () => this.#hangUp(),
       hint: () => this.tell({ is: "note", note: this.facts.byHand ? "" : "Just speak. End conversation hangs up." }),
       interrupt: () => this.link.send({ do: "interrupt" }),
       end_turn: () => this.link.send({ do: "end_turn" }),
@@ -157,7 +156,7 @@ class Page {
 
   #new() {
     const before = { ...identity.get() };
-    if (this.facts.call !== "none") this.caller.stop();
+    if (this.facts.call !== "none") this.#hangUp();
     this.link.send({ do: "new" });
     this.undone = before;
     const problem = { level: "info", text: "A new conversation.", action: { label: "Undo", do: "undo" } };
@@ -185,22 +184,21 @@ class Page {
     this.tell({ is: "note", note: "Press the button to hear the answers, too." });
   }
 
+  /** The user ends the call. One that the server ended, or another window took over, is not ours to end. */
   #hangUp() {
     this.link.send({ do: "hang_up", kind: this.facts.callKind });
-    this.caller.call?.stop();
+    this.caller.stop();
   }
 
   /** Turn to this engine's tab; a call in the other one is over, its microphone shut at once. */
   show(kind) {
     if (this.facts.call !== "none" && this.facts.callKind !== kind) {
       this.link.send({ do: "turn_to", kind });
-      this.facts = { ...this.facts, callKind: kind }; // it is over already: nothing is left to hang up in the other one
       this.caller.stop();
     }
     document.querySelectorAll("[role=tab][data-kind]").forEach((it) => it.setAttribute("aria-selected", String(it.dataset.kind === kind)));
     document.querySelectorAll(".va-chip [data-kind]").forEach((it) => (it.hidden = it.dataset.kind !== kind));
-    const index = [...this.tabs.keys()].indexOf(kind);
-    document.querySelectorAll(".va-tabs [role=tab]")[index]?.click(); // gradio's own switch, which is not shown
+    document.querySelectorAll(".va-tab").forEach((it) => (it.hidden = it.dataset.kind !== kind));
     place.set({ tab: kind });
     this.tell({ is: "tab", kind });
     this.tell({ is: "mode", byHand: this.#tab.settings.byHand });
@@ -223,7 +221,11 @@ class Page {
       this.#keepDraft();
       this.#say(text);
     };
-    box.onkeydown = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && (event.preventDefault(), byId(`${kind}-text`).requestSubmit());
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      byId(`${kind}-text`).requestSubmit();
+    });
     box.oninput = () => this.#keepDraft();
     box.value = place.get().drafts[kind] ?? "";
     root.querySelectorAll(".va-example").forEach((button) => (button.onclick = () => this.#say(button.textContent)));

@@ -22,9 +22,12 @@ export const beginning = (kind = "") => ({
 export const after = (facts, event) => (reactions[event.is] ? { ...facts, ...reactions[event.is](facts, event) } : facts);
 
 const reactions = {
-  server_here: (facts) => ({ server: "here", call: facts.call }),
-  server_gone: (facts) => ({ server: "gone", call: facts.call === "up" ? "lost" : facts.call }),
-  session: (facts, { session }) => ({ session: { ...facts.session, ...session }, note: "" }),
+  server_here: () => ({ server: "here" }),
+  server_gone: () => ({ server: "gone" }), // the sound goes its own way and may still flow
+  session: (facts, { session }) => {
+    const same = (session.status ?? facts.session.status) === facts.session.status;
+    return { session: { ...facts.session, ...session }, note: same ? facts.note : "" };
+  },
   tab: (facts, { kind }) => ({ kind, note: "", problem: null }),
   mode: (_, { byHand }) => ({ byHand, note: "" }),
   asking: (facts) => ({ call: "asking", callKind: facts.kind, problem: null, note: "" }),

@@ -1,0 +1,53 @@
+"""Who may open a window's socket, and what becomes of messages no page sends; over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.browser.helpers.process import AppProcess
+from tests.transports.page_server import serve_page
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
+
+
+def window(url: str, cookies: str = "") -> connect:
+    return connect(url.replace("http", "ws") + "/page/window", additional_headers={"cookie": cookies})
+
+
+async def closed(socket: ClientConnection) -> int:
+    """The code it is closed with."""
+    async with asyncio.timeout(10):
+        with pytest.raises(ConnectionClosed) as end:
+            while True:
+                await socket.recv()
+    assert end.value.rcvd is not None
+    return end.value.rcvd.code
+
+
+async def test_only_who_passed_the_password_gets_a_window() -> None:
+    async with AppProcess(["-m", "tests.ui.demo"], {"DEMO_PASSWORD": "right"}) as locked:
+        for cookies in ("", "access-token-x=guess; access-token-unsecure-x=guess"):
+            async with window(locked.url, cookies) as socket:
+                assert await closed(socket) == 4401
+        async with httpx.AsyncClient(base_url=locked.url) as http:
+            (await http.post("/login", data={"username": "user", "password": "right"})).raise_for_status()
+            signed_in = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+        async with window(locked.url, signed_in) as socket:
+            assert json.loads(await socket.recv())["type"] == "hello"
+
+
+@pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000])
+async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str) -> None:
+    async with serve_page() as served, window(served.url) as bad, window(served.url) as good:
+        await bad.send(message)
+        assert await closed(bad) == 4400
+        await good.send('{"do": "ping"}')
+        async with asyncio.timeout(10):
+            while json.loads(await good.recv())["type"] != "pong":
+                pass
