@@ -25,14 +25,21 @@ NO_UDP = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
-NEVER_CONNECTS = """
-const Native = window.RTCPeerConnection;
-window.RTCPeerConnection = class extends Native {
-  get connectionState() { return "connecting"; }
-  set onconnectionstatechange(_) {}
-  addIceCandidate() { return Promise.resolve(); }
-};
-"""
+NEVER_CONNECTS = """(() => {
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    get connectionState() { return "connecting"; }
+    set onconnectionstatechange(_) {}
+    addIceCandidate() { return Promise.resolve(); }
+  };
+})();"""
+COUNTS_CALLS = """(() => {
+  const Native = window.WebSocket;
+  window.__calls = [];
+  window.WebSocket = class extends Native {
+    constructor(url) { super(url); if (String(url).endsWith("/page/call")) window.__calls.push(this); }
+  };
+})();"""
 QUESTION = flite("What time is it in Tokyo?")
 NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
 DETOUR = "goes over the page's own port: a poor network is heard as gaps"
@@ -120,14 +127,7 @@ async def test_the_button_empties_what_was_still_to_be_played(demo: AppProcess) 
 
 
 async def test_a_lost_socket_is_called_again_over_the_same_way(demo: AppProcess) -> None:
-    sockets = """
-    const Native = WebSocket;
-    window.__calls = [];
-    window.WebSocket = class extends Native {
-      constructor(url) { super(url); if (String(url).endsWith("/page/call")) window.__calls.push(this); }
-    };
-    """
-    async with a_page(demo.url, NEVER_CONNECTS + sockets) as page:
+    async with a_page(demo.url, NEVER_CONNECTS + COUNTS_CALLS) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.evaluate("__calls[0].close()")
