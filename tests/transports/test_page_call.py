@@ -62,6 +62,7 @@ async def serve(answer_s: float = 1.0, limits: Limits | None = None, **socket_li
 
         async def open_call(hello: Mapping[str, Any]) -> LiveSession:
             conversation = Conversation(id=hello["conversation"], owner=hello["owner"])
+            await asyncio.sleep(hello.get("wait_s", 0.0))
             return await registry.open(SessionRequest("sandwich", conversation, TurnSettings()))
 
         async def endpoint(socket: WebSocket) -> None:
@@ -159,7 +160,7 @@ async def test_another_browser_gets_nothing_of_a_conversation_it_only_knows_the_
         thief = json.dumps({"type": "hello", "conversation": OURS.id, "owner": "0" * 32})
         code, told = await closed(page.url, thief)
         assert code == 1000
-        assert told == [
+        assert told[1:] == [
             {"type": "ended", "text": "This conversation belongs to another browser. Press New conversation."}
         ]
         await caller.say(sweep_at(caller.input_rate))
@@ -240,7 +241,7 @@ async def test_a_call_from_which_nothing_comes_any_more_is_closed_as_lost() -> N
     async with serve(limits=Limits(no_sound_s=0.3)) as page:
         code, told = await closed(page.url, json.dumps({"type": "hello", **identity()}))
         assert code == LOST
-        assert [message["type"] for message in told] == ["ready"], "it may call again without asking anybody"
+        assert [message["type"] for message in told] == ["opening", "ready"], "it may call again without asking anybody"
         await page.until_places(0)
 
 
@@ -256,4 +257,20 @@ async def test_a_full_server_says_so() -> None:
     async with serve() as page:
         page.registry.max_sessions = 0
         code, told = await closed(page.url, json.dumps({"type": "hello", **identity()}))
-        assert code == 1000 and "places of this server are taken" in told[0]["text"]
+        assert code == 1000 and "places of this server are taken" in told[-1]["text"]
+
+
+async def test_who_leaves_while_it_waits_for_a_place_takes_none() -> None:
+    async with serve() as page:
+        async with connect(page.url) as socket:
+            await socket.send(json.dumps({"type": "hello", **identity(), "wait_s": 0.3}))
+            assert json.loads(await socket.recv()) == {"type": "opening"}
+        async with page_call(page.url, **identity(Conversation()), wait_s=0.5):
+            assert len(page.sessions) == 1, "only the one that stayed"
+
+
+async def test_who_speaks_before_there_is_a_place_is_not_one_of_our_pages() -> None:
+    async with serve() as page:
+        code, told = await closed(page.url, json.dumps({"type": "hello", **identity(), "wait_s": 60.0}), bytes(640))
+        assert code == NOT_UNDERSTOOD and told[-1]["type"] == "ended"
+        assert page.sessions == []

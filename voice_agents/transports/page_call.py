@@ -5,7 +5,8 @@ Afterwards both sides send binary frames of PCM16 as they are spoken, and JSON b
 
 * up: ``{"type": "hello", "kind": ..., "owner": ..., "conversation": ..., ...}``, then samples at the rate it was told;
   ``{"type": "played", "turn": n, "epoch": n, "position": n}``, several times a second and whenever the sound stops.
-* down: ``{"type": "ready", "input_rate": hz, "output_rate": hz}``; frames of :data:`HEADER` and samples;
+* down: ``{"type": "opening"}``: it is known whose call it is, and a place is looked for;
+  ``{"type": "ready", "input_rate": hz, "output_rate": hz}``; frames of :data:`HEADER` and samples;
   ``{"type": "clear", "epoch": n}``: play nothing of an epoch before ``n``, now;
   ``{"type": "done", "turn": n}``: no more of this answer comes;
   ``{"type": "ended", "text": ...}``: why the call is over, then the socket is closed.
@@ -17,7 +18,7 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -42,10 +43,9 @@ LIMITS = SocketLimits(first_message_s=10.0, sound_per_s=2.0, sound_burst_s=20.0,
 DONE, NOT_UNDERSTOOD, LOST = 1000, 4400, 4408
 """Why a socket is closed. ``LOST``: nothing came for long; the browser may call again by itself."""
 
-_NOT_UNDERSTOOD = "The page and the server do not understand each other. Please reload the page."
 _LARGEST_COUNT = 2**32
 
-OpenPageCall = Callable[[Mapping[str, Any]], Awaitable[LiveSession]]
+OpenPageCall = Callable[[Mapping[str, Any]], Coroutine[Any, Any, LiveSession]]
 """The first message -> the session to talk to. Raises VoiceAgentError in a sentence for the page."""
 
 
@@ -111,7 +111,9 @@ class PageCall:
     async def _read(self, open_call: OpenPageCall, limits: SocketLimits) -> None:
         intake = Intake(limits, asyncio.get_running_loop().time)
         try:
-            self._begin(await open_call(await self._hello(intake, limits.first_message_s)))
+            hello = await self._hello(intake, limits.first_message_s)
+            self._box.put({"type": "opening"})
+            self._begin(await self._opened(open_call(hello)))
             while not self._over.is_set():
                 self._take(await self._next(intake), intake)
         except InvalidInput as error:
@@ -128,8 +130,33 @@ class PageCall:
         except TimeoutError:
             raise InvalidInput("The page did not say whose call this is.") from None
         if hello.get("type") != "hello":
-            raise InvalidInput(_NOT_UNDERSTOOD)
+            raise _misunderstood()
         return hello
+
+    async def _opened(self, opens: Coroutine[Any, Any, LiveSession]) -> LiveSession:
+        """The session, perhaps after a wait for a place. Until it is ready a browser says nothing, but may leave."""
+        opening = asyncio.create_task(opens)
+        leaving = asyncio.create_task(self._socket.receive())
+        wanted = False
+        try:
+            await asyncio.wait({opening, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            leaving.cancel()
+            await asyncio.wait({leaving})
+            wanted = leaving.cancelled()
+        finally:
+            leaving.cancel()
+            if not wanted:
+                await self._give_back(opening)
+        if not wanted:
+            raise WebSocketDisconnect if leaving.result()["type"] == "websocket.disconnect" else _misunderstood()
+        return opening.result()
+
+    async def _give_back(self, opening: asyncio.Task[LiveSession]) -> None:
+        """The browser has left: neither the place nor the wait for it is needed any more."""
+        opening.cancel()
+        await asyncio.wait({opening})
+        if not opening.cancelled() and opening.exception() is None:
+            await opening.result().leave(self)
 
     def _begin(self, live: LiveSession) -> None:
         self._live = live
@@ -145,7 +172,7 @@ class PageCall:
         frame: str | bytes = received["bytes"] if text is None else text
         intake.message(len(frame))
         if len(frame) > LARGEST_MESSAGE:
-            raise InvalidInput(_NOT_UNDERSTOOD)
+            raise _misunderstood()
         return frame
 
     def _take(self, frame: str | bytes, intake: Intake) -> None:
@@ -158,7 +185,7 @@ class PageCall:
             return live.push_audio(pcm)
         message = _message(frame)
         if message.get("type") != "played":
-            raise InvalidInput(_NOT_UNDERSTOOD)
+            raise _misunderstood()
         turn, epoch, position = (_count(message.get(name)) for name in ("turn", "epoch", "position"))
         return live.do(lambda session: session.played(turn, epoch, position))
 
@@ -192,17 +219,21 @@ class PageCall:
                     await self._socket.close(self._code)
 
 
+def _misunderstood() -> InvalidInput:
+    return InvalidInput("The page and the server do not understand each other. Please reload the page.")
+
+
 def _message(frame: str | bytes) -> Mapping[str, Any]:
     try:
         found = None if isinstance(frame, bytes) else json.loads(frame)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise InvalidInput(_NOT_UNDERSTOOD)
+        raise _misunderstood()
     return found
 
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST_COUNT:
-        raise InvalidInput(_NOT_UNDERSTOOD)
+        raise _misunderstood()
     return value

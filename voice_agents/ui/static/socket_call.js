@@ -18,7 +18,7 @@ export class SocketCall {
 
   /** Resolves when sound flows both ways. Throws NotConnected. */
   async start() {
-    const late = setTimeout(() => this.#close(), CONNECT_MS);
+    this.late = setTimeout(() => this.#close(), CONNECT_MS);
     try {
       const [{ input_rate, output_rate }] = await Promise.all([this.#connect(), this.prepare()]);
       await this.#speak(output_rate);
@@ -28,7 +28,7 @@ export class SocketCall {
     } catch (error) {
       throw error instanceof NotConnected ? error : new NotConnected(String(error));
     } finally {
-      clearTimeout(late);
+      clearTimeout(this.late);
     }
     this.up = true;
     this.onup();
@@ -68,7 +68,8 @@ export class SocketCall {
   #hear(data, ready) {
     if (data instanceof ArrayBuffer) return this.#play(data);
     const message = JSON.parse(data);
-    if (message.type === "ready") ready(message);
+    if (message.type === "opening") clearTimeout(this.late); // it may stand in line for a place
+    else if (message.type === "ready") ready(message);
     else if (message.type === "ended") this.#end(message.text);
     else this.#play(message);
   }
