@@ -15,6 +15,7 @@ from voice_agents.conversation.file import check_database
 from voice_agents.errors import VoiceAgentError
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.openness import warning
 from voice_agents.settings import Settings
 from voice_agents.stopping import Stopping
 
@@ -42,6 +43,8 @@ def main() -> int:
         settings = Settings.from_env()
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
+        if said := warning(settings, address.host, options.share):
+            print(said, flush=True)
         serve(settings, address, options.share, stopping)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)

@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "settings", "stopping"),
-        *("tools", "prompts", "turns"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "openness", "relay", "settings"),
+        *("stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},
@@ -112,7 +112,9 @@ def test_the_top_level_holds_nothing_else() -> None:
         "requirements-dev.txt",
         "README.md",
         "CONTRIBUTING.md",
+        "Dockerfile",
         "LICENSE",
+        "compose.yaml",
         "pyproject.toml",
     }
     assert {path.name for path in ROOT.iterdir() if not path.name.startswith((".", "__"))} - BUILT == known

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
 
+from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client
+from tests.transports.rtc_client import RtcCaller
+from tests.transports.typist import typed
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
+from voice_agents.stopping import STOP_S
 
 ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
@@ -36,7 +43,7 @@ class App:
     async def serves(self) -> None:
         """Until its page can be opened."""
         assert self.process.stdout is not None
-        while b"public link" not in (line := await self.process.stdout.readline()):
+        while not re.search(rb"public (link|URL)", line := await self.process.stdout.readline()):
             assert line, "the app ended instead of serving"
             if found := re.search(rb"http://(\S+)", line):
                 self.address = found[1].decode()
@@ -60,12 +67,12 @@ class App:
 
 
 @asynccontextmanager
-async def running(database: Path) -> AsyncIterator[App]:
+async def running(database: Path, *arguments: str, env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--port", "0"),
+        *(sys.executable, "-u", "app.py", "--port", "0", *arguments),
         cwd=ROOT,
-        env={**own, "DATABASE_URL": str(database)},
+        env={**own, "DATABASE_URL": str(database), **(env or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -114,6 +121,87 @@ async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
         assert entries[0].text == "What is seven times eight?"
         assert re.search(r"56|fifty.six", entries[1].text)
         assert not entries[1].interrupted
+
+
+async def shown(url: str, identity: dict[str, str], words: str) -> None:
+    """Until a window of this conversation is told these words."""
+    async with connect(url.replace("http", "ws") + "/page/window") as socket, asyncio.timeout(WITHIN_S):
+        await socket.send(json.dumps({"do": "open", **identity}))
+        while words not in await socket.recv(decode=True):
+            pass
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
+    tmp_path: Path, number: int, group: bool, kind: str
+) -> None:
+    identity = {"owner": secrets.token_hex(16), "conversation": secrets.token_hex(16)}
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        url = f"http://{app.address}"
+        async with RtcCaller(url, f"{kind}-mic", identity) as caller:
+            await caller.told("send_input", WITHIN_S)
+            await typed(url, "What is seven times eight?", identity, kind=kind)
+            page = asyncio.create_task(shown(url, identity, "The server is being stopped."))
+            await caller.hears(0.3, WITHIN_S)
+            app.signal(number, group)
+            asked_at = asyncio.get_running_loop().time()
+            await page
+            await caller.told("end_stream", WITHIN_S)
+        code, said = await app.ended()
+        assert (code, said) == (0, "")
+        assert asyncio.get_running_loop().time() - asked_at < 2 * STOP_S, (
+            "a loaded machine may take longer than it should"
+        )
+        entries = await app.remembered()
+        assert re.search(r"56|fifty.six", entries[-1].text)
+        assert not entries[-1].interrupted
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Tunnel:
+    """A share link's other half."""
+    return tunnel(tmp_path / "huggingface")
+
+
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+async def test_a_share_link_stays_until_its_visitors_are_told(
+    tmp_path: Path, link: Tunnel, number: int, group: bool
+) -> None:
+    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "What is seven times eight?")
+            assert link.runs
+            app.signal(number, group)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            await talk.until("complete")
+            assert link.runs, "nobody outside would have heard the end"
+            await talk.closed()
+        assert await app.ended() == (0, "")
+        await gone(link)
+
+
+async def test_a_second_ctrl_c_ends_the_share_link_too(tmp_path: Path, link: Tunnel) -> None:
+    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "Tell me a long story")
+            app.signal(signal.SIGINT, group=True)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            app.signal(signal.SIGINT, group=True)
+            assert await app.ended() == (130, "")
+        await gone(link)
+
+
+async def gone(link: Tunnel) -> None:
+    """The tunnel has ended, or ends soon."""
+    async with asyncio.timeout(10):
+        while link.runs:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])

@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
 """ElevenLabs' premade voice "Rachel", the seed plan's default."""
@@ -21,6 +22,9 @@ ELEVENLABS_URL = "https://api.elevenlabs.io"
 ELEVENLABS_OPTIONS = ("ELEVENLABS_BASE_URL", "ELEVENLABS_VOICE_ID", "ELEVENLABS_TTS_MODEL", "ELEVENLABS_STT_MODEL")
 OPENAI_URL = "https://api.openai.com/v1"
 REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE")
+SPACE_STORAGE = Path("/data")
+"""What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
+DATABASE_NAME = "conversations.sqlite3"
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -111,14 +115,18 @@ class Settings:
     turns: TurnSettings = TurnSettings()
     instructions: str = ""
     database: Path = field(default_factory=lambda: default_database())
-    hf_token: str = field(default="", repr=False)
+    relay: Relay | None = None
+    """Carries the sound of calls where no direct way leads."""
     app_password: str = field(default="", repr=False)
     allowed_hosts: tuple[str, ...] = ()
     """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
     space_host: str = ""
     """The public name of the Hugging Face Space this runs in; empty elsewhere."""
     max_sessions: int = 20
+    max_sessions_per_visitor: int = 3
     session_time_limit_s: float = 3600.0
+    daily_minutes_per_visitor: float = 0.0
+    """Minutes of calls a day; 0: no limit."""
     transport: Transport = Transport.AUTO
 
     @classmethod
@@ -137,12 +145,14 @@ class Settings:
             realtime=realtime,
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
-            hf_token=values.key("HF_TOKEN"),
+            relay=relay_of(values),
             app_password=values.get("APP_PASSWORD"),
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
+            max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
+            daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
             transport=Transport(values.one_of("TRANSPORT", [way.value for way in Transport])),
         )
 
@@ -186,7 +196,7 @@ class Settings:
 
 def default_database() -> Path:
     """The SQLite file under the user's data folder."""
-    return user_data_path("voice-agents", appauthor=False) / "conversations.sqlite3"
+    return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
@@ -258,7 +268,8 @@ def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
-        return default_database()
+        kept = values.get("SPACE_HOST") and os.access(SPACE_STORAGE, os.W_OK)
+        return SPACE_STORAGE / "voice-agents" / DATABASE_NAME if kept else default_database()
     scheme, colon, rest = url.partition("://")
     if colon and scheme != "sqlite":
         raise ConfigurationError(

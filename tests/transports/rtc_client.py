@@ -50,14 +50,19 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
 class RtcCaller:
     """One call to the component ``elem_id`` of the page at ``url``, with what its page wants."""
 
-    def __init__(self, url: str, elem_id: str, wanted: Mapping[str, Any]) -> None:
+    tells = True
+    """What it wants, as every page does."""
+
+    def __init__(
+        self, url: str, elem_id: str, wanted: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self._elem_id = elem_id
         self._wanted = wanted
-        self._http = httpx.AsyncClient(base_url=url, timeout=10)
+        self._http = httpx.AsyncClient(base_url=url, timeout=10, headers=headers)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._id = secrets.token_hex(8)
+        self._id = secrets.token_hex(16)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: list[Pcm] = []
         self._news = asyncio.Condition()
@@ -111,7 +116,9 @@ class RtcCaller:
     async def _offer(self) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         local = self._peer.localDescription
-        offer = {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id, "wanted": self._wanted}
+        offer = {"sdp": local.sdp, "type": local.type, "webrtc_id": self._id}
+        if self.tells:
+            offer["wanted"] = self._wanted
         answer = await self._call("offer", offer)
         if "sdp" not in answer:
             raise ConnectionError(str(answer))

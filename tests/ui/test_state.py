@@ -22,7 +22,8 @@ const why = problem && microphoneProblem(...problem);
 console.log(JSON.stringify({ ...look(facts), speaks: speaks(facts), problem: why }));
 """
 HERE: dict[str, Any] = {"is": "server_here"}
-CALL: list[dict[str, Any]] = [HERE, {"is": "asking"}, {"is": "connecting"}, {"is": "up"}]
+LIVE: dict[str, Any] = {"is": "session", "session": {"live": True}}
+CALL: list[dict[str, Any]] = [HERE, {"is": "asking"}, {"is": "connecting"}, {"is": "up"}, LIVE]
 
 
 def shown(*events: dict[str, Any], problem: list[str] | None = None) -> dict[str, Any]:
@@ -61,6 +62,12 @@ def test_every_status_of_a_session_has_a_look_and_a_line() -> None:
         assert found["word"] == status.value
         assert found["caption"]
         assert found["look"]
+
+
+def test_a_call_that_waits_in_line_is_not_up_yet_and_says_where_it_stands() -> None:
+    where = {"level": "info", "text": "All places of this server are taken. You are number 2."}
+    found = shown(*CALL[:-1], session("Ready", banner=where))
+    assert (found["word"], found["press"], found["line"]) == ("Connecting", "cancel", where)
 
 
 def test_before_a_call_the_button_starts_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
@@ -11,6 +12,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import Event, Status
+from voice_agents.transports.line import Wait
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
 from voice_agents.ui.view import Banner, ConversationView
 
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
+
+HasPromises = Callable[[Conversation], Awaitable[bool]]
+"""Whether the agent was to speak up by itself in a stored conversation, and has not yet: its timers."""
 
 REDRAW_S = 0.1
 
@@ -31,6 +36,7 @@ class Sheet:
         self._followers: list[asyncio.Event] = []
         """One for each window that draws this sheet, set when there is something new for it."""
         self._untaken: list[tuple[LiveSession, str, str]] = []
+        self._waits = ""
 
     @property
     def shown_status(self) -> Status:
@@ -58,6 +64,7 @@ class Sheet:
         """Show this session from now on."""
         if self.live is not live:
             self.live = live
+            live.watched = bool(self._followers)
             self.view.begin_session(live.request.kind)
             live.listen(self)
 
@@ -99,6 +106,18 @@ class Sheet:
         self.view.say("error", str(error))
         self._touch()
 
+    def wait(self, where: Wait) -> None:
+        """A call waits in line for a place."""
+        self.view.say("info", where.sentence)
+        self._waits = where.sentence
+        self._touch()
+
+    def wait_no_more(self) -> None:
+        """It left the line."""
+        if self.view.banner is not None and self.view.banner.text == self._waits:
+            self.view.banner = None
+        self._touch()
+
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yields at first, and when there is something new to draw: ten times a second at most, until it is closed.
 
@@ -106,6 +125,7 @@ class Sheet:
         """
         changed = asyncio.Event()
         self._followers.append(changed)
+        self._look()
         try:
             while True:
                 changed.clear()
@@ -114,18 +134,30 @@ class Sheet:
                 await changed.wait()
         finally:
             self._followers.remove(changed)
+            self._look()
 
     def _touch(self) -> None:
         for changed in self._followers:
             changed.set()
 
+    def _look(self) -> None:
+        if self.live is not None:
+            self.live.watched = bool(self._followers)
+
 
 class Desk:
     """All sheets of this server, oldest unused ones forgotten; what the page's buttons do happens here."""
 
-    def __init__(self, registry: SessionRegistry, load_history: LoadHistory, size: int = 500) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        load_history: LoadHistory,
+        size: int = 500,
+        has_promises: HasPromises | None = None,
+    ) -> None:
         self.registry = registry
         self._load_history = load_history
+        self._has_promises = has_promises
         self._size = size
         self._sheets: dict[Conversation, Sheet] = {}
 
@@ -143,16 +175,30 @@ class Desk:
         self._forget_old()
         return known
 
-    async def open(self, request: SessionRequest) -> LiveSession:
-        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised."""
+    async def open(self, request: SessionRequest, *, waits: bool = False) -> LiveSession:
+        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised.
+
+        ``waits``: when all places are taken it stands in line until this is cancelled; the sheet shows where.
+        """
         sheet = await self.sheet(request.conversation)
         try:
-            live = await self.registry.open(request)
+            live = await self.registry.open(request, sheet.wait if waits else None)
         except VoiceAgentError as error:
             sheet.fail(error)
             raise
+        except asyncio.CancelledError:
+            sheet.wait_no_more()
+            raise
         sheet.follow(live)
         return live
+
+    async def keep_promises(self, request: SessionRequest) -> None:
+        """A page shows this conversation: the timers it left behind go on, or speak up; its sheet says why not."""
+        if self._has_promises is None or self.registry.get(request.conversation) is not None:
+            return
+        with contextlib.suppress(VoiceAgentError):
+            if await self._has_promises(request.conversation):
+                await self.open(request)
 
     async def say(self, request: SessionRequest, text: str, window: str = "") -> str:
         """A window's typed turn; opens a session when none is live.

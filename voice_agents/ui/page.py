@@ -13,12 +13,13 @@ from starlette.websockets import WebSocket
 
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import Settings, Transport
+from voice_agents.transports.ice import Relays
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
 from voice_agents.transports.registry import LiveSession, SessionRegistry
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import status
-from voice_agents.ui.desk import Desk, LoadHistory
+from voice_agents.ui.desk import Desk, HasPromises, LoadHistory
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
@@ -30,6 +31,8 @@ from voice_agents.ui.window import Window
 from voice_agents.ui.wishes import Wishes
 
 TITLE = "Voice Agents"
+NEWCOMERS = 40
+"""Connections at a time that talk to nobody yet, or any more."""
 _KEYS = (
     ("Space", "hold to speak, let go to send"),
     ("Esc", "interrupt the agent"),
@@ -50,17 +53,23 @@ class Page:
 
 
 def build_page(
-    settings: Settings, registry: SessionRegistry, tabs: Sequence[TabSpec], load_history: LoadHistory
+    settings: Settings,
+    registry: SessionRegistry,
+    tabs: Sequence[TabSpec],
+    load_history: LoadHistory,
+    has_promises: HasPromises | None = None,
 ) -> Page:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
-    desk, wishes = Desk(registry, load_history), Wishes(settings.turns)
+    desk, wishes = Desk(registry, load_history, has_promises=has_promises), Wishes(settings.turns)
     with gr.Blocks(title=TITLE, theme=theme(), head=HEAD, js=START, analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(_header(settings, tabs), padding=False, elem_classes="va-top")
         with gr.Tabs(elem_classes="va-tabs"):
             for spec in tabs:
                 with gr.Tab(spec.title, id=spec.kind):
-                    button = call_button(f"{spec.kind}-mic", settings.hf_token, "va-mic")
+                    button = call_button(
+                        f"{spec.kind}-mic", Relays(settings.relay, settings.session_time_limit_s), "va-mic"
+                    )
                     _answer(button, spec.kind, desk, wishes)
                     gr.HTML(tab_html(spec, settings), padding=False)
     blocks.queue(default_concurrency_limit=None, api_open=False)
@@ -85,7 +94,7 @@ def _routes(
     async def open_call(hello: Mapping[str, Any]) -> LiveSession:
         if hello.get("kind") not in kinds or not is_identity(hello):
             raise InvalidInput("The page did not say whose call this is. Please reload it.")
-        return await desk.open(wishes.request(hello["kind"], hello))
+        return await desk.open(wishes.request(hello["kind"], hello), waits=True)
 
     calls = [] if settings.transport is Transport.WEBRTC else [WebSocketRoute(CALL_PATH, call)]
     return [WebSocketRoute("/page/window", window), *calls, *static_routes()]
@@ -93,9 +102,9 @@ def _routes(
 
 def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
     async def open_call(values: Sequence[Data]) -> LiveSession:
-        return await desk.open(wishes.request(kind, values[0] if values else {}))
+        return await desk.open(wishes.request(kind, values[0] if values else {}), waits=True)
 
-    answer_calls(button, open_call, [], places=3 * desk.registry.max_sessions)
+    answer_calls(button, open_call, [], places=desk.registry.max_sessions + NEWCOMERS)
 
 
 def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> bool:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voice_agents.errors import InvalidInput
@@ -21,17 +22,18 @@ BOOT = secrets.token_hex(8)
 """Of this process: a page that meets another one after an outage loads itself anew."""
 
 LARGEST_MESSAGE = 64_000
-_NOT_ADMITTED, _NOT_UNDERSTOOD, _BROKEN = 4401, 4400, 1011
+_NOT_UNDERSTOOD, _BROKEN = 4400, 1011
 
 MakeWindow = Callable[[Send], Window]
 
 
 async def admitted(socket: WebSocket, signed_in: bool) -> bool:
-    """Accept a socket of the page; close it again when its page has not passed the password."""
-    await socket.accept()
+    """Accept a socket of the page; refuse it when its page has not passed the password."""
     if not signed_in:
-        await socket.close(_NOT_ADMITTED, "Please reload the page and sign in again.")
-    return signed_in
+        await socket.send_denial_response(PlainTextResponse("Please sign in at the page first.", 401))
+        return False
+    await socket.accept()
+    return True
 
 
 async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:

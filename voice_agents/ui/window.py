@@ -89,6 +89,12 @@ class Window:
     async def _open(self, message: Message) -> None:
         self._conversation = conversation_of(message)
         self._turned.set()
+        await self._keep_promises(message.get("kind"))
+
+    async def _keep_promises(self, kind: Any) -> None:
+        """Timers that were left behind go on, or speak up, in the engine of the tab that is shown."""
+        shown = kind if kind in self._tabs else next(iter(self._tabs))
+        await self._desk.keep_promises(self._wishes.request(shown, identity_of(self._known)))
 
     async def _new(self, _: Message) -> None:
         old = self._known
@@ -118,6 +124,7 @@ class Window:
 
     async def _hang_up(self, message: Message) -> None:
         await self._desk.hang_up(self._known, self._kind(message))
+        await self._keep_promises(message["kind"])
 
     async def _turn_to(self, message: Message) -> None:
         await self._desk.turn_to(self._kind(message), self._known)

@@ -8,6 +8,7 @@ from typing import Any
 
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.visitors import visitor_address
 from voice_agents.ui.identity import conversation_of
 
 PATIENCE_S = (0.2, 2.0)
@@ -23,7 +24,9 @@ class Wishes:
     def request(self, kind: str, sent: Any) -> SessionRequest:
         """``sent``: ``owner``, ``conversation``, ``voice`` and what :meth:`turns` takes."""
         found = sent if isinstance(sent, Mapping) else {}
-        return SessionRequest(kind, conversation_of(found), self.turns(found), voice_of(found))
+        return SessionRequest(
+            kind, conversation_of(found), self.turns(found), voice_of(found), address=visitor_address()
+        )
 
     def turns(self, sent: Mapping[str, Any]) -> TurnSettings:
         """``patience`` in seconds, ``mode`` and ``detection`` by their names in the settings."""

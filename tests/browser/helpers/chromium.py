@@ -43,12 +43,12 @@ def microphone_file(path: Path, pcm: Pcm, rate: int, then_silence_s: float = 20.
 
 @asynccontextmanager
 async def chromium(
-    microphone: Path | None = None, *, flags: Sequence[str] = (), **context: Any
+    microphone: Path | None = None, flags: Sequence[str] = (), **context: Any
 ) -> AsyncIterator[BrowserContext]:
-    """A fresh browser (own profile, own process), started with these further ``flags``.
+    """A fresh browser (own profile, own process).
 
     Its microphone plays the WAV ``microphone`` from its first opening on; without one, what :meth:`VoicePage.speak`
-    is told to say.
+    is told to say. ``flags``: further ones of its command line.
     """
     all_flags = [*_FLAGS.split(), *flags] + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
     async with async_playwright() as playwright:
@@ -64,10 +64,11 @@ async def chromium(
 
 
 class VoicePage:
-    """One tab of the app's page, used as a person uses it. ``kind``: "sandwich" or "realtime"."""
+    """One tab of the app's page, used as a person uses it. ``kind``: "sandwich" or "realtime"; ``own``: its address."""
 
-    def __init__(self, page: Page, kind: str = "sandwich") -> None:
+    def __init__(self, page: Page, kind: str = "sandwich", own: str = "http://127.0.0.1") -> None:
         self.page = page
+        self._own = own
         self.kind = kind
         self.foreign: list[str] = []
         """Addresses outside this machine the page really asked for."""
@@ -158,5 +159,5 @@ class VoicePage:
         return from_bytes(base64.b64decode(await self.page.evaluate("__playedBase64()")))
 
     def _note(self, url: str) -> None:
-        if not url.startswith(("http://127.0.0.1", "data:", "blob:")):
+        if not url.startswith((self._own, "data:", "blob:")):
             self.foreign.append(url)

@@ -68,7 +68,7 @@ class RealtimeSession:
         self._clock = asyncio.get_running_loop().time
         self._tell = Reporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
-        self._timers = Timers(self._tasks.guard(self._on_timer))
+        self._timers = Timers(self._tasks.guard(self._on_timer), parts.store.timers(conversation))
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
             instructions=parts.instructions,
@@ -105,6 +105,7 @@ class RealtimeSession:
 
     async def __aenter__(self) -> Self:
         await self._memory.load()
+        await self._timers.open()
         await self._client.__aenter__()
         self._tasks.start_core(self._dialogue.user.run(lambda: self._dialogue.undecided))
         self._tasks.start_core(self._dialogue.mouth.run())
@@ -234,6 +235,8 @@ class RealtimeSession:
         self._announce()
 
     def _on_settled(self, turn: RealtimeTurn, heard: str, failure: Exception | None) -> None:
+        if turn.announces and heard:
+            self._timers.said(turn.announces)
         if failure is not None:
             self._tell.fail(failure, turn=turn.number)
         self._tell.emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())

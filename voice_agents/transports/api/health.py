@@ -19,6 +19,8 @@ from voice_agents.transports.registry import SessionRequest
 
 VERSION = "0.1.0"
 SERVICE = "voice-agents"
+HEALTHY, UNHEALTHY, DRAINING = "healthy", "unhealthy", "draining"
+"""``draining``: the server is being stopped; conversations under way come to their end, none begins."""
 LAST_CALLS = 3
 """So many calls, the last ones, must all have failed."""
 REMEMBERED_S = 300.0
@@ -70,12 +72,21 @@ class Health:
         self._record = record
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 when healthy, 503 when a provider's last calls all failed or the offline server is down."""
-        failing = [role for role in self._roles if self._failing(role)]
-        told: dict[str, Any] = {"status": "unhealthy" if failing else "healthy", "service": SERVICE}
+        """200 when healthy; 503 when no conversation could begin well.
+
+        That is: a provider's last calls all failed, the offline server is down, or this server is being stopped.
+        """
+        status = self._status
+        told: dict[str, Any] = {"status": status, "service": SERVICE}
         if await self._password.admits(request):
             told |= self._details()
-        return JSONResponse(told, 503 if failing else 200, {"cache-control": "no-store"})
+        return JSONResponse(told, 200 if status == HEALTHY else 503, {"cache-control": "no-store"})
+
+    @property
+    def _status(self) -> str:
+        if self._places.stopping:
+            return DRAINING
+        return UNHEALTHY if any(self._failing(role) for role in self._roles) else HEALTHY
 
     @property
     def _roles(self) -> list[Role]:

@@ -88,4 +88,4 @@ class _Api:
 
     def _request(self, kind: SocketKind, options: SocketOptions) -> SessionRequest:
         turns = replace(self._settings.turns, mode=options.mode)
-        return SessionRequest(kind.kind, options.conversation, turns, options.voice)
+        return SessionRequest(kind.kind, options.conversation, turns, options.voice, by_program=True)

@@ -45,7 +45,7 @@ export class Caller {
     } catch (error) {
       if (!current()) return call.stop();
       if (this.lostAt && error instanceof NotConnected) return call.stop();
-      this.#over(notConnected(call.way, call.forced));
+      this.#over(notConnected(call.way, call.forced, error.message));
     } finally {
       if (call === this.call) this.dialling = false;
     }

@@ -17,8 +17,10 @@ export class Link {
     const address = new URL("page/window", document.baseURI);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = (this.socket = new WebSocket(address));
+    let opened = false;
+    socket.onopen = () => (opened = true);
     socket.onmessage = ({ data }) => socket === this.socket && this.#take(JSON.parse(data));
-    socket.onclose = ({ code }) => socket === this.socket && this.#lost(code);
+    socket.onclose = () => socket === this.socket && this.#lost(opened);
   }
 
   send(message) {
@@ -36,11 +38,18 @@ export class Link {
     this.here(other);
   }
 
-  #lost(code) {
-    if (code === 4401) return location.reload(); // the password is asked for again
+  async #lost(opened) {
     this.gone();
+    if (!opened) await this.#askForThePassword();
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.connect(), RETRY_MS);
+  }
+
+  /** A server that was restarted knows nobody any more: the page itself asks for the password again. */
+  async #askForThePassword() {
+    const { root = "", api_prefix = "" } = window.gradio_config ?? {};
+    const answer = await fetch(`${root}${api_prefix}/login_check`).catch(() => null);
+    if (answer?.status === 401) location.reload();
   }
 
   #tryNow() {
@@ -55,6 +64,6 @@ export class Link {
     const socket = this.socket;
     this.socket = { readyState: WebSocket.CLOSED };
     socket.close(); // its own end may take a minute
-    this.#lost(0);
+    this.#lost(true);
   }
 }

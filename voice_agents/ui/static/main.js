@@ -77,7 +77,7 @@ class Page {
       return location.reload(); // its scripts and the component's number may have changed
     }
     this.tell({ is: "server_here" });
-    this.link.send({ do: "open", ...identity.get() });
+    this.link.send({ do: "open", kind: this.facts.kind, ...identity.get() });
   }
 
   #hear(message) {
@@ -166,7 +166,7 @@ class Page {
 
   #undo() {
     identity.set(this.undone);
-    this.link.send({ do: "open", ...this.undone });
+    this.link.send({ do: "open", kind: this.facts.kind, ...this.undone });
     this.tell({ is: "problem", problem: null });
   }
 

@@ -3,7 +3,7 @@
 import { Level, sound } from "./microphone.js";
 import { NotConnected } from "./webrtc_call.js";
 
-const CONNECT_MS = 8000;
+const CONNECT_MS = 10000;
 const MOST_UNSENT_BYTES = 150000; // 3 s of sound at 24 kHz: a network so slow is no use to a conversation
 
 export class SocketCall {
@@ -26,7 +26,7 @@ export class SocketCall {
       this.capture.port.onmessage = ({ data }) => this.#send(data);
       this.capture.port.postMessage(input_rate);
     } catch (error) {
-      throw error instanceof NotConnected ? error : new NotConnected(String(error));
+      throw error instanceof NotConnected ? error : new NotConnected();
     } finally {
       clearTimeout(this.late);
     }
@@ -58,8 +58,8 @@ export class SocketCall {
     socket.onopen = () => socket.send(JSON.stringify({ ...this.wanted, type: "hello", kind: this.kind }));
     return new Promise((ready, failed) => {
       socket.onmessage = ({ data }) => this.#hear(data, ready);
-      socket.onclose = ({ code }) => {
-        failed(new NotConnected(String(code)));
+      socket.onclose = () => {
+        failed(new NotConnected());
         this.#closed();
       };
     });

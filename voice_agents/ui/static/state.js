@@ -54,6 +54,7 @@ export function look(facts) {
 function wordOf(facts) {
   if (facts.server === "gone" || facts.call === "lost") return "Reconnecting";
   if (facts.server === "connecting" || facts.call === "asking" || facts.call === "connecting") return "Connecting";
+  if (facts.call === "up" && !facts.session.live) return "Connecting"; // or it waits in line for a place
   if (facts.problem && facts.problem.level !== "info" && facts.call === "none") return "Error";
   return facts.session.status;
 }
@@ -154,11 +155,11 @@ function howToAllow(browser) {
   return "Allow it in your browser's settings for this page.";
 }
 
-/** Why no call came about. `way`: the one that was tried last; `forced`: TRANSPORT allows no other. */
-export function notConnected(way, forced) {
-  const text =
+/** Why no call came about. `way`: the one that was tried last; `forced`: TRANSPORT allows no other; `told`: by the server. */
+export function notConnected(way, forced, told = "") {
+  const guess =
     way === "webrtc" && forced
       ? "The call could not be connected: a firewall or VPN may block WebRTC, and TRANSPORT=webrtc on the server allows no other way. "
       : "The call could not be connected: neither WebRTC nor the page's own port carried it. ";
-  return { text: text + TYPING_WORKS, action: { label: "Try again", do: "start" } };
+  return { text: told.includes(" ") ? told : guess + TYPING_WORKS, action: { label: "Try again", do: "start" } };
 }

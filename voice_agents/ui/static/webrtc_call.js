@@ -12,7 +12,7 @@ export class NotConnected extends Error {}
 export class WebRtcCall {
   constructor(kind, wanted, stream) {
     Object.assign(this, { kind, wanted, stream, onup() {}, onlost() {}, onend() {} });
-    this.id = crypto.getRandomValues(new Uint32Array(4)).join("");
+    this.id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
     this.over = false;
   }
 
