@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fails for another reason
+    sys.exit("Python 3.11 or newer is needed.")
+
 from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import VoiceAgentError
+from voice_agents.logs import set_up_logging
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
@@ -28,19 +31,30 @@ def arguments() -> argparse.Namespace:
         "--port", type=int, help="port, 0 for any free one (default: the first from GRADIO_SERVER_PORT or 7860 on)"
     )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
+    parser.add_argument(
+        "--doctor", action="store_true", help="examine this machine, the providers and a call, and say what to mend"
+    )
+    parser.add_argument("--json", action="store_true", help="with --doctor: for programs; the exit code tells as well")
     return parser.parse_args()
 
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging()
+    if options.doctor:
+        from voice_agents.doctor.run import run
+
+        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        os.environ.setdefault("LANGSMITH_TRACING", "false")
+        return run(EmbeddedServer, host=options.host, port=options.port, as_json=options.json)
     stopping = Stopping()
     try:
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
         check_gradio(os.environ)
         settings = Settings.from_env()
+        set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
         if said := warning(settings, address.host, options.share):

@@ -9,23 +9,26 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "openness", "relay", "settings"),
-        *("stopping", "tools", "prompts", "turns"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness", "relay"),
+        *("settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},
     {"engines"},
     {"transports"},
     {"ui"},
+    {"doctor"},
 )
 GROUND = FLOORS[0]
 OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
-    "aiortc": {"transports"},
-    "av": {"transports", "offline"},
+    "aiortc": {"transports", "doctor"},
+    "av": {"transports", "offline", "doctor"},
     "gradio": {"ui"},
     "langgraph": {"conversation"},
+    "opentelemetry": {"transports"},
+    "prometheus_client": {"transports"},
     "elevenlabs": {"providers"},
     "openai": {"providers"},
     "pocketsphinx": {"offline"},

@@ -97,7 +97,7 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"MAX_SESSIONS_PER_VISITOR": "0"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
-        ({"TRANSPORT": "udp"}, "TRANSPORT must be auto, webrtc or websocket"),
+        ({"TRANSPORT": "udp"}, "TRANSPORT must be auto or webrtc or websocket"),
     ],
 )
 def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,9 +29,20 @@ class Values:
         merged.update({name: value for name, value in env.items() if value})
         return cls(merged)
 
+    def all(self) -> dict[str, str]:
+        """Every variable that is set."""
+        return dict(self._values)
+
     def get(self, name: str, default: str = "") -> str:
         """Any text."""
         return self._values.get(name, "").strip() or default
+
+    def one_of(self, name: str, choices: Collection[str], default: str) -> str:
+        """One of these words, in lower case."""
+        value = self.get(name, default).lower()
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be {' or '.join(choices)}.")
+        return value
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
@@ -41,13 +52,6 @@ class Values:
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
                 "copy the key again and put nothing else there."
             )
-        return value
-
-    def one_of(self, name: str, choices: Sequence[str]) -> str:
-        """One of these words, the first of them by default."""
-        value = self.get(name, choices[0]).lower()
-        if value not in choices:
-            raise ConfigurationError(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}.")
         return value
 
     def hosts(self, name: str) -> tuple[str, ...]:

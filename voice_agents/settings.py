@@ -25,6 +25,7 @@ REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE"
 SPACE_STORAGE = Path("/data")
 """What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
 DATABASE_NAME = "conversations.sqlite3"
+LOG_LEVELS = ("debug", "info", "warning", "error")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -78,7 +79,7 @@ class TurnDetection(StrEnum):
     SEMANTIC_VAD = "semantic_vad"
 
 
-class Transport(StrEnum):
+class CallWay(StrEnum):
     """How a browser's call travels."""
 
     AUTO = "auto"
@@ -122,12 +123,19 @@ class Settings:
     """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
     space_host: str = ""
     """The public name of the Hugging Face Space this runs in; empty elsewhere."""
+    otlp_endpoint: str = ""
+    """Where OpenTelemetry traces are sent, over HTTP; empty: none are made."""
+    otlp_headers: str = field(default="", repr=False)
+    otlp_service: str = "voice-agents"
+    log_level: str = "WARNING"
+    log_content: bool = False
+    """Log and traces may hold what was said, typed and answered."""
     max_sessions: int = 20
     max_sessions_per_visitor: int = 3
     session_time_limit_s: float = 3600.0
     daily_minutes_per_visitor: float = 0.0
     """Minutes of calls a day; 0: no limit."""
-    transport: Transport = Transport.AUTO
+    transport: CallWay = CallWay.AUTO
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -149,11 +157,16 @@ class Settings:
             app_password=values.get("APP_PASSWORD"),
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
+            otlp_endpoint=values.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            otlp_headers=values.get("OTEL_EXPORTER_OTLP_HEADERS"),
+            otlp_service=values.get("OTEL_SERVICE_NAME", "voice-agents"),
+            log_level=values.one_of("LOG_LEVEL", LOG_LEVELS, "warning").upper(),
+            log_content=values.one_of("LOG_CONTENT", ("0", "1"), "0") == "1",
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            transport=Transport(values.one_of("TRANSPORT", [way.value for way in Transport])),
+            transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
     def endpoint(self, role: Role) -> Endpoint:

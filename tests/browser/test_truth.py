@@ -149,7 +149,7 @@ async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before
         await expect(page.part("mode").locator("input:checked")).to_have_value("push to talk")
 
 
-async def test_a_full_server_says_so() -> None:
+async def test_a_full_server_says_so_and_goes_on_when_there_is_a_place() -> None:
     async with (
         AppProcess(["-m", "tests.ui.demo"], {"DEMO_PLACES": "1"}) as demo,
         a_page(demo.url) as first,
@@ -159,9 +159,11 @@ async def test_a_full_server_says_so() -> None:
         await first.shows("Listening")
         began = time.monotonic()
         await second.record()
-        await second.told("All 1 places of this server are taken. Please try again in a few minutes.")
-        said("All 1 places", began)
-        await second.microphones_are(0)
+        await second.told("All places of this server are taken.")
+        said("All places of this server are taken", began)
+        await second.shows("Connecting")
+        await first.hang_up()
+        await second.shows("Listening")
 
 
 async def test_six_seconds_without_network_are_survived_and_said(demo: AppProcess) -> None:

@@ -17,7 +17,7 @@ from voice_agents.relay import Relay, RelayKind
 log = logging.getLogger(__name__)
 
 CREDENTIALS_TIMEOUT_S = 4.0
-"""Who presses Record waits for them; after that the call is tried without a relay."""
+"""Who starts a call waits for them; after that the call is tried without a relay."""
 SHORTEST_LIFE_S, LONGEST_LIFE_S = 2 * 3600, 24 * 3600
 """Credentials must outlive the call; Twilio's live a day at most."""
 BLOCKED_PORT = ":53"

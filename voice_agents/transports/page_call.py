@@ -28,7 +28,7 @@ from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.api.limits import Intake, SocketLimits
 from voice_agents.transports.api.sendbox import SendBox
-from voice_agents.transports.registry import Ending, LiveSession
+from voice_agents.transports.registry import Ending, LiveSession, Transport
 
 PATH = "/page/call"
 
@@ -162,7 +162,7 @@ class PageCall:
         self._live = live
         rates = {"input_rate": live.session.input_rate, "output_rate": live.session.output_rate}
         self._box.put({"type": "ready", **rates})
-        live.attach_call(self, reports=True)
+        live.attach_call(self, reports=True, transport=Transport.WEBSOCKET)
 
     async def _next(self, intake: Intake) -> str | bytes:
         received = await self._socket.receive()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +19,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
+from voice_agents.logs import Mark, current
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.daily import DailyMinutes, Meter
 from voice_agents.transports.line import Line, Told
@@ -51,8 +54,34 @@ class SessionRequest:
 SessionFactory = Callable[[SessionRequest], Session]
 """Makes a session on the running loop; may raise any VoiceAgentError."""
 
-Watch = Callable[[SessionRequest, Event], None]
-"""Sees every event of every session. Must not block and must not raise."""
+
+class Transport(StrEnum):
+    """How a user talks to a session."""
+
+    WEBRTC = "webrtc"
+    WEBSOCKET = "websocket"
+    TYPED = "typed"
+    """There is no call."""
+
+
+class Watcher:
+    """Sees what happens in all sessions, for figures, traces and the log; nothing of it must block or raise."""
+
+    def opened(self, live: LiveSession) -> None:
+        """A session begins."""
+
+    def called(self, live: LiveSession, transport: Transport) -> None:
+        """A user begins to talk to a session (once more, if another call takes over), or to type without a call."""
+
+    def sound(self, live: LiveSession, seconds: float) -> None:
+        """So much came from a microphone."""
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """The session tells something."""
+
+    def ended(self, live: LiveSession, why: Ending) -> None:
+        """It is over; nothing more is told of it."""
+
 
 STOPPING = "The server is being stopped."
 LAST_SOUND_S = 0.3
@@ -139,14 +168,17 @@ class LiveSession:
         session: Session,
         limits: Limits,
         gone: Callable[[LiveSession], None],
-        watch: Watch | None = None,
+        watchers: Sequence[Watcher] = (),
         meter: Meter | None = None,
     ) -> None:
         self.request = request
         self._meter = meter
         self.session = session
+        self.name = name_of(request.conversation)
+        self.transport = Transport.TYPED
         self._limits = limits
-        self._watch_events = watch
+        self._watchers = watchers
+        self._mark = Mark(self.name)
         self._listeners: list[Listener] = []
         self._call: Listener | None = None
         self._sends_silence = True
@@ -165,14 +197,18 @@ class LiveSession:
         """Nobody is saying anything, or the session is over."""
         loop = asyncio.get_running_loop()
         self._started = self._last_sign = self._metered_until = loop.time()
-        self._task = loop.create_task(self._run(), name=f"session {request.kind}")
-        self._watchdog = loop.create_task(self._watch())
+        self._context = copy_context()
+        self._context.run(current.set, self._mark)
+        self._task = loop.create_task(self._run(), name=f"session {request.kind}", context=self._context)
+        self._watchdog = loop.create_task(self._watch(), context=self._context.copy())
         self._stand_still = StandStill(limits.stood_still_s)
         self._slept_s = 0.0
         """How long this program slept, while it is not known whether the call has survived that."""
         self._awake_since = 0.0
         self._gone = gone
         self._task.add_done_callback(self._finished)  # runs even when the task is cancelled before its first step
+        for watcher in watchers:
+            watcher.opened(self)
 
     @property
     def ending(self) -> Ending | None:
@@ -194,7 +230,14 @@ class LiveSession:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def attach_call(self, call: Listener, *, sends_silence: bool = True, reports: bool = False) -> None:
+    def attach_call(
+        self,
+        call: Listener,
+        *,
+        sends_silence: bool = True,
+        reports: bool = False,
+        transport: Transport = Transport.WEBRTC,
+    ) -> None:
         """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
 
         ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
@@ -202,6 +245,8 @@ class LiveSession:
         """
         earlier, self._call = self._call, call
         self._sends_silence = sends_silence
+        if earlier is not call:
+            self._called(transport)
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
         self.do(lambda session: session.set_reporting(reports))
@@ -212,17 +257,21 @@ class LiveSession:
     def push_audio(self, pcm: Pcm) -> None:
         """The microphone's next samples at the session's input rate; kept while the session is still opening."""
         self._sign_of_life()
+        for watcher in self._watchers:
+            watcher.sound(self, len(pcm) / self.session.input_rate)
         if self._open:
-            self.session.push_audio(pcm)
+            self._context.copy().run(self.session.push_audio, pcm)
         else:
             self._early_audio.append(pcm)
 
     def do(self, action: Callable[[Session], None]) -> None:
         """Act on the session as soon as it is open. Raises what the action raises when it is open already."""
         self._sign_of_life()
+        if not (self._used or self.in_call):
+            self._called(Transport.TYPED)
         self._used = True
         if self._open:
-            action(self.session)
+            self._context.copy().run(action, self.session)  # what it starts is the session's, whoever asked for it
         else:
             self._waiting.append(action)
 
@@ -248,6 +297,11 @@ class LiveSession:
                 await self._resting.wait()
                 await asyncio.sleep(LAST_SOUND_S if self.in_call else 0.0)
         await self.end(Ending.SHUTDOWN)
+
+    def _called(self, transport: Transport) -> None:
+        self.transport = transport
+        for watcher in self._watchers:
+            watcher.called(self, transport)
 
     def _sign_of_life(self) -> None:
         self._last_sign = asyncio.get_running_loop().time()
@@ -275,19 +329,30 @@ class LiveSession:
         if self._meter is not None:
             self._meter.stop()
         self._gone(self)
+        for watcher in self._watchers:
+            watcher.ended(self, self._why)
         for listener in self._listeners:
             listener.ended(self._why)
 
     async def _converse(self) -> None:
         opening = asyncio.timeout(self._limits.opening_s)
-        async with opening, self.session as session:
-            opening.reschedule(None)
-            self._opened(session)
-            async for event in session:
-                self._turn, self._at = event.turn, event.at
-                if not self.in_call:
-                    self._sign_of_life()
-                self._tell(event)
+        try:
+            async with opening, self.session as session:
+                opening.reschedule(None)
+                self._opened(session)
+                async for event in session:
+                    self._turn, self._at = event.turn, event.at
+                    if not self.in_call:
+                        self._sign_of_life()
+                    self._tell(event)
+        finally:
+            if self._open:
+                await self._last_events()
+
+    async def _last_events(self) -> None:
+        """How a turn ended that its user left is of interest to watchers only."""
+        async for event in self.session:
+            self._watch_event(event)
 
     def _opened(self, session: Session) -> None:
         self._open = True
@@ -304,10 +369,14 @@ class LiveSession:
     def _tell(self, event: Event) -> None:
         if isinstance(event, StatusChanged):
             (self._resting.set if event.status in _AT_REST else self._resting.clear)()
-        if self._watch_events is not None:
-            self._watch_events(self.request, event)
+        self._watch_event(event)
         for listener in tuple(self._listeners):
             listener.hear(event)
+
+    def _watch_event(self, event: Event) -> None:
+        self._mark.turn = event.turn
+        for watcher in self._watchers:
+            watcher.event(self, event)
 
     def _fail(self, error: VoiceAgentError) -> None:
         self._why = Ending.FAILED
@@ -358,6 +427,11 @@ class LiveSession:
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 
+def name_of(conversation: Conversation) -> str:
+    """What the log and traces call a conversation; tells nothing of its id, which opens it to whoever knows it."""
+    return hashlib.sha256(f"log of {conversation.id}".encode()).hexdigest()[:12]
+
+
 class SessionRegistry:
     """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
 
@@ -366,7 +440,7 @@ class SessionRegistry:
         make_session: SessionFactory,
         max_sessions: int = 20,
         limits: Limits | None = None,
-        watch: Watch | None = None,
+        watchers: Sequence[Watcher] = (),
         per_visitor: int | None = None,
         daily: DailyMinutes | None = None,
     ) -> None:
@@ -374,7 +448,7 @@ class SessionRegistry:
         self._daily = daily
         self.max_sessions = max_sessions
         self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
-        self._watch = watch
+        self._watchers = tuple(watchers)
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
@@ -421,8 +495,8 @@ class SessionRegistry:
                 return self._begin(request, meter)
             if told is None:
                 raise SessionLimitReached(
-                    f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
-                    "or try again in a few minutes."
+                    f"All {self.max_sessions} places of this server are taken. Press the button to wait in line for "
+                    "one, or try again in a few minutes."
                 )
             self._check_share(request)
             return await self._wait_for_place(request, meter, told)
@@ -466,7 +540,7 @@ class SessionRegistry:
         return self.max_sessions - len(self._live) - self.line.called
 
     def _begin(self, request: SessionRequest, meter: Meter | None) -> LiveSession:
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch, meter)
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watchers, meter)
         self._live[request.conversation.id] = live
         self.line.call(lambda waiting: waiting.conversation == request.conversation)
         return live

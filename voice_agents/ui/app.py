@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -29,13 +29,17 @@ from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
-from voice_agents.transports.api.health import ProviderRecord
+from voice_agents.transports.api.access import PasswordCheck
+from voice_agents.transports.api.health import VERSION, ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
 from voice_agents.transports.headers import impatient
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.watch.figures import Figures
+from voice_agents.transports.watch.lines import Lines
+from voice_agents.transports.watch.route import metrics_route
 from voice_agents.ui.page import Page, build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
@@ -44,6 +48,10 @@ from voice_agents.ui.sandwich_tab import sandwich_tab
 from voice_agents.ui.share import end_tunnels, keep_tunnels_to_the_end
 from voice_agents.ui.theme import only_own_sources
 
+if TYPE_CHECKING:
+    from voice_agents.transports.watch.spans import Spans
+
+TRACE_PACKAGES = ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2")
 LAST_SENTENCE_S = 6.0
 """How long an answer may still take when the server is to stop; then it is cut and stored as heard."""
 LAST_DRAWING_S = 0.5
@@ -65,14 +73,17 @@ class App:
         self._sandwich = SandwichEngine(settings)
         self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._record = ProviderRecord(REALTIME)
+        self._figures = Figures(settings, VERSION)
+        self._spans = _traces(settings)
         self._registry = SessionRegistry(
             self._session,
             settings.max_sessions,
             Limits(session_s=settings.session_time_limit_s),
-            self._record.watch,
+            [self._record, self._figures, Lines(content=settings.log_content), *self._spans],
             settings.max_sessions_per_visitor,
             self._daily(settings.daily_minutes_per_visitor),
         )
+        self._page: Page | None = None
 
     def page(self) -> Page:
         """The Gradio page and its routes."""
@@ -80,18 +91,31 @@ class App:
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
             realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
         ]
-        return build_page(self._settings, self._registry, tabs, self._history, self._has_promises)
+        self._page = build_page(self._settings, self._registry, tabs, self._history, self._has_promises)
+        return self._page
 
     def routes(self) -> list[BaseRoute]:
         """The API for other programs, on the same engines and places as the page."""
-        return api_routes(self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME)
+        password = PasswordCheck(self._settings.app_password)
+        api = api_routes(
+            self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME, password=password
+        )
+        return [*api, metrics_route(self._figures, password, lambda: bool(self.public_names()))]
+
+    def public_names(self) -> frozenset[str]:
+        """The hosts this server is known under beyond its own addresses."""
+        return public_names(self._settings, self._page.blocks.share_url if self._page is not None else None)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
         """Keeps the engines open while the server runs."""
         self._loop = asyncio.get_running_loop()
-        async with self._sandwich, self._realtime, self._registry:
-            yield
+        try:
+            async with self._sandwich, self._realtime, self._registry:
+                yield
+        finally:
+            for spans in self._spans:
+                await asyncio.to_thread(spans.close)
 
     def stop(self) -> None:
         """From another thread than the server's: let the sentences end that are being said, then end all sessions."""
@@ -124,6 +148,21 @@ class App:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
 
 
+def _traces(settings: Settings) -> list[Spans]:
+    """None unless they are asked for."""
+    if not settings.otlp_endpoint:
+        return []
+    try:
+        # Here, because it takes time and memory that nobody else needs.
+        from voice_agents.transports.watch.spans import Spans, otlp_exporter
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the package {error.name} is not installed: "
+            f"pip install {' '.join(TRACE_PACKAGES)}"
+        ) from None
+    return [Spans(settings, otlp_exporter(settings), VERSION, REALTIME)]
+
+
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
     os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
@@ -138,7 +177,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
         # Hung here, since gradio puts middleware in front of any it is given: one answers the preflights of all pages.
         # What is behind the outermost layer is everything but the one that would show failures to visitors.
         stack = server.middleware_stack
-        stack.app = Door(stack.app, lambda: public_names(settings, page.share_url), framed_by(settings))
+        stack.app = Door(stack.app, app.public_names, framed_by(settings))
         async with app.lifespan(server):
             yield
 

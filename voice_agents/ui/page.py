@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_agents.errors import InvalidInput
-from voice_agents.settings import Settings, Transport
+from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.ice import Relays
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
@@ -96,7 +96,7 @@ def _routes(
             raise InvalidInput("The page did not say whose call this is. Please reload it.")
         return await desk.open(wishes.request(hello["kind"], hello), waits=True)
 
-    calls = [] if settings.transport is Transport.WEBRTC else [WebSocketRoute(CALL_PATH, call)]
+    calls = [] if settings.transport is CallWay.WEBRTC else [WebSocketRoute(CALL_PATH, call)]
     return [WebSocketRoute("/page/window", window), *calls, *static_routes()]
 
 

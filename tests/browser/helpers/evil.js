@@ -2,7 +2,7 @@
 async (target) => {
   const learnt = [];
   const note = (how, what) => { if (what !== undefined && what !== null && String(what) !== "") learnt.push([how, String(what).slice(0, 300)]); };
-  const soon = (work, ms = 4000) => Promise.race([work, new Promise((done) => setTimeout(done, ms))]);
+  const soon = (work, ms = 15000) => Promise.race([work, new Promise((done) => setTimeout(done, ms))]);
   const attempt = async (how, work) => { try { note(how, await soon(work())); } catch (refused) { /* learnt nothing */ } };
   const typed = JSON.stringify(target.typed), offer = async () => {
     const peer = new RTCPeerConnection();

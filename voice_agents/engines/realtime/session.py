@@ -22,7 +22,8 @@ from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.user import INPUT_RATE
 from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.tasks import Tasks, end_all
-from voice_agents.events import Event, TurnDone
+from voice_agents.errors import Role
+from voice_agents.events import Event, ProviderUsed, TurnDone
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -227,6 +228,8 @@ class RealtimeSession:
                 dialogue.answer.response_event(event)
             case UsageReported(tokens=tokens):
                 self._usage.update(tokens)
+                used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
+                self._tell.emit(ProviderUsed, role=Role.REALTIME, **used)
 
     # What the dialogue, memory, timers and the connection report
 

@@ -30,6 +30,7 @@ from voice_agents.events import (
     AgentResumed,
     Interrupted,
     Notice,
+    ProviderUsed,
     UserTranscript,
 )
 from voice_agents.tools import Timers, standard_toolbox
@@ -229,6 +230,7 @@ class Answering:
         if self._answer is not None:
             answer, run = self._silence()
             self._answer = None
+            self._count(answer)
             self._memory.discard(answer, run)
         return self.user
 
@@ -305,7 +307,12 @@ class Answering:
         slow = self._slowness.sentence(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
         if slow and self._tell.complained_in != self._tell.turn:
             self._tell.emit(Notice, level="warning", text=slow)
+        self._count(answer)
         self._memory.keep(answer, run, self.user, self._tell.turn)
+
+    def _count(self, answer: Answer) -> None:
+        if answer.characters:
+            self._tell.emit(ProviderUsed, role=Role.TTS, characters=answer.characters)
 
     # What the mouth and timers report
 

@@ -24,6 +24,11 @@ class PasswordCheck:
         self._password = password
         self._tries = Tries()
 
+    @property
+    def is_set(self) -> bool:
+        """There is a password."""
+        return bool(self._password)
+
     async def admits(self, connection: HTTPConnection) -> bool:
         """Whether a request may come in; takes its time after many wrong passwords."""
         given = _given(connection)

@@ -31,7 +31,7 @@ from voice_agents.transports.api.options import SocketOptions
 from voice_agents.transports.api.places import Places
 from voice_agents.transports.api.sendbox import SendBox
 from voice_agents.transports.line import Wait
-from voice_agents.transports.registry import Ending, LiveSession, SessionRequest
+from voice_agents.transports.registry import Ending, LiveSession, SessionRequest, Transport
 
 PIECE_S = 0.1
 """Audio handed on in one go, so that a recording sent at once does not hold up the event loop."""
@@ -236,7 +236,7 @@ class ApiCall:
                 return None
             self._microphone = live_resampler(self._options.sample_rate, live.session.input_rate)
             self._live = live
-            live.attach_call(self, sends_silence=False)
+            live.attach_call(self, sends_silence=False, transport=Transport.WEBSOCKET)
             if live.request != self._request:
                 turns, voice = self._request.turns, self._request.voice
                 live.do(lambda session: session.set_turns(turns))

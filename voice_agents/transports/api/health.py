@@ -15,7 +15,7 @@ from voice_agents.events import AgentAudio, AgentText, Event, Failed, UserTransc
 from voice_agents.settings import Settings
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.places import Places
-from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.registry import LiveSession, SessionRequest, Watcher
 
 VERSION = "0.1.0"
 SERVICE = "voice-agents"
@@ -27,7 +27,7 @@ REMEMBERED_S = 300.0
 """Older failures say nothing of now: who is asked no more could not become healthy again."""
 
 
-class ProviderRecord:
+class ProviderRecord(Watcher):
     """How each provider's last calls went, from what sessions tell."""
 
     def __init__(self, realtime: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,6 +35,10 @@ class ProviderRecord:
         self._realtime = realtime
         self._clock = clock
         self._failures: dict[Role, deque[float]] = {role: deque(maxlen=LAST_CALLS) for role in Role}
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        self.watch(live.request, event)
 
     def watch(self, request: SessionRequest, event: Event) -> None:
         """One event of a session."""

@@ -12,7 +12,7 @@ import { after, beginning, look, speaks } from "./state.js";
 import { Transcript } from "./transcript.js";
 
 const RELEASE_TAIL_MS = 150; // the last syllable is still on its way when the button comes up
-const LEVEL_MS = 60;
+const LEVEL_MS = 80;
 const UNDO_MS = 10000;
 
 const byId = (id) => document.getElementById(id);

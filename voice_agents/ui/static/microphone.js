@@ -61,7 +61,7 @@ export const sound = () => (context ??= new AudioContext());
 /** The level of what a node gives, between 0 and 1, on a logarithmic scale as ears hear it. */
 export class Level {
   constructor(node) {
-    this.analyser = new AnalyserNode(node.context, { fftSize: 1024 });
+    this.analyser = new AnalyserNode(node.context, { fftSize: 512 });
     this.source = node;
     this.source.connect(this.analyser);
     this.samples = new Float32Array(this.analyser.fftSize);
