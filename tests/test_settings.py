@@ -97,6 +97,7 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"MAX_SESSIONS_PER_VISITOR": "0"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
+        ({"TRANSPORT": "udp"}, "TRANSPORT must be auto or webrtc or websocket"),
     ],
 )
 def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:
@@ -118,6 +119,11 @@ def test_a_key_no_header_can_carry_is_refused_without_quoting_it(variable: str, 
 
 def test_white_space_around_a_key_is_removed() -> None:
     assert read(ELEVENLABS_API_KEY=" eleven-secret~!\n").endpoint(Role.TTS).api_key == "eleven-secret~!"
+
+
+@pytest.mark.parametrize(("said", "way"), [("", "auto"), ("WebSocket", "websocket"), ("webrtc", "webrtc")])
+def test_calls_may_be_forced_to_go_one_way(said: str, way: str) -> None:
+    assert read(TRANSPORT=said).transport == way
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])

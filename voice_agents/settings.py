@@ -79,6 +79,15 @@ class TurnDetection(StrEnum):
     SEMANTIC_VAD = "semantic_vad"
 
 
+class CallWay(StrEnum):
+    """How a browser's call travels."""
+
+    AUTO = "auto"
+    """Over WebRTC, or where that does not get through, over a WebSocket on the page's own port."""
+    WEBRTC = "webrtc"
+    WEBSOCKET = "websocket"
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -133,6 +142,7 @@ class Settings:
     session_time_limit_s: float = 3600.0
     daily_minutes_per_visitor: float = 0.0
     """Minutes of calls a day; 0: no limit."""
+    transport: CallWay = CallWay.AUTO
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -163,6 +173,7 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
+            transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
     def endpoint(self, role: Role) -> Endpoint:

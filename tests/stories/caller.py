@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -106,6 +107,12 @@ class AnyCaller(Generic[S, P]):
     played: list[Played] = field(default_factory=list)
     muted: bool = False
     """The microphone sends nothing."""
+    way_s: float | None = None
+    """So long everything takes to the speaker and back, which reports how far it is; None: it is here and does not."""
+    _sounding: AgentAudio | None = None
+    _under_way: deque[Callable[[], None]] = field(default_factory=deque)
+    _reported: deque[Callable[[], None]] = field(default_factory=deque)
+    """What arrives next, there and here: in order, also of two things sent at once."""
     _voice: list[tuple[int, int]] = field(default_factory=list)
     _queue: list[AgentAudio] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -167,6 +174,7 @@ class AnyCaller(Generic[S, P]):
             if self._queue:
                 audio = self._queue.pop(0)
                 self.played.append(Played(loop.time(), audio.turn, audio.pcm))
+                self._sounding = audio
                 await asyncio.sleep(len(audio.pcm) / OUTPUT_RATE)
             else:
                 self._queued.clear()
@@ -187,17 +195,44 @@ class AnyCaller(Generic[S, P]):
         """Keep every event; audio goes to the speaker, a stop silences it."""
         async for event in self.session:
             self.events.append(event)
-            if isinstance(event, AgentAudio):
-                self._queue.append(event)
-                self._queued.set()
-            elif isinstance(event, AgentPaused | Interrupted):
-                self.hush()
+            self._under_way.append(partial(self._reach_speaker, event))
+            if self.way_s is None:
+                self._under_way.popleft()()
+            else:
+                asyncio.get_running_loop().call_later(self.way_s, lambda: self._under_way.popleft()())
             self._changed.set()
+
+    def _reach_speaker(self, event: Event) -> None:
+        if isinstance(event, AgentAudio):
+            self._queue.append(event)
+            self._queued.set()
+        elif isinstance(event, AgentPaused | Interrupted):
+            self.hush()
+            self._report()
+
+    def go_far(self, way_s: float) -> None:
+        """From now on the speaker is so far away."""
+        self.way_s = way_s
+        self.session.set_reporting(True)
+
+    def _report(self) -> None:
+        if self.way_s is not None and self._sounding is not None:
+            last, sounding, loop = self.played[-1], self._sounding, asyncio.get_running_loop()
+            played = min(len(last.pcm), round((loop.time() - last.at) * OUTPUT_RATE))
+            position = sounding.position + played
+            self._reported.append(partial(self.session.played, sounding.turn, sounding.epoch, position))
+            loop.call_later(self.way_s, lambda: self._reported.popleft()())
+
+    async def reports(self) -> None:
+        """Ten times a second, while something was played."""
+        while True:
+            await asyncio.sleep(0.1)
+            self._report()
 
     @asynccontextmanager
     async def on_the_line(self) -> AsyncIterator[Self]:
         """Listening, playing and with the microphone open."""
-        tasks = [asyncio.create_task(work()) for work in (self.listen, self.speaker, self.microphone)]
+        tasks = [asyncio.create_task(work()) for work in (self.listen, self.speaker, self.microphone, self.reports)]
         try:
             yield self
         finally:

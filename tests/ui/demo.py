@@ -1,6 +1,6 @@
 """Runs the page with the fake engine in both tabs, to see it without a provider: ``python -m tests.ui.demo [port]``.
 
-``DEMO_PLACES`` limits the conversations at once, ``DEMO_PASSWORD`` asks for one.
+``DEMO_PLACES`` limits the conversations at once, ``DEMO_PASSWORD`` asks for one; ``TRANSPORT`` is the app's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.settings import Settings
+from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.registry import SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import realtime_tab
@@ -36,8 +36,8 @@ async def voices() -> list[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    password = os.environ.get("DEMO_PASSWORD", "")
-    settings = Settings(app_password=password).with_offline("http://127.0.0.1:1")
+    password, transport = os.environ.get("DEMO_PASSWORD", ""), CallWay(os.environ.get("TRANSPORT", "auto"))
+    settings = Settings(app_password=password, transport=transport).with_offline("http://127.0.0.1:1")
     registry = SessionRegistry(make_session, int(os.environ.get("DEMO_PLACES", "20")))
     examples = ("What time is it in Tokyo?", "Roll two dice", "What can you do?", "Tell me a story")
     tabs = [sandwich_tab(examples, voices, "r"), realtime_tab(examples, "marin")]

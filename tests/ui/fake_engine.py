@@ -59,6 +59,8 @@ class FakeSession:
         self.turns = turns
         self.voice = ""
         self.speaking = True
+        self.reporting = False
+        self.reports: list[tuple[int, int, int]] = []
         self.closed = False
         self.busy = False
         self.heard_samples = 0
@@ -132,6 +134,12 @@ class FakeSession:
 
     def set_speaking(self, speaking: bool) -> None:
         self.speaking = speaking
+
+    def set_reporting(self, reporting: bool) -> None:
+        self.reporting = reporting
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        self.reports.append((turn, epoch, position))
 
     def _put(self, kind: type[Event], **values: object) -> None:
         self._out.put(kind(turn=self.turn, at=self._loop.time(), **values))

@@ -161,3 +161,18 @@ def test_why_there_is_no_microphone_is_said_with_what_to_do(name: str, browser: 
 def test_a_microphone_that_is_missing_is_an_error_and_leaves_the_button() -> None:
     found = shown(HERE, {"is": "asking"}, {"is": "ended", "problem": {"text": "No microphone was found."}})
     assert (found["word"], found["press"], found["line"]["level"]) == ("Error", "start", "error")
+
+
+def test_the_line_says_when_the_sound_makes_a_detour_and_what_that_costs() -> None:
+    listening = session("Listening", inCall=True, live=True)
+    there = [HERE, {"is": "asking"}, {"is": "connecting"}]
+    assert "port" not in shown(*there, {"is": "up", "way": "webrtc"}, listening)["line"]["text"]
+    blocked = shown(*there, {"is": "up", "way": "websocket"}, listening)["line"]["text"]
+    assert blocked == (
+        "Speak any time. WebRTC is blocked here, so sound goes over the page's own port: "
+        "a poor network is heard as gaps."
+    )
+    forced = shown(*there, {"is": "up", "way": "websocket", "forced": True}, listening)["line"]["text"]
+    assert "As TRANSPORT says, sound goes over the page's own port" in forced
+    again = shown(*there, {"is": "up", "way": "websocket"}, {"is": "ended"}, *there[1:], {"is": "up"}, listening)
+    assert "port" not in again["line"]["text"], "the next call tries WebRTC again"

@@ -82,6 +82,16 @@ class Session(Protocol):
     def set_speaking(self, speaking: bool) -> None:
         """Whether answers are spoken (as at first) or, where nobody listens, only written; from the next one on."""
 
+    def set_reporting(self, reporting: bool) -> None:
+        """Whether whoever plays the sound reports by :meth:`played` how far it is; at first nobody does."""
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        """Of the AgentAudio of this turn and epoch, all samples before ``position`` have sounded.
+
+        Words are taken as heard by it. After AgentPaused the word about the epoch before says where the sound really
+        stopped, and the answer goes on from there. A word about anything else is too late and changes nothing.
+        """
+
     def __aiter__(self) -> AsyncIterator[Event]: ...
 
 

@@ -109,6 +109,16 @@ class Mouth:
         self._active = False
         return self._playout.cancel(self._clock())
 
+    def set_reporting(self, reporting: bool) -> None:
+        """See :meth:`Playout.set_reporting`."""
+        self._playout.set_reporting(reporting)
+        self._changed.set()
+
+    def played(self, epoch: int, position: int) -> None:
+        """See :meth:`Playout.played`; of this turn only."""
+        self._playout.played(epoch, position, self._clock())
+        self._changed.set()
+
     def heard(self) -> dict[str, str]:
         """The words played so far, by the message they belong to."""
         return self._playout.heard_by_source(self._playout.position(self._clock()))

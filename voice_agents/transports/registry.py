@@ -236,12 +236,17 @@ class LiveSession:
             self._listeners.append(listener)
 
     def attach_call(
-        self, call: Listener, *, sends_silence: bool = True, transport: Transport = Transport.WEBRTC
+        self,
+        call: Listener,
+        *,
+        sends_silence: bool = True,
+        reports: bool = False,
+        transport: Transport = Transport.WEBRTC,
     ) -> None:
         """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
 
         ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
-        decides how long it may say nothing.
+        decides how long it may say nothing. ``reports``: it tells :meth:`Session.played`.
         """
         earlier, self._call = self._call, call
         self._sends_silence = sends_silence
@@ -249,6 +254,7 @@ class LiveSession:
             self._called(transport)
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
+        self.do(lambda session: session.set_reporting(reports))
         if earlier is not None and earlier is not call:
             self._listeners.remove(earlier)
             earlier.ended(Ending.REPLACED)

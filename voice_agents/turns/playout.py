@@ -5,6 +5,7 @@ Positions are sample indices in the audio of the current turn; times are the ses
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,12 +43,18 @@ class _State(Enum):
 _ROUNDING = 1e-3
 """Samples by which a clock may be early, so that a wake-up computed in floating point finds its frame due."""
 
+UNTOLD_S = 1.0
+"""So long a reporting player is taken to play on when it tells nothing; then it has stopped, or its network has."""
+FURTHEST_BEHIND_S = 10.0
+"""A player that is further behind than this does not play: the turn goes on without it."""
+
 
 class Playout:
     """One per session; ``begin`` starts each turn. Who plays frames must drop those of an older ``epoch``.
 
     What was handed out counts as played at real time from the moment it was handed; a provider that is too slow makes
-    a gap, and the clock of the played position waits with it.
+    a gap, and the clock of the played position waits with it. A player far away (a browser at the end of a network)
+    reports how far it really is, by :meth:`played`: then its word counts, and it is sent no more ahead than it needs.
     """
 
     epoch: int
@@ -59,6 +66,7 @@ class Playout:
         self._rate = rate
         self._lead = lead_s * rate
         self._frame = frame
+        self._player = _Player(rate)
         self._clear()
 
     def _clear(self) -> None:
@@ -71,13 +79,33 @@ class Playout:
         """The sample that was handed out first since the clock last started ..."""
         self._anchor_at = 0.0
         """... and when."""
+        self._starts = True
+        """What is handed out next starts that clock."""
+        self._handed_before_stop = 0
 
     def begin(self, now: float) -> None:
         """A new turn: position 0, no audio, no words. A turn that still plays is cancelled."""
         if self._state is not _State.IDLE and not self.done(now):
             self.cancel(now)
         self._clear()
+        self._player.begin()
         self._state = _State.PLAYING
+
+    def set_reporting(self, reporting: bool) -> None:
+        """Whether the player reports its position; false at first, and whenever another player takes over."""
+        self._player = _Player(self._rate, reporting)
+
+    def played(self, epoch: int, position: int, now: float) -> None:
+        """A reporting player says that all samples before ``position`` have sounded, of frames of this ``epoch``.
+
+        After a ``pause`` the word about the epoch before says where it really stopped: ``resume`` goes on from there.
+        """
+        if not self._player.reporting:
+            return
+        if self._state is _State.PAUSED and epoch == self.epoch - 1:
+            self._handed = max(self._audio.start, min(position, self._handed_before_stop))
+        elif self._state is _State.PLAYING and epoch == self.epoch and not self._starts:
+            self._player.told(self._clock(now) - min(max(position, 0), self._handed), now)
 
     def add(self, pcm: Pcm, words: Sequence[SpokenWord] = (), source: str = "") -> None:
         """The turn's next samples (may be none) and the words that became known, positions counted in the turn.
@@ -104,11 +132,12 @@ class Playout:
         if self._state is not _State.PLAYING:
             return frames
         played = self.position(now)
-        self._audio.forget(played)
+        self._audio.forget(played - round(self._player.furthest))
         while (size := self._next_size()) > 0:
             if self._handed <= played:  # the first frame, or the player ran dry: its clock starts (again) now
-                self._anchor, self._anchor_at = self._handed, now
-            elif self._handed + size > self._clock(now) + self._lead + _ROUNDING:
+                self._anchor, self._anchor_at, self._starts = self._handed, now, False
+                self._player.start(now)
+            elif self._handed + size > self._plays_at(now) + self._player.usual + self._lead + _ROUNDING:
                 break
             frames.append(Frame(self._audio.read(self._handed, size), self._handed))
             self._handed += size
@@ -123,14 +152,15 @@ class Playout:
             return None
         size = self._next_size()
         if size == 0:
-            return self._played_at(self._handed) if self._finished else None
-        return now if self.position(now) >= self._handed else self._played_at(self._handed + size - self._lead)
+            return self._played_by(self._handed) if self._finished else None
+        due = self._handed + size - self._lead - self._player.usual
+        return now if self.position(now) >= self._handed else self._played_by(due)
 
     def position(self, now: float) -> int:
         """Samples played so far."""
-        if self._state is not _State.PLAYING:
+        if self._state is not _State.PLAYING or self._starts:
             return self._handed
-        return max(self._anchor, min(self._handed, int(self._clock(now) + _ROUNDING)))
+        return max(self._anchor, min(self._handed, int(self._plays_at(now) + _ROUNDING)))
 
     def left_s(self, now: float) -> float | None:
         """Seconds not played yet; None: more audio will come."""
@@ -146,6 +176,7 @@ class Playout:
         """Go on from exactly the sample ``pause`` returned; returns it. Frames from there are given anew by ``due``."""
         if self._state is _State.PAUSED:
             self._state = _State.PLAYING
+            self._starts = True
         return self._handed
 
     def cancel(self, now: float) -> int:
@@ -184,11 +215,21 @@ class Playout:
         return self._words.by_source(self._words.all)
 
     def _clock(self, now: float) -> float:
-        """The sample a player with endless audio would be at."""
+        """The sample a player here with endless audio would be at."""
         return self._anchor + (now - self._anchor_at) * self._rate
 
-    def _played_at(self, position: float) -> float:
-        return self._anchor_at + (position - self._anchor) / self._rate
+    def _plays_at(self, now: float) -> float:
+        """The sample the player would be at, had it endless audio."""
+        player = self._player
+        return max(self._clock(min(now, player.silent_from)) - player.behind, self._clock(now) - player.furthest)
+
+    def _played_by(self, position: float) -> float:
+        """When the player will be at this sample, as long as it tells nothing else."""
+        player = self._player
+        here = self._anchor_at + (position - self._anchor) / self._rate
+        there = here + player.behind / self._rate
+        without_it = here + player.furthest / self._rate
+        return min(there, without_it) if there <= player.silent_from else without_it
 
     def _next_size(self) -> int:
         """Samples of the next frame; 0: there is none yet. A piece of a frame waits for the rest, or for the end."""
@@ -196,9 +237,44 @@ class Playout:
         return self._frame if left >= self._frame else left if self._finished else 0
 
     def _stop(self, now: float, state: _State) -> None:
-        self._handed = self.position(now)
+        self._handed_before_stop, self._handed = self._handed, self.position(now)
         self._state = state
         self.epoch += 1
+
+
+class _Player:
+    """How far behind the clock a player is that reports, in samples; one that does not is never behind."""
+
+    def __init__(self, rate: int, reporting: bool = False) -> None:
+        self.reporting = reporting
+        self.behind = 0.0
+        self.usual = 0.0
+        """The least of late: the way to it. What it is further behind by waits there, and is not to become more."""
+        self.silent_from = math.inf
+        """Told nothing else, it stands still from then on."""
+        self.furthest = FURTHEST_BEHIND_S * rate if reporting else 0.0
+        self._least = math.inf
+
+    def begin(self) -> None:
+        """A new turn: the way to it may have changed."""
+        if self._least < math.inf:
+            self.usual, self._least = self._least, math.inf
+
+    def start(self, now: float) -> None:
+        """It begins to play what it is sent from now on."""
+        self.behind = self.usual
+        self._hears(now)
+
+    def told(self, behind: float, now: float) -> None:
+        """It is so far behind the clock now."""
+        self.behind = max(0.0, behind)
+        self._least = min(self._least, self.behind)
+        self.usual = self._least if self.usual == 0.0 else min(self.usual, self._least)
+        self._hears(now)
+
+    def _hears(self, now: float) -> None:
+        if self.reporting:
+            self.silent_from = now + UNTOLD_S
 
 
 class _Audio:
@@ -207,6 +283,11 @@ class _Audio:
     def __init__(self) -> None:
         self.end = 0
         self._chunks: deque[tuple[int, Pcm]] = deque()
+
+    @property
+    def start(self) -> int:
+        """The first sample that can still be read."""
+        return self._chunks[0][0] if self._chunks else self.end
 
     def append(self, pcm: Pcm) -> None:
         if len(pcm):

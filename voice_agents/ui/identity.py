@@ -18,6 +18,11 @@ def conversation_of(identity: Any) -> Conversation:
     return Conversation(id=_valid(conversation) or new_id(), owner=_valid(owner) or new_id())
 
 
+def is_identity(identity: Mapping[str, Any]) -> bool:
+    """Whether a browser says who it is, both ids as we made them."""
+    return bool(_valid(identity.get("owner")) and _valid(identity.get("conversation")))
+
+
 def identity_of(conversation: Conversation) -> dict[str, str]:
     """The form kept in the browser."""
     return {"owner": conversation.owner, "conversation": conversation.id}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -11,19 +11,23 @@ import gradio as gr
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.settings import Settings
+from voice_agents.errors import InvalidInput
+from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.ice import Relays
+from voice_agents.transports.page_call import PATH as CALL_PATH
+from voice_agents.transports.page_call import PageCall
 from voice_agents.transports.registry import LiveSession, SessionRegistry
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import status
 from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewhere
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
+from voice_agents.ui.identity import is_identity
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
-from voice_agents.ui.socket import serve_window
+from voice_agents.ui.socket import admitted, serve_window
 from voice_agents.ui.theme import HEAD, START, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
-from voice_agents.ui.window import Send, Window
+from voice_agents.ui.window import Window
 from voice_agents.ui.wishes import Wishes
 
 TITLE = "Voice Agents"
@@ -73,13 +77,29 @@ def build_page(
     blocks.queue(default_concurrency_limit=None, api_open=False)
     keep_no_statistics(blocks)
 
-    def make_window(send: Send) -> Window:
-        return Window(desk, tabs, wishes, send)
+    return Page(blocks, _routes(blocks, settings, desk, wishes, tabs), desk)
+
+
+def _routes(
+    blocks: gr.Blocks, settings: Settings, desk: Desk, wishes: Wishes, tabs: Sequence[TabSpec]
+) -> list[BaseRoute]:
+    kinds = [tab.kind for tab in tabs]
 
     async def window(socket: WebSocket) -> None:
-        await serve_window(socket, lambda asking: _is_signed_in(blocks, settings, asking), make_window)
+        if await admitted(socket, _is_signed_in(blocks, settings, socket)):
+            await serve_window(socket, lambda send: Window(desk, tabs, wishes, send))
 
-    return Page(blocks, [WebSocketRoute("/page/window", window), *static_routes()], desk)
+    async def call(socket: WebSocket) -> None:
+        if await admitted(socket, _is_signed_in(blocks, settings, socket)):
+            await PageCall(socket).run(open_call)
+
+    async def open_call(hello: Mapping[str, Any]) -> LiveSession:
+        if hello.get("kind") not in kinds or not is_identity(hello):
+            raise InvalidInput("The page did not say whose call this is. Please reload it.")
+        return await desk.open(wishes.request(hello["kind"], hello), waits=True)
+
+    calls = [] if settings.transport is CallWay.WEBRTC else [WebSocketRoute(CALL_PATH, call)]
+    return [WebSocketRoute("/page/window", window), *calls, *static_routes()]
 
 
 def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
@@ -118,7 +138,8 @@ def _header(settings: Settings, tabs: Sequence[TabSpec]) -> str:
         for name, label, picture in tools
     )
     return (
-        f'<header class="va-header"><h1>{TITLE}</h1><div class="va-switch" role="tablist" aria-label="Engine">{switch}'
+        f'<header class="va-header" data-transport="{settings.transport}"><h1>{TITLE}</h1>'
+        f'<div class="va-switch" role="tablist" aria-label="Engine">{switch}'
         f'</div><div class="va-tools"><button type="button" id="va-providers" class="va-chip" aria-haspopup="dialog" '
         f'title="Who does what"><i></i>{chips}</button>{buttons}</div></header>'
         '<div class="va-spoken" id="va-status" role="status" aria-live="polite"></div>'

@@ -24,16 +24,20 @@ BOOT = secrets.token_hex(8)
 LARGEST_MESSAGE = 64_000
 _NOT_UNDERSTOOD, _BROKEN = 4400, 1011
 
-Admits = Callable[[WebSocket], bool]
 MakeWindow = Callable[[Send], Window]
 
 
-async def serve_window(socket: WebSocket, admits: Admits, make_window: MakeWindow) -> None:
-    """Serve one window until it is gone."""
-    if not admits(socket):
+async def admitted(socket: WebSocket, signed_in: bool) -> bool:
+    """Accept a socket of the page; refuse it when its page has not passed the password."""
+    if not signed_in:
         await socket.send_denial_response(PlainTextResponse("Please sign in at the page first.", 401))
-        return
+        return False
     await socket.accept()
+    return True
+
+
+async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
+    """Serve one window, whose socket is accepted, until it is gone."""
 
     async def send(data: Data) -> None:
         await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))

@@ -9,7 +9,7 @@
     hum.start();
     return out.stream.clone();
   };
-  // int16 mono at 48 kHz as base64; done when the last sample was spoken
+  // int16 mono at 48 kHz as base64; done when the last sample was spoken, begun at __saidAt
   window.__say = (base64) =>
     new Promise((done) => {
       const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -20,5 +20,6 @@
       source.connect(out);
       source.onended = () => done();
       source.start();
+      window.__saidAt = performance.now();
     });
 })();

@@ -1,10 +1,30 @@
-// Keeps what the page's calls play: mono float samples at 48 kHz, from each call's first packet on, silence included;
-// and every microphone the page opened.
+// Keeps what the page's calls play, over WebRTC or the page's own port: mono float samples at 48 kHz, from each call's
+// first packet on, silence included; when the last sound was; and every microphone the page opened.
 (() => {
   const Native = window.RTCPeerConnection;
   const worklet = `registerProcessor("keep", class extends AudioWorkletProcessor {
     process([input]) { if (input[0]) this.port.postMessage(input[0].slice()); return true; }
   })`;
+  const modules = new WeakMap();
+  const keep = async (context, connect) => {
+    const url = URL.createObjectURL(new Blob([worklet], { type: "text/javascript" }));
+    if (!modules.has(context)) modules.set(context, context.audioWorklet.addModule(url));
+    await modules.get(context);
+    const node = new AudioWorkletNode(context, "keep");
+    const times = 48000 / context.sampleRate;
+    node.port.onmessage = ({ data }) => {
+      if (data.some((x) => Math.abs(x) > 0.01)) window.__soundAt = performance.now();
+      window.__played.push(times === 1 ? data : Float32Array.from({ length: times * data.length }, (_, i) => data[Math.floor(i / times)]));
+    };
+    connect(node);
+  };
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (to, ...rest) {
+    const plays = to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && this.numberOfInputs === 0;
+    if (plays) keep(this.context, (node) => connect.call(this, node));
+    return connect.call(this, to, ...rest);
+  };
+  window.__soundAt = 0;
   window.__played = [];
   window.__peers = [];
   window.RTCPeerConnection = class extends Native {
@@ -13,10 +33,8 @@
       window.__peers.push(this);
       this.addEventListener("track", async ({ track }) => {
         const context = new AudioContext({ sampleRate: 48000 });
-        await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: "text/javascript" })));
-        const keep = new AudioWorkletNode(context, "keep");
-        keep.port.onmessage = ({ data }) => window.__played.push(data);
-        context.createMediaStreamSource(new MediaStream([track])).connect(keep);
+        const source = context.createMediaStreamSource(new MediaStream([track]));
+        await keep(context, (node) => source.connect(node));
       });
     }
   };

@@ -185,6 +185,15 @@ class RealtimeSession:
         self._dialogue.read = not speaking
         self._configure(speaking=speaking)
 
+    def set_reporting(self, reporting: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._dialogue.mouth.set_reporting(reporting)
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        if turn == self._tell.turn:
+            self._dialogue.mouth.played(epoch, position)
+
     def _configure(self, **changes: Any) -> None:
         config = replace(self._config, **changes)
         if config != self._config:

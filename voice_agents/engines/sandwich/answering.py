@@ -168,6 +168,15 @@ class Answering:
         """Whether answers are spoken or only written, from the next one on."""
         self._speaking = speaking
 
+    def set_reporting(self, reporting: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._mouth.set_reporting(reporting)
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        if turn == self._tell.turn:
+            self._mouth.played(epoch, position)
+
     def get_ready(self) -> None:
         """The user begins to speak: there will be something to answer."""
         if self._clock() - self._warmed_at > IDLE_S:

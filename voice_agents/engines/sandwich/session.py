@@ -164,6 +164,14 @@ class SandwichSession:
         if speaking:
             self._listen()
 
+    def set_reporting(self, reporting: bool) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._answering.set_reporting(reporting)
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        """See :class:`~voice_agents.engines.base.Session`."""
+        self._answering.played(turn, epoch, position)
+
     # What the user does
 
     def on_sound(self) -> None:

@@ -1,16 +1,17 @@
 // This window's call: opens the microphone, connects, follows devices and outages, ends; every step is an event of the state.
 
+import { AnyCall } from "./any_call.js";
 import { Microphone } from "./microphone.js";
-import { microphoneProblem, NOT_CONNECTED } from "./state.js";
-import { NotConnected, WebRtcCall } from "./webrtc_call.js";
+import { microphoneProblem, notConnected } from "./state.js";
+import { NotConnected } from "./webrtc_call.js";
 
 const REDIAL_MS = 30000; // an outage that lasts longer ends the call
 const MAY_RECOVER_MS = 2000; // a short one needs no new connection
 
 export class Caller {
   /** `tell(event)` of the state; `wanted(kind)`: what the call asks for; `choice()`: the devices the user chose. */
-  constructor(tell, wanted, choice, Transport = WebRtcCall) {
-    Object.assign(this, { tell, wanted, choice, Transport, call: null, kind: "", attempt: 0, said: () => {} });
+  constructor(tell, wanted, choice, Transport = AnyCall) {
+    Object.assign(this, { tell, wanted, choice, Transport, call: null, kind: "", way: "", attempt: 0, dialling: false, said: () => {} });
     this.microphone = new Microphone();
     this.microphone.onlost = () => this.#microphoneLost();
   }
@@ -31,7 +32,8 @@ export class Caller {
   }
 
   async #dial(attempt) {
-    const call = (this.call = new this.Transport(this.kind, this.wanted(this.kind), this.microphone.stream));
+    const goesOn = this.lostAt ? this.way : "";
+    const call = (this.call = new this.Transport(this.kind, this.wanted(this.kind), this.microphone.stream, goesOn));
     const current = () => attempt === this.attempt && call === this.call;
     call.onup = () => current() && this.#up();
     call.onlost = () => current() && this.#lost(attempt);
@@ -43,8 +45,7 @@ export class Caller {
     } catch (error) {
       if (!current()) return call.stop();
       if (this.lostAt && error instanceof NotConnected) return call.stop();
-      const text = error.message?.includes(" ") && error instanceof NotConnected ? error.message : NOT_CONNECTED;
-      this.#over({ text, action: { label: "Try again", do: "start" } });
+      this.#over(notConnected(call.way, call.forced, error.message));
     } finally {
       if (call === this.call) this.dialling = false;
     }
@@ -55,7 +56,9 @@ export class Caller {
     else this.since = performance.now();
     this.lostAt = 0;
     clearInterval(this.redialling);
-    this.tell({ is: "up" });
+    const { way, forced } = this.call;
+    this.way = way;
+    this.tell({ is: "up", way, forced });
   }
 
   #lost(attempt) {
@@ -65,7 +68,7 @@ export class Caller {
     this.redialling = setInterval(() => {
       const away = performance.now() - this.lostAt;
       if (attempt !== this.attempt) return clearInterval(this.redialling);
-      if (away > REDIAL_MS) return this.#over({ text: NOT_CONNECTED, action: { label: "Try again", do: "start" } });
+      if (away > REDIAL_MS) return this.#over(notConnected(this.way, this.call?.forced));
       if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) {
         this.call?.stop();
         this.#dial(attempt);
@@ -116,7 +119,7 @@ export class Caller {
     clearInterval(this.redialling);
     this.call?.stop();
     this.microphone.shut();
-    Object.assign(this, { call: null, since: 0, lostAt: 0 });
+    Object.assign(this, { call: null, since: 0, lostAt: 0, dialling: false });
     this.tell({ is: "ended", problem });
   }
 }

@@ -58,14 +58,13 @@ let context = null;
 /** One AudioContext for all meters; browsers allow few, and start it only after a press. */
 export const sound = () => (context ??= new AudioContext());
 
-/** The level of a stream between 0 and 1, on a logarithmic scale as ears hear it. */
-export class Meter {
-  constructor(stream) {
-    this.analyser = new AnalyserNode(sound(), { fftSize: 512 });
-    this.source = sound().createMediaStreamSource(stream);
+/** The level of what a node gives, between 0 and 1, on a logarithmic scale as ears hear it. */
+export class Level {
+  constructor(node) {
+    this.analyser = new AnalyserNode(node.context, { fftSize: 512 });
+    this.source = node;
     this.source.connect(this.analyser);
     this.samples = new Float32Array(this.analyser.fftSize);
-    if (sound().state === "suspended") sound().resume();
   }
 
   get level() {
@@ -76,5 +75,13 @@ export class Meter {
 
   stop() {
     this.source.disconnect();
+  }
+}
+
+/** The level of a stream. */
+export class Meter extends Level {
+  constructor(stream) {
+    super(sound().createMediaStreamSource(stream));
+    if (sound().state === "suspended") sound().resume();
   }
 }

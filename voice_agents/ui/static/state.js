@@ -8,6 +8,8 @@ export const beginning = (kind = "") => ({
   server: "connecting", // "connecting" | "here" | "gone"
   call: "none", // "none" | "asking" (for the microphone) | "connecting" | "up" | "lost" (goes on when the network is back)
   callKind: "",
+  way: "", // the call's: "webrtc" or "websocket"
+  forced: false, // TRANSPORT allows only that one
   muted: false,
   held: false,
   byHand: false, // turns end when the button is let go
@@ -30,9 +32,9 @@ const reactions = {
   mode: (_, { byHand }) => ({ byHand, note: "" }),
   asking: (facts) => ({ call: "asking", callKind: facts.kind, problem: null, note: "" }),
   connecting: () => ({ call: "connecting" }),
-  up: () => ({ call: "up", problem: null }),
+  up: (_, { way = "", forced = false }) => ({ call: "up", problem: null, way, forced }),
   lost: (facts) => (facts.call === "up" ? { call: "lost" } : {}),
-  ended: (_, { problem = null }) => ({ call: "none", callKind: "", muted: false, held: false, problem }),
+  ended: (_, { problem = null }) => ({ call: "none", callKind: "", way: "", muted: false, held: false, problem }),
   problem: (_, { problem }) => ({ problem }),
   muted: (_, { muted }) => ({ muted }),
   held: (_, { held }) => ({ held }),
@@ -103,7 +105,14 @@ function sentenceOf(facts, word) {
   if (facts.call === "asking") return "Allow the microphone: your browser asks for it.";
   if (facts.call === "none" && word !== "Ready" && word !== "Connecting") return "Press the button to hear the answers.";
   if (facts.byHand && word === "Listening") return "Hold the button, or Space, while you speak.";
-  return sentences[word] ?? "";
+  return word === "Listening" ? sentences.Listening + detourOf(facts) : sentences[word] ?? "";
+}
+
+/** Which way the sound goes when it is not the best one, and what that costs. */
+function detourOf({ way, forced }) {
+  if (way !== "websocket") return "";
+  const why = forced ? "As TRANSPORT says, sound" : "WebRTC is blocked here, so sound";
+  return ` ${why} goes over the page's own port: a poor network is heard as gaps.`;
 }
 
 const sentences = {
@@ -146,6 +155,11 @@ function howToAllow(browser) {
   return "Allow it in your browser's settings for this page.";
 }
 
-export const NOT_CONNECTED =
-  "The call could not be connected: a firewall or VPN may block it. Over a public link or from another network, " +
-  `the server needs HF_TOKEN for a relay. ${TYPING_WORKS}`;
+/** Why no call came about. `way`: the one that was tried last; `forced`: TRANSPORT allows no other; `told`: by the server. */
+export function notConnected(way, forced, told = "") {
+  const guess =
+    way === "webrtc" && forced
+      ? "The call could not be connected: a firewall or VPN may block WebRTC, and TRANSPORT=webrtc on the server allows no other way. "
+      : "The call could not be connected: neither WebRTC nor the page's own port carried it. ";
+  return { text: told.includes(" ") ? told : guess + TYPING_WORKS, action: { label: "Try again", do: "start" } };
+}

@@ -83,8 +83,9 @@ export class WebRtcCall {
     return answer.json();
   }
 
-  replace(track) {
-    return this.sender.replaceTrack(track);
+  async replace(track) {
+    this.stream = new MediaStream([track]);
+    await this.sender?.replaceTrack(track);
   }
 
   get level() {

@@ -1,0 +1,179 @@
+"""A call where WebRTC does not get through: the same press goes on over the page's own port."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, executable
+from tests.browser.helpers.heard import bursts, spoken
+from tests.browser.helpers.process import AppProcess
+from tests.browser.helpers.proxy import proxied
+from tests.browser.test_truth import said
+from tests.voices import RATE, flite, onset, padded
+from voice_agents.audio import Pcm
+from voice_agents.offline.tts import SAMPLE_RATE
+
+NO_UDP = (
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+NEVER_CONNECTS = """(() => {
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    get connectionState() { return "connecting"; }
+    set onconnectionstatechange(_) {}
+    addIceCandidate() { return Promise.resolve(); }
+  };
+})();"""
+COUNTS_CALLS = """(() => {
+  const Native = window.WebSocket;
+  window.__calls = [];
+  window.WebSocket = class extends Native {
+    constructor(url) { super(url); if (String(url).endsWith("/page/call")) window.__calls.push(this); }
+  };
+})();"""
+QUESTION = flite("What time is it in Tokyo?")
+NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
+DETOUR = "goes over the page's own port: a poor network is heard as gaps"
+MODEL_S = 60.0
+
+
+@asynccontextmanager
+async def a_page(url: str, script: str = "", flags: tuple[str, ...] = ()) -> AsyncIterator[VoicePage]:
+    async with chromium(flags=flags) as context:
+        if script:
+            await context.add_init_script(script)
+        page = VoicePage(await context.new_page())
+        await page.open(url)
+        yield page
+
+
+def loud_s(pcm: Pcm) -> float:
+    """How long there was sound."""
+    return float(np.count_nonzero(np.abs(pcm.astype(np.int32)) > 300)) / PLAYED_RATE
+
+
+async def is_answered(page: VoicePage) -> None:
+    """What is asked right after the press, while the call is still on its way, is answered out loud."""
+    pressed = time.monotonic()
+    await page.record()
+    await page.page.wait_for_function("__liveMicrophones() > 0")
+    await page.speak(QUESTION, RATE)
+    await page.shows("Speaking")
+    said(f"an answer to a question of {len(QUESTION) / RATE:.1f} s asked at once", pressed)
+    await page.says("It is ten past nine in the evening")
+    await page.told(DETOUR)
+    assert loud_s(await page.played()) > 3.0, "the answer is four seconds long"
+
+
+async def test_where_webrtc_never_connects_the_same_press_is_answered(demo: AppProcess) -> None:
+    async with a_page(demo.url, NEVER_CONNECTS) as page:
+        await is_answered(page)
+        await page.hang_up()
+        await page.shows("Ready")
+        await page.microphones_are(0)
+
+
+async def test_where_udp_is_blocked_the_same_press_is_answered(demo: AppProcess) -> None:
+    async with a_page(demo.url, flags=NO_UDP) as page:
+        await is_answered(page)
+
+
+async def test_through_a_proxy_of_http_and_websockets_the_same_press_is_answered(demo: AppProcess) -> None:
+    async with proxied(demo.url) as url, a_page(url, flags=NO_UDP) as page:
+        await is_answered(page)
+
+
+async def test_without_any_webrtc_nobody_waits_for_it(demo: AppProcess) -> None:
+    async with a_page(demo.url, "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;") as page:
+        await is_answered(page)
+
+
+async def test_where_webrtc_gets_through_it_is_used_and_nothing_is_said_of_it(demo: AppProcess) -> None:
+    async with a_page(demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.told("Speak any time.")
+        await expect(page.part("truth")).not_to_contain_text("port")
+        assert await page.page.evaluate("__peers.at(-1).connectionState") == "connected"
+
+
+async def test_the_button_empties_what_was_still_to_be_played(demo: AppProcess) -> None:
+    async with a_page(demo.url, NEVER_CONNECTS) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.speak(QUESTION, RATE)
+        await page.shows("Speaking")
+        await page.page.wait_for_function("__soundAt > 0")
+        took_ms = await page.page.evaluate(
+            """async () => {
+                const pressed = performance.now();
+                document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+                await new Promise((done) => setTimeout(done, 1000));
+                return __soundAt - pressed;
+            }"""
+        )
+        sys.stdout.write(f"{took_ms:6.0f} ms from Esc to the last sound in the browser\n")
+        await page.shows("Listening")
+        assert took_ms < 900, "the sound had stopped before it was asked"
+
+
+async def test_a_lost_socket_is_called_again_over_the_same_way(demo: AppProcess) -> None:
+    async with a_page(demo.url, NEVER_CONNECTS + COUNTS_CALLS) as page:
+        await page.record()
+        await page.shows("Listening")
+        await page.page.evaluate("__calls[0].close()")
+        await page.shows("Reconnecting")
+        await page.shows("Listening")
+        await page.says("Connection lost for")
+        await page.speak(QUESTION, RATE)
+        await page.shows("Speaking")
+        assert await page.page.evaluate("__calls.length") == 2
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_transport_forces_one_way(transport: str) -> None:
+    executable()
+    async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": transport}) as process:
+        async with a_page(process.url) as page:
+            await page.record()
+            await page.shows("Listening")
+            peers = await page.page.evaluate("__peers.length")
+            assert peers == (1 if transport == "webrtc" else 0)
+            if transport == "websocket":
+                await page.told("As TRANSPORT says, sound goes over the page's own port")
+        if transport == "webrtc":
+            async with a_page(process.url, "delete window.RTCPeerConnection;") as page:
+                await page.record()
+                await page.told("TRANSPORT=webrtc on the server allows no other way")
+
+
+async def test_speaking_into_an_answer_of_the_app_stops_it_and_leaves_what_was_heard(tmp_path: Path) -> None:
+    executable()
+    env = {**NO_KEYS, "DATABASE_URL": f"sqlite:///{tmp_path / 'conversations.sqlite3'}", "TRANSPORT": "websocket"}
+    async with AppProcess(["app.py", "--port"], env) as process, a_page(process.url) as page:
+        await page.record()
+        await page.shows("Listening", MODEL_S)
+        await page.speak(padded(flite("tell me a story")), RATE)
+        await page.shows("Speaking", MODEL_S)
+        await page.page.wait_for_timeout(6000)
+        stop = flite("wait a moment please")
+        await page.speak(stop, RATE)
+        unheard = page.part("chat").locator("del")
+        await expect(unheard.first).to_contain_text("never felt alone again", timeout=1000 * MODEL_S)
+        took_ms = await page.page.evaluate("__soundAt - __saidAt") - 1000 * onset(stop, 30.0) / RATE
+        story = bursts(await page.played(), PLAYED_RATE, pause_s=3.0)[0]
+        told = (await page.answers().first.inner_text()).replace(await unheard.first.inner_text(), "")
+        words_s = len(await spoken(told.strip())) / SAMPLE_RATE
+        heard_s = len(story) / PLAYED_RATE
+        sys.stdout.write(f"{took_ms:6.0f} ms from the first sound of the user to the last of the agent\n")
+        sys.stdout.write(f"{heard_s:.2f} s of the story were played; the words kept of it take {words_s:.2f} s\n")
+        assert abs(heard_s - words_s) < 1.5
