@@ -28,7 +28,7 @@ AT_HOME = {
     "langgraph": {"conversation"},
     "elevenlabs": {"providers"},
     "openai": {"providers"},
-    "pocketsphinx": {"offline"},
+    "ctranslate2": {"offline"},
     "espeakng_loader": {"offline"},
 }
 BUILT = {"build", "voice_agents.egg-info"}

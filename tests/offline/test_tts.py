@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from tests.bench.text import words as plain_words
 from voice_agents.audio import EMPTY, Pcm, resample, rms_dbfs
+from voice_agents.offline.brain import expectation
 from voice_agents.offline.stt import SAMPLE_RATE as HEARD_RATE
 from voice_agents.offline.stt import Recogniser
 from voice_agents.offline.tts import DEFAULT_VOICE, SAMPLE_RATE, VOICES, Synthesis, Voice, WordTiming, find_voice
@@ -186,20 +188,20 @@ def test_voices_by_id_and_by_name() -> None:
 
 
 async def test_it_can_be_understood(voice: Voice) -> None:
-    """By a recogniser trained on people, which finds synthetic voices hard, among some phrases."""
+    """By a recogniser trained on people, which finds synthetic voices hard."""
     phrases = [
-        "what time is it in tokyo",
+        "what time is it in berlin",
         "tell me a story",
-        "what is twelve times seven",
+        "tell me another joke",
         "set a timer for ten seconds",
     ]
-    grammar = f"#JSGF V1.0; grammar test; public <any> = {' | '.join(phrases)};"
     heard = []
-    async with Recogniser(grammar, workers=1) as recogniser, asyncio.timeout(30):
+    async with Recogniser(expectation()) as recogniser, asyncio.timeout(30):
         for phrase in phrases:
             pcm, _ = await spoken(voice.speak(phrase, speed=0.9))
             utterance = recogniser.utterance()
             utterance.feed(resample(pcm, SAMPLE_RATE, HEARD_RATE))
             heard.append(await utterance.finish())
 
-    assert sum(said == understood for said, understood in zip(phrases, heard, strict=True)) >= 3, heard
+    right = [said == " ".join(plain_words(understood)) for said, understood in zip(phrases, heard, strict=True)]
+    assert sum(right) >= 3, heard

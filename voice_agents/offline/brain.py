@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from voice_agents.offline import skills
 from voice_agents.offline.skills import ABILITIES, GO_ON, LISTENING, RULES, SKILLS, Listener, Say, Step, Talk, Use
+from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
 MessageRole = Literal["system", "user", "assistant", "tool"]
@@ -61,10 +62,40 @@ _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
 
 _listener = Listener(SKILLS, RULES)
 
+LISTENERS_WORDS = (
+    *(
+        "Mm-hmm.",
+        "Mm hmm.",
+        "Mhm.",
+        "Mmm.",
+        "Mm.",
+        "Uh-huh.",
+        "Uh huh.",
+        "Hmm.",
+        "Hm.",
+        "Yeah.",
+        "Yep.",
+        "Yes.",
+        "No.",
+        "Nope.",
+        "Okay.",
+        "Right.",
+        "Sure.",
+        "I see.",
+    ),
+    *("All right.", "Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
+)
+"""What people say while they listen, and to stop the agent."""
 
-def grammar() -> str:
-    """JSGF with every phrase the skills understand: lower-case words of pocketsphinx's en-us dictionary."""
-    return skills.grammar()
+
+def expectation() -> Expectation:
+    """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
+    return Expectation((*skills.expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
+
+
+def _understood(text: str) -> bool:
+    found = _listener.understand(text)
+    return bool(found.requests) and not found.missed
 
 
 class Brain:

@@ -100,9 +100,9 @@ class Services:
 async def local_services() -> AsyncIterator[Services]:
     """The real engines, loaded off the event loop (seconds); leaving ends their threads."""
     # only a process that runs the engines pays for importing them
-    from voice_agents.offline.brain import Brain, grammar
-    from voice_agents.offline.stt import Recogniser as PocketSphinx
+    from voice_agents.offline.brain import Brain, expectation
+    from voice_agents.offline.stt import Recogniser as Ears
     from voice_agents.offline.tts import Voice as Espeak
 
-    async with Espeak() as voice, PocketSphinx(grammar()) as recogniser:
+    async with Espeak() as voice, Ears(expectation()) as recogniser:
         yield Services(recogniser, voice, Brain())

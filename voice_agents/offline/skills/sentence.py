@@ -47,6 +47,8 @@ SPELLINGS = {
     "÷": "/",
     "−": "-",
     "%": "percent",
+    "honeybees": "honey bees",
+    "goodnight": "good night",
 }
 
 _TOKEN = re.compile(

@@ -52,6 +52,13 @@ class Listener:
         self._tail = Pattern(_TAIL, known, open=False)
         self.understand = lru_cache(maxsize=1024)(self._understand)
 
+    def likely(self) -> Iterator[str]:
+        """Every example of the skills, and each with something else in its slots."""
+        for skill, pattern in self._closed:
+            for example in skill.examples:
+                yield example
+                yield from pattern.variants(Sentence.of(example))
+
     def _understand(self, text: str) -> Understanding:
         sentence = Sentence.of(text)
         for patterns in (self._closed, self._open):
