@@ -75,7 +75,8 @@ class Whisper:
         log = np.full((_BANDS, frames), -10.0, np.float32)
         log[:, : len(power)] = np.log10(np.maximum(self._mel @ power.T, 1e-10))
         scaled: NDArray[np.float32] = np.asarray((np.maximum(log, log.max() - 8) + 4) / 4, np.float32)
-        return scaled.reshape(1, _BANDS, frames)
+        one: NDArray[np.float32] = np.expand_dims(scaled, 0)
+        return one
 
 
 def _loops(tokens: Sequence[int]) -> bool:
@@ -93,4 +94,4 @@ def _mel_filters() -> NDArray[np.float32]:
     up = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     down = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     bank = np.maximum(0, np.minimum(up, down)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    return bank.astype(np.float32)
+    return np.asarray(bank, np.float32)
