@@ -13,7 +13,8 @@ import yaml
 SHARED = Path(os.environ.get("VOICE_AGENTS_SHARED") or Path(__file__).parents[2] / "shared")
 CASSETTES = SHARED / "cassettes"
 NOT_HERE = "The recorded traffic is not beside this clone (set VOICE_AGENTS_SHARED to the folder that holds cassettes/)"
-FILES = sorted(CASSETTES.glob("*.yaml"))
+# The side band of a WebRTC call was recorded up to its handshake only: no message.
+FILES = sorted(path for path in CASSETTES.glob("*.yaml") if "webrtc_sideband" not in path.name)
 EACH = [pytest.param(path, id=path.stem) for path in FILES] or [
     pytest.param(CASSETTES, id="none", marks=pytest.mark.skip(reason=NOT_HERE))
 ]

@@ -28,7 +28,15 @@ from tests.conversation.scripted import (
     scripted,
     spoken,
 )
-from voice_agents.conversation.agent import GAVE_UP, MODEL_CALLS_MAX, AgentTurn, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.agent import (
+    GAVE_UP,
+    MODEL_CALLS_MAX,
+    AgentTurn,
+    Token,
+    ToolFinished,
+    ToolStarted,
+    _Account,
+)
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
@@ -204,6 +212,34 @@ async def test_cut_after_any_output_memory_is_valid_and_equals_what_was_heard(
     model.asked.clear()
     model.script[:] = [["Go on."]]
     assert await say(agent, conversation, "Next.") == "Go on."
+
+
+async def test_a_tool_that_was_held_up_does_not_begin_when_its_turn_is_stored(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine, where a library between the graph and the tool heeds a cancellation late."""
+    held, go_on, begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    tool_calls = _Account.awrap_tool_call
+
+    async def held_up(account: _Account, *args: Any) -> Any:
+        async def begin() -> Any:
+            held.set()
+            await go_on.wait()
+            begun.set()
+            return await tool_calls(account, *args)
+
+        return await asyncio.shield(asyncio.create_task(begin()))
+
+    monkeypatch.setattr(_Account, "awrap_tool_call", held_up)
+    probe = Probe()
+    turn = agent_of(scripted([("quick", "{}", "a")]), history, probe.toolbox()).turn(Conversation(), "Do it.")
+    following = asyncio.create_task(heard_of(turn))
+    await held.wait()
+    await turn.settle({})
+    go_on.set()
+    await begun.wait()
+    await following
+    assert probe.done == []
 
 
 async def test_stopped_at_any_turn_of_the_event_loop(history: History) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.ui.fake_engine import FRAME, FakeSession, sweep
 from voice_agents.conversation.model import Conversation
 from voice_agents.events import AgentAudio, AgentAudioDone
@@ -32,14 +34,14 @@ class Track:
 class Line:
     """A browser's connection to one conversation; its session comes when ``gate`` is open."""
 
-    def __init__(self, registry: SessionRegistry, conversation: Conversation) -> None:
+    def __init__(self, registry: SessionRegistry, conversation: Conversation, kind: str = "sandwich") -> None:
         self.track = Track()
         self.gate = asyncio.Event()
         self.live: LiveSession | None = None
 
         async def open_call(_values: Any) -> LiveSession:
             await self.gate.wait()
-            self.live = await registry.open(SessionRequest("sandwich", conversation))
+            self.live = await registry.open(SessionRequest(kind, conversation))
             return self.live
 
         self.handler = CallHandler(open_call, {})
@@ -97,3 +99,19 @@ async def test_a_call_hung_up_before_its_session_came_leaves_none_behind() -> No
         assert line.live is not None
         assert line.live.ending is Ending.LEFT
         assert len(registry) == 0
+
+
+@pytest.mark.parametrize("other_engine", [False, True], ids=["in the same engine", "in the other engine"])
+async def test_a_call_that_another_window_takes_over_ends_with_its_sentence(other_engine: bool) -> None:
+    conversation = Conversation()
+    async with SessionRegistry(make) as registry:
+        first = Line(registry, conversation)
+        second = Line(registry, conversation, "realtime" if other_engine else "sandwich")
+        for line in (first, second):
+            line.gate.set()
+            await line.handler.start_up()
+        goodbye = await first.handler.emit()
+        assert goodbye is not None
+        assert goodbye.msg == "This conversation goes on elsewhere, so the call here was ended."
+        assert second.live is not None
+        assert second.live.in_call

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
+import pytest
+
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
@@ -146,18 +148,41 @@ async def test_a_page_stops_following_when_nothing_is_live_any_more() -> None:
         assert sheet.shown_status is Status.READY
 
 
-async def test_a_second_follower_takes_over() -> None:
+async def test_a_later_button_of_the_same_window_takes_over() -> None:
     conversation = Conversation()
     async with running_desk() as desk:
         await desk.say(SessionRequest("sandwich", conversation), "hello")
         sheet = await desk.sheet(conversation)
-        first = sheet.changes()
+        first = sheet.changes("window")
         await anext(first)
-        second = sheet.changes()
+        second = sheet.changes("window")
         await anext(second)
         async with asyncio.timeout(5):
             assert [update async for update in first] == []
         await second.aclose()
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+async def test_every_window_of_a_conversation_is_drawn_to_the_end(kind: str) -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest(kind, conversation), "hello")
+        sheet = await desk.sheet(conversation)
+
+        async def last_seen(window: str) -> list[str]:
+            seen: list[str] = []
+            async for _ in sheet.changes(window):
+                seen = [sheet.shown_status.value, *texts(sheet)]
+            return seen
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as windows:
+            looking = [windows.create_task(last_seen(name)) for name in ("one", "two", "three")]
+            async for _ in sheet.changes("closed soon"):
+                break
+            await follow(sheet, lambda s: len(s.view.figures(kind).history) == 1)
+            await desk.hang_up(conversation)
+        assert all(task.result()[:3] == ["Ready", "earlier", "hello"] for task in looking)
+        assert all(task.result()[-1].startswith("It is ten past nine") for task in looking)
 
 
 async def test_a_call_that_never_comes_is_said() -> None:

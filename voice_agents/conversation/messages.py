@@ -33,6 +33,8 @@ class Record:
     results: dict[str, ToolMessage] = field(default_factory=dict)
     deeds: Deeds = field(default_factory=Deeds)
     """What tools with side effects did for this turn of the user, also in answers to it that were taken back."""
+    over: bool = False
+    """The turn is being stored or forgotten: nothing more may begin."""
 
     def done_before(self) -> list[AnyMessage]:
         """What was done for answers that were taken back, as messages; a deed that is not over is left out."""

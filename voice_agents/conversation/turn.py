@@ -177,6 +177,7 @@ class AgentTurn:
             self._ended = True
 
     async def _stop(self) -> None:
+        self._context.record.over = True
         if self._run is not None and not self._run.done():
             self._run.cancel()
             # A model or tool that does not let go cannot hold up the conversation: the run has nothing to write to.

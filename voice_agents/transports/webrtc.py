@@ -159,7 +159,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         if self._playback is not None:
             self._playback.hush()
         self._let_go()
-        self._hang_up("")  # the session's other listener, the page, says why
+        # The page, the session's other listener, says why; but only to this window that its call was taken over.
+        self._hang_up(why.sentence if why is Ending.REPLACED else "")
         if why in (Ending.NO_SOUND, Ending.SLEPT) and (peer := self._peers.get(self.latest_args[1])) is not None:
             self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
 

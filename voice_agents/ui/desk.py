@@ -37,9 +37,10 @@ class Sheet:
     def __init__(self) -> None:
         self.view = ConversationView()
         self.live: LiveSession | None = None
-        self._changed = asyncio.Event()
+        self._followers: list[asyncio.Event] = []
+        """One for each window that draws this sheet, set when there is something new for it."""
         self._untaken: list[tuple[LiveSession, str]] = []
-        self._follower = 0
+        self._windows: dict[str, asyncio.Event] = {}
         self._expected_until = 0.0
 
     @property
@@ -81,57 +82,74 @@ class Sheet:
         """One event of the session."""
         if not isinstance(event, AgentAudio):
             self.view.apply(event)
-            self._changed.set()
+            self._touch()
 
     def ended(self, why: Ending) -> None:
         """The session is over."""
         self.live = None
         self._expected_until = 0.0
-        self.view.end_session(Banner("info", why.sentence) if why.sentence else None)
-        self._changed.set()
+        told = why.sentence if why is not Ending.REPLACED else ""  # whose call was taken over is told by the call
+        self.view.end_session(Banner("info", told) if told else None)
+        self._touch()
 
     def fail(self, error: VoiceAgentError) -> None:
         """Say what could not be done."""
         self.view.say("error", str(error))
-        self._changed.set()
+        self._touch()
 
     def expect(self, within_s: float = CONNECT_S) -> None:
         """A call is being established."""
         self._expected_until = asyncio.get_running_loop().time() + within_s
         self.view.status = Status.CONNECTING
         self.view.banner = None
-        self._changed.set()
+        self._touch()
 
     def unexpect(self) -> None:
         """No call will come."""
         self._expected_until = 0.0
         if self.live is None and self.view.status is Status.CONNECTING:
             self.view.status = Status.READY
-        self._changed.set()
+        self._touch()
 
-    def unfollow(self) -> None:
-        """Nobody draws this sheet any more: its page goes on with another conversation."""
-        self._follower += 1
-        self._changed.set()
+    def unfollow(self, window: str = "") -> None:
+        """This window draws this sheet no more: it goes on with another conversation."""
+        if (earlier := self._windows.pop(window, None)) is not None:
+            self._let_go(earlier)
 
-    async def changes(self) -> AsyncGenerator[None, None]:
+    async def changes(self, window: str = "") -> AsyncGenerator[None, None]:
         """Yields when there is something new to draw, ten times a second at most, until nothing is live any more.
 
-        A later follower of the same sheet (another window, a second button) takes over.
+        Any number of windows may follow. A later follower in the same window (another of its buttons) takes over.
         """
-        self._follower = me = self._follower + 1
-        self._changed.set()
-        while me == self._follower:
-            self._changed.clear()
-            yield
-            await asyncio.sleep(REDRAW_S)
-            if self.live is None and self._patience_s <= 0:
-                self._give_up()
-                if not self._changed.is_set():
-                    return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s if self.live is None else None):
-                    await self._changed.wait()
+        self.unfollow(window)
+        changed = self._windows[window] = asyncio.Event()
+        self._followers.append(changed)
+        changed.set()
+        try:
+            while changed in self._followers:
+                changed.clear()
+                yield
+                await asyncio.sleep(REDRAW_S)
+                if self.live is None and self._patience_s <= 0:
+                    self._give_up()
+                    if not changed.is_set():
+                        return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience_s if self.live is None else None):
+                        await changed.wait()
+        finally:
+            self._let_go(changed)
+            if self._windows.get(window) is changed:
+                del self._windows[window]
+
+    def _touch(self) -> None:
+        for changed in self._followers:
+            changed.set()
+
+    def _let_go(self, follower: asyncio.Event) -> None:
+        if follower in self._followers:
+            self._followers.remove(follower)
+            follower.set()
 
     @property
     def _patience_s(self) -> float:

@@ -11,7 +11,7 @@ from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import Desk, LoadHistory
 from voice_agents.ui.identity import conversation_of, identity_of, remembered
-from voice_agents.ui.quiet import keep_gradio_quiet
+from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.theme import CSS, SCRIPT, theme
 from voice_agents.ui.voice_tab import TabSpec, lay_out
 from voice_agents.ui.wiring import Wiring, draw
@@ -37,6 +37,7 @@ def build_page(
                     wirings.append(wiring)
         _on_arrival(page, desk, wirings, identity)
     page.queue(default_concurrency_limit=None, api_open=False)
+    keep_no_statistics(page)
     return page
 
 

@@ -37,10 +37,14 @@ _TURN_TO = f"(id, m) => {{ voiceAgents.turnTo('%s', {_PUSH_TO_TALK}); return [id
 
 def draw(sheet: Sheet, kind: str) -> Drawing:
     """Everything of a sheet that changes in this engine's tab while its conversation runs."""
+    return [chat.messages(sheet.view), *_around(sheet, kind)]
+
+
+def _around(sheet: Sheet, kind: str) -> Drawing:
+    """What is drawn around the transcript."""
     view = sheet.view
     figures = view.figures(kind)
     return [
-        chat.messages(view),
         status.pill(sheet.shown_status),
         status.speakers(sheet.shown_status),
         status.banner(view.banner),
@@ -91,16 +95,22 @@ class Wiring:
             found.insert(0, ("Default", chosen))
         return gr.Dropdown(found, value=chosen, info=None)
 
-    async def follow(self, identity: Any) -> AsyncIterator[Drawing]:
-        """Redraw the tab for as long as something is live in its conversation."""
+    async def follow(self, identity: Any, request: gr.Request) -> AsyncIterator[Drawing]:
+        """Redraw what changed in the tab for as long as something is live in its conversation."""
         sheet = await self._sheet(identity)
-        async for _ in sheet.changes():
-            yield draw(sheet, self.spec.kind)
+        shown: list[Any] = [None] * len(self.components.drawn)
+        revision = -1
+        async for _ in sheet.changes(str(request.session_hash)):
+            lines = None if sheet.view.revision == revision else chat.messages(sheet.view)
+            revision = sheet.view.revision
+            drawing = [shown[0] if lines is None else lines, *_around(sheet, self.spec.kind)]
+            yield [gr.skip() if new == old else new for new, old in zip(drawing, shown, strict=True)]
+            shown = drawing
 
-    async def _turn_to(self, identity: Any, _mode: Any) -> AsyncIterator[Drawing]:
+    async def _turn_to(self, identity: Any, _mode: Any, request: gr.Request) -> AsyncIterator[Drawing]:
         if is_known(identity):
             await self.desk.turn_to(self.spec.kind, conversation_of(identity))
-            async for drawing in self.follow(identity):
+            async for drawing in self.follow(identity, request):
                 yield drawing
 
     def _connect_call(self) -> None:
@@ -163,9 +173,9 @@ class Wiring:
             detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.turns.detection,
         )
 
-    async def _follow_call(self, identity: Any) -> AsyncIterator[Drawing]:
+    async def _follow_call(self, identity: Any, request: gr.Request) -> AsyncIterator[Drawing]:
         (await self._sheet(identity)).expect()
-        async for drawing in self.follow(identity):
+        async for drawing in self.follow(identity, request):
             yield drawing
 
     async def _sheet(self, identity: Any) -> Sheet:
@@ -208,9 +218,11 @@ class Wiring:
     async def _set_voice(self, identity: Any, voice: str) -> None:
         self._act(identity, lambda session: session.set_voice(voice))
 
-    async def _begin_new(self, identity: Any) -> list[Any]:
+    async def _begin_new(self, identity: Any, request: gr.Request) -> list[Any]:
         old = conversation_of(identity)
-        (await self.desk.sheet(old)).unfollow()  # else the end of the old call may be drawn over the new page
+        (await self.desk.sheet(old)).unfollow(
+            str(request.session_hash)
+        )  # else the end of the old call may be drawn over the new page
         await self.desk.hang_up(old)
         new = Conversation(owner=old.owner)
         return [identity_of(new), *draw(await self.desk.sheet(new), self.spec.kind)]
