@@ -9,7 +9,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "settings", "stopping"),
+        *(
+            "address",
+            "alarm",
+            "collector",
+            "errors",
+            "events",
+            "audio",
+            "environment",
+            "local_models",
+            "settings",
+            "stopping",
+        ),
         *("tools", "prompts", "turns"),
     },
     {"providers"},
