@@ -7,10 +7,12 @@ from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import RULES
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
+from voice_agents.offline.skills.tool_skills import ASKED_BACK
 from voice_agents.offline.skills.understanding import Listener, Request, Understanding
 
 __all__ = [
     "ABILITIES",
+    "ASKED_BACK",
     "GO_ON",
     "LISTENING",
     "RULES",

@@ -1,7 +1,8 @@
 """A small phrase language: what text is matched against, and what the recogniser may expect.
 
-``hello [there]`` has an optional word, ``(flip|toss) a coin`` a choice, ``time in <place>`` a rule whose value fills
-the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are in lower case, contractions spelled out.
+``hello [there]`` has an optional word, ``...`` stands for some words, ``(flip|toss) a coin`` is a choice, ``time in
+<place>`` has a rule whose value fills the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are in lower
+case, contractions spelled out.
 """
 
 from __future__ import annotations
@@ -119,10 +120,17 @@ class Pattern:
         self._open = open
         self._slots: dict[str, Rule] = {}
         self._regex = re.compile(self._render(parse(phrase), True))
+        self._anywhere = re.compile(f"(?:{self._regex.pattern})(?= |$)")
 
     def match(self, sentence: Sentence) -> Slots | None:
         """The slots, if all the words are this phrase."""
-        found = self._regex.fullmatch(sentence.text)
+        return self._read(sentence, self._regex.fullmatch(sentence.text))
+
+    def find(self, sentence: Sentence) -> Slots | None:
+        """The slots, if this phrase stands anywhere among the words."""
+        return self._read(sentence, self._anywhere.search(sentence.text))
+
+    def _read(self, sentence: Sentence, found: re.Match[str] | None) -> Slots | None:
         if not found:
             return None
         slots: dict[str, Any] = {}
@@ -147,6 +155,8 @@ class Pattern:
     def _render(self, node: Node, outermost: bool) -> str:
         """The regular expression of a node; only references of the phrase itself, not of its rules, fill slots."""
         match node:
+            case Literal("..."):
+                return r"(?: \S+){0,6}?"
             case Literal(word):
                 return f" {re.escape(word)}"
             case Sequence(parts):
