@@ -28,7 +28,7 @@ async def voice() -> AsyncIterator[Voice]:
 
 async def spoken(pieces: AsyncGenerator[Synthesis, None]) -> tuple[Pcm, list[WordTiming]]:
     pcm, words = EMPTY, list[WordTiming]()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for piece in pieces:
             pcm = np.concatenate((pcm, piece.pcm))
             words.extend(piece.words)

@@ -33,8 +33,8 @@ def test_the_words_of_a_turn_do_not_wait_for_anybodys_partial_ones(workers: Work
 def test_the_most_urgent_comes_first_and_else_who_came_first(workers: Workers) -> None:
     over, answered, order = threading.Event(), threading.Event(), list[str]()
     put_off = workers.submit(Urgency.PARTIAL, lambda: over.wait(WAIT_S))  # so that one thread is left for the rest
-    holding = workers.submit(Urgency.FINAL, lambda: answered.wait(WAIT_S))
-    jobs: list[Future[None]] = [
+    holding: Future[object] = workers.submit(Urgency.FINAL, lambda: answered.wait(WAIT_S))
+    jobs: list[Future[object]] = [
         workers.submit(urgency, lambda name=name: order.append(name))  # type: ignore[misc]
         for urgency, name in (
             (Urgency.PAUSE, "pause"),
