@@ -61,7 +61,11 @@ class App:
         """The Gradio page."""
         tabs = [
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
-            realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
+            realtime_tab(
+                self._examples,
+                self._settings.endpoint(Role.REALTIME).voice,
+                offline=Role.REALTIME in self._settings.offline_roles,
+            ),
         ]
         return build_page(self._settings, self._registry, tabs, self._history)
 
