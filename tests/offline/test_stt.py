@@ -21,6 +21,7 @@ from tests.voices import flite, need, noisy, padded, trimmed
 from voice_agents.audio import EMPTY, Pcm, read_wav, resample
 from voice_agents.offline.brain import expectation
 from voice_agents.offline.stt import SAMPLE_RATE, Recogniser, Utterance
+from voice_agents.offline.stt.moonshine import Samples
 from voice_agents.turns.backchannel import is_backchannel
 
 PHRASES = (
@@ -260,3 +261,44 @@ async def test_what_goes_wrong_in_a_model_is_raised(recogniser: Recogniser, monk
         await heard(recogniser, padded(flite("tell me a joke")))
     monkeypatch.undo()
     assert isinstance(recogniser.utterance(), Utterance)
+
+
+async def settled(utterance: Utterance) -> None:
+    """Until all that was fed has been taken in, and what was begun because of it is done."""
+    async with asyncio.timeout(30):
+        while utterance.looking or not all(result.words.done() for result in utterance._results.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_the_pass_begun_in_a_pause_is_the_final_one_if_nobody_speaks_after_it(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears, passes = recogniser._ears, list[float]()
+    assert ears is not None
+    final = ears.final
+
+    def counted(sound: Samples, voiced_s: float) -> str:
+        passes.append(voiced_s)
+        return final(sound, voiced_s)
+
+    monkeypatch.setattr(ears, "final", counted)
+    speech = flite("how many people live in the capital of australia", "rms")
+
+    utterance = recogniser.utterance()
+    for start in range(0, len(speech), 960):
+        utterance.feed(speech[start : start + 960])
+    utterance.feed(padded(EMPTY, 0.3, 0.0))
+    await settled(utterance)
+    begun = len(passes)
+    assert begun >= 1
+    assert words(await utterance.finish()) == words("How many people live in the capital of Australia?")
+    assert len(passes) == begun
+
+    utterance = recogniser.utterance()
+    utterance.feed(padded(speech, 0.3, 0.3))
+    await settled(utterance)
+    begun = len(passes)
+    utterance.feed(flite("and how many in the whole country", "rms"))
+    text = words(await utterance.finish())
+    assert len(passes) > begun
+    assert text[-3:] == ["the", "whole", "country"]
