@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+
+if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fails for another reason
+    sys.exit("Python 3.11 or newer is needed.")
 
 from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
 from voice_agents.local_models import find_model_server
+from voice_agents.logs import set_up_logging
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.openness import warning
 from voice_agents.settings import Settings
 from voice_agents.stopping import Stopping
 
@@ -35,22 +39,35 @@ def arguments() -> argparse.Namespace:
         " llama.cpp, vLLM) if one runs, or the small offline agent (default)",
     )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
+    parser.add_argument(
+        "--doctor", action="store_true", help="examine this machine, the providers and a call, and say what to mend"
+    )
+    parser.add_argument("--json", action="store_true", help="with --doctor: for programs; the exit code tells as well")
     return parser.parse_args()
 
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging()
+    if options.doctor:
+        from voice_agents.doctor.run import run
+
+        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        os.environ.setdefault("LANGSMITH_TRACING", "false")
+        return run(EmbeddedServer, host=options.host, port=options.port, as_json=options.json)
     stopping = Stopping()
     try:
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
         check_gradio(os.environ)
         settings = Settings.from_env()
+        set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
         settings = with_local_chat(settings, options.chat)
+        if said := warning(settings, address.host, options.share):
+            print(said, flush=True)
         serve(settings, address, options.share, stopping)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)

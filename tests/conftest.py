@@ -24,6 +24,7 @@ ONE_SERVER = {
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
     "tests/transports/api/test_live.py",
+    "tests/transports/api/test_live_figures.py",
 }
 """Files whose tests share a server or a recogniser that is slow to start."""
 

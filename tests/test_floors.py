@@ -9,34 +9,26 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *(
-            "address",
-            "alarm",
-            "collector",
-            "errors",
-            "events",
-            "audio",
-            "environment",
-            "local_models",
-            "settings",
-            "stopping",
-        ),
-        *("tools", "prompts", "turns"),
+        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness", "relay"),
+        *("local_models", "settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},
     {"engines"},
     {"transports"},
     {"ui"},
+    {"doctor"},
 )
 GROUND = FLOORS[0]
 OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
-    "aiortc": {"transports"},
-    "av": {"transports", "offline"},
+    "aiortc": {"transports", "doctor"},
+    "av": {"transports", "offline", "doctor"},
     "gradio": {"ui"},
     "langgraph": {"conversation"},
+    "opentelemetry": {"transports"},
+    "prometheus_client": {"transports"},
     "elevenlabs": {"providers"},
     "openai": {"providers"},
     "ctranslate2": {"offline"},
@@ -123,7 +115,9 @@ def test_the_top_level_holds_nothing_else() -> None:
         "requirements-dev.txt",
         "README.md",
         "CONTRIBUTING.md",
+        "Dockerfile",
         "LICENSE",
+        "compose.yaml",
         "pyproject.toml",
     }
     assert {path.name for path in ROOT.iterdir() if not path.name.startswith((".", "__"))} - BUILT == known

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.relay import RelayKind
 from voice_agents.settings import RACHEL_VOICE_ID, Provider, Settings
 
 AZURE = {
@@ -92,6 +93,9 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"OPENAI_BASE_URL": "https://user:hunter2@example.com", **OPENAI}, "must not contain"),
         ({"MAX_SESSIONS": "many"}, "MAX_SESSIONS must be a number"),
         ({"MAX_SESSIONS": "0"}, "at least 1"),
+        ({"MAX_SESSIONS_PER_VISITOR": "few"}, "MAX_SESSIONS_PER_VISITOR must be a number"),
+        ({"MAX_SESSIONS_PER_VISITOR": "0"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
+        ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
     ],
 )
@@ -122,9 +126,57 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
     assert settings.endpoint(Role.CHAT).base_url == f"http://{host}/v1"
 
 
-def test_no_secret_is_shown() -> None:
-    settings = read(**AZURE, **ELEVENLABS, HF_TOKEN="hf-secret", APP_PASSWORD="page-secret")
+OWN_RELAY = {"TURN_URL": "turn:turn.example.com:3478", "TURN_USERNAME": "user-secret", "TURN_PASSWORD": "pass-secret"}
+CLOUDFLARE = {"CLOUDFLARE_TURN_KEY_ID": "id-secret", "CLOUDFLARE_TURN_KEY_API_TOKEN": "token-secret"}
+TWILIO = {"TWILIO_ACCOUNT_SID": "sid-secret", "TWILIO_AUTH_TOKEN": "token-secret"}
+HUGGING_FACE = {"HF_TOKEN": "hf-secret"}
+
+
+@pytest.mark.parametrize("relay", [OWN_RELAY, CLOUDFLARE, TWILIO, HUGGING_FACE])
+def test_no_secret_is_shown(relay: dict[str, str]) -> None:
+    settings = read(**AZURE, **ELEVENLABS, **relay, APP_PASSWORD="page-secret")
+    assert settings.relay is not None
     assert "secret" not in repr(settings)
+
+
+def test_of_several_relays_the_own_one_is_used_first() -> None:
+    several = {**HUGGING_FACE, **TWILIO, **CLOUDFLARE, **OWN_RELAY}
+    kinds = []
+    for group in (OWN_RELAY, CLOUDFLARE, TWILIO, HUGGING_FACE):
+        relay = read(**several).relay
+        assert relay is not None
+        kinds.append(relay.kind)
+        several = {name: value for name, value in several.items() if name not in group}
+    assert kinds == [RelayKind.OWN, RelayKind.CLOUDFLARE, RelayKind.TWILIO, RelayKind.HUGGING_FACE]
+    assert read().relay is None
+
+
+@pytest.mark.parametrize(
+    ("relay", "missing"), [(relay, name) for relay in (OWN_RELAY, CLOUDFLARE, TWILIO) for name in relay]
+)
+def test_half_a_relay_is_an_error_that_names_the_other_half(relay: dict[str, str], missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{missing} is missing") as caught:
+        read(**{name: value for name, value in relay.items() if name != missing})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("turn.example.com", "https://turn.example.com", "stun:turn.example.com", "turn://turn.example.com", "turn:"),
+        *("turn:turn.example.com:port", "turn:a b", "turn:turn.example.com?transport=sctp", "turn:x@turn.example.com"),
+    ],
+)
+def test_the_address_of_a_relay_is_one_that_browsers_take(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="TURN_URL must be an address such as"):
+        read(**{**OWN_RELAY, "TURN_URL": url})
+
+
+def test_a_relay_may_have_several_addresses() -> None:
+    urls = "turn:turn.example.com:3478, turns:[2001:db8::1]:5349?transport=tcp"
+    relay = read(**{**OWN_RELAY, "TURN_URL": urls}).relay
+    assert relay is not None
+    assert relay.urls == ("turn:turn.example.com:3478", "turns:[2001:db8::1]:5349?transport=tcp")
 
 
 def test_a_dotenv_file_fills_what_the_environment_leaves_out(tmp_path: Path) -> None:
@@ -159,5 +211,6 @@ def test_the_example_as_it_stands_runs_offline() -> None:
 def test_every_variable_of_the_example_is_read() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
-    source = (Path(__file__).parents[1] / "voice_agents" / "settings.py").read_text(encoding="utf-8")
+    package = Path(__file__).parents[1] / "voice_agents"
+    source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py"))
     assert {name for name in names if name.isupper() and name not in source} == set()

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client
+from tests.transports.rtc_client import RtcCaller
+from tests.transports.typist import typed
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
+from voice_agents.stopping import STOP_S
 
 ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
@@ -36,7 +42,7 @@ class App:
     async def serves(self) -> None:
         """Until its page can be opened."""
         assert self.process.stdout is not None
-        while b"public link" not in (line := await self.process.stdout.readline()):
+        while not re.search(rb"public (link|URL)", line := await self.process.stdout.readline()):
             assert line, "the app ended instead of serving"
             if found := re.search(rb"http://(\S+)", line):
                 self.address = found[1].decode()
@@ -60,12 +66,12 @@ class App:
 
 
 @asynccontextmanager
-async def running(database: Path) -> AsyncIterator[App]:
+async def running(database: Path, *arguments: str, env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--port", "0"),
+        *(sys.executable, "-u", "app.py", "--port", "0", *arguments),
         cwd=ROOT,
-        env={**own, "DATABASE_URL": str(database)},
+        env={**own, "DATABASE_URL": str(database), **(env or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -114,6 +120,96 @@ async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
         assert entries[0].text == "What is seven times eight?"
         assert re.search(r"56|fifty.six", entries[1].text)
         assert not entries[1].interrupted
+
+
+async def shown(url: str, kind: str, identity: dict[str, str], words: str) -> None:
+    """Until the page that follows this call shows these words."""
+    session = secrets.token_hex(6)
+    async with httpx.AsyncClient(base_url=url, timeout=WITHIN_S) as http:
+        config = (await http.get("/config")).json()
+        mic = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == f"{kind}-mic")
+        follow = next(d["id"] for d in config["dependencies"] if [mic, "start_recording"] in d["targets"])
+        body = {"data": [identity], "fn_index": follow, "session_hash": session}
+        (await http.post("/gradio_api/queue/join", json=body)).raise_for_status()
+        async with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as told:
+            async for line in told.aiter_lines():
+                if words in line:
+                    return
+    raise AssertionError("the page was not told")
+
+
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
+    tmp_path: Path, number: int, group: bool, kind: str
+) -> None:
+    identity = {"owner": secrets.token_hex(16), "conversation": secrets.token_hex(16)}
+    controls = [identity, "", 0.5, "automatic", None]
+    async with running(tmp_path / "talk.sqlite3") as app:
+        await app.serves()
+        url = f"http://{app.address}"
+        async with RtcCaller(url, f"{kind}-mic", controls) as caller:
+            await caller.told("send_input", WITHIN_S)
+            await typed(url, "What is seven times eight?", controls, box=f"{kind}-text")
+            page = asyncio.create_task(shown(url, kind, identity, "The server is being stopped."))
+            await caller.hears(0.3, WITHIN_S)
+            app.signal(number, group)
+            asked_at = asyncio.get_running_loop().time()
+            await page
+            await caller.told("end_stream", WITHIN_S)
+        code, said = await app.ended()
+        assert (code, said) == (0, "")
+        assert asyncio.get_running_loop().time() - asked_at < 2 * STOP_S, (
+            "a loaded machine may take longer than it should"
+        )
+        entries = await app.remembered()
+        assert re.search(r"56|fifty.six", entries[-1].text)
+        assert not entries[-1].interrupted
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Tunnel:
+    """A share link's other half."""
+    return tunnel(tmp_path / "huggingface")
+
+
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+async def test_a_share_link_stays_until_its_visitors_are_told(
+    tmp_path: Path, link: Tunnel, number: int, group: bool
+) -> None:
+    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "What is seven times eight?")
+            assert link.runs
+            app.signal(number, group)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            await talk.until("complete")
+            assert link.runs, "nobody outside would have heard the end"
+            await talk.closed()
+        assert await app.ended() == (0, "")
+        await gone(link)
+
+
+async def test_a_second_ctrl_c_ends_the_share_link_too(tmp_path: Path, link: Tunnel) -> None:
+    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+        await app.serves()
+        async with client(f"ws://{app.address}/ws/sandwich") as talk:
+            await answering(app, talk, "Tell me a long story")
+            app.signal(signal.SIGINT, group=True)
+            while "being stopped" not in sentences([await talk.next()]):
+                pass
+            app.signal(signal.SIGINT, group=True)
+            assert await app.ended() == (130, "")
+        await gone(link)
+
+
+async def gone(link: Tunnel) -> None:
+    """The tunnel has ended, or ends soon."""
+    async with asyncio.timeout(10):
+        while link.runs:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])

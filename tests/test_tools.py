@@ -333,6 +333,9 @@ async def test_after_the_session_no_timer_fires_and_none_can_be_set(session: Ses
 async def test_there_is_an_end_to_timers(session: Session) -> None:
     results = [await session.toolbox.call("set_timer", {"seconds": 100}) for _ in range(30)]
     assert [result.error for result in results] == [False] * 20 + [True] * 10
+    assert results[-1].text == "Twenty timers are running already, which is the most."
+    await session.call("cancel_timers")
+    assert not (await session.toolbox.call("set_timer", {"seconds": 100})).error
 
 
 # Notes
@@ -353,6 +356,16 @@ async def test_only_the_latest_of_many_notes_are_read(session: Session) -> None:
     text = await session.call("list_notes")
     assert text.startswith("You have twelve notes. The latest ten are: Three: note 2.")
     assert text.endswith("Twelve: note 11.")
+
+
+async def test_there_is_an_end_to_notes_and_to_each(session: Session) -> None:
+    results = [await session.toolbox.call("save_note", {"text": f"note {n}"}) for n in range(103)]
+    assert [result.error for result in results] == [False] * 100 + [True] * 3
+    assert results[-1].text == "There are one hundred notes already, which is the most: delete them first."
+    assert len(await session.notes.all()) == 100
+    await session.call("delete_notes")
+    assert (await session.toolbox.call("save_note", {"text": "x" * 1001})).error
+    assert await session.call("save_note", text="x" * 1000) == f"I noted: {'x' * 1000}."
 
 
 # Words

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from voice_agents.errors import ConfigurationError
 
 DEFAULT_HOST = "127.0.0.1"
+EVERY_HOST = "0.0.0.0"
 FIRST_PORT = 7860
 TRIED_PORTS = 100
 LAST_PORT = 65535
@@ -36,9 +37,12 @@ class Address:
 def free_address(host: str | None, port: int | None, env: MutableMapping[str, str]) -> Address:
     """The address asked for, else what the environment says, else 127.0.0.1 and the first free port from 7860 on.
 
-    Port 0 is any free one. Raises ConfigurationError when it cannot be served on.
+    A Hugging Face Space is asked from outside, so there it is every address. Port 0 is any free one.
+
+    Raises ConfigurationError when it cannot be served on.
     """
-    host = (host or env.get("GRADIO_SERVER_NAME", "")).strip().removeprefix("[").removesuffix("]") or DEFAULT_HOST
+    usual = EVERY_HOST if env.get("SPACE_ID") else DEFAULT_HOST
+    host = (host or env.get("GRADIO_SERVER_NAME", "")).strip().removeprefix("[").removesuffix("]") or usual
     first = port if port is not None else int(env.get("GRADIO_SERVER_PORT", FIRST_PORT))
     last = first if port is not None or not first else first + int(env.get("GRADIO_NUM_PORTS", TRIED_PORTS)) - 1
     if not 0 <= first <= LAST_PORT:

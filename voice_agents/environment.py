@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,9 +29,20 @@ class Values:
         merged.update({name: value for name, value in env.items() if value})
         return cls(merged)
 
+    def all(self) -> dict[str, str]:
+        """Every variable that is set."""
+        return dict(self._values)
+
     def get(self, name: str, default: str = "") -> str:
         """Any text."""
         return self._values.get(name, "").strip() or default
+
+    def one_of(self, name: str, choices: Collection[str], default: str) -> str:
+        """One of these words, in lower case."""
+        value = self.get(name, default).lower()
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be {' or '.join(choices)}.")
+        return value
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""

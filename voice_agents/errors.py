@@ -3,7 +3,7 @@
 VoiceAgentError                 one plain sentence that says what happened and what to do
  +- ConfigurationError          a setting is missing or wrong; names the variable
  +- InvalidInput                the caller sent something that cannot be used; nothing was changed
- +- SessionLimitReached         all places are taken
+ +- SessionLimitReached         all places are taken, or all that one visitor may have
  +- StorageFailed               the database cannot be read or written at the moment
  +- InternalError               a mistake in this program; the log has its traceback
  +- ProviderError               a provider failed; carries its role and name, and when a retry makes sense
@@ -60,7 +60,7 @@ class InvalidInput(VoiceAgentError):
 
 
 class SessionLimitReached(VoiceAgentError):
-    """All conversation places of this server are taken."""
+    """All conversation places of this server are taken, or all that one visitor may have."""
 
 
 class StorageFailed(VoiceAgentError):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from voice_agents.audio import Pcm
-from voice_agents.errors import VoiceAgentError
+from voice_agents.errors import Role, VoiceAgentError
 from voice_agents.turns.latency import TurnLatency
 
 
@@ -47,7 +47,9 @@ class StatusChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted(Event):
-    """The user began to speak (own VAD)."""
+    """The user began to speak (own VAD). ``began``: when the first speech sample arrived, on the session's clock."""
+
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +143,27 @@ class TurnDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderUsed(Event):
+    """What a provider did for this turn, as it is paid for; each use is told once, also for answers that were cut.
+
+    A chat server does not say what an answer cost that was cut while it was written.
+    """
+
+    role: Role
+    input_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
+    """Of the text that was given to a voice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
     """Something the user should know that does not stop the conversation."""
 
     level: Literal["info", "warning"]
     text: str
+    error: VoiceAgentError | None = None
+    """What was mended, or is being mended: a connection that was lost, a provider asked a second time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

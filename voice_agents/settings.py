@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelServer
+from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
 """ElevenLabs' premade voice "Rachel", the seed plan's default."""
@@ -22,6 +23,10 @@ ELEVENLABS_URL = "https://api.elevenlabs.io"
 ELEVENLABS_OPTIONS = ("ELEVENLABS_BASE_URL", "ELEVENLABS_VOICE_ID", "ELEVENLABS_TTS_MODEL", "ELEVENLABS_STT_MODEL")
 OPENAI_URL = "https://api.openai.com/v1"
 REALTIME_OPTIONS = ("AZURE_OPENAI_TRANSCRIBE_DEPLOYMENT", "AZURE_REALTIME_VOICE")
+SPACE_STORAGE = Path("/data")
+"""What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
+DATABASE_NAME = "conversations.sqlite3"
+LOG_LEVELS = ("debug", "info", "warning", "error")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -103,14 +108,25 @@ class Settings:
     turns: TurnSettings = TurnSettings()
     instructions: str = ""
     database: Path = field(default_factory=lambda: default_database())
-    hf_token: str = field(default="", repr=False)
+    relay: Relay | None = None
+    """Carries the sound of calls where no direct way leads."""
     app_password: str = field(default="", repr=False)
     allowed_hosts: tuple[str, ...] = ()
     """Further names this server may be asked under, lower case, without a port; ``*`` allows any."""
     space_host: str = ""
     """The public name of the Hugging Face Space this runs in; empty elsewhere."""
+    otlp_endpoint: str = ""
+    """Where OpenTelemetry traces are sent, over HTTP; empty: none are made."""
+    otlp_headers: str = field(default="", repr=False)
+    otlp_service: str = "voice-agents"
+    log_level: str = "WARNING"
+    log_content: bool = False
+    """Log and traces may hold what was said, typed and answered."""
     max_sessions: int = 20
+    max_sessions_per_visitor: int = 3
     session_time_limit_s: float = 3600.0
+    daily_minutes_per_visitor: float = 0.0
+    """Minutes of calls a day; 0: no limit."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -128,12 +144,19 @@ class Settings:
             realtime=realtime,
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
-            hf_token=values.key("HF_TOKEN"),
+            relay=relay_of(values),
             app_password=values.get("APP_PASSWORD"),
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
+            otlp_endpoint=values.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            otlp_headers=values.get("OTEL_EXPORTER_OTLP_HEADERS"),
+            otlp_service=values.get("OTEL_SERVICE_NAME", "voice-agents"),
+            log_level=values.one_of("LOG_LEVEL", LOG_LEVELS, "warning").upper(),
+            log_content=values.one_of("LOG_CONTENT", ("0", "1"), "0") == "1",
             max_sessions=int(values.number("MAX_SESSIONS", 20, at_least=1)),
+            max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
+            daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
         )
 
     def endpoint(self, role: Role) -> Endpoint:
@@ -180,7 +203,7 @@ class Settings:
 
 def default_database() -> Path:
     """The SQLite file under the user's data folder."""
-    return user_data_path("voice-agents", appauthor=False) / "conversations.sqlite3"
+    return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
@@ -252,7 +275,8 @@ def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 def _database(values: Values) -> Path:
     url = values.get("DATABASE_URL")
     if not url:
-        return default_database()
+        kept = values.get("SPACE_HOST") and os.access(SPACE_STORAGE, os.W_OK)
+        return SPACE_STORAGE / "voice-agents" / DATABASE_NAME if kept else default_database()
     scheme, colon, rest = url.partition("://")
     if colon and scheme != "sqlite":
         raise ConfigurationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 STOP_S = 10.0
@@ -18,6 +19,8 @@ class Stopping:
     """
 
     def __init__(self) -> None:
+        self.last_act: Callable[[], None] = lambda: None
+        """Done before the process is ended at once, when nothing else is."""
         self._waiting = False
         self._asked = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -28,7 +31,7 @@ class Stopping:
         self._waiting = True
         while not self._asked.wait(1.0):  # not for ever: on Windows no signal would be seen meanwhile
             pass
-        limit = threading.Timer(STOP_S, os._exit, [0])
+        limit = threading.Timer(STOP_S, self._end, [0])
         limit.daemon = True
         limit.start()
 
@@ -36,6 +39,12 @@ class Stopping:
         again = self._asked.is_set()
         self._asked.set()
         if again and number == signal.SIGINT:
-            os._exit(128 + number)
+            self._end(128 + number)
         if not self._waiting and not again:
             raise KeyboardInterrupt
+
+    def _end(self, code: int) -> None:
+        try:
+            self.last_act()
+        finally:
+            os._exit(code)

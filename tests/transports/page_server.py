@@ -13,12 +13,14 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from fastrtc import WebRTC
+from starlette.middleware import Middleware
 
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.settings import Settings
+from voice_agents.transports.door import Door
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.ui.page import build_page
 from voice_agents.ui.sandwich_tab import sandwich_tab
@@ -42,7 +44,7 @@ class Served:
 
 @asynccontextmanager
 async def serve_page(
-    limits: Limits | None = None, max_sessions: int = 5, answer_s: float = 2.0
+    limits: Limits | None = None, max_sessions: int = 5, answer_s: float = 2.0, per_visitor: int | None = None
 ) -> AsyncIterator[Served]:
     """Serve on a free port of 127.0.0.1; everything is closed afterwards."""
     sessions: list[FakeSession] = []
@@ -55,9 +57,9 @@ async def serve_page(
     async def nothing(_: Conversation) -> Sequence[HistoryEntry]:
         return []
 
-    async with SessionRegistry(make, max_sessions, limits or Limits()) as registry:
+    async with SessionRegistry(make, max_sessions, limits or Limits(), per_visitor=per_visitor) as registry:
         page = build_page(Settings().with_offline("http://127.0.0.1:1"), registry, [sandwich_tab()], nothing)
-        app = gr.mount_gradio_app(FastAPI(), page, path="/")
+        app = gr.mount_gradio_app(FastAPI(middleware=[Middleware(Door)]), page, path="/")
         listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -109,15 +109,6 @@ async def test_nothing_stale_is_played_after_an_interruption() -> None:
         assert first_audible(caller.heard[silent_from:]) is None
 
 
-async def test_the_caller_beyond_the_last_place_is_told_so() -> None:
-    async with serve_page(max_sessions=1) as page, RtcCaller(page.url, "sandwich-mic", controls(Conversation())):
-        await until(lambda: len(page.registry) == 1)
-        async with RtcCaller(page.url, "sandwich-mic", controls(Conversation())) as second:
-            message = await second.told("end_stream")
-            assert message["data"].startswith("All 1 places of this server are taken")
-        assert len(page.sessions) == 1
-
-
 async def test_two_callers_have_two_sessions() -> None:
     async with (
         serve_page() as page,

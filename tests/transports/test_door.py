@@ -59,7 +59,7 @@ class House:
         await socket.close()
 
 
-async def ask(house: House, kind: str, headers: dict[str, str], method: str = "GET") -> list[Message]:
+async def ask(house: House, kind: str, headers: dict[str, str], method: str = "GET", path: str = "/") -> list[Message]:
     """What a bare request is answered; of a body nothing ever comes."""
     sent: list[Message] = []
     told = [{"type": "websocket.connect"}] if kind == "websocket" else []
@@ -73,7 +73,7 @@ async def ask(house: House, kind: str, headers: dict[str, str], method: str = "G
         sent.append(message)
 
     scope: dict[str, Any] = {
-        "type": kind, "method": method, "path": "/", "raw_path": b"/", "root_path": "", "query_string": b"",
+        "type": kind, "method": method, "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()], "scheme": "http",
         "server": ("127.0.0.1", 7860), "client": ("127.0.0.1", 5), "http_version": "1.1", "subprotocols": [],
         "extensions": {"websocket.http.response": {}},
@@ -124,6 +124,8 @@ async def test_a_picture_or_script_of_another_page_is_refused_and_a_followed_lin
         followed = {"sec-fetch-site": site, "sec-fetch-mode": "navigate"}
         assert (await client.get("/config", headers=taken)).status_code == 403
         assert (await client.get("/", headers=followed)).status_code == 200
+        assert (await client.post("/", headers=followed)).status_code == 403, "a form of another page is no link"
+    assert house.came_in == ["/"]
 
 
 @pytest.mark.parametrize(
@@ -190,3 +192,35 @@ def test_wrong_passwords_are_slowed_and_then_refused_for_a_while() -> None:
             assert (await client.post("/login", data={"password": "guess"})).status_code == 400
 
     play(guess())
+
+
+FILES = (
+    "/gradio_api/upload", "/upload", "/gradio_api/upload/", "/gradio_api/upload_progress", "/gradio_api/proxy=http://127.0.0.1:1/",
+    "/gradio_api/file=/etc/passwd", "/file=app.py", "/gradio_api/file/etc/passwd", "/gradio_api/file=http://evil.example",
+    "/gradio_api/stream/1", "/gradio_api/stream/1/2/3/playlist.m3u8", "/gradio_api/process_recording",
+    "/gradio_api/vibe-edit", "/gradio_api/vibe-code/", "/gradio_api/undo-vibe-edit", "/a/root/path/gradio_api/upload",
+    "/gradio_api/%75pload",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT"])
+async def test_nothing_is_uploaded_and_no_file_is_handed_out(path: str, method: str) -> None:
+    house = House()
+    async with house.client() as client:
+        answer = await client.request(method, path, content=b"x")
+    assert answer.status_code == 403 and not house.came_in
+    assert method == "HEAD" or answer.text == "This app takes no files and hands out none."
+
+
+async def test_a_form_with_files_gets_in_nowhere_and_no_socket_opens_there() -> None:
+    house = House()
+    async with house.client() as client:
+        files = {"file": ("a.txt", b"x")}
+        assert (await client.post("/gradio_api/component_server", files=files)).status_code == 403
+        assert not house.came_in
+        assert (await client.post("/login", files=files)).status_code == 400
+        for path in ("/assets/upload-4f2.js", "/gradio_api/queue/data", "/files", "/ws/sandwich", "/"):
+            assert (await client.get(path)).status_code == 200
+    scope = {"host": OWN, "origin": f"http://{OWN}"}
+    assert (await ask(house, "websocket", scope, path="/gradio_api/stream/1"))[0]["status"] == 403

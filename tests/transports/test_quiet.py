@@ -65,9 +65,13 @@ async def test_a_call_that_ends_leaves_no_traceback_in_the_log(
 
 
 async def test_the_place_that_is_not_there_is_told_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    async with serve_page(max_sessions=1) as page, Abrupt(page.url, "sandwich-mic", controls(Conversation())):
+    first, other = Conversation(), Conversation()
+    async with (
+        serve_page(max_sessions=2, per_visitor=1) as page,
+        Abrupt(page.url, "sandwich-mic", controls(first)),
+    ):
         await until(lambda: len(page.registry) == 1)
-        async with Abrupt(page.url, "sandwich-mic", controls(Conversation())) as second:
+        async with Abrupt(page.url, "sandwich-mic", controls(Conversation(other.id, first.owner))) as second:
             await second.told("end_stream")
             await asyncio.sleep(0.2)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from itertools import pairwise
+from typing import Self, cast
 
 import pytest
 
+from tests.stories.clock import play
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
-from voice_agents.transports.registry import SessionRegistry, SessionRequest
-from voice_agents.ui.desk import Desk, Sheet
+from voice_agents.transports.registry import Ending, SessionRegistry, SessionRequest
+from voice_agents.ui.desk import STILL_THERE_S, Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of
 
 
@@ -47,8 +49,11 @@ async def running_desk(places: int = 2, size: int = 500) -> AsyncIterator[Desk]:
             raise InvalidInput("This conversation belongs to somebody else.")
         return [HistoryEntry(role=Speaker.USER, text="earlier")]
 
+    async def promised(conversation: Conversation) -> bool:
+        return conversation.owner == "promised"
+
     async with SessionRegistry(make, places) as registry:
-        yield Desk(registry, history, size)
+        yield Desk(registry, history, size, promised)
 
 
 async def follow(sheet: Sheet, until: Callable[[Sheet], bool]) -> None:
@@ -111,6 +116,35 @@ async def test_no_place_left_is_said_in_the_page() -> None:
         banner = (await desk.sheet(late)).view.banner
         assert banner is not None
         assert banner.text.startswith("All 1 places of this server are taken")
+
+
+async def test_a_call_waits_in_line_and_goes_on_by_itself() -> None:
+    first, late = SessionRequest("sandwich", Conversation()), SessionRequest("sandwich", Conversation())
+    async with running_desk(places=1) as desk:
+        live = await desk.open(first)
+        waiting = asyncio.create_task(desk.open(late, waits=True))
+        sheet = await desk.sheet(late.conversation)
+        await follow(sheet, lambda sheet: banner_text(sheet).startswith("All places of this server are taken. You are"))
+        await live.end(Ending.LEFT)
+        assert (await waiting).request == late
+        await follow(sheet, lambda sheet: sheet.view.banner is None)
+
+
+async def test_a_call_that_leaves_the_line_leaves_no_sentence_behind() -> None:
+    late = SessionRequest("sandwich", Conversation())
+    async with running_desk(places=1) as desk:
+        await desk.open(SessionRequest("sandwich", Conversation()))
+        waiting = asyncio.create_task(desk.open(late, waits=True))
+        sheet = await desk.sheet(late.conversation)
+        await follow(sheet, lambda sheet: banner_text(sheet).startswith("All places"))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert banner_text(sheet) == ""
+        assert sheet.shown_status is Status.READY
+
+
+def banner_text(sheet: Sheet) -> str:
+    return sheet.view.banner.text if sheet.view.banner is not None else ""
 
 
 async def test_a_session_that_cannot_be_made_leaves_the_text() -> None:
@@ -218,3 +252,56 @@ def test_what_a_browser_sends_is_an_id_of_ours_or_replaced() -> None:
     for sent in (None, "x", {}, {"owner": "../..", "conversation": 7}, {"owner": "A" * 32, "conversation": "'; drop"}):
         made = conversation_of(sent)
         assert len(made.id) == len(made.owner) == 32
+
+
+async def test_a_timer_keeps_a_typed_session_only_while_a_page_shows_it() -> None:
+    conversation = Conversation()
+    async with running_desk() as desk:
+        await desk.say(SessionRequest("sandwich", conversation), "hello")
+        live, sheet = desk.registry.get(conversation), await desk.sheet(conversation)
+        assert live is not None and not live.watched
+        windows = [sheet.changes("one"), sheet.changes("two")]
+        for window in windows:
+            await anext(window)
+        assert live.watched
+        await windows[0].aclose()
+        assert live.watched, "the other window is there"
+        await windows[1].aclose()
+        assert not live.watched
+
+
+def test_gradio_learns_within_seconds_that_a_page_is_gone() -> None:
+    """It looks after every drawing, so there is one now and then while nothing changes."""
+
+    async def story() -> None:
+        conversation = Conversation()
+        async with running_desk() as desk:
+            loop = asyncio.get_running_loop()
+            await desk.say(SessionRequest("sandwich", conversation), "hello")
+            live = desk.registry.get(conversation)
+            assert live is not None
+            cast(FakeSession, live.session).busy = True
+            drawn_at = [loop.time()]
+            async for _ in (await desk.sheet(conversation)).changes():
+                drawn_at.append(loop.time())
+                if drawn_at[-1] > 300:
+                    break
+            assert max(after - before for before, after in pairwise(drawn_at)) <= STILL_THERE_S + 1
+
+    play(story())
+
+
+async def test_a_visitor_who_left_a_timer_behind_finds_its_session_again() -> None:
+    promised, other = Conversation(owner="promised"), Conversation()
+    async with running_desk(places=1) as desk:
+        await desk.keep_promises(SessionRequest("sandwich", other))
+        assert len(desk.registry) == 0
+        await desk.keep_promises(SessionRequest("sandwich", promised))
+        live = desk.registry.get(promised)
+        assert live is not None
+        await desk.keep_promises(SessionRequest("sandwich", promised))
+        assert desk.registry.get(promised) is live
+        late = Conversation(owner="promised")
+        await desk.keep_promises(SessionRequest("sandwich", late))
+        banner = (await desk.sheet(late)).view.banner
+        assert banner is not None and "places" in banner.text

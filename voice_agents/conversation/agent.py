@@ -25,6 +25,7 @@ from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
     Graph,
+    ModelUsed,
     Remark,
     Token,
     ToolFinished,
@@ -39,6 +40,7 @@ __all__ = [
     "AgentOutput",
     "AgentTurn",
     "Graph",
+    "ModelUsed",
     "Remark",
     "Token",
     "ToolFinished",
@@ -138,6 +140,8 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
             context.say(answer, GAVE_UP)
         else:
             message = await _streamed(request, context, answer)
+            if (usage := message.usage_metadata) is not None:
+                context.tell(ModelUsed(usage["input_tokens"], usage["output_tokens"]))
             answer.message = _with_own_ids(message, answer.id, context.record)
         if remark := answer.message.response_metadata.pop(REMARK, ""):
             context.tell(Remark(remark))
@@ -203,4 +207,5 @@ def _with_own_ids(message: AIMessage, id: str, record: Record) -> AIMessage:
         call_id = call["id"] if call["id"] and call["id"] not in used else f"call_{new_id()}"
         used.add(call_id)
         calls.append(ToolCall(name=call["name"], args=call["args"], id=call_id, type="tool_call"))
-    return message.model_copy(update={"id": id, "tool_calls": calls, "invalid_tool_calls": []})
+    changes = {"id": id, "tool_calls": calls, "invalid_tool_calls": [], "usage_metadata": None}
+    return message.model_copy(update=changes)

@@ -28,6 +28,15 @@ CREATE TABLE IF NOT EXISTS notes (
     created REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS notes_of_owner ON notes (owner);
+CREATE TABLE IF NOT EXISTS timers (
+    id TEXT PRIMARY KEY,
+    conversation TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    label TEXT NOT NULL,
+    due REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS timers_of_conversation ON timers (conversation, owner);
 """
 NO_DATABASE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ")
 """SQLite's names for a file that makes no sense."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
-from voice_agents.tools import Notes
+from voice_agents.tools import Notes, Timer, TimerBook
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._owed: set[asyncio.Task[None]] = set()
+        self.timers_begun: set[asyncio.Task[None]] = set()
+        """Changes of timers that are under way."""
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._using = asyncio.Lock()
         self._mark: _Mark = ()
@@ -209,11 +211,16 @@ class Store:
         self._remembered.pop(conversation.id, None)
         async with self._plainly():
             await self.checkpointer.adelete_thread(conversation.id)
+        await self.execute("DELETE FROM timers WHERE conversation = ?", (conversation.id,))
         await self.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""
         return _StoredNotes(self, owner)
+
+    def timers(self, conversation: Conversation) -> TimerBook:
+        """The conversation's timers that were not told yet."""
+        return _StoredTimers(self, conversation)
 
     async def query(self, sql: str, parameters: Any = ()) -> Rows:
         """The rows of a SELECT."""
@@ -315,6 +322,42 @@ class _StoredNotes:
 
     async def clear(self) -> int:
         return await self._store.execute("DELETE FROM notes WHERE owner = ?", (self._owner,))
+
+
+class _StoredTimers:
+    def __init__(self, store: Store, conversation: Conversation) -> None:
+        self._store = store
+        self._of = {"conversation": conversation.id, "owner": conversation.owner}
+
+    async def all(self) -> list[Timer]:
+        if self._store.timers_begun:
+            await asyncio.wait(self._store.timers_begun)
+        rows = await self._store.query(
+            "SELECT seconds, label, due, id FROM timers WHERE conversation = :conversation AND owner = :owner"
+            " ORDER BY due",
+            self._of,
+        )
+        return [Timer(*row) for row in rows]
+
+    def keep(self, timer: Timer) -> None:
+        values = {"id": timer.id, **self._of, "seconds": timer.seconds, "label": timer.label, "due": timer.due}
+        self._write("INSERT INTO timers VALUES (:id, :conversation, :owner, :seconds, :label, :due)", [values])
+
+    def forget(self, *timers: Timer) -> None:
+        self._write("DELETE FROM timers WHERE id = :id", [{"id": timer.id} for timer in timers])
+
+    def _write(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        writing = asyncio.get_running_loop().create_task(self._written(sql, rows))
+        self._store.owe(writing)
+        self._store.timers_begun.add(writing)
+        writing.add_done_callback(self._store.timers_begun.discard)
+
+    async def _written(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            for row in rows:
+                await self._store.execute(sql, row)
+        except StorageFailed as error:  # it runs all the same
+            logger.warning("a timer could not be stored: %s", error)
 
 
 def _thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:

@@ -54,7 +54,15 @@ class Remark:
     text: str
 
 
-AgentOutput = Token | ToolStarted | ToolFinished | Remark
+@dataclass(frozen=True, slots=True)
+class ModelUsed:
+    """What an answer of the model cost, if its server says."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+AgentOutput = Token | ToolStarted | ToolFinished | Remark | ModelUsed
 
 
 @dataclass(frozen=True, slots=True)

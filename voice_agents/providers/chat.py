@@ -35,7 +35,7 @@ from voice_agents.errors import (
 from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
-from voice_agents.settings import Endpoint, Provider
+from voice_agents.settings import OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class ChatModel:
             client=_NO_CLIENT,
             streaming=True,
             stream_chunk_timeout=self._timeouts.chunk_s,
-            stream_usage=False,
+            stream_usage=endpoint.provider is not Provider.OPENAI or endpoint.base_url == OPENAI_URL,
             use_responses_api=False,
         )
         model.answer_for(endpoint, self._timeouts)

@@ -5,10 +5,10 @@ from voice_agents.tools.chance import Chance
 from voice_agents.tools.clock import Clock
 from voice_agents.tools.notes import Notes, NoteTools
 from voice_agents.tools.registry import Tool, Toolbox, ToolError, ToolResult
-from voice_agents.tools.timers import Timers
+from voice_agents.tools.timers import Timer, TimerBook, Timers
 from voice_agents.tools.units import convert_units
 
-__all__ = ["Notes", "Timers", "Tool", "ToolError", "ToolResult", "Toolbox", "standard_toolbox"]
+__all__ = ["Notes", "Timer", "TimerBook", "Timers", "Tool", "ToolError", "ToolResult", "Toolbox", "standard_toolbox"]
 
 
 def standard_toolbox(timers: Timers, notes: Notes) -> Toolbox:

@@ -6,9 +6,10 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
-from voice_agents.tools.registry import Tool
+from voice_agents.tools.registry import Tool, ToolError
 from voice_agents.tools.words import count, sentence, spell
 
+MAX_NOTES = 100
 _READ_ALOUD = 10
 """So many notes are read at most, the latest ones."""
 
@@ -44,6 +45,8 @@ class NoteTools:
         self, text: Annotated[str, Field(min_length=1, max_length=1000, description="What to remember.")]
     ) -> str:
         """Keep a note for the user, also for later conversations."""
+        if len(await self._notes.all()) >= MAX_NOTES:
+            raise ToolError(f"There are {spell(MAX_NOTES)} notes already, which is the most: delete them first.")
         await self._notes.add(text.strip())
         return f"I noted: {_sentence(text)}"
 

@@ -19,6 +19,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voice_agents.transports.visitors import address_of, visited_from
+
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
@@ -36,12 +38,18 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _PAGES_OF_OTHERS = frozenset({"cross-site", "same-site"})
 """``Sec-Fetch-Site``; another port of this machine is "same-site"."""
 
+_CLOSED = re.compile(
+    r"/(?:upload|upload_progress|(?:proxy|file)=.*|file|stream|process_recording|vibe-[a-z-]+|undo-vibe-edit)(?:/|$)"
+)
+"""Doors of gradio into the file system, to other servers and to its own developers' tools: this app needs none."""
+
 _WRONG_HOST = (
     "This server is asked under a name that is not its own. If the name is yours, add it to ALLOWED_HOSTS and restart."
 )
 _WRONG_ORIGIN = (
     "Pages of other addresses may not use this server. If the address is yours, add its host to ALLOWED_HOSTS."
 )
+_NO_FILES = "This app takes no files and hands out none."
 _TOO_LARGE = "This request is too large: at most 1 MB is accepted here."
 _TOO_SLOW = "The request did not arrive in time. Please send it again."
 _TOO_MANY_TRIES = "Too many wrong passwords came from this address. Please wait ten minutes."
@@ -72,10 +80,14 @@ class Door:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await PlainTextResponse(refusal, 403)(scope, receive, send)  # also before a WebSocket is accepted
-        elif scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-        else:
-            await self._http(scope, headers, receive, send)
+            return
+        with visited_from(address_of(scope)):
+            if scope["type"] == "http":
+                await self._http(scope, headers, receive, send)
+            elif _CLOSED.search(scope["path"]):
+                await PlainTextResponse(_NO_FILES, 403)(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         named = [_name(host) for host in headers.getlist("host")]
@@ -86,7 +98,8 @@ class Door:
             return _WRONG_HOST
         if not all(_is_same(origin, headers["host"]) or _is_public(origin, public) for origin in _origins(headers)):
             return _WRONG_ORIGIN
-        return _WRONG_ORIGIN if _is_fetched_by_another_page(headers) else None
+        is_link = scope.get("method") in ("GET", "HEAD")
+        return _WRONG_ORIGIN if _is_fetched_by_another_page(headers, is_link) else None
 
     async def _http(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         length = headers.get("content-length", "0")
@@ -94,7 +107,11 @@ class Door:
             await _refuse(413, _TOO_LARGE, scope, receive, send)
             return
         is_login = scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login")
-        address = str((scope.get("client") or ("",))[0])
+        is_form = headers.get("content-type", "").strip().lower().startswith("multipart/")
+        if _CLOSED.search(scope["path"]) or (is_form and not is_login):
+            await _refuse(403, _NO_FILES, scope, receive, send)
+            return
+        address = address_of(scope)
         if is_login and not await self._tries.admit(address):
             await _refuse(429, _TOO_MANY_TRIES, scope, receive, send)
             return
@@ -224,9 +241,9 @@ def _is_public(origin: str, names: Collection[str]) -> bool:
         return False
 
 
-def _is_fetched_by_another_page(headers: Headers) -> bool:
+def _is_fetched_by_another_page(headers: Headers, is_link: bool) -> bool:
     """Whether a script, picture or form of another page asks, not a person who follows a link to ours."""
     if "origin" in headers:
         return False  # judged already
     elsewhere = headers.get("sec-fetch-site", "") in _PAGES_OF_OTHERS
-    return elsewhere and headers.get("sec-fetch-mode", "") != "navigate"
+    return elsewhere and not (is_link and headers.get("sec-fetch-mode", "") == "navigate")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,8 +19,13 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
+from voice_agents.logs import Mark, current
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.daily import DailyMinutes, Meter
+from voice_agents.transports.line import Line, Told
+from voice_agents.transports.shares import Shares
 from voice_agents.transports.sleep import StandStill
+from voice_agents.transports.visitors import is_own_machine, visitor_address
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +38,57 @@ class SessionRequest:
     conversation: Conversation
     turns: TurnSettings = field(default_factory=TurnSettings)
     voice: str = ""
+    address: str = field(default_factory=visitor_address, compare=False)
+    """Where it comes from."""
+    by_program: bool = field(default=False, compare=False)
+    """Not by a browser that keeps an id: a new conversation has a new owner each time."""
+
+    @property
+    def visitor(self) -> str:
+        """See :class:`~voice_agents.transports.shares.Visit`."""
+        if not self.by_program:
+            return self.conversation.owner
+        return "" if is_own_machine(self.address) else f"a program at {self.address}"
 
 
 SessionFactory = Callable[[SessionRequest], Session]
 """Makes a session on the running loop; may raise any VoiceAgentError."""
 
-Watch = Callable[[SessionRequest, Event], None]
-"""Sees every event of every session. Must not block and must not raise."""
+
+class Transport(StrEnum):
+    """How a user talks to a session."""
+
+    WEBRTC = "webrtc"
+    WEBSOCKET = "websocket"
+    TYPED = "typed"
+    """There is no call."""
+
+
+class Watcher:
+    """Sees what happens in all sessions, for figures, traces and the log; nothing of it must block or raise."""
+
+    def opened(self, live: LiveSession) -> None:
+        """A session begins."""
+
+    def called(self, live: LiveSession, transport: Transport) -> None:
+        """A user begins to talk to a session (once more, if another call takes over), or to type without a call."""
+
+    def sound(self, live: LiveSession, seconds: float) -> None:
+        """So much came from a microphone."""
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """The session tells something."""
+
+    def ended(self, live: LiveSession, why: Ending) -> None:
+        """It is over; nothing more is told of it."""
+
 
 STOPPING = "The server is being stopped."
 LAST_SOUND_S = 0.3
 """What was handed out last is still being played so much later."""
+METERED_EVERY_S = 1.0
+EARLY_PIECES = 1000
+"""Pieces of sound kept while a session opens: 20 s of a browser's, a minute of a recording that is sent at once."""
 _AT_REST = (Status.READY, Status.LISTENING, Status.ERROR)
 
 
@@ -55,6 +102,8 @@ class Ending(Enum):
     SLEPT = auto()
     """This program stood still, as in a sleep of its computer, and the call did not survive it."""
     TIME_LIMIT = auto()
+    USED_UP = auto()
+    """The visitor's minutes of the day."""
     REPLACED = auto()
     OTHER_TAB = auto()
     """The user went on to another engine's tab of the same page."""
@@ -74,6 +123,8 @@ _SENTENCES = {
     Ending.SLEPT: "The computer that runs this program was asleep, and the call did not survive it. "
     "Press Record to go on where you were.",
     Ending.TIME_LIMIT: "The time for one conversation on this server is over. Press Record to go on where you were.",
+    Ending.USED_UP: "Your minutes of calls for today are used up, so the call was ended. You can call again after "
+    "midnight UTC.",
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: press Record or type.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
@@ -87,7 +138,7 @@ class Limits:
     no_sound_s: float = 5.0
     """A call whose microphone sends nothing; browsers send even silence, so the browser is gone."""
     idle_s: float = 60.0
-    """A typed conversation without a call in which nothing happens and nothing is promised."""
+    """A typed conversation without a call in which nothing happens, and nothing is promised to anybody who is there."""
     stood_still_s: float = 3.0
     """A program that wakes so much later than it wanted to has slept; a busy machine takes less."""
     backlog_s: float = 1.0
@@ -115,18 +166,25 @@ class LiveSession:
         session: Session,
         limits: Limits,
         gone: Callable[[LiveSession], None],
-        watch: Watch | None = None,
+        watchers: Sequence[Watcher] = (),
+        meter: Meter | None = None,
     ) -> None:
         self.request = request
+        self._meter = meter
         self.session = session
+        self.name = name_of(request.conversation)
+        self.transport = Transport.TYPED
         self._limits = limits
-        self._watch_events = watch
+        self._watchers = watchers
+        self._mark = Mark(self.name)
         self._listeners: list[Listener] = []
         self._call: Listener | None = None
         self._sends_silence = True
         """The call sends silence too, so one that sends nothing is gone."""
         self._waiting: list[Callable[[Session], None]] = []
-        self._early_audio: deque[Pcm] = deque(maxlen=200)
+        self._early_audio: deque[Pcm] = deque(maxlen=EARLY_PIECES)
+        self.watched = True
+        """Somebody is there to whom it may speak up by itself; else a timer does not keep it."""
         self._open = False
         self._used = False
         """Somebody has called or typed."""
@@ -136,15 +194,19 @@ class LiveSession:
         self._resting = asyncio.Event()
         """Nobody is saying anything, or the session is over."""
         loop = asyncio.get_running_loop()
-        self._started = self._last_sign = loop.time()
-        self._task = loop.create_task(self._run(), name=f"session {request.kind}")
-        self._watchdog = loop.create_task(self._watch())
+        self._started = self._last_sign = self._metered_until = loop.time()
+        self._context = copy_context()
+        self._context.run(current.set, self._mark)
+        self._task = loop.create_task(self._run(), name=f"session {request.kind}", context=self._context)
+        self._watchdog = loop.create_task(self._watch(), context=self._context.copy())
         self._stand_still = StandStill(limits.stood_still_s)
         self._slept_s = 0.0
         """How long this program slept, while it is not known whether the call has survived that."""
         self._awake_since = 0.0
         self._gone = gone
         self._task.add_done_callback(self._finished)  # runs even when the task is cancelled before its first step
+        for watcher in watchers:
+            watcher.opened(self)
 
     @property
     def ending(self) -> Ending | None:
@@ -156,12 +218,19 @@ class LiveSession:
         """A browser's microphone and speaker are attached."""
         return self._call is not None
 
+    @property
+    def lasted_s(self) -> float:
+        """Seconds since it began."""
+        return asyncio.get_running_loop().time() - self._started
+
     def listen(self, listener: Listener) -> None:
         """Tell ``listener`` everything from now on; a listener is told once, however often it asks."""
         if listener not in self._listeners:
             self._listeners.append(listener)
 
-    def attach_call(self, call: Listener, *, sends_silence: bool = True) -> None:
+    def attach_call(
+        self, call: Listener, *, sends_silence: bool = True, transport: Transport = Transport.WEBRTC
+    ) -> None:
         """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
 
         ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
@@ -169,6 +238,8 @@ class LiveSession:
         """
         earlier, self._call = self._call, call
         self._sends_silence = sends_silence
+        if earlier is not call:
+            self._called(transport)
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
         if earlier is not None and earlier is not call:
@@ -178,17 +249,21 @@ class LiveSession:
     def push_audio(self, pcm: Pcm) -> None:
         """The microphone's next samples at the session's input rate; kept while the session is still opening."""
         self._sign_of_life()
+        for watcher in self._watchers:
+            watcher.sound(self, len(pcm) / self.session.input_rate)
         if self._open:
-            self.session.push_audio(pcm)
+            self._context.copy().run(self.session.push_audio, pcm)
         else:
             self._early_audio.append(pcm)
 
     def do(self, action: Callable[[Session], None]) -> None:
         """Act on the session as soon as it is open. Raises what the action raises when it is open already."""
         self._sign_of_life()
+        if not (self._used or self.in_call):
+            self._called(Transport.TYPED)
         self._used = True
         if self._open:
-            action(self.session)
+            self._context.copy().run(action, self.session)  # what it starts is the session's, whoever asked for it
         else:
             self._waiting.append(action)
 
@@ -215,6 +290,11 @@ class LiveSession:
                 await asyncio.sleep(LAST_SOUND_S if self.in_call else 0.0)
         await self.end(Ending.SHUTDOWN)
 
+    def _called(self, transport: Transport) -> None:
+        self.transport = transport
+        for watcher in self._watchers:
+            watcher.called(self, transport)
+
     def _sign_of_life(self) -> None:
         self._last_sign = asyncio.get_running_loop().time()
 
@@ -238,20 +318,33 @@ class LiveSession:
         self._why = self._why or Ending.SHUTDOWN
         self._resting.set()
         self._watchdog.cancel()
+        if self._meter is not None:
+            self._meter.stop()
         self._gone(self)
+        for watcher in self._watchers:
+            watcher.ended(self, self._why)
         for listener in self._listeners:
             listener.ended(self._why)
 
     async def _converse(self) -> None:
         opening = asyncio.timeout(self._limits.opening_s)
-        async with opening, self.session as session:
-            opening.reschedule(None)
-            self._opened(session)
-            async for event in session:
-                self._turn, self._at = event.turn, event.at
-                if not self.in_call:
-                    self._sign_of_life()
-                self._tell(event)
+        try:
+            async with opening, self.session as session:
+                opening.reschedule(None)
+                self._opened(session)
+                async for event in session:
+                    self._turn, self._at = event.turn, event.at
+                    if not self.in_call:
+                        self._sign_of_life()
+                    self._tell(event)
+        finally:
+            if self._open:
+                await self._last_events()
+
+    async def _last_events(self) -> None:
+        """How a turn ended that its user left is of interest to watchers only."""
+        async for event in self.session:
+            self._watch_event(event)
 
     def _opened(self, session: Session) -> None:
         self._open = True
@@ -268,10 +361,14 @@ class LiveSession:
     def _tell(self, event: Event) -> None:
         if isinstance(event, StatusChanged):
             (self._resting.set if event.status in _AT_REST else self._resting.clear)()
-        if self._watch_events is not None:
-            self._watch_events(self.request, event)
+        self._watch_event(event)
         for listener in tuple(self._listeners):
             listener.hear(event)
+
+    def _watch_event(self, event: Event) -> None:
+        self._mark.turn = event.turn
+        for watcher in self._watchers:
+            watcher.event(self, event)
 
     def _fail(self, error: VoiceAgentError) -> None:
         self._why = Ending.FAILED
@@ -282,15 +379,15 @@ class LiveSession:
         loop = asyncio.get_running_loop()
         why = None
         while why is None:
-            if self.session.busy and not self.in_call:
+            if self.session.busy and self.watched and not self.in_call:
                 self._sign_of_life()
             limit_at = self._started + self._limits.session_s
             quiet_at = self._last_sign + (self._limits.no_sound_s if self.in_call else self._limits.idle_s)
             if self.in_call and not self._sends_silence:
                 quiet_at = limit_at
-            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + 1.0) - loop.time())
+            pause_s = max(0.0, min(limit_at, quiet_at, loop.time() + METERED_EVERY_S) - loop.time())
             self._after_sleep(await self._stand_still.pause(pause_s), loop.time())
-            why = self._overdue(loop.time())
+            why = self._overdue(loop.time()) or self._used_up(loop.time())
         if self._why is None:
             self._why = why
             self._task.cancel()
@@ -305,6 +402,13 @@ class LiveSession:
             self._slept_s = 0.0
             self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=text))
 
+    def _used_up(self, now: float) -> Ending | None:
+        """The time of a call is counted as it passes; that of a sleep is nobody's."""
+        passed_s, self._metered_until = min(now - self._metered_until, 2 * METERED_EVERY_S), now
+        if self._meter is None or not self.in_call or self._meter.spend(passed_s):
+            return None
+        return Ending.USED_UP
+
     def _overdue(self, now: float) -> Ending | None:
         if now >= self._started + self._limits.session_s:
             return Ending.TIME_LIMIT
@@ -315,6 +419,11 @@ class LiveSession:
         return Ending.IDLE if quiet >= self._limits.idle_s else None
 
 
+def name_of(conversation: Conversation) -> str:
+    """What the log and traces call a conversation; tells nothing of its id, which opens it to whoever knows it."""
+    return hashlib.sha256(f"log of {conversation.id}".encode()).hexdigest()[:12]
+
+
 class SessionRegistry:
     """All live sessions of this server, one per conversation. Leaving it as a context ends them all."""
 
@@ -323,13 +432,22 @@ class SessionRegistry:
         make_session: SessionFactory,
         max_sessions: int = 20,
         limits: Limits | None = None,
-        watch: Watch | None = None,
+        watchers: Sequence[Watcher] = (),
+        per_visitor: int | None = None,
+        daily: DailyMinutes | None = None,
     ) -> None:
+        """``per_visitor``: the most places of one visitor; None: as many as there are. ``daily``: their time a day."""
+        self._daily = daily
         self.max_sessions = max_sessions
-        self._watch = watch
+        self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
+        self._watchers = tuple(watchers)
         self._make_session = make_session
         self._limits = limits or Limits()
         self._live: dict[str, LiveSession] = {}
+        self.line: Line[SessionRequest] = Line(max_sessions)
+        """Who waits for a place."""
+        self._moving = 0
+        """Places whose holders go on with another kind of session: those are not free meanwhile."""
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -343,16 +461,56 @@ class SessionRegistry:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def stopping(self) -> bool:
+        """The server is being stopped: no session begins any more."""
+        return self._stopping
+
     def get(self, conversation: Conversation) -> LiveSession | None:
         """The live session of this conversation, for its owner only."""
         live = self._live.get(conversation.id)
         return live if live is not None and live.request.conversation == conversation else None
 
-    async def open(self, request: SessionRequest) -> LiveSession:
+    async def open(self, request: SessionRequest, told: Told | None = None) -> LiveSession:
         """The live session of a conversation; an existing one of the same kind is gone on with.
 
-        Raises SessionLimitReached when all places are taken, and what making a session raises.
+        When all places are taken, who gives ``told`` waits in line and is told where; cancelling leaves the line.
+        Raises SessionLimitReached for others, when the line is too long, when this visitor has (or waits for) all
+        places that one may have or has talked long enough for today; and what making a session raises.
         """
+        meter = await self._daily.meter(request) if self._daily is not None else None
+        try:
+            if (live := await self._own(request)) is not None:
+                return live
+            if self._free > 0:
+                self._check_share(request)
+                return self._begin(request, meter)
+            if told is None:
+                raise SessionLimitReached(
+                    f"All {self.max_sessions} places of this server are taken. Press Record to wait in line for one, "
+                    "or try again in a few minutes."
+                )
+            self._check_share(request)
+            return await self._wait_for_place(request, meter, told)
+        finally:
+            self._call_next()
+
+    async def _wait_for_place(self, request: SessionRequest, meter: Meter | None, told: Told) -> LiveSession:
+        ticket = self.line.join(request, told)
+        try:
+            await ticket.turn
+            return await self._own(request) or self._begin(request, meter)
+        finally:
+            self.line.leave(ticket)
+
+    def _check_share(self, request: SessionRequest) -> None:
+        waiting = (other for other in self.line.waiting if other.conversation != request.conversation)
+        held = [*(live.request for live in self._live.values()), *waiting]
+        if refusal := self._shares.refusal(request, held):
+            raise SessionLimitReached(refusal)
+
+    async def _own(self, request: SessionRequest) -> LiveSession | None:
+        """The session that this request's conversation goes on with; one of another kind is ended."""
         if self._stopping:
             raise VoiceAgentError(STOPPING)
         wanted = request.conversation
@@ -361,24 +519,44 @@ class SessionRegistry:
                 raise VoiceAgentError("This conversation belongs to another browser. Press New conversation.")
             if live.request.kind == request.kind and live.ending is None:
                 return live
-            await live.end(Ending.REPLACED)
-        if len(self._live) >= self.max_sessions:
-            raise SessionLimitReached(
-                f"All {self.max_sessions} places of this server are taken. Please try again in a few minutes."
-            )
-        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watch)
-        self._live[wanted.id] = live
+            self._moving += 1
+            try:
+                await live.end(Ending.REPLACED)
+            finally:
+                self._moving -= 1
+        return None
+
+    @property
+    def _free(self) -> int:
+        """Places that are not kept for those who have waited."""
+        return self.max_sessions - len(self._live) - self.line.called
+
+    def _begin(self, request: SessionRequest, meter: Meter | None) -> LiveSession:
+        live = LiveSession(request, self._make_session(request), self._limits, self._forget, self._watchers, meter)
+        self._live[request.conversation.id] = live
+        self.line.call(lambda waiting: waiting.conversation == request.conversation)
         return live
 
     async def drain(self, within_s: float) -> None:
         """No session begins any more; those that live are told, come to the end of what is being said, and end."""
         self._stopping = True
+        self.line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""
+        self._stopping = True
+        self.line.close(VoiceAgentError(STOPPING))
         await asyncio.gather(*(live.end(Ending.SHUTDOWN) for live in tuple(self._live.values())))
+        if self._daily is not None:
+            await self._daily.close()
 
     def _forget(self, live: LiveSession) -> None:
         if self._live.get(live.request.conversation.id) is live:
             del self._live[live.request.conversation.id]
+            self.line.lasted(live.lasted_s)
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """A place may be free: it is kept for who has waited longest."""
+        self.line.advance(self.max_sessions - len(self._live) - self._moving)

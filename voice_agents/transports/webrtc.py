@@ -17,8 +17,8 @@ from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
-from voice_agents.transports.ice import DIRECT, relays
-from voice_agents.transports.offers import guard_offers
+from voice_agents.transports.ice import DIRECT, Relays
+from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
 from voice_agents.transports.registry import Ending, LiveSession
@@ -26,7 +26,10 @@ from voice_agents.transports.registry import Ending, LiveSession
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
 """Wishes, not demands: a device that lacks one of them is used all the same."""
 
-ARGUMENTS_TIMEOUT_S = 10.0
+LAST_WORDS_S = 0.5
+"""For the last words of a call to reach the page."""
+GOODBYE_S = 2.0
+"""For a page to hang up a call that is over; a peer that stays would hold its place without one."""
 EMIT_TURN_S = 50.0
 """fastrtc cancels an ``emit()`` after 60 s and warns; ours comes back earlier."""
 
@@ -34,8 +37,11 @@ OpenCall = Callable[[Sequence[Any]], Awaitable[LiveSession]]
 """The values of the page's controls, in the order they were given to :func:`answer_calls` -> the session to talk to."""
 
 
-def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> WebRTC:
-    """The page's Record button and level meter; inert until :func:`answer_calls`."""
+def call_button(elem_id: str, relays: Relays | None = None, elem_classes: str = "") -> WebRTC:
+    """The page's Record button and level meter; inert until :func:`answer_calls`.
+
+    Its browsers ask ``relays`` for the way to this server, each before its call.
+    """
     button = WebRTC(
         label="Microphone",
         elem_id=elem_id,
@@ -48,10 +54,10 @@ def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> Web
         track_constraints=dict(MICROPHONE),
         full_screen=False,
     )
-    if hf_token:
+    if relays is not None:
 
         async def fresh_relays() -> dict[str, Any]:
-            found = await relays(hf_token)
+            found = await relays.fresh()
             button.server_rtc_configuration = button.convert_to_aiortc_format(found)
             return found
 
@@ -62,17 +68,18 @@ def call_button(elem_id: str, hf_token: str = "", elem_classes: str = "") -> Web
 def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], places: int) -> None:
     """Connect the button: each call gets ``open_call(values of controls)`` as its session.
 
-    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute.
+    ``places`` limits the peer connections, those of vanished browsers included, which linger for half a minute; those
+    that talk to nobody yet make room for new ones.
     """
     end_calls_quietly()
+    Switchboard(button, places)
     button.stream(
         CallHandler(open_call, button.pcs),
         inputs=[button, *controls],
         outputs=[button],
-        concurrency_limit=places,
+        concurrency_limit=places + ANSWERED_AT_ONCE,  # the switchboard counts; this many may be leaving just now
         send_input_on="submit",
     )
-    guard_offers(button)
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
@@ -87,7 +94,15 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._microphone: LiveDownsampler | None = None
         self._over = asyncio.Event()
         self._last_words: str | None = None
+        self._opening: asyncio.Future[LiveSession] | None = None
+        """It may wait in line for a place."""
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def talking(self) -> bool:
+        """See :class:`~voice_agents.transports.offers.Talker`."""
+        waiting = self._opening is not None and not self._over.is_set()
+        return self._live is not None or waiting
 
     def copy(self) -> CallHandler:
         """A handler for a new connection."""
@@ -96,15 +111,19 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def start_up(self) -> None:
         """The connection stands: open its session with what the page's controls say."""
         try:
-            async with asyncio.timeout(ARGUMENTS_TIMEOUT_S):
+            async with asyncio.timeout(CONTROLS_S - LAST_WORDS_S):
                 await self.wait_for_args()
-            live = await self._open_call(self.latest_args[2:])
+            self._opening = asyncio.ensure_future(self._open_call(self.latest_args[2:]))
+            live = await self._opening
         except TimeoutError:
             self._hang_up("The page did not answer. Please reload it and press Record again.")
         except VoiceAgentError as error:
             self._hang_up(str(error))
         except InvalidStateError:
             self._over.set()  # hung up before it was asked for its controls
+        except asyncio.CancelledError:
+            if not self._over.is_set():
+                raise  # else it was hung up while it waited
         else:
             await self._begin(live)
 
@@ -138,6 +157,8 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     async def shutdown(self) -> None:
         """The connection is gone."""
         self._over.set()
+        if self._opening is not None:
+            self._opening.cancel()
         if (live := self._let_go()) is not None:
             await live.leave(self)
 
@@ -160,9 +181,9 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             self._playback.hush()
         self._let_go()
         # The page, the session's other listener, says why; but only to this window that its call was taken over.
-        self._hang_up(why.sentence if why is Ending.REPLACED else "")
-        if why in (Ending.NO_SOUND, Ending.SLEPT) and (peer := self._peers.get(self.latest_args[1])) is not None:
-            self._closing = asyncio.create_task(peer.close())  # else it lingers until ICE gives up, half a minute
+        # Who vanished lingers until ICE gives up, half a minute.
+        goodbye_s = 0.0 if why in (Ending.NO_SOUND, Ending.SLEPT) else GOODBYE_S
+        self._hang_up(why.sentence if why is Ending.REPLACED else "", goodbye_s)
 
     def _let_go(self) -> LiveSession | None:
         """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
@@ -170,6 +191,13 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._playback = self._microphone = None
         return live
 
-    def _hang_up(self, sentence: str) -> None:
+    def _hang_up(self, sentence: str, goodbye_s: float = GOODBYE_S) -> None:
         self._last_words = sentence
         self._over.set()
+        if len(self.latest_args) > 1 and (peer := self._peers.get(self.latest_args[1])) is not None:
+            self._closing = asyncio.create_task(_close(peer, goodbye_s))
+
+
+async def _close(peer: RTCPeerConnection, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await peer.close()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-from gradio.tunneling import CURRENT_TUNNELS
-from starlette.middleware import Middleware
+import uvicorn
+from gradio import http_server
 from starlette.routing import BaseRoute
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
@@ -24,22 +29,37 @@ from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
-from voice_agents.transports.api.health import ProviderRecord
+from voice_agents.transports.api.access import PasswordCheck
+from voice_agents.transports.api.health import VERSION, ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
+from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
+from voice_agents.transports.headers import impatient
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.watch.figures import Figures
+from voice_agents.transports.watch.lines import Lines
+from voice_agents.transports.watch.route import metrics_route
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.share import end_tunnels, keep_tunnels_to_the_end
 from voice_agents.ui.theme import only_own_sources
 
+if TYPE_CHECKING:
+    from voice_agents.transports.watch.spans import Spans
+
+TRACE_PACKAGES = ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2")
 LAST_SENTENCE_S = 6.0
 """How long an answer may still take when the server is to stop; then it is cut and stored as heard."""
 LAST_DRAWING_S = 0.5
 """How long the pages take to show that a session is over."""
+
+
+THIS_MACHINE = "127.0.0.1,::1"
+PROXIES_OF_A_SPACE = f"{THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
 
 class App:
@@ -53,9 +73,17 @@ class App:
         self._sandwich = SandwichEngine(settings)
         self._realtime = RealtimeEngine(settings, store=lambda: self._sandwich.store)
         self._record = ProviderRecord(REALTIME)
+        self._figures = Figures(settings, VERSION)
+        self._spans = _traces(settings)
         self._registry = SessionRegistry(
-            self._session, settings.max_sessions, Limits(session_s=settings.session_time_limit_s), self._record.watch
+            self._session,
+            settings.max_sessions,
+            Limits(session_s=settings.session_time_limit_s),
+            [self._record, self._figures, Lines(content=settings.log_content), *self._spans],
+            settings.max_sessions_per_visitor,
+            self._daily(settings.daily_minutes_per_visitor),
         )
+        self._page: gr.Blocks | None = None
 
     def page(self) -> gr.Blocks:
         """The Gradio page."""
@@ -67,18 +95,31 @@ class App:
                 offline=Role.REALTIME in self._settings.offline_roles,
             ),
         ]
-        return build_page(self._settings, self._registry, tabs, self._history)
+        self._page = build_page(self._settings, self._registry, tabs, self._history, self._has_promises)
+        return self._page
 
     def routes(self) -> list[BaseRoute]:
         """The API for other programs, on the same engines and places as the page."""
-        return api_routes(self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME)
+        password = PasswordCheck(self._settings.app_password)
+        api = api_routes(
+            self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME, password=password
+        )
+        return [*api, metrics_route(self._figures, password, lambda: bool(self.public_names()))]
+
+    def public_names(self) -> frozenset[str]:
+        """The hosts this server is known under beyond its own addresses."""
+        return public_names(self._settings, self._page.share_url if self._page is not None else None)
 
     @asynccontextmanager
     async def lifespan(self, _server: Any) -> AsyncIterator[None]:
         """Keeps the engines open while the server runs."""
         self._loop = asyncio.get_running_loop()
-        async with self._sandwich, self._realtime, self._registry:
-            yield
+        try:
+            async with self._sandwich, self._realtime, self._registry:
+                yield
+        finally:
+            for spans in self._spans:
+                await asyncio.to_thread(spans.close)
 
     def stop(self) -> None:
         """From another thread than the server's: let the sentences end that are being said, then end all sessions."""
@@ -98,17 +139,51 @@ class App:
             session.set_voice(request.voice)
         return session
 
+    def _daily(self, minutes: float) -> DailyMinutes | None:
+        return DailyMinutes(minutes, TalkTime(lambda: self._sandwich.store)) if minutes else None
+
     async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
         return await History(self._sandwich.store).messages(conversation)
+
+    async def _has_promises(self, conversation: Conversation) -> bool:
+        return bool(await self._sandwich.store.timers(conversation).all())
 
     async def _voices(self) -> Sequence[tuple[str, str]]:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
 
 
+def _traces(settings: Settings) -> list[Spans]:
+    """None unless they are asked for."""
+    if not settings.otlp_endpoint:
+        return []
+    try:
+        # Here, because it takes time and memory that nobody else needs.
+        from voice_agents.transports.watch.spans import Spans, otlp_exporter
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the package {error.name} is not installed: "
+            f"pip install {' '.join(TRACE_PACKAGES)}"
+        ) from None
+    return [Spans(settings, otlp_exporter(settings), VERSION, REALTIME)]
+
+
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
+    limit_connections()
+    keep_tunnels_to_the_end()
+    stopping.last_act = end_tunnels
     page = app.page()
-    door = Middleware(Door, names=lambda: public_names(settings, page.share_url), framed_by=framed_by(settings))
+
+    @asynccontextmanager
+    async def behind_the_door(server: Any) -> AsyncIterator[None]:
+        # Hung here, since gradio puts middleware in front of any it is given: one answers the preflights of all pages.
+        # What is behind the outermost layer is everything but the one that would show failures to visitors.
+        stack = server.middleware_stack
+        stack.app = Door(stack.app, app.public_names, framed_by(settings))
+        async with app.lifespan(server):
+            yield
+
     try:
         page.launch(
             server_name=address.url_host,
@@ -119,8 +194,8 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
             app_kwargs={
-                "lifespan": app.lifespan,
-                "middleware": [door, only_own_sources()],
+                "lifespan": behind_the_door,
+                "middleware": [only_own_sources()],
                 "openapi_url": None,
                 "routes": app.routes(),
             },
@@ -131,11 +206,19 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             f"The page cannot be served on port {address.port} of {address.host}: another program took it just now. "
             "Start it again, or choose another one with --port."
         ) from None
-    page.server.config.ws_max_size = LARGEST_MESSAGE  # else uvicorn takes in 16 MB before we see a byte
     stopping.wait()
     print("Stopping: whoever is talking may end the sentence. Ctrl-C again ends at once.", flush=True)
     app.stop()
     _close(page)
+
+
+def limit_connections() -> None:
+    """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
+
+    Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
+    """
+    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=impatient(AutoHTTPProtocol))
+    vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 
 def _close(page: gr.Blocks) -> None:
@@ -143,8 +226,7 @@ def _close(page: gr.Blocks) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     page.server.config.timeout_graceful_shutdown = 1
     page.close(verbose=False)
-    for tunnel in CURRENT_TUNNELS:
-        tunnel.kill()
+    end_tunnels()
 
 
 def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
@@ -156,3 +238,13 @@ def public_names(settings: Settings, share_url: str | None) -> frozenset[str]:
 def framed_by(settings: Settings) -> str:
     """The pages that may show ours in a frame: a Space stands in one of Hugging Face."""
     return "'self' https://huggingface.co https://*.huggingface.co" if settings.space_host else "'self'"
+
+
+def trusted_proxies(settings: Settings, share: bool) -> str:
+    """The addresses that may say in ``X-Forwarded-For`` for whom they ask, separated by commas.
+
+    Nobody where no proxy is expected: else every program here would be a new visitor with every request.
+    """
+    if settings.space_host:
+        return PROXIES_OF_A_SPACE
+    return THIS_MACHINE if share or settings.allowed_hosts else ""

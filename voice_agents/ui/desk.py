@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from voice_agents.conversation.history import HistoryEntry
@@ -12,6 +13,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, Event, Status
+from voice_agents.transports.line import Wait
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
 from voice_agents.ui.view import Banner, ConversationView
 
@@ -20,10 +22,15 @@ log = logging.getLogger(__name__)
 LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
 """What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
 
+HasPromises = Callable[[Conversation], Awaitable[bool]]
+"""Whether the agent was to speak up by itself in a stored conversation, and has not yet: its timers."""
+
 CONNECT_S = 30.0
 """How long a page waits for its call to be established before it stops following."""
 
 REDRAW_S = 0.1
+STILL_THERE_S = 10.0
+"""How often gradio is given a chance to see that the page is gone for which a session with a timer is kept."""
 
 NOT_CONNECTED = (
     "The call could not be connected: a firewall or VPN may block it. Over a public link or from another network, "
@@ -42,6 +49,7 @@ class Sheet:
         self._untaken: list[tuple[LiveSession, str]] = []
         self._windows: dict[str, asyncio.Event] = {}
         self._expected_until = 0.0
+        self._waits = ""
 
     @property
     def shown_status(self) -> Status:
@@ -54,6 +62,7 @@ class Sheet:
         """Show this session from now on."""
         if self.live is not live:
             self.live = live
+            live.watched = bool(self._followers)
             self.view.begin_session(live.request.kind)
             live.listen(self)
 
@@ -104,6 +113,19 @@ class Sheet:
         self.view.banner = None
         self._touch()
 
+    def wait(self, where: Wait) -> None:
+        """A call waits in line for a place."""
+        self.view.say("info", where.sentence)
+        self._waits = where.sentence
+        self._expected_until = math.inf
+        self._touch()
+
+    def wait_no_more(self) -> None:
+        """It left the line."""
+        if self.view.banner is not None and self.view.banner.text == self._waits:
+            self.view.banner = None
+        self._touch()
+
     def unexpect(self) -> None:
         """No call will come."""
         self._expected_until = 0.0
@@ -124,6 +146,7 @@ class Sheet:
         self.unfollow(window)
         changed = self._windows[window] = asyncio.Event()
         self._followers.append(changed)
+        self._look()
         changed.set()
         try:
             while changed in self._followers:
@@ -135,7 +158,7 @@ class Sheet:
                     if not changed.is_set():
                         return
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._patience_s if self.live is None else None):
+                    async with asyncio.timeout(self._patience_s if self.live is None else STILL_THERE_S):
                         await changed.wait()
         finally:
             self._let_go(changed)
@@ -150,6 +173,11 @@ class Sheet:
         if follower in self._followers:
             self._followers.remove(follower)
             follower.set()
+        self._look()
+
+    def _look(self) -> None:
+        if self.live is not None:
+            self.live.watched = bool(self._followers)
 
     @property
     def _patience_s(self) -> float:
@@ -165,9 +193,16 @@ class Sheet:
 class Desk:
     """All sheets of this server, oldest unused ones forgotten; what the page's buttons do happens here."""
 
-    def __init__(self, registry: SessionRegistry, load_history: LoadHistory, size: int = 500) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        load_history: LoadHistory,
+        size: int = 500,
+        has_promises: HasPromises | None = None,
+    ) -> None:
         self.registry = registry
         self._load_history = load_history
+        self._has_promises = has_promises
         self._size = size
         self._sheets: dict[Conversation, Sheet] = {}
 
@@ -185,17 +220,32 @@ class Desk:
         self._forget_old()
         return known
 
-    async def open(self, request: SessionRequest) -> LiveSession:
-        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised."""
+    async def open(self, request: SessionRequest, *, waits: bool = False) -> LiveSession:
+        """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised.
+
+        ``waits``: when all places are taken it stands in line until this is cancelled; the sheet shows where.
+        """
         sheet = await self.sheet(request.conversation)
         try:
-            live = await self.registry.open(request)
+            live = await self.registry.open(request, sheet.wait if waits else None)
         except VoiceAgentError as error:
             sheet.unexpect()
             sheet.fail(error)
             raise
+        except asyncio.CancelledError:
+            sheet.unexpect()
+            sheet.wait_no_more()
+            raise
         sheet.follow(live)
         return live
+
+    async def keep_promises(self, request: SessionRequest) -> None:
+        """A page shows this conversation: the timers it left behind go on, or speak up; its sheet says why not."""
+        if self._has_promises is None or self.registry.get(request.conversation) is not None:
+            return
+        with contextlib.suppress(VoiceAgentError):
+            if await self._has_promises(request.conversation):
+                await self.open(request)
 
     async def say(self, request: SessionRequest, text: str) -> str:
         """A typed turn; opens a session when none is live.

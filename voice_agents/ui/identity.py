@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.transports.visitors import plain_address
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -33,6 +35,12 @@ def is_known(identity: Any) -> bool:
 def identity_of(conversation: Conversation) -> dict[str, str]:
     """The form kept in the browser."""
     return {"owner": conversation.owner, "conversation": conversation.id}
+
+
+def address_of_event() -> str:
+    """Where the browser is whose event gradio handles just now; gradio's queue does so apart from its request."""
+    request = LocalContext.request.get(None)
+    return plain_address(request.client.host) if request is not None and request.client else ""
 
 
 def _valid(value: Any) -> str | None:

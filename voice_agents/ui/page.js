@@ -46,10 +46,18 @@
     const alive = await plainFetch(location.href, { cache: "no-store" }).then((answer) => answer.ok, () => false);
     alive ? location.reload() : setTimeout(goOn, 1000);
   };
+  // The component names a call by a word of Math.random, which can be guessed: the server is told 128 real random bits.
+  const callIds = {};
+  const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const withOwnIds = (options) => {
+    if (typeof options?.body !== "string" || !options.body.includes('"webrtc_id":"')) return options;
+    const body = options.body.replace(/"webrtc_id":"([0-9a-z]+)"/g, (_, word) => `"webrtc_id":"${(callIds[word] ??= newId())}"`);
+    return { ...options, body };
+  };
   const plainFetch = window.fetch.bind(window);
-  window.fetch = async (...request) => {
-    const answer = await plainFetch(...request);
-    if (String(request[0]?.url ?? request[0]).includes("/queue/data")) {
+  window.fetch = async (what, options) => {
+    const answer = await plainFetch(what, withOwnIds(options));
+    if (String(what?.url ?? what).includes("/queue/data")) {
       answer.clone().body.pipeTo(new WritableStream()).catch((error) => error.name === "AbortError" || goOn());
     }
     return answer;

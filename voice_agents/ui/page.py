@@ -9,8 +9,8 @@ import gradio as gr
 
 from voice_agents.settings import Settings
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.ui.desk import Desk, LoadHistory
-from voice_agents.ui.identity import conversation_of, identity_of, remembered
+from voice_agents.ui.desk import Desk, HasPromises, LoadHistory
+from voice_agents.ui.identity import conversation_of, identity_of, is_known, remembered
 from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
 from voice_agents.ui.theme import CSS, SCRIPT, theme
 from voice_agents.ui.voice_tab import TabSpec, lay_out
@@ -20,11 +20,15 @@ TITLE = "Voice Agents"
 
 
 def build_page(
-    settings: Settings, registry: SessionRegistry, tabs: Sequence[TabSpec], load_history: LoadHistory
+    settings: Settings,
+    registry: SessionRegistry,
+    tabs: Sequence[TabSpec],
+    load_history: LoadHistory,
+    has_promises: HasPromises | None = None,
 ) -> gr.Blocks:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
     keep_gradio_quiet()
-    desk = Desk(registry, load_history)
+    desk = Desk(registry, load_history, has_promises=has_promises)
     with gr.Blocks(title=TITLE, theme=theme(), css=CSS, js=SCRIPT, analytics_enabled=False) as page:
         identity = remembered()
         gr.HTML(_header(len(tabs)), elem_classes="va-header", padding=False)
@@ -50,6 +54,8 @@ def _on_arrival(page: gr.Blocks, desk: Desk, wirings: Sequence[Wiring], identity
     async def arrive(known: Any) -> list[Any]:
         conversation = conversation_of(known)
         sheet = await desk.sheet(conversation)
+        if is_known(known):
+            await desk.keep_promises(wirings[0].usual_request(known))
         return [identity_of(conversation), *(part for wiring in wirings for part in draw(sheet, wiring.spec.kind))]
 
     drawn = [part for wiring in wirings for part in wiring.components.drawn]

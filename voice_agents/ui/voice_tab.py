@@ -11,6 +11,7 @@ import gradio as gr
 
 from voice_agents.errors import Role
 from voice_agents.settings import Settings, TurnDetection, TurnMode
+from voice_agents.transports.ice import Relays
 from voice_agents.transports.webrtc import call_button
 from voice_agents.ui import status
 
@@ -109,7 +110,7 @@ def _about(spec: TabSpec, settings: Settings) -> str:
 
 def _call(spec: TabSpec, settings: Settings) -> dict[str, Component]:
     kind = spec.kind
-    mic = call_button(f"{kind}-mic", settings.hf_token, "va-mic")
+    mic = call_button(f"{kind}-mic", Relays(settings.relay, settings.session_time_limit_s), "va-mic")
     gr.HTML(f'<div class="va-banner va-warning">{NO_MICROPHONE}</div>', elem_classes="va-mic-hint", padding=False)
     release = gr.Button(
         "Hold to speak, release to send",

@@ -15,15 +15,18 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.visitors import visitor_address
 from voice_agents.transports.webrtc import answer_calls
 from voice_agents.ui import chat, latency_view, status
 from voice_agents.ui.desk import Desk, Sheet
-from voice_agents.ui.identity import conversation_of, identity_of, is_known
+from voice_agents.ui.identity import address_of_event, conversation_of, identity_of, is_known
 from voice_agents.ui.voice_tab import Component, TabComponents, TabSpec
 
 log = logging.getLogger(__name__)
 
 VOICES_TIMEOUT_S = 8.0
+NEWCOMERS = 40
+"""Connections at a time that talk to nobody yet, or any more."""
 Drawing = list[Any]
 """New values of ``TabComponents.drawn``."""
 
@@ -78,7 +81,14 @@ class Wiring:
 
     def request(self, identity: Any, voice: Any, *turns: Any) -> SessionRequest:
         """What the page's controls ask for; values nobody's page can hold are replaced by the defaults."""
-        return SessionRequest(self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""))
+        address = visitor_address() or address_of_event()
+        return SessionRequest(
+            self.spec.kind, conversation_of(identity), self._turns(*turns), str(voice or ""), address=address
+        )
+
+    def usual_request(self, identity: Any) -> SessionRequest:
+        """What a page asks for whose controls nobody has touched."""
+        return self.request(identity, "", None, None, None)
 
     async def voices(self) -> Component:
         """The voice dropdown filled by the provider; the default voice alone when it cannot be asked."""
@@ -118,9 +128,9 @@ class Wiring:
         inputs = [self.identity, *components.controls]
 
         async def open_call(values: Sequence[Any]) -> LiveSession:
-            return await self.desk.open(self.request(*values))
+            return await self.desk.open(self.request(*values), waits=True)
 
-        answer_calls(components.mic, open_call, inputs, places=3 * self.desk.registry.max_sessions)
+        answer_calls(components.mic, open_call, inputs, places=self.desk.registry.max_sessions + NEWCOMERS)
         called = components.mic.start_recording(
             self._follow_call,
             [self.identity],
@@ -129,7 +139,10 @@ class Wiring:
             **_HIDDEN,
         )
         self._give_back_after(called)
-        components.mic.stop_recording(self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN)
+        hung_up = components.mic.stop_recording(
+            self._hang_up, [self.identity], js=_CALL_STOPPED % self.spec.kind, **_HIDDEN
+        )
+        hung_up.then(self.follow, [self.identity], components.drawn, **_HIDDEN)
         components.release.click(self._end_turn, [self.identity], **_HIDDEN)
 
     def _connect_typing(self) -> None:
@@ -193,6 +206,7 @@ class Wiring:
 
     async def _hang_up(self, identity: Any) -> None:
         await self.desk.hang_up(conversation_of(identity), self.spec.kind)
+        await self.desk.keep_promises(self.usual_request(identity))
 
     async def _interrupt(self, identity: Any) -> None:
         self._act(identity, lambda session: session.interrupt())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,17 @@ def microphone_file(path: Path, pcm: Pcm, rate: int, then_silence_s: float = 20.
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None = None, **context: Any) -> AsyncIterator[BrowserContext]:
+async def chromium(
+    microphone: Path | None = None, flags: Sequence[str] = (), **context: Any
+) -> AsyncIterator[BrowserContext]:
     """A fresh browser (own profile, own process).
 
     Its microphone plays the WAV ``microphone`` from its first opening on; without one, what :meth:`VoicePage.speak`
-    is told to say.
+    is told to say. ``flags``: further ones of its command line.
     """
-    flags = _FLAGS.split() + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
+    all_flags = [*_FLAGS.split(), *flags] + ([f"--use-file-for-fake-audio-capture={microphone}"] if microphone else [])
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=all_flags)
         try:
             still = {"reduced_motion": "reduce", **context}  # the level meter's waves cost a fifth of a core
             fresh = await browser.new_context(permissions=["microphone"], **still)
@@ -62,10 +64,11 @@ async def chromium(microphone: Path | None = None, **context: Any) -> AsyncItera
 
 
 class VoicePage:
-    """One tab of the app's page, used as a person uses it. ``kind``: "sandwich" or "realtime"."""
+    """One tab of the app's page, used as a person uses it. ``kind``: "sandwich" or "realtime"; ``own``: its address."""
 
-    def __init__(self, page: Page, kind: str = "sandwich") -> None:
+    def __init__(self, page: Page, kind: str = "sandwich", own: str = "http://127.0.0.1") -> None:
         self.page = page
+        self._own = own
         self.kind = kind
         self.foreign: list[str] = []
         """Addresses outside this machine the page really asked for."""
@@ -146,5 +149,5 @@ class VoicePage:
         return from_bytes(base64.b64decode(await self.page.evaluate("__playedBase64()")))
 
     def _note(self, url: str) -> None:
-        if not url.startswith(("http://127.0.0.1", "data:", "blob:")):
+        if not url.startswith((self._own, "data:", "blob:")):
             self.foreign.append(url)

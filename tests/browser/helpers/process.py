@@ -18,13 +18,13 @@ START_TIMEOUT_S = 60.0
 
 
 class AppProcess:
-    """``python <arguments> <port>`` on a free port; ``url`` once entered."""
+    """``python <arguments> <port>`` on a free port; ``url`` once entered, where it is asked as ``host``."""
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> None:
         self._arguments = arguments
         self._env = {**os.environ, **(env or {})}
         self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://{host}:{self._port}"
         self._process: asyncio.subprocess.Process | None = None
         self.started_s = 0.0
         """From the start of the process to its first answer, the last time it was started."""

@@ -13,6 +13,7 @@ from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits
 from tests.stories.realtime.scripts import echo, long_answer
 from voice_agents.conversation.history import Speaker
+from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
     AgentResumed,
@@ -63,6 +64,38 @@ def test_a_button_held_in_silence_is_no_turn_and_says_so(tmp_path: Path) -> None
             assert len(caller.all(TurnDone)) == 1
             [notice] = caller.all(Notice)
             assert "hold the button" in notice.text
+
+    play(story())
+
+
+def test_an_end_of_a_turn_that_nobody_began_says_so_also_without_a_button(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, echo, ["hello there"]) as caller:
+            await asyncio.sleep(0.5)
+            caller.session.end_turn()
+            await asyncio.sleep(0.5)
+            [notice] = caller.all(Notice)
+            assert notice.text == NOTHING_HEARD
+            await caller.speak(0)
+            caller.session.end_turn()
+            await turn_done(caller)
+            caller.session.end_turn()
+            await asyncio.sleep(1.0)
+            assert [notice.text for notice in caller.all(Notice)] == [NOTHING_HEARD, NOTHING_HEARD]
+            assert caller.finals() == ["hello there"]
+
+    play(story())
+
+
+def test_an_end_while_the_answer_comes_says_nothing(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, long_answer, ["hello there"]) as caller:
+            await asyncio.sleep(0.5)
+            await caller.speak(0)
+            await caller.until(AgentAudio)
+            caller.session.end_turn()
+            await turn_done(caller)
+            assert not caller.all(Notice)
 
     play(story())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from tests.ui.fake_engine import FakeSession
@@ -20,7 +21,9 @@ from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.limits import SocketLimits
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
-from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.daily import DailyMinutes
+from voice_agents.transports.door import Door
+from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest, Watcher
 
 WAIT_S = 20.0
 OFFLINE = Settings().with_offline("http://127.0.0.1:1")
@@ -58,6 +61,9 @@ async def serve_api(
     max_sessions: int = 5,
     answer_s: float = 0.2,
     session_limits: Limits | None = None,
+    per_visitor: int | None = None,
+    daily: DailyMinutes | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> AsyncIterator[Served]:
     """Serve on a free port of 127.0.0.1; everything is closed afterwards."""
     sessions: list[FakeSession] = []
@@ -69,9 +75,10 @@ async def serve_api(
         return session
 
     record = ProviderRecord("realtime")
-    async with SessionRegistry(make, max_sessions, session_limits, record.watch) as registry:
+    watching = [record, *watchers]
+    async with SessionRegistry(make, max_sessions, session_limits, watching, per_visitor, daily) as registry:
         routes = api_routes(settings, registry, record, sandwich="sandwich", realtime="realtime", limits=limits)
-        async with listening(Starlette(routes=routes)) as port:
+        async with listening(Starlette(routes=routes, middleware=[Middleware(Door)])) as port:
             yield Served(port, registry, record, sessions)
 
 

@@ -95,6 +95,13 @@ async def test_health_is_503_while_the_offline_server_is_down() -> None:
         assert answer.json()["providers"]["chat"]["status"] == "failing"
 
 
+async def test_health_is_503_while_the_server_is_being_stopped() -> None:
+    async with serve_api() as api, httpx.AsyncClient() as http:
+        await api.registry.drain(0.0)
+        answer = await http.get(f"{api.http}/health")
+        assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+
 @pytest.mark.parametrize(("auth", "known"), [(None, False), (("user", "word"), True), (("user", "no"), False)])
 async def test_details_are_behind_the_password(auth: tuple[str, str] | None, known: bool) -> None:
     locked = replace(OFFLINE, app_password="word")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-from voicebench.bench import run_benchmark
-from voicebench.scenario import Scenario, parse_scenario
 from websockets.asyncio.client import connect
 
 from tests.transports.api.client import client, kinds
@@ -91,7 +91,9 @@ async def test_the_plans_realtime_client_gets_three_full_answers_on_one_socket(l
 
 
 async def test_an_end_after_silence_is_answered_with_complete(live_api: str) -> None:
-    for path, over in (("sandwich", "complete"), ("realtime?turns=manual", "done")):
+    manual = ("sandwich", "complete"), ("realtime?turns=manual", "done")
+    by_itself = ("sandwich?turns=automatic", "complete"), ("realtime", "done")
+    for path, over in (*manual, *by_itself):
         async with client(f"ws://{live_api}/ws/{path}") as caller:
             await caller.audio(bytes(RATE * 2))
             await caller.say(type="end")
@@ -123,19 +125,24 @@ async def test_health_names_providers_and_places(live_api: str) -> None:
         assert found["providers"]["chat"] == {"provider": "offline", "status": "ok"}
 
 
-def scenario(folder: Path, vad: dict[str, Any], *last: tuple[str, str, str, int]) -> Scenario:
-    """A question, a story, and while it is told, what ``last`` says: name, expectation, words ("" = a cough), delay."""
+def scenario(folder: Path, vad: dict[str, Any], *last: tuple[str, str, str, int]) -> Path:
+    """A file for voicebench: a question, a story, and while it is told, what ``last`` says.
+
+    ``last``: name, expectation, words ("" = a cough), delay.
+    """
     said = (("question", "respond", "What is seven times eight?", 600), ("story", "respond", "Tell me a story.", 600))
     turns = []
     for number, (name, expect, text, delay_ms) in enumerate((*said, *last)):
         write_wav(folder / f"{name}.wav", flite(text) if text else cough(), RATE)
         after = ("session_start", "agent_speech_end", "agent_speech_start", "previous_turn_end")[number]
         start = {"after": after, "delay_ms": delay_ms}
-        turns.append({"id": name, "audio": {"file": str(folder / f"{name}.wav")}, "expect": expect, "start": start})
-    return parse_scenario({
+        turns.append({"id": name, "audio": {"file": f"{name}.wav"}, "expect": expect, "start": start})
+    ours = {
         "name": "ours", "sample_rate": RATE, "vad": vad, "turns": turns, "adapter": {"type": "websocket"},
         "tail_ms": 1500, "max_duration_ms": 30_000, "assert": {"max_missed_responses": 0, "max_false_barge_ins": 0},
-    })  # fmt: skip
+    }  # fmt: skip
+    (folder / "scenario.yaml").write_text(json.dumps(ours))  # JSON is YAML
+    return folder / "scenario.yaml"
 
 
 def cough() -> Any:
@@ -144,14 +151,18 @@ def cough() -> Any:
     return np.clip(noise, -32767, 32767).astype(np.int16)
 
 
-async def voicebench(live_api: str, script: Scenario) -> None:
-    result = await run_benchmark(script, options={"url": f"ws://{live_api}/ws/sandwich?audio=binary"})
-    (record,) = result.records
-    heard = " ".join(message.text for message in record.transcripts if message.role == "user" and message.final)
-    assert "seven times eight" in heard.lower()
-    told = "\n".join(f"{turn.id}: {turn.passed} {turn.notes}" for turn in result.sessions[0].turns)
-    assert result.passed, told
-    assert result.summary["turns_passed"] == len(script.turns), told
+async def voicebench(live_api: str, script: Path) -> None:
+    """``voicebench run``, as a user types it."""
+    url = f"ws://{live_api}/ws/sandwich?audio=binary"
+    out = script.parent / "report"
+    options = ("--adapter", "websocket", "--url", url, "--out", str(out), "--format", "json")
+    command = (sys.executable, "-m", "voicebench", "run", str(script), *options)
+    run = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+    printed, _ = await run.communicate()
+    assert run.returncode == 0, printed.decode()
+    report = json.loads((out / "report.json").read_text())
+    assert report["passed"]
+    assert report["summary"]["turns_passed"] == report["scenario"]["turns"], printed.decode()
 
 
 async def test_voicebench_interrupts_through_its_own_adapter(live_api: str, tmp_path: Path) -> None:

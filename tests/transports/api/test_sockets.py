@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import random
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from voice_agents.events import AgentText
 from voice_agents.settings import TurnMode
 from voice_agents.transports.api.limits import SocketLimits
 from voice_agents.transports.door import REFUSED_AFTER
+from voice_agents.transports.line import LONGEST
 
 SECOND = (8000 * np.sin(np.arange(16_000) / 10)).astype("<i2").tobytes()
 SILENCE = bytes(len(SECOND))
@@ -229,22 +231,74 @@ async def test_who_falls_silent_is_closed_after_the_answer() -> None:
         await api.until_places(0)
 
 
-async def test_no_place_left() -> None:
-    async with serve_api(max_sessions=1) as api:
-        async with client(f"{api.ws}/ws/sandwich") as first, client(f"{api.ws}/ws/sandwich") as second:
-            await answered(first)
-            sentence = "All 1 places of this server are taken. Please try again later."
-            async with client(f"{api.ws}/ws/sandwich") as late:
-                code, told = await late.closed()
-                assert (code, errors(told)) == (1013, [sentence])
-            await second.say(type="text", text="me too")
-            code, told = await second.closed()
-            assert code == 1013
-            assert errors(told)[0].startswith("All 1 places of this server are taken.")
+@pytest.mark.parametrize("kind", ["sandwich", "realtime", "sandwich?audio=binary"])
+async def test_without_a_place_it_waits_in_line_with_what_was_said(kind: str) -> None:
+    async with serve_api(max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:
+        await answered(first)
+        async with client(f"{api.ws}/ws/{kind}") as second, client(f"{api.ws}/ws/{kind}") as third:
+            for caller, position in ((second, 1), (third, 2)):
+                await caller.say(type="text", text="me too")
+                [*_, told] = await caller.until("status")
+                assert (told["status"], told["position"], told["about_s"]) == ("Waiting", position, 180 * position)
+                assert told["message"].startswith("All places of this server are taken. You are ")
+            await second.say(type="nonsense")
+            assert "The type of a message" in errors(await second.until("error"))[0]
             first.socket.transport.abort()
-            await api.until_places(0)
+            await second.until("transcript" if "sandwich" not in kind or "binary" in kind else "agent_chunk")
+            assert (await third.until("status", position=1))[-1]["status"] == "Waiting"
+            await second.say(type="stop")
+            await third.until("transcript" if "sandwich" not in kind or "binary" in kind else "agent_chunk")
+
+
+async def test_what_is_said_while_waiting_is_answered_in_order() -> None:
+    patient = SocketLimits(sound_burst_s=1e6)
+    async with serve_api(patient, max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:
+        await answered(first)
         async with client(f"{api.ws}/ws/sandwich") as caller:
-            assert "tts_audio" in kinds(await answered(caller))
+            await caller.audio(bytes(2 * 16_000))
+            await caller.until("status")
+            await caller.audio(bytes(2 * 80 * 16_000))
+            await caller.say(type="text", text="the last of it")
+            await caller.say(type="nonsense")
+            await caller.until("error")  # so all of it has been read
+            first.socket.transport.abort()
+            assert (await caller.until("stt_final"))[-1]["text"] == "the last of it"
+            heard_s = api.sessions[-1].heard_samples / 16_000
+            assert heard_s == pytest.approx(60, abs=1.2)
+
+
+@pytest.mark.parametrize("leaving", ["stop", "abort"])
+async def test_who_leaves_the_line_waits_no_more(leaving: str) -> None:
+    async with serve_api(max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:
+        await answered(first)
+        async with client(f"{api.ws}/ws/sandwich") as gone, client(f"{api.ws}/ws/sandwich") as patient:
+            for caller in (gone, patient):
+                await caller.say(type="text", text="me too")
+                await caller.until("status")
+            if leaving == "stop":
+                await gone.say(type="stop")
+            else:
+                gone.socket.transport.abort()
+            await patient.until("status", position=1)
+            first.socket.transport.abort()
+            await patient.until("complete")
+            assert len(api.sessions) == 2
+
+
+async def test_a_line_that_is_too_long_is_refused() -> None:
+    async with serve_api(max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:
+        await answered(first)
+        async with AsyncExitStack() as opened:
+            callers = [await opened.enter_async_context(client(f"{api.ws}/ws/sandwich")) for _ in range(LONGEST + 1)]
+            for caller in callers[:LONGEST]:
+                await caller.say(type="text", text="me too")
+                await caller.until("status")
+            await callers[-1].say(type="text", text="me too")
+            code, told = await callers[-1].closed()
+            assert code == 1013
+            assert errors(told) == [
+                f"All 1 places of this server are taken, and {LONGEST} are waiting for one. Please come back later."
+            ]
 
 
 async def test_stop_ends_the_conversation_and_frees_its_place() -> None:

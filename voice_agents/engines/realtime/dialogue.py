@@ -154,11 +154,11 @@ class RealtimeDialogue:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
         self._act(self._floor.sound_ignored(self._clock()))
 
-    def on_voice_started(self) -> None:
+    def on_voice_started(self, at: float) -> None:
         """See :class:`~voice_agents.engines.realtime.user.RealtimeUserListener`."""
         self._voice_since = self._clock()
         if not self._floor.confirmed:
-            self._tell.emit(SpeechStarted, turn=self._user_number)
+            self._tell.emit(SpeechStarted, turn=self._user_number, began=at)
         self._act(self._floor.user_started(self._clock()))
 
     def on_voice_stopped(self) -> None:
@@ -181,7 +181,7 @@ class RealtimeDialogue:
         if self.user.spoke if pushed else self._floor.state is FloorState.USER_SPEAKING:
             self._take_turn(None)
             self._client.commit()
-        elif pushed:
+        elif pushed or self.pausing:
             self._tell.emit(Notice, level="info", text=NOTHING_HEARD)
 
     @property

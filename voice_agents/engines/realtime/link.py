@@ -66,4 +66,4 @@ class RealtimeLink:
             self._told = str(error)
         elif error is not None and self._told is None:
             self._told = str(error)
-            self._tell.emit(Notice, level="warning", text=self._told)
+            self._tell.emit(Notice, level="warning", text=self._told, error=error)

@@ -22,7 +22,8 @@ from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.realtime.user import INPUT_RATE
 from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.tasks import Tasks, end_all
-from voice_agents.events import Event, TurnDone
+from voice_agents.errors import Role
+from voice_agents.events import Event, ProviderUsed, TurnDone
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -68,7 +69,7 @@ class RealtimeSession:
         self._clock = asyncio.get_running_loop().time
         self._tell = Reporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
-        self._timers = Timers(self._tasks.guard(self._on_timer))
+        self._timers = Timers(self._tasks.guard(self._on_timer), parts.store.timers(conversation))
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
             instructions=parts.instructions,
@@ -105,6 +106,7 @@ class RealtimeSession:
 
     async def __aenter__(self) -> Self:
         await self._memory.load()
+        await self._timers.open()
         await self._client.__aenter__()
         self._tasks.start_core(self._dialogue.user.run(lambda: self._dialogue.undecided))
         self._tasks.start_core(self._dialogue.mouth.run())
@@ -211,6 +213,8 @@ class RealtimeSession:
                 dialogue.answer.response_event(event)
             case UsageReported(tokens=tokens):
                 self._usage.update(tokens)
+                used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
+                self._tell.emit(ProviderUsed, role=Role.REALTIME, **used)
 
     # What the dialogue, memory, timers and the connection report
 
@@ -219,6 +223,8 @@ class RealtimeSession:
         self._announce()
 
     def _on_settled(self, turn: RealtimeTurn, heard: str, failure: Exception | None) -> None:
+        if turn.announces and heard:
+            self._timers.said(turn.announces)
         if failure is not None:
             self._tell.fail(failure, turn=turn.number)
         self._tell.emit(TurnDone, turn=turn.number, heard_text=heard, latency=turn.marks.result())

@@ -37,8 +37,8 @@ class RealtimeUserListener(Protocol):
     def on_sound_ignored(self) -> None:
         """The sudden sound was nothing."""
 
-    def on_voice_started(self) -> None:
-        """The user's voice was noticed."""
+    def on_voice_started(self, at: float) -> None:
+        """The user's voice was noticed; ``at``: when its first sample arrived."""
 
     def on_voice_stopped(self) -> None:
         """The user fell silent."""
@@ -129,8 +129,8 @@ class RealtimeUser:
             self._gate.feed(raw, wanted=self._voice.speaking)
         for event in events:
             match event:
-                case VoiceStarted():
-                    self._listener.on_voice_started()
+                case VoiceStarted(start=start):
+                    self._listener.on_voice_started(self._ear.time_of(start))
                 case VoiceStopped():
                     self._listener.on_voice_stopped()
                 case SoundStarted():

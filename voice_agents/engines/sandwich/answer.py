@@ -61,6 +61,8 @@ class Answer:
         self._read = voice is None
         self._tool_since: float | None = None
         self.used_tools = False
+        self.characters = 0
+        """Of the text that was given to the voice."""
 
     @property
     def spoken(self) -> bool:
@@ -159,6 +161,7 @@ class Answer:
         self.marks.mark("first_piece_written", self._clock())
         self._sources.append((self._source, len(piece.split())))
         self._speech.send(piece)
+        self.characters += len(piece)
         self.marks.mark("first_text_sent", self._clock())
 
     async def _speak(self) -> None:

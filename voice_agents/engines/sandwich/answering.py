@@ -30,6 +30,7 @@ from voice_agents.events import (
     AgentResumed,
     Interrupted,
     Notice,
+    ProviderUsed,
     UserTranscript,
 )
 from voice_agents.tools import Timers, standard_toolbox
@@ -89,7 +90,7 @@ class Answering:
         """Enters the voice; None: nothing was to be spoken yet."""
         self._history = History(parts.store)
         self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
-        self._timers = Timers(tasks.guard(self._on_timer))
+        self._timers = Timers(tasks.guard(self._on_timer), parts.store.timers(conversation))
         toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
         self._chat = parts.chat()
         self._warmed_at = -math.inf
@@ -103,6 +104,7 @@ class Answering:
     async def open(self) -> None:
         """Check that the conversation may be continued and begin to connect. Raises InvalidInput when it may not."""
         await self._history.open(self.conversation)
+        await self._timers.open()
         await self._chat.__aenter__()
         self._tasks.start_core(self._mouth.run())
         self._warm()
@@ -214,6 +216,7 @@ class Answering:
         if self._answer is not None:
             answer, run = self._silence()
             self._answer = None
+            self._count(answer)
             self._memory.discard(answer, run)
         return self.user
 
@@ -285,10 +288,17 @@ class Answering:
 
     def _wind_up(self, answer: Answer, run: asyncio.Task[None]) -> None:
         self._answer = None
+        if isinstance(answer.work, Announcement) and answer.work.text not in self.announcements:
+            self._timers.said(answer.work.text)
         slow = self._slowness.sentence(answer.marks.result(), 0.0 if answer.used_tools else self._mouth.dry_s)
         if slow and self._tell.complained_in != self._tell.turn:
             self._tell.emit(Notice, level="warning", text=slow)
+        self._count(answer)
         self._memory.keep(answer, run, self.user, self._tell.turn)
+
+    def _count(self, answer: Answer) -> None:
+        if answer.characters:
+            self._tell.emit(ProviderUsed, role=Role.TTS, characters=answer.characters)
 
     # What the mouth and timers report
 

@@ -25,8 +25,8 @@ class HearingListener(Protocol):
     def on_sound_ignored(self) -> None:
         """The sudden sound was nothing."""
 
-    def on_voice_started(self) -> None:
-        """The user's voice was noticed."""
+    def on_voice_started(self, at: float) -> None:
+        """The user's voice was noticed; ``at``: when its first sample arrived."""
 
     def on_voice_stopped(self, at: float) -> None:
         """The user fell silent; ``at``: when the last speech sample arrived."""
@@ -218,7 +218,7 @@ class Hearing:
             case VoiceStarted(start=start):
                 self._spoke, self._voice_start = True, start
                 self._endpointer.speech_started(start)
-                self._listener.on_voice_started()
+                self._listener.on_voice_started(self._ear.time_of(start))
             case VoiceStopped(end=end):
                 self._user.voice_s += (end - self._voice_start) / STT_RATE
                 self._endpointer.speech_heard(end)

@@ -48,4 +48,4 @@ class SandwichReporter(Reporter):
         if failed:
             self.emit(Failed, error=error)
         else:
-            self.emit(Notice, level="warning", text=str(error))
+            self.emit(Notice, level="warning", text=str(error), error=error)

@@ -169,10 +169,10 @@ class SandwichSession:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
         self._act(self._floor.sound_ignored(self._clock()))
 
-    def on_voice_started(self) -> None:
+    def on_voice_started(self, at: float) -> None:
         """See :class:`~voice_agents.engines.sandwich.hearing.HearingListener`."""
         self._answers = self._answering.asking
-        self._tell.emit(SpeechStarted, turn=self._user_number)
+        self._tell.emit(SpeechStarted, turn=self._user_number, began=at)
         self._answering.get_ready()
         self._act(self._floor.user_started(self._clock()))
 

@@ -9,6 +9,7 @@ import hmac
 from starlette.requests import HTTPConnection
 
 from voice_agents.transports.door import Tries
+from voice_agents.transports.visitors import address_of
 
 USER = "user"
 SUBPROTOCOL = "voice-agents"
@@ -23,12 +24,17 @@ class PasswordCheck:
         self._password = password
         self._tries = Tries()
 
+    @property
+    def is_set(self) -> bool:
+        """There is a password."""
+        return bool(self._password)
+
     async def admits(self, connection: HTTPConnection) -> bool:
         """Whether a request may come in; takes its time after many wrong passwords."""
         given = _given(connection)
         if not self._password or not given:
             return not self._password
-        address = connection.client.host if connection.client else ""
+        address = address_of(connection.scope)
         if not await self._tries.admit(address) or not any(_same(word, self._password) for word in given):
             return False
         self._tries.forgive(address)

@@ -15,17 +15,19 @@ from voice_agents.events import AgentAudio, AgentText, Event, Failed, UserTransc
 from voice_agents.settings import Settings
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.places import Places
-from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.registry import LiveSession, SessionRequest, Watcher
 
 VERSION = "0.1.0"
 SERVICE = "voice-agents"
+HEALTHY, UNHEALTHY, DRAINING = "healthy", "unhealthy", "draining"
+"""``draining``: the server is being stopped; conversations under way come to their end, none begins."""
 LAST_CALLS = 3
 """So many calls, the last ones, must all have failed."""
 REMEMBERED_S = 300.0
 """Older failures say nothing of now: who is asked no more could not become healthy again."""
 
 
-class ProviderRecord:
+class ProviderRecord(Watcher):
     """How each provider's last calls went, from what sessions tell."""
 
     def __init__(self, realtime: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,6 +35,10 @@ class ProviderRecord:
         self._realtime = realtime
         self._clock = clock
         self._failures: dict[Role, deque[float]] = {role: deque(maxlen=LAST_CALLS) for role in Role}
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        self.watch(live.request, event)
 
     def watch(self, request: SessionRequest, event: Event) -> None:
         """One event of a session."""
@@ -70,12 +76,21 @@ class Health:
         self._record = record
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 when healthy, 503 when a provider's last calls all failed or the offline server is down."""
-        failing = [role for role in self._roles if self._failing(role)]
-        told: dict[str, Any] = {"status": "unhealthy" if failing else "healthy", "service": SERVICE}
+        """200 when healthy; 503 when no conversation could begin well.
+
+        That is: a provider's last calls all failed, the offline server is down, or this server is being stopped.
+        """
+        status = self._status
+        told: dict[str, Any] = {"status": status, "service": SERVICE}
         if await self._password.admits(request):
             told |= self._details()
-        return JSONResponse(told, 503 if failing else 200, {"cache-control": "no-store"})
+        return JSONResponse(told, 200 if status == HEALTHY else 503, {"cache-control": "no-store"})
+
+    @property
+    def _status(self) -> str:
+        if self._places.stopping:
+            return DRAINING
+        return UNHEALTHY if any(self._failing(role) for role in self._roles) else HEALTHY
 
     @property
     def _roles(self) -> list[Role]:

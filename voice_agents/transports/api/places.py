@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from voice_agents.conversation.model import Conversation
+from voice_agents.transports.line import Told
 from voice_agents.transports.registry import LiveSession, SessionRequest
 
 
@@ -17,11 +18,15 @@ class Places(Protocol):
 
     max_sessions: int
 
+    @property
+    def stopping(self) -> bool:
+        """No session begins any more."""
+
     def __len__(self) -> int:
         """Places in use."""
 
     def get(self, conversation: Conversation) -> LiveSession | None:
         """The live session of a conversation."""
 
-    async def open(self, request: SessionRequest) -> LiveSession:
+    async def open(self, request: SessionRequest, told: Told | None = None) -> LiveSession:
         """See :meth:`~voice_agents.transports.registry.SessionRegistry.open`. Raises SessionLimitReached."""

@@ -46,9 +46,10 @@ def api_routes(
     sandwich: str,
     realtime: str,
     limits: SocketLimits | None = None,
+    password: PasswordCheck | None = None,
 ) -> list[BaseRoute]:
     """For ``launch(app_kwargs={"routes": ...})``. ``sandwich``, ``realtime``: the kinds of session they open."""
-    password = PasswordCheck(settings.app_password)
+    password = password or PasswordCheck(settings.app_password)
     api = _Api(settings, places, password, limits or SocketLimits())
     by_hand = SocketKind(sandwich, TurnMode.PUSH_TO_TALK, _sandwich)
     by_itself = SocketKind(realtime, TurnMode.AUTOMATIC, _realtime)
@@ -88,4 +89,4 @@ class _Api:
 
     def _request(self, kind: SocketKind, options: SocketOptions) -> SessionRequest:
         turns = replace(self._settings.turns, mode=options.mode)
-        return SessionRequest(kind.kind, options.conversation, turns, options.voice)
+        return SessionRequest(kind.kind, options.conversation, turns, options.voice, by_program=True)

@@ -1,0 +1,138 @@
+"""Attacks the app and the offline server from outside and says what held: ``python -m tests.attacks [--short]``.
+
+Everything goes to servers of its own on 127.0.0.1. The exit code is 1 when something did not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tests.attacks import bodies, faults, files, offers, others, passwords, strangers, words
+from tests.attacks.outcome import Outcome
+from tests.attacks.target import Targets, targets
+
+Attack = Callable[[Targets, Outcome], Awaitable[None]]
+
+ATTACKS: tuple[tuple[str, Attack], ...] = (
+    ("forged Host headers", strangers.hosts),
+    ("forged Origin headers", strangers.origins),
+    ("fetches by other pages (Sec-Fetch-Site)", strangers.fetches),
+    ("blind text/plain and form POSTs", strangers.blind_posts),
+    ("WebSockets from other pages", strangers.sockets),
+    ("paths to files of this machine", files.traversals),
+    ("redirects and fetches to other servers", files.elsewhere),
+    ("uploads", files.uploads),
+    ("scripts in words, notes and voices", words.injections),
+    ("forged conversation and owner ids", others.identities),
+    ("gradio's sessions, events and components", others.gradio_sessions),
+    ("the offline server without its key", faults.without_key),
+    ("everything without the password", passwords.outside),
+    ("wrong passwords by the hundred", passwords.guessed),
+    ("large and malformed requests", bodies.large),
+    ("JSON and compression bombs", bodies.bombs),
+    ("messages to the API's sockets", bodies.socket_messages),
+    ("half-sent requests", bodies.half_sent),
+    ("bad, half-open, silent and storming offers", offers.storm),
+)
+
+MOSTLY_WAIT = (bodies.half_sent,)
+NUMBERED = re.compile(r"voice_agents\.transports\.door: request [0-9a-f]{8} to .* failed$")
+"""What the door logs of a failure whose number it has told."""
+
+
+async def attack_all(short: bool, only: Sequence[str]) -> list[Outcome]:
+    """Every attack whose name holds one of the words, in its order, beside those that mostly wait."""
+    outcomes = []
+    chosen = [(name, attack) for name, attack in ATTACKS if not only or any(word in name for word in only)]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with targets(Path(folder), short) as house:
+            waiting = [asyncio.create_task(carry_out(house, *one)) for one in chosen if one[1] in MOSTLY_WAIT]
+            outcomes += [await carry_out(house, *one) for one in chosen if one[1] not in (*MOSTLY_WAIT, offers.storm)]
+            outcomes += await asyncio.gather(*waiting)  # the storm's descriptors are counted without theirs
+            outcomes += [await carry_out(house, *one) for one in chosen if one[1] is offers.storm]
+            outcomes += [leaks(house), failures(house), still_served(house)]
+    return outcomes
+
+
+async def carry_out(house: Targets, name: str, attack: Attack) -> Outcome:
+    """One kind of attack, and its line of the table."""
+    outcome = Outcome(name)
+    began = time.monotonic()
+    try:
+        await attack(house, outcome)
+    except Exception as error:  # one that breaks off is none that held
+        outcome.expect(False, f"the attack itself broke off: {type(error).__name__}: {error}")
+    show(outcome, time.monotonic() - began)
+    return outcome
+
+
+def leaks(house: Targets) -> Outcome:
+    """No answer to any of the attacks held a key, a password or a token."""
+    outcome = Outcome("secrets in any answer")
+    for server in house.servers:
+        outcome.tried += server.wire.answers
+        outcome.broke += server.wire.leaks
+    show(outcome, 0.0)
+    return outcome
+
+
+def failures(house: Targets) -> Outcome:
+    """None told of the program's inside; one that failed said so in a plain sentence with a number."""
+    outcome = Outcome("tracebacks, paths and bare failures in any answer")
+    for server in house.servers:
+        outcome.tried += server.wire.answers
+        outcome.broke += server.wire.broken
+    show(outcome, 0.0)
+    return outcome
+
+
+def still_served(house: Targets) -> Outcome:
+    """All servers live, and their logs hold no secret and no traceback but numbered ones."""
+    outcome = Outcome("servers alive, logs without secrets and surprises")
+    for server in house.servers:
+        log = "\n".join([*server.process.said, server.process.errors.read_text(errors="replace")])
+        outcome.expect(server.process.runs, "a server has ended")
+        lines = log.splitlines()
+        told = [line for line in lines if re.match(r"(ERROR|CRITICAL) ", line) and not NUMBERED.search(line)]
+        outcome.expect(not told, f"errors in the log that no answer has told: {told[:3]}")
+        if server is not house.offline:  # which prints its key on purpose
+            outcome.expect(house.offline.key not in log, "the key stands in the log")
+    show(outcome, 0.0)
+    return outcome
+
+
+def show(outcome: Outcome, took_s: float) -> None:
+    """One line of the table, and a few of what did not hold."""
+    facts = "; ".join(outcome.facts)
+    print(f"{outcome.name:54}{outcome.tried:>7}{outcome.held:>7}{took_s:>8.1f} s  {facts}", flush=True)
+    for line in outcome.broke[:6]:
+        print(f"    DID NOT HOLD: {line}")
+
+
+def main() -> int:
+    """Attack, print the table."""
+    parser = argparse.ArgumentParser("python -m tests.attacks", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer variants, for continuous integration")
+    parser.add_argument("only", nargs="*", metavar="WORD", help="only the attacks whose names hold one of these words")
+    options = parser.parse_args()
+    print(f"{'attack':54}{'tried':>7}{'held':>7}")
+    began = time.monotonic()
+    outcomes = asyncio.run(attack_all(options.short, options.only))
+    broken = [outcome for outcome in outcomes if outcome.broke]
+    tried = sum(outcome.tried for outcome in outcomes)
+    print(
+        f"{tried} tried in {time.monotonic() - began:.0f} s, "
+        + (f"{len(broken)} kinds of attack did not hold" if broken else "all held")
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Other people's conversations: ids that are guessed, stolen by half, or no ids at all, on every event of the page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from html import unescape
+from typing import Any
+
+import websockets
+
+from tests.attacks import routes
+from tests.attacks.outcome import Outcome
+from tests.attacks.target import Server, Targets
+from tests.attacks.visitor import CONTROLS, Visitor
+from tests.attacks.wire import Answer
+
+HERS = ("Zanzibar", "7431")
+
+
+def forged(identity: dict[str, str], short: bool) -> list[Any]:
+    """Identities that know the conversation's id, or the owner's, but not both."""
+    owner, conversation = identity["owner"], identity["conversation"]
+    others: list[Any] = [
+        secrets.token_hex(16), "", None, 0, [], {}, [owner], {"$ne": ""}, owner[:-1], owner + "0", owner.upper() + " ",
+        " " + owner, owner + "\n", owner[::-1], "%", "_" * 32, "*", "' OR '1'='1", "x' UNION SELECT owner --", "0" * 32,
+        "\x00" + owner, "٠" * 32, owner[:16], owner + "\x00", True, "../" + owner, conversation,
+    ]  # fmt: skip
+    found: list[Any] = [{"owner": other, "conversation": conversation} for other in others]
+    found += [{"conversation": conversation}, {"Owner": owner, "conversation": conversation}, [owner, conversation]]
+    found += [conversation, json.dumps({"owner": "", "conversation": conversation}), None, "' OR 1=1 --"]
+    found += [{"owner": owner, "conversation": wild} for wild in ("%", "_" * 32, "' OR '1'='1", conversation[:-1])]
+    return found[::5] if short else found
+
+
+def broke(answer: Answer) -> bool:
+    """Whether it failed in another way than with a plain sentence (which HEAD cannot be told)."""
+    return answer.status >= 500 and bool(answer.body) and b"under the number" not in answer.body
+
+
+def is_hers(value: Any) -> bool:
+    text = unescape(json.dumps(value) if not isinstance(value, str) else value)
+    return any(word in text for word in HERS)
+
+
+async def identities(house: Targets, outcome: Outcome) -> None:
+    """Every event of the page that takes an identity, with every forged one; her conversation lives meanwhile."""
+    her = Visitor(house.app)
+    await her.says("My name is Zanzibar", "Zanzibar")
+    outcome.expect(is_hers(await her.drawn()), "control: she sees her own conversation")
+    by_name = {event["api_name"]: event for event in house.app.config["dependencies"]}
+    browser = next(part["id"] for part in house.app.config["components"] if part["type"] == "browserstate")
+    taking = {name: event for name, event in by_name.items() if browser in event["inputs"]}
+    names = (
+        list(taking)
+        if not house.short
+        else [n for n in taking if not n.startswith(("follow_", "_give_back_", "_try_"))]
+    )
+    before = her.server.rows()
+    events = [(name, taking[name]["inputs"].index(browser), len(taking[name]["inputs"])) for name in names]
+    await _forged_events(house, outcome, her, events)
+    hers = await her.drawn()
+    outcome.expect(is_hers(hers), "her conversation is gone")
+    outcome.expect("stranger" not in json.dumps(hers), "somebody typed into her conversation")
+    outcome.expect(house.app.rows() >= before, "rows of the database are gone")
+    await her.says("What is my name?", "Zanzibar.*Zanzibar")
+    await _sockets(house, outcome, her)
+    await her.call("_hang_up", [her.identity])
+
+
+async def _forged_events(house: Targets, outcome: Outcome, her: Visitor, events: list[tuple[str, int, int]]) -> None:
+    at_once = asyncio.Semaphore(4)
+
+    async def one(name: str, place: int, width: int, identity: Any) -> None:
+        stranger = Visitor(house.app, {"owner": "", "conversation": ""})
+        values: list[Any] = ["stranger was here", *CONTROLS, None][:width]
+        values[place:place] = [identity]
+        values = (values + [None] * width)[:width]
+        async with at_once:
+            try:
+                async with asyncio.timeout(30):
+                    seen = await stranger.call(name, values)
+            except RuntimeError:  # refused at once
+                seen = []
+        outcome.expect(not is_hers(seen), f"{name} shows her conversation to {identity!r}")
+
+    pairs = [(event, identity) for event in events for identity in forged(her.identity, house.short)]
+    await asyncio.gather(*(one(*event, identity) for event, identity in pairs))
+
+
+async def _sockets(house: Targets, outcome: Outcome, her: Visitor) -> None:
+    """The API: a page's conversation is none of its own, whoever knows the id."""
+    ids = [her.identity["conversation"], her.identity["owner"], her.identity["conversation"].upper()]
+    ids += ["%25", "_" * 32, "0" * 32, "'%20OR%20'1'='1"]
+    for path in (way.template for way in routes.of_the_app() if not way.method and way.template.startswith("/ws/")):
+        for conversation in ids:
+            url = f"ws://{house.app.wire.authority}{path}?conversation={conversation}"
+            told = await _told(url, "What is my name?")
+            outcome.expect(not is_hers(told), f"{path}?conversation={conversation} tells {told[-300:]}")
+
+
+async def _told(url: str, text: str) -> str:
+    """All that is answered to one typed turn."""
+    told: list[str] = []
+    try:
+        async with asyncio.timeout(15), websockets.connect(url) as socket:
+            await socket.send(json.dumps({"type": "text", "text": text}))
+            while not any(
+                mark in (told[-1] if told else "") for mark in ('"complete"', '"done"', '"error"', "turn_done")
+            ):
+                frame = await socket.recv()
+                told += [frame] if isinstance(frame, str) and '"data"' not in frame else []
+    except (TimeoutError, websockets.ConnectionClosed):
+        pass
+    return "\n".join(told)
+
+
+async def gradio_sessions(house: Targets, outcome: Outcome) -> None:
+    """gradio's own ids: sessions, events, components and calls of others, on every route that takes one."""
+    her = Visitor(house.app)
+    await her.says("My name is Zanzibar", "Zanzibar")
+    ids = ("x", "0", "", "%00", "..", "*", "'", her.identity["conversation"], her.session_hash, "A" * 5000)
+    asked = [(way.method, way.filled(value)) for way in routes.of_the_app() if way.takes_a_path and way.method
+             for value in ids]  # fmt: skip
+    asked += [("GET", f"/gradio_api/queue/data?session_hash={value}") for value in ids[:5]]
+
+    async def one(method: str, path: str) -> None:
+        if "heartbeat" in path:  # an endless answer by design
+            return
+        send = house.app.wire.request(method, path.replace(" ", ""), [("Content-Type", "application/json")], b"{}")
+        answer = await house.app.wire.send(send, within_s=2.0)
+        outcome.expect(not is_hers(answer.text) and not broke(answer), f"{answer.status} for {method} {path[:80]}")
+
+    await asyncio.gather(*(one(method, path) for method, path in asked))
+    await _component_calls(house.app, outcome, her)
+    await her.call("_hang_up", [her.identity])
+
+
+async def _component_calls(server: Server, outcome: Outcome, her: Visitor) -> None:
+    """Functions of the server that are no business of a browser, on every component."""
+    functions = (
+        "offer",
+        "turn",
+        "quit_output_stream",
+        "clean_up",
+        "__init__",
+        "__class__",
+        "pcs",
+        "set_input",
+        "load",
+        "",
+    )
+    mic, candidate = her.component("mic"), {"candidate": "candidate:1 1 udp 1 1.2.3.4 5 typ host"}
+    components = [*[part["id"] for part in server.config["components"]][::8], mic, -1]
+    trickled = {"webrtc_id": her.session_hash, "type": "ice-candidate", "candidate": candidate}
+    odd: tuple[Any, ...] = ("x", None, {"webrtc_id": "x"}, trickled)
+    for component in components:
+        for function in functions:
+            for data in odd if component == mic else odd[:1]:
+                body = {"data": data, "component_id": component, "fn_name": function, "session_hash": "x"}
+                answer = await server.wire.post("/gradio_api/component_server", body)
+                outcome.expect(
+                    not is_hers(answer.text) and answer.status < 500,
+                    f"{answer.status} for {function} of {component}: {data!r:.60}",
+                )

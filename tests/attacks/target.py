@@ -1,0 +1,204 @@
+"""What is attacked: the real ``app.py``, once without and once with a password, and the offline server they use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.attacks import routes
+from tests.attacks.wire import Wire
+
+ROOT = Path(__file__).parents[2]
+START_S = 120.0
+STOP_S = 20.0
+PASSWORD = "a-password-nobody-guesses"
+HF_TOKEN = "hf_aTokenThatNobodyMaySee"
+PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "HF_", "SPACE_", "APP_", "ALLOWED_", "MAX_", "SESSION_")
+
+
+class Process:
+    """A Python program of this project in a process of its own, in an empty folder, so that no ``.env`` is read."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        self._arguments = arguments
+        own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
+        self._env = {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env}
+        self._folder = folder
+        self._reading: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process
+        self.errors = folder / f"stderr-{secrets.token_hex(4)}"
+        self.said: list[str] = []
+        self._news = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        with self.errors.open("wb") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._arguments,
+                cwd=self._folder,
+                env=self._env,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+            )
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process.returncode is None
+
+    async def finds(self, pattern: str) -> str:
+        """The first group of this pattern in what it prints. Raises RuntimeError when it ends without."""
+        async with asyncio.timeout(START_S), self._news:
+            while True:
+                if found := re.search(pattern, "\n".join(self.said)):
+                    return found[1]
+                if self._reading is None or self._reading.done():
+                    raise RuntimeError(f"it ended instead of serving: {self.errors.read_text(errors='replace')[-600:]}")
+                await self._news.wait()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            async with self._news:
+                self.said.append(line.decode(errors="replace").rstrip())
+                self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process holds; zeros where there is no ``/proc``."""
+
+    descriptors: int
+    threads: int
+    memory_mb: float
+
+
+def usage(pid: int) -> Usage:
+    """What it holds now."""
+    process = Path(f"/proc/{pid}")
+    if not process.exists():
+        return Usage(0, 0, 0.0)
+    memory = re.search(r"VmRSS:\s+(\d+) kB", (process / "status").read_text())
+    count = [sum(1 for _ in (process / folder).iterdir()) for folder in ("fd", "task")]
+    return Usage(count[0], count[1], int(memory[1]) / 1024 if memory else 0.0)
+
+
+@dataclass(slots=True)
+class Server:
+    """One running program and its address."""
+
+    process: Process
+    wire: Wire
+    key: str = ""
+    """Of the offline server."""
+    database: Path = Path()
+    config: Any = None
+    """Of the page: gradio's components and events."""
+
+    async def traces(self) -> tuple[int, int]:
+        """What attacks would leave behind: places in use, rows of the database."""
+        health = (await self.wire.ask("GET", "/health")).json()
+        return health.get("sessions", {}).get("in_use", 0), self.rows()
+
+    def rows(self) -> int:
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return sum(int(database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) for table in tables)
+
+
+@dataclass(slots=True)
+class Targets:
+    """The house under attack."""
+
+    app: Server
+    locked: Server
+    offline: Server
+    folder: Path
+    short: bool
+    canary: str
+    """Stands in a file nobody may read."""
+
+    @property
+    def temporary(self) -> Path:
+        """Where gradio would put what is uploaded."""
+        return self.folder / "gradio"
+
+    @property
+    def servers(self) -> list[Server]:
+        return [self.app, self.locked, self.offline]
+
+
+@contextlib.asynccontextmanager
+async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
+    """Everything started, and ended afterwards. The providers' keys are real here: the offline server takes them."""
+    async with contextlib.AsyncExitStack() as stack:
+        offline_process = await stack.enter_async_context(
+            Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder)
+        )
+        address = await offline_process.finds(r"^(http://\S+)")
+        key = await offline_process.finds(r"OPENAI_API_KEY=(\S+)")
+        providers = {
+            "ELEVENLABS_API_KEY": key,
+            "ELEVENLABS_BASE_URL": address,
+            "OPENAI_API_KEY": key,
+            "OPENAI_BASE_URL": f"{address}/v1",
+            "OPENAI_MODEL": "offline",
+            "OPENAI_REALTIME_MODEL": "offline",
+        }
+        canary = secrets.token_hex(16)
+        secret = [key, PASSWORD, HF_TOKEN, canary]
+        providers["GRADIO_TEMP_DIR"] = str(folder / "gradio")
+        reading = asyncio.create_task(asyncio.to_thread(routes.of_the_app))  # takes as long as a start
+        started = [
+            await stack.enter_async_context(
+                Process(
+                    [str(ROOT / "app.py"), "--port", "0"],
+                    {**providers, "DATABASE_URL": f"sqlite:///{folder / name}", **env},
+                    folder,
+                )
+            )
+            for name, env in (("open.sqlite3", {}), ("locked.sqlite3", {"APP_PASSWORD": PASSWORD}))
+        ]
+        app, locked = [Server(process, await _wire(process, secret)) for process in started]
+        app.database, locked.database = folder / "open.sqlite3", folder / "locked.sqlite3"
+        host, _, port = address.removeprefix("http://").rpartition(":")
+        offline = Server(offline_process, Wire(host, int(port), secret), key)
+        app.config = (await app.wire.ask("GET", "/config")).json()
+        await reading
+        yield Targets(app, locked, offline, folder, short, canary)
+
+
+async def _wire(process: Process, secret: Sequence[str]) -> Wire:
+    host, _, port = (await process.finds(r"http://([^/\s]+)")).rpartition(":")
+    return Wire(host, int(port), secret)

@@ -1,0 +1,121 @@
+"""``python app.py --doctor``: what is configured wrongly is named by its variable, with exit code 1 and no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voice_agents.doctor.calls import SAID, word_error
+from voice_agents.doctor.run import run
+from voice_agents.doctor.script import TYPED
+from voice_agents.errors import VoiceAgentError
+
+ROOT = Path(__file__).parents[2]
+SECRET = "a-key-that-is-secret"
+OURS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "DATABASE_", "OTEL_", "LOG_", "APP_", "ALLOWED_")
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"AZURE_OPENAI_ENDPOINT": "https://example.com"}, "AZURE_OPENAI_API_KEY"),
+    ({"AZURE_OPENAI_ENDPOINT": "https://example.com", "AZURE_OPENAI_API_KEY": SECRET}, "AZURE_OPENAI_DEPLOYMENT"),
+    ({"AZURE_OPENAI_ENDPOINT": "example.com", "AZURE_OPENAI_API_KEY": SECRET}, "AZURE_OPENAI_ENDPOINT"),
+    ({"OPENAI_API_KEY": SECRET}, "OPENAI_MODEL"),
+    ({"OPENAI_API_KEY": SECRET, "OPENAI_MODEL": "m", "OPENAI_BASE_URL": "http://example.com"}, "OPENAI_BASE_URL"),
+    ({"ELEVENLABS_VOICE_ID": "Rachel"}, "ELEVENLABS_API_KEY"),
+    ({"ELEVENLABS_API_KEY": f"{SECRET} and more"}, "ELEVENLABS_API_KEY"),
+    ({"AZURE_REALTIME_VOICE": "marin"}, "AZURE_OPENAI_REALTIME_DEPLOYMENT"),
+    ({"DATABASE_URL": "mysql://me:secret-word@db/talk"}, "DATABASE_URL"),
+    ({"DATABASE_URL": "sqlite:////proc/none/talk.sqlite3"}, "DATABASE_URL"),
+    ({"GRADIO_SERVER_PORT": "99999"}, "GRADIO_SERVER_PORT"),
+    ({"GRADIO_SERVER_NAME": "192.0.2.1"}, "GRADIO_SERVER_NAME"),
+    ({"GRADIO_ROOT_PATH": "voice"}, "GRADIO_ROOT_PATH"),
+    ({"MAX_SESSIONS": "many"}, "MAX_SESSIONS"),
+    ({"SESSION_TIME_LIMIT": "0"}, "SESSION_TIME_LIMIT"),
+    ({"ALLOWED_HOSTS": "http://talk.example.com"}, "ALLOWED_HOSTS"),
+    ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ({"LOG_CONTENT": "yes"}, "LOG_CONTENT"),
+]
+
+
+@contextmanager
+def no_offline_server() -> Iterator[Any]:
+    """What is wrong is found without one."""
+    raise VoiceAgentError("The offline server is not needed here.")
+    yield
+
+
+@pytest.mark.parametrize(("env", "variable"), WRONG, ids=lambda part: str(part)[:60])
+def test_a_wrong_configuration_is_named(
+    env: dict[str, str],
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no .env is
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    for name, value in {"DATABASE_URL": f"sqlite:///{tmp_path}/talk.sqlite3", **env}.items():
+        monkeypatch.setenv(name, value)
+    assert run(no_offline_server, host=None, port=None, as_json=True) == 1
+    told = capsys.readouterr().out
+    checks = json.loads(told)["checks"]
+    (failed,) = [found for found in checks if found["outcome"] == "failed" and found["name"] != "offline server"]
+    assert variable in failed["variables"]
+    assert SECRET not in told
+    assert "secret-word" not in told
+
+
+def test_an_offline_server_that_does_not_start_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/talk.sqlite3")
+    assert run(no_offline_server, host=None, port=0, as_json=False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Not everything works: offline server."
+    assert [line for line in lines if line.startswith("failed")] == [
+        "failed    offline server: The offline server is not needed here."
+    ]
+
+
+def test_what_is_not_installed_is_told_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "voice_agents.doctor.machine._pins", lambda: iter([("aiortc", "0.0.1"), ("no-such-thing", "1")])
+    )
+    assert run(no_offline_server, host=None, port=0, as_json=False) == 1
+    assert "no-such-thing not installed: pip install -r requirements.txt" in capsys.readouterr().out
+
+
+def test_words_that_were_missed_changed_or_made_up_are_counted() -> None:
+    assert word_error(SAID, [*SAID, TYPED]) == 0
+    assert word_error(["roll two dice", "tell me"], ["roll dice", "sell me now"]) == pytest.approx(3 / 5)
+    assert word_error(SAID, []) == 1
+
+
+def test_a_fresh_machine_is_examined_from_python_to_a_call(tmp_path: Path) -> None:
+    """With the real app, offline; how well it went is for a person to judge, here it has to work."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    env = own | {"DATABASE_URL": f"sqlite:///{tmp_path}/talk.sqlite3"}
+    command = [sys.executable, str(ROOT / "app.py"), "--doctor", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=500)
+    told = json.loads(done.stdout)
+    outcomes = {check["name"]: check["outcome"] for check in told["checks"]}
+    assert {name for name, outcome in outcomes.items() if outcome == "failed"} == set(), done.stdout
+    assert [call["call"] for call in told["calls"]] == ["call over WebRTC, sandwich", "call over WebSocket, sandwich"]
+    for call in told["calls"]:
+        steps = {step["name"]: step["outcome"] for step in call["steps"]}
+        assert steps["question"] == steps["typed turn"] == "ok", done.stdout
+        assert call["figures"]["first_token"] > 0
+        assert call["figures"]["CPU, share of a core"] > 0
+    assert (done.returncode == 0) is told["healthy"]

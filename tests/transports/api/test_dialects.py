@@ -1,0 +1,121 @@
+"""When a client is told that a turn is over: once for every turn, in order, and once for an ``end`` without words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from voice_agents.errors import NOTHING_HEARD
+from voice_agents.events import (
+    AgentAudio,
+    AgentText,
+    Event,
+    Interrupted,
+    Notice,
+    SpeechEnded,
+    Status,
+    StatusChanged,
+    TurnDone,
+    UserTranscript,
+)
+from voice_agents.transports.api.dialects import Dialect, RealtimeDialect, SandwichDialect
+from voice_agents.turns.latency import TurnLatency
+
+KINDS = pytest.mark.parametrize(
+    ("make", "over"),
+    [(lambda: SandwichDialect(16_000, hands_free=False), "complete"), (lambda: RealtimeDialect(16_000), "done")],
+)
+
+
+def asked(turn: int) -> Event:
+    return UserTranscript(turn=turn, at=0, text=f"question {turn}", final=True)
+
+
+def text(turn: int) -> Event:
+    return AgentText(turn=turn, at=0, text=f"answer {turn}")
+
+
+def sound(turn: int) -> Event:
+    return AgentAudio(turn=turn, at=0, pcm=np.ones(480, np.int16), position=0, epoch=0)
+
+
+def cut(turn: int) -> Event:
+    return Interrupted(turn=turn, at=0, heard_text="answer")
+
+
+def stored(turn: int) -> Event:
+    return TurnDone(turn=turn, at=0, heard_text="answer", latency=TurnLatency())
+
+
+def listening(turn: int) -> Event:
+    return StatusChanged(turn=turn, at=0, status=Status.LISTENING)
+
+
+NOTHING = Notice(turn=0, at=0, level="info", text=NOTHING_HEARD)
+
+
+def tell(dialect: Dialect, *events: Event) -> list[str]:
+    """The types of what a client is told."""
+    return [str(message["type"]) for event in events for message in dialect.tell(event) if isinstance(message, dict)]
+
+
+@KINDS
+def test_an_answer_played_to_its_end_is_over_at_once_and_once(make: Callable[[], Dialect], over: str) -> None:
+    told = tell(make(), asked(1), text(1), sound(1), listening(1), stored(1))
+    assert told.count(over) == 1
+    assert told[-1] == over
+
+
+@KINDS
+def test_a_cut_answer_is_over_before_anything_of_the_next(make: Callable[[], Dialect], over: str) -> None:
+    told = tell(make(), asked(1), text(1), cut(1), asked(2), stored(1), text(2), sound(2), listening(2), stored(2))
+    assert told.count(over) == 2
+    assert told[told.index("interrupted") + 1] == over
+    assert told[-1] == over
+
+
+@KINDS
+def test_what_is_stored_late_does_not_end_the_next_turn(make: Callable[[], Dialect], over: str) -> None:
+    dialect = make()
+    tell(dialect, asked(1), text(1), cut(1), asked(2), text(2))
+    assert tell(dialect, stored(1)) == []
+    assert dialect.ends.open
+    assert tell(dialect, listening(2)) == [over]
+
+
+@KINDS
+def test_what_comes_late_of_a_turn_that_is_over_does_not_open_it_again(make: Callable[[], Dialect], over: str) -> None:
+    dialect = make()
+    tell(dialect, asked(1), text(1), cut(1))
+    assert over not in tell(dialect, text(1), sound(1), listening(1), stored(1))
+    assert not dialect.ends.open
+
+
+@KINDS
+def test_an_end_without_words_is_answered_once(make: Callable[[], Dialect], over: str) -> None:
+    dialect = make()
+    dialect.ends.asked()
+    assert tell(dialect, listening(0), NOTHING) == ["notice", over]
+    assert tell(dialect, NOTHING) == ["notice"]
+
+
+@KINDS
+def test_an_end_whose_words_come_is_answered_with_its_turn(make: Callable[[], Dialect], over: str) -> None:
+    dialect = make()
+    dialect.ends.asked()
+    told = tell(dialect, SpeechEnded(turn=1, at=0, silence_s=0.5), asked(1), text(1), listening(1), stored(1))
+    assert told.count(over) == 1
+    assert told[-1] == over
+
+
+@KINDS
+def test_a_turn_without_words_is_over_too_if_the_one_before_ends_after_it_began(
+    make: Callable[[], Dialect], over: str
+) -> None:
+    dialect = make()
+    tell(dialect, asked(1), text(1), SpeechEnded(turn=2, at=0, silence_s=0.5))
+    assert tell(dialect, cut(1)) == ["interrupted", over]
+    assert dialect.ends.open, "turn 2 is not over"
+    assert tell(dialect, listening(2)) == [over]

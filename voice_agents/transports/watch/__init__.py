@@ -1,0 +1,1 @@
+"""Figures, traces and log lines of what happens in all sessions."""

@@ -1,0 +1,208 @@
+"""The figures of all sessions for Prometheus; every one is defined where it is declared."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, fields
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from voice_agents.errors import ProviderError, Role, VoiceAgentError
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    AgentText,
+    Event,
+    Failed,
+    Interrupted,
+    Notice,
+    ProviderUsed,
+    SpeechStarted,
+    ToolCalled,
+    ToolReturned,
+    TurnDone,
+)
+from voice_agents.settings import Settings
+from voice_agents.transports.registry import Ending, LiveSession, Transport, Watcher
+from voice_agents.turns.latency import TurnLatency
+
+SECONDS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""Bounds of the histogram: from our own share of an answer to a model that thinks."""
+STAGES = (*(field.name for field in fields(TurnLatency)), "overhead")
+SAME_SOUND_S = 0.3
+"""The agent may have paused so long before a voice begins, for its breath or its first soft sound."""
+SAME_MOMENT_S = 0.02
+"""A voice is told of and the agent stopped in one step."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What is remembered of a session while it lives."""
+
+    transport: Transport = Transport.TYPED
+    paused_at: float | None = None
+    voice: SpeechStarted | None = None
+    answered: set[int] = field(default_factory=set)
+    """Turns whose answer has begun and is not over."""
+    cut: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+
+
+class Figures(Watcher):
+    """One per server; :meth:`page` is what ``GET /metrics`` answers. Labels come from closed lists only."""
+
+    def __init__(self, settings: Settings, version: str) -> None:
+        self._providers = {
+            role: settings.endpoint(role).provider.value for role in Role if role not in settings.missing_roles
+        }
+        self._talks: dict[LiveSession, _Talk] = {}
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._make_counters()
+        self._make_gauges(settings, version)
+        self._latency = Histogram(
+            "voice_agents_latency_seconds",
+            "Where the time of a turn went, by the words of turns/latency.py; stop: the user's first speech sample "
+            "while the agent talks -> the agent is told to be silent.",
+            ("engine", "stage"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def _make_counters(self) -> None:
+        self._calls = self._counter("calls", "Calls begun; typed: conversations written without one.", "transport")
+        self._ended = self._counter("sessions_ended", "Sessions that are over, and why.", "transport", "reason")
+        self._turns = self._counter(
+            "turns", "Turns that are over: completed, interrupted, failed, or left by their user untold.", "outcome"
+        )
+        self._interruptions = self._counter("interruptions", "Answers that were cut.")
+        self._pauses = self._counter("pauses", "Times the agent fell silent for a sound.")
+        self._resumes = self._counter("resumes", "Times it went on: the sound was nothing.")
+        self._tools = self._counter("tool_calls", "Tools that were called: ok, error.", "outcome")
+        self._errors = self._counter(
+            "errors",
+            "What went wrong, by the provider it went wrong with (none: this program or its user); failed: a turn or "
+            "the session could not go on, mended: it went on all the same.",
+            *("provider", "role", "kind", "outcome"),
+        )
+        self._tokens = self._counter("tokens", "Tokens of language models: input, output.", "provider", "role", "type")
+        self._characters = self._counter("characters", "Characters given to a voice.", "provider")
+        self._sound = self._counter("audio_seconds", "Audio heard from users, and played to them.", "direction")
+
+    def _make_gauges(self, settings: Settings, version: str) -> None:
+        self._sessions = Gauge(
+            "voice_agents_sessions", "Sessions that live.", ("engine", "transport"), registry=self.registry
+        )
+        places = Gauge("voice_agents_places", "Sessions that may live at once.", registry=self.registry)
+        places.set(settings.max_sessions)
+        self._tasks = Gauge("voice_agents_tasks", "Tasks of the server's event loop.", registry=self.registry)
+        info = Gauge("voice_agents_info", "The running version.", ("version",), registry=self.registry)
+        info.labels(version).set(1)
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"voice_agents_{name}", what, ("engine", *labels), registry=self.registry)
+
+    def page(self) -> bytes:
+        """All figures in Prometheus' text format 0.0.4. Called in the server's event loop."""
+        self._tasks.set(len(asyncio.all_tasks()))
+        return generate_latest(self.registry)
+
+    # What happens
+
+    def opened(self, live: LiveSession) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        self._talks[live] = _Talk()
+        self._sessions.labels(live.request.kind, Transport.TYPED).inc()
+
+    def called(self, live: LiveSession, transport: Transport) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        talk = self._talks[live]
+        self._sessions.labels(live.request.kind, talk.transport).dec()
+        self._sessions.labels(live.request.kind, transport).inc()
+        self._calls.labels(live.request.kind, transport).inc()
+        talk.transport = transport
+
+    def sound(self, live: LiveSession, seconds: float) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        self._sound.labels(live.request.kind, "heard").inc(seconds)
+
+    def ended(self, live: LiveSession, why: Ending) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        talk = self._talks.pop(live)
+        self._sessions.labels(live.request.kind, talk.transport).dec()
+        self._ended.labels(live.request.kind, talk.transport, why.name.lower()).inc()
+        if talk.answered:
+            self._turns.labels(live.request.kind, "left").inc(len(talk.answered))
+
+    def event(self, live: LiveSession, event: Event) -> None:
+        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        engine, talk = live.request.kind, self._talks[live]
+        if isinstance(event, AgentText | AgentAudio | ToolCalled):
+            talk.answered.add(event.turn)
+        match event:
+            case AgentAudio(pcm=pcm):
+                self._sound.labels(engine, "played").inc(len(pcm) / live.session.output_rate)
+            case SpeechStarted() | AgentPaused() | AgentResumed() | Interrupted():
+                self._on_floor(engine, talk, event)
+            case ToolReturned(error=error):
+                self._tools.labels(engine, "error" if error else "ok").inc()
+            case ProviderUsed():
+                self._on_used(engine, event)
+            case TurnDone(turn=turn, latency=latency):
+                self._on_done(engine, talk, turn, latency)
+            case Failed(error=error):
+                talk.failed.add(event.turn)
+                self._count_error(engine, error, "failed")
+            case Notice(error=VoiceAgentError() as error):
+                self._count_error(engine, error, "mended")
+
+    def _on_floor(
+        self, engine: str, talk: _Talk, event: SpeechStarted | AgentPaused | AgentResumed | Interrupted
+    ) -> None:
+        match event:
+            case SpeechStarted(began=began):
+                talk.voice = event
+                if talk.paused_at is not None and began is not None and began - talk.paused_at <= SAME_SOUND_S:
+                    self._observe(engine, "stop", max(0.0, talk.paused_at - began))
+                talk.paused_at = None
+            case AgentPaused(at=at, position=position):
+                self._pauses.labels(engine).inc()
+                voice = talk.voice
+                if position and voice is not None and voice.began is not None and at - voice.at <= SAME_MOMENT_S:
+                    self._observe(engine, "stop", at - voice.began)
+                elif position:
+                    talk.paused_at = at
+            case AgentResumed():
+                self._resumes.labels(engine).inc()
+                talk.paused_at = None
+            case Interrupted(turn=turn):
+                self._interruptions.labels(engine).inc()
+                talk.cut.add(turn)
+                talk.paused_at = None
+
+    def _on_used(self, engine: str, used: ProviderUsed) -> None:
+        provider = self._providers.get(used.role, "")
+        for direction, tokens in (("input", used.input_tokens), ("output", used.output_tokens)):
+            if tokens:
+                self._tokens.labels(engine, provider, used.role.value, direction).inc(tokens)
+        if used.characters:
+            self._characters.labels(engine, provider).inc(used.characters)
+
+    def _on_done(self, engine: str, talk: _Talk, turn: int, latency: TurnLatency) -> None:
+        outcome = "failed" if turn in talk.failed else "interrupted" if turn in talk.cut else "completed"
+        self._turns.labels(engine, outcome).inc()
+        talk.answered.discard(turn)
+        talk.failed.discard(turn)
+        talk.cut.discard(turn)
+        for stage in STAGES:
+            if (seconds := getattr(latency, stage)) is not None:
+                self._observe(engine, stage, seconds)
+
+    def _observe(self, engine: str, stage: str, seconds: float) -> None:
+        self._latency.labels(engine, stage).observe(seconds)
+
+    def _count_error(self, engine: str, error: VoiceAgentError, outcome: str) -> None:
+        role = error.role if isinstance(error, ProviderError) else None
+        provider = self._providers.get(role, "") if role is not None else ""
+        self._errors.labels(engine, provider, role or "", type(error).__name__, outcome).inc()
