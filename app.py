@@ -14,7 +14,8 @@ if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fail
 from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
-from voice_agents.errors import VoiceAgentError
+from voice_agents.errors import Role, VoiceAgentError
+from voice_agents.local_models import find_model_server
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
@@ -29,6 +30,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--host", default=None, help="address to serve on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     parser.add_argument(
         "--port", type=int, help="port, 0 for any free one (default: the first from GRADIO_SERVER_PORT or 7860 on)"
+    )
+    parser.add_argument(
+        "--chat",
+        choices=("auto", "offline"),
+        default="offline",
+        help="who answers where no chat provider is configured: a model server on this machine (Ollama, LM Studio,"
+        " llama.cpp, vLLM) if one runs, or the small offline agent (default)",
     )
     parser.add_argument("--share", action="store_true", help="also open a public Gradio link")
     parser.add_argument(
@@ -57,6 +65,7 @@ def main() -> int:
         set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
+        settings = with_local_chat(settings, options.chat)
         if said := warning(settings, address.host, options.share):
             print(said, flush=True)
         serve(settings, address, options.share, stopping)
@@ -66,6 +75,21 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped before the page was served.", flush=True)
     return 0
+
+
+def with_local_chat(settings: Settings, choice: str) -> Settings:
+    """Take, or tell of, a model server on this machine where no chat provider is configured."""
+    if Role.CHAT not in settings.missing_roles:
+        return settings
+    found = find_model_server()
+    if choice == "auto":
+        print(f"Chat: {found.introduction}." if found else "Chat: no model server answers on this machine.", flush=True)
+        return settings if found is None else settings.with_model_server(found)
+    if found is not None:
+        print(
+            f"Chat: the small offline agent. {found.introduction} could answer: python app.py --chat auto", flush=True
+        )
+    return settings
 
 
 def serve(settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
         *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness", "relay"),
-        *("settings", "stopping", "tools", "prompts", "turns"),
+        *("local_models", "settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},
@@ -33,7 +33,7 @@ AT_HOME = {
     "prometheus_client": {"transports"},
     "elevenlabs": {"providers"},
     "openai": {"providers"},
-    "pocketsphinx": {"offline"},
+    "ctranslate2": {"offline"},
     "espeakng_loader": {"offline"},
 }
 BUILT = {"build", "voice_agents.egg-info"}

@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.local_models import ModelServer
 from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -212,6 +213,10 @@ class Settings:
             chat=self.chat or language,
             realtime=self.realtime or replace(language, voice="marin", transcribe_model=OFFLINE_MODEL),
         )
+
+    def with_model_server(self, server: ModelServer) -> Settings:
+        """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
+        return replace(self, chat=self.chat or Endpoint(Provider.OPENAI, server.base_url, server.model, OFFLINE_KEY))
 
 
 def default_database() -> Path:

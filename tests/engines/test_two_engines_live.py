@@ -60,7 +60,7 @@ async def test_a_spoken_question_is_answered_with_a_tool(engines: Engines, kind:
     async with engines.of(kind).session() as session, RealTimeCaller(session) as caller:
         done = await ask(session, caller, "what is twelve times seven", 1, "rms")
         finals = [e.text for e in caller.events if isinstance(e, UserTranscript) and e.final]
-        assert finals == ["what is twelve times seven"]
+        assert finals == ["What is twelve times seven?"]
         assert [e.name for e in caller.events if isinstance(e, ToolCalled)] == ["calculate"]
         assert "eighty" in done.heard_text
         assert caller.failures == []

@@ -41,7 +41,7 @@ from voice_agents.offline.skills.stories import JOKES, STORIES
 )
 def test_what_is_not_understood_is_said_in_one_sentence_with_what_was_heard(text: str) -> None:
     said = answer(text)
-    assert "do not understand" in said
+    assert "do not understand" in said or "but I can not " in said
     first_word = re.findall(r"[^\W\d_]+", text)[0]
     assert first_word in said
     assert "offline agent" in said

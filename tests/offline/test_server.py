@@ -176,7 +176,7 @@ async def test_a_spoken_phrase_is_transcribed(embedded: EmbeddedServer) -> None:
         heard = await said(client)
         while heard["message_type"] != "committed_transcript":
             heard = await said(client)
-    assert heard["text"] == "what time is it"
+    assert heard["text"] == "What time is it?"
 
 
 async def test_a_sentence_is_spoken_with_its_words_in_time(embedded: EmbeddedServer) -> None:

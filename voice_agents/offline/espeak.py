@@ -7,7 +7,9 @@ The library works for one caller at a time; a lock in here sees to that.
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +24,7 @@ _BUFFER_MS = 60
 _CHARACTERS = 1
 _UTF8 = 1
 _END_PAUSE = 0x1000
+_IPA = 2
 _RATE, _VOLUME = 1, 2
 _LIST_END, _WORD = 0, 1
 _GO_ON, _STOP = 0, 1
@@ -70,6 +73,7 @@ class Library:
         """Hz of the samples."""
         if self.rate <= 0:
             raise RuntimeError("espeak-ng could not be started: its voice data cannot be read")
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._receiver: OnAudio | None = None
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -90,6 +94,17 @@ class Library:
                 self._library.espeak_Synchronize()
             finally:
                 self._receiver = None
+
+    def phonemes(self, text: str, voice: str = "en-us") -> str:
+        """IPA of a text without punctuation inside, accents apart; words have spaces between them."""
+        parts: list[str] = []
+        with self._lock:
+            self._library.espeak_SetVoiceByName(voice.encode())
+            rest = ctypes.c_char_p(text.encode())
+            while rest.value:
+                part = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA)
+                parts.append((part or b"").decode())
+        return unicodedata.normalize("NFD", re.sub(r"\([^)]+\)", "", " ".join(parts))).strip()
 
     def _receive(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         if self._receiver is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,10 +100,17 @@ class Services:
 @asynccontextmanager
 async def local_services() -> AsyncIterator[Services]:
     """The real engines, loaded off the event loop (seconds); leaving ends their threads."""
-    # only a process that runs the engines pays for importing them
-    from voice_agents.offline.brain import Brain, grammar
-    from voice_agents.offline.stt import Recogniser as PocketSphinx
-    from voice_agents.offline.tts import Voice as Espeak
+    # only a process that runs the models pays for importing them
+    from voice_agents.offline.brain import Brain, expectation
+    from voice_agents.offline.stt import Recogniser as Ears
+    from voice_agents.offline.tts import Voice as Mouth
+    from voice_agents.offline.work import Workers
 
-    async with Espeak() as voice, PocketSphinx(grammar()) as recogniser:
-        yield Services(recogniser, voice, Brain())
+    async with AsyncExitStack() as stack:
+        workers = Workers()
+        stack.push_async_callback(asyncio.to_thread, workers.close)
+        ears, mouth = Ears(expectation(), workers=workers), Mouth(workers=workers)
+        async with asyncio.TaskGroup() as loading:
+            for model in (ears, mouth):
+                loading.create_task(stack.enter_async_context(model))
+        yield Services(ears, mouth, Brain())

@@ -1,4 +1,4 @@
-"""Speech from text through espeak-ng, streamed, with the time of every word.
+"""Speech from text through Piper or espeak-ng, streamed, with the time of every word.
 
 espeak-ng is licensed under GPL-3.0-or-later. Nothing of it is copied here; the separately installed library is loaded
 by the offline server, which is a program of its own beside the app and talks to it over sockets only.
@@ -7,16 +7,21 @@ by the offline server, which is a program of its own beside the app and talks to
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from voice_agents.audio import Pcm, Resampler
+from voice_agents.audio import Pcm, Resampler, silence
 from voice_agents.offline.espeak import Word, library
+from voice_agents.offline.piper import Piper
+from voice_agents.offline.weights import JOE, WeightsError
+from voice_agents.offline.work import Urgency, Workers
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_RATE = 24_000
 """Hz. What ``Voice.speak`` yields."""
@@ -24,6 +29,10 @@ SAMPLE_RATE = 24_000
 _WORDS_PER_MINUTE = 145
 """espeak-ng counts long words: with 145 it says about 170 - 200 words of an ordinary answer in a minute."""
 _SLOWEST, _FASTEST = 0.5, 2.0
+_LONGEST_PART = 160
+"""Characters."""
+SENTENCE_PAUSE_S = 0.25
+"""Silence after a sentence of Piper's; espeak-ng makes its own."""
 
 _TOKEN = re.compile(r"\S+")
 _SENTENCE = re.compile(
@@ -38,22 +47,23 @@ class OfflineVoice:
     voice_id: str
     name: str
     espeak: str
-    """espeak-ng's own voice name, with a variant after a plus sign."""
+    """espeak-ng's own voice name, with a variant after a plus sign; "" for Piper's voice."""
     description: str
     volume: int = 72
     """espeak-ng's volume that brings its loudest syllables to about -4 dBFS."""
 
 
 VOICES: tuple[OfflineVoice, ...] = (
-    OfflineVoice("offline-clara", "Clara", "en-us+f2", "American English, female, clear"),
-    OfflineVoice("offline-nora", "Nora", "en-us+f3", "American English, female, lower"),
-    OfflineVoice("offline-miles", "Miles", "en-us+m3", "American English, male"),
-    OfflineVoice("offline-imogen", "Imogen", "en-gb-x-rp+f2", "British English, female"),
-    OfflineVoice("offline-graham", "Graham", "en-gb-x-rp", "British English, male", volume=62),
-    OfflineVoice("offline-angus", "Angus", "en-gb-scotland", "Scottish English, male", volume=60),
+    OfflineVoice("offline-joe", "Joe", "", "American English, male; Piper, natural"),
+    OfflineVoice("offline-clara", "Clara", "en-us+f2", "American English, female; espeak-ng, a robot"),
+    OfflineVoice("offline-miles", "Miles", "en-us+m3", "American English, male; espeak-ng, a robot"),
+    OfflineVoice("offline-imogen", "Imogen", "en-gb-x-rp+f2", "British English, female; espeak-ng, a robot"),
+    OfflineVoice("offline-angus", "Angus", "en-gb-scotland", "Scottish English, male; espeak-ng, a robot", volume=60),
 )
 
 DEFAULT_VOICE = VOICES[0]
+FALLBACK_VOICE = VOICES[1]
+"""Speaks for the default one where Piper is not installed."""
 
 
 def find_voice(voice_id: str) -> OfflineVoice:
@@ -83,65 +93,99 @@ class Synthesis:
 
 
 class Voice:
-    """espeak-ng and the one thread it runs in; one per process."""
+    """The voices of the process: Piper's Joe if it is installed, and espeak-ng's."""
 
-    def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
+    def __init__(self, *, workers: Workers | None = None) -> None:
+        self._given = workers
+        self._workers: Workers | None = None
+        self._piper: Piper | None = None
 
     async def __aenter__(self) -> Self:
-        """Load the library and the default voice, off the event loop."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="voice")
-        await asyncio.wrap_future(self._thread.submit(library))
-        warm_up = _Stream(asyncio.get_running_loop(), "Hello.", DEFAULT_VOICE, 1.0)
-        await asyncio.wrap_future(self._thread.submit(warm_up.say, 0, "Hello."))
+        """Load the libraries and the default voice, off the event loop."""
+        self._piper = await asyncio.to_thread(_load)
+        self._workers = self._given or Workers()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the thread: texts that are being spoken end after their present sentence."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.to_thread(thread.shutdown)
+        """End the threads: texts that are being spoken end after their present piece."""
+        workers, self._workers = self._workers, None
+        if workers is not None and workers is not self._given:
+            await asyncio.to_thread(workers.close)
 
     async def speak(
         self, text: str, voice: str = DEFAULT_VOICE.voice_id, speed: float = 1.0
     ) -> AsyncGenerator[Synthesis, None]:
-        """The text as speech, piece by piece (60 ms) as it is made, far faster than real time.
+        """The text as speech, piece by piece as it is made, far faster than real time.
 
         ``voice`` is an id or a name of ``VOICES``, anything else means the default. ``speed`` is clamped to 0.5 - 2.0.
-        A sentence ends in a pause. Several texts at once take turns by sentence. Closing the iterator (``aclose``)
-        stops the synthesis. A text without letters or digits gives nothing.
+        A sentence ends in a pause. Several texts at once take turns by piece, first pieces first. Closing the iterator
+        (``aclose``) stops the synthesis. A text without letters or digits gives nothing.
         """
-        stream = _Stream(asyncio.get_running_loop(), text, find_voice(voice), speed)
-        try:
-            for match in _SENTENCE.finditer(text):
-                if not re.search(r"\w", match[0]):
-                    continue
-                if self._thread is None:
-                    raise RuntimeError("the voice is used outside its 'async with'")
-                job = self._thread.submit(stream.say, match.start(), match[0])
-                while (piece := await stream.pieces.get()) is not None:
+        chosen = find_voice(voice)
+        speed = min(max(speed, _SLOWEST), _FASTEST)
+        stream: _Stream = (
+            _PiperStream(text, self._piper, speed)
+            if self._piper is not None and not chosen.espeak
+            else _EspeakStream(text, chosen if chosen.espeak else FALLBACK_VOICE, speed)
+        )
+        urgency = Urgency.FIRST_SOUND
+        for offset, sentence in _sentences(text):
+            pieces = stream.say(offset, sentence)
+            while (piece := await self._next(urgency, pieces)) is not None:
+                urgency = Urgency.SOUND
+                if len(piece.pcm):
                     yield piece
-                await asyncio.wrap_future(job)
-            if (rest := stream.end()) is not None:
-                yield rest
-        finally:
-            stream.stopped = True
+        if (rest := stream.end()) is not None:
+            yield rest
+
+    async def _next(self, urgency: Urgency, pieces: Iterator[Synthesis]) -> Synthesis | None:
+        if self._workers is None:
+            raise RuntimeError("the voice is used outside its 'async with'")
+        try:
+            return await asyncio.wrap_future(self._workers.submit(urgency, lambda: next(pieces, None)))
+        except asyncio.CancelledError:
+            if self._workers is None:
+                raise RuntimeError("the voice was left while it spoke") from None
+            raise
+
+
+def _sentences(text: str) -> Iterator[tuple[int, str]]:
+    """Each sentence with its position; a very long one in parts, so that its first sound need not wait for its end."""
+    for match in _SENTENCE.finditer(text):
+        start, rest = match.start(), match[0]
+        while len(rest) > _LONGEST_PART:
+            end = rest.rfind(", ", 0, _LONGEST_PART) + 1 or rest.rfind(" ", 0, _LONGEST_PART) + 1 or _LONGEST_PART
+            yield from _worded(start, rest[:end])
+            start, rest = start + end, rest[end:]
+        yield from _worded(start, rest)
+
+
+def _worded(offset: int, part: str) -> Iterator[tuple[int, str]]:
+    if re.search(r"\w", part):
+        yield offset, part
+
+
+def _load() -> Piper | None:
+    library()
+    try:
+        piper = Piper(JOE.locate())
+    except WeightsError as error:
+        logger.warning("%s. espeak-ng speaks instead, like a robot.", error)
+        return None
+    for _ in piper.pieces(piper.plan("Hello, how are you?", 1.0)):
+        pass
+    return piper
 
 
 class _Stream:
-    """One text on its way to sound. ``say`` runs in the voice's thread, one sentence after the other."""
+    """One text on its way to sound, sentence by sentence. ``say`` blocks, and runs in the workers' threads."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, text: str, voice: OfflineVoice, speed: float) -> None:
-        self.pieces: asyncio.Queue[Synthesis | None] = asyncio.Queue()
-        """What was made; None at the end of each sentence."""
-        self.stopped = False
-        self._loop = loop
-        self._voice = voice
-        self._words_per_minute = round(_WORDS_PER_MINUTE * min(max(speed, _SLOWEST), _FASTEST))
+    def __init__(self, text: str, rate: int) -> None:
+        self._rate = rate
         self._tokens = [match.span() for match in _TOKEN.finditer(text)]
-        self._resampler = Resampler(library().rate, SAMPLE_RATE)
+        self._resampler = Resampler(rate, SAMPLE_RATE)
         self._made_ms = 0.0
         """Length of all finished sentences."""
         self._given = 0
@@ -151,25 +195,20 @@ class _Stream:
         self._announced: list[WordTiming] = []
         """Words that begin after what was given out."""
 
-    def say(self, offset: int, sentence: str) -> None:
-        """Synthesise one sentence, which begins at ``offset`` of the text."""
+    def say(self, offset: int, sentence: str) -> Iterator[Synthesis]:
+        """The pieces of one sentence, which begins at ``offset`` of the text."""
         made = 0
-
-        def receive(pcm: Pcm, words: Sequence[Word]) -> bool:
-            nonlocal made
+        for pcm, words in self._make(sentence):
             made += len(pcm)
-            for word in words:
-                self._announce(offset + word.offset, self._made_ms + word.at_ms)
-            self._give(self._resampler.feed(pcm))
-            return not self.stopped
+            for position, at_ms in words:
+                self._announce(offset + position, self._made_ms + at_ms)
+            yield self._give(self._resampler.feed(pcm))
+        self._made_ms += made * 1000 / self._rate
+        self._fill_up_to(bisect_left(self._tokens, offset + len(sentence), key=lambda span: span[0]), self._made_ms)
 
-        try:
-            if not self.stopped:
-                library().synthesize(sentence, self._voice.espeak, self._words_per_minute, self._voice.volume, receive)
-        finally:
-            self._made_ms += made * 1000 / library().rate
-            self._fill_up_to(bisect_left(self._tokens, offset + len(sentence), key=lambda span: span[0]), self._made_ms)
-            self._loop.call_soon_threadsafe(self.pieces.put_nowait, None)
+    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
+        """Samples, and with them words: position in the sentence, and milliseconds from the sentence's beginning."""
+        raise NotImplementedError
 
     def end(self) -> Synthesis | None:
         """What is left when all sentences have been said."""
@@ -199,11 +238,41 @@ class _Stream:
         self._timed.append(start_ms)
         self._announced.append(WordTiming(begin, end - begin, start_ms))
 
-    def _give(self, pcm: Pcm) -> None:
-        if not len(pcm):
-            return
+    def _give(self, pcm: Pcm) -> Synthesis:
         self._given += len(pcm)
         given_ms = self._given * 1000 / SAMPLE_RATE
-        words = tuple(word for word in self._announced if word.start_ms < given_ms)
+        words = tuple(word for word in self._announced if word.start_ms < given_ms) if len(pcm) else ()
         self._announced = self._announced[len(words) :]
-        self._loop.call_soon_threadsafe(self.pieces.put_nowait, Synthesis(pcm, words))
+        return Synthesis(pcm, words)
+
+
+class _PiperStream(_Stream):
+    def __init__(self, text: str, piper: Piper, speed: float) -> None:
+        super().__init__(text, piper.rate)
+        self._piper = piper
+        self._speed = speed
+
+    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
+        plan = self._piper.plan(sentence, self._speed)
+        words = [(position, 1000 * start_s) for position, start_s in plan.words]
+        for pcm in self._piper.pieces(plan):
+            yield pcm, words
+            words = []
+        yield silence(SENTENCE_PAUSE_S / self._speed, self._piper.rate), []
+
+
+class _EspeakStream(_Stream):
+    def __init__(self, text: str, voice: OfflineVoice, speed: float) -> None:
+        super().__init__(text, library().rate)
+        self._voice = voice
+        self._words_per_minute = round(_WORDS_PER_MINUTE * speed)
+
+    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
+        made: list[tuple[Pcm, list[tuple[int, float]]]] = []
+
+        def receive(pcm: Pcm, words: Sequence[Word]) -> bool:
+            made.append((pcm, [(word.offset, float(word.at_ms)) for word in words]))
+            return True
+
+        library().synthesize(sentence, self._voice.espeak, self._words_per_minute, self._voice.volume, receive)
+        yield from made

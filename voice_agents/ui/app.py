@@ -90,7 +90,11 @@ class App:
         """The Gradio page and its routes."""
         tabs = [
             sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
-            realtime_tab(self._examples, self._settings.endpoint(Role.REALTIME).voice),
+            realtime_tab(
+                self._examples,
+                self._settings.endpoint(Role.REALTIME).voice,
+                offline=Role.REALTIME in self._settings.offline_roles,
+            ),
         ]
         self._page = build_page(
             self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere

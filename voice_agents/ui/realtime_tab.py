@@ -14,8 +14,11 @@ VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
 """Of the Realtime models, as the ``openai`` SDK names them; marin and cedar are the newest."""
 
 
-def realtime_tab(examples: Sequence[str] = (), default_voice: str = "") -> TabSpec:
-    """The tab; ``examples`` are phrases the model understands, ``default_voice`` is the configured voice."""
+def realtime_tab(examples: Sequence[str] = (), default_voice: str = "", *, offline: bool = False) -> TabSpec:
+    """The tab; ``examples`` are phrases the model understands, ``default_voice`` is the configured voice.
+
+    ``offline``: one voice speaks for all of the vendor's, so none is offered to choose.
+    """
     return TabSpec(
         kind=KIND,
         title="Realtime",
@@ -23,7 +26,7 @@ def realtime_tab(examples: Sequence[str] = (), default_voice: str = "") -> TabSp
         "the same tools and memory.",
         roles=(Role.REALTIME,),
         examples=examples,
-        list_voices=_voices,
+        list_voices=None if offline else _voices,
         default_voice=default_voice,
         detections=tuple(TurnDetection),
     )

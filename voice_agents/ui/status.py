@@ -37,8 +37,9 @@ def offline_note(settings: Settings, roles: Sequence[Role]) -> str:
         return ""
     which = "Everything" if len(offline) == len(roles) else ", ".join(offline).capitalize()
     return (
-        f'<p class="va-note"><b>{which}</b> runs <b>offline</b>: small built-in stand-ins that understand little '
-        "beyond the example phrases. Set the providers' keys for the real ones.</p>"
+        f'<p class="va-note"><b>{which}</b> runs <b>offline</b>, on this machine: Moonshine and Whisper '
+        "listen (MIT), Piper's Joe speaks (CC0 data; espeak-ng beside it, GPL), a small agent of rules answers. "
+        "Set the providers' keys for the real ones.</p>"
     )
 
 

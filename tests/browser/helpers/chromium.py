@@ -151,8 +151,8 @@ class VoicePage:
         await expect(self.part("status")).to_have_text(status, timeout=within_s * 1000)
 
     async def says(self, words: str, within_s: float = 15.0) -> None:
-        """Wait for words in the transcript."""
-        await expect(self.part("chat")).to_contain_text(words, timeout=within_s * 1000)
+        """Wait for words in the transcript, however they are capitalised."""
+        await expect(self.part("chat")).to_contain_text(words, timeout=within_s * 1000, ignore_case=True)
 
     async def played(self) -> Pcm:
         """Everything played so far, mono at 48 kHz, silences included."""

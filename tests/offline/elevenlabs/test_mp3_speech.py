@@ -64,10 +64,10 @@ def pitch_hz(pcm: Pcm) -> float:
 
 
 async def test_the_sdks_default_is_audible_speech_of_the_right_length_and_pitch() -> None:
-    async with asyncio.timeout(WAIT_S), Voice() as voice, offline(voice) as server, http_client() as client:
+    async with Voice() as voice, asyncio.timeout(WAIT_S), offline(voice) as server, http_client() as client:
         speech = AsyncElevenLabs(base_url=server.url, api_key="any", httpx_client=client).text_to_speech
-        mp3 = b"".join([piece async for piece in speech.convert("rachel", text=TEXT)])
-        raw = b"".join([piece async for piece in speech.convert("rachel", text=TEXT, output_format="pcm_24000")])
+        mp3 = b"".join([piece async for piece in speech.convert("clara", text=TEXT)])
+        raw = b"".join([piece async for piece in speech.convert("clara", text=TEXT, output_format="pcm_24000")])
 
     heard, rate = decoded(mp3)
     assert rate == 44_100

@@ -82,7 +82,7 @@ async def test_a_whole_conversation_by_voice(talk: AsyncRealtimeConnection) -> N
     done = (await until(talk, "response.done", events)).response
     assert done.status == "completed"
     words = [e.transcript for e in events if e.type.endswith("input_audio_transcription.completed")]
-    assert words == ["what time is it in tokyo"]
+    assert words == ["What time is it in Tokyo?"]
 
     output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "It is ten past nine in Tokyo."}
     await talk.conversation.item.create(item=output)
@@ -146,7 +146,7 @@ async def test_a_telephone_is_understood_and_answered(talk: AsyncRealtimeConnect
     events: list[Any] = []
     await until(talk, "response.done", events)
     words = [e.transcript for e in events if e.type.endswith("input_audio_transcription.completed")]
-    assert words == ["what is your name"]
+    assert words in (["What's your name?"], ["What is your name?"])
     data = b"".join(base64.b64decode(e.delta) for e in events if e.type == "response.output_audio.delta")
     assert np.abs(decode(data).astype(int)).max() > 3000
 

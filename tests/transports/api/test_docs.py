@@ -23,7 +23,7 @@ async def test_the_python_client_gets_a_spoken_answer(live_api: str, tmp_path: P
     async with asyncio.timeout(60):
         out, _ = await process.communicate()
     assert process.returncode == 0
-    assert "You: what is seven times eight" in out.decode()
+    assert "You: What is seven times eight?" in out.decode()
     assert "fifty-six" in out.decode()
     pcm, rate = read_wav(tmp_path / "answer.wav")
     assert rate == 16_000

@@ -1,10 +1,10 @@
-"""The ElevenLabs protocols as served here: realtime speech-to-text, text-to-speech sockets and HTTP."""
+"""The ElevenLabs protocols as served here: speech-to-text, text-to-speech sockets and HTTP."""
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from voice_agents.offline.elevenlabs import http, stt, tts
+from voice_agents.offline.elevenlabs import http, stt, transcription, tts
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.services import Services
 
@@ -13,6 +13,7 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
     """All of them, under ``/v1`` and ``/v2``; ``access`` holds the single-use tokens."""
     return [
         *stt.routes(services, access),
+        *transcription.routes(services, access),
         *tts.routes(services, access),
         *http.routes(services, access),
     ]

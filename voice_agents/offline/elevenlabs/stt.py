@@ -229,7 +229,7 @@ class _Session:
             await self._socket.send(self._timestamped(text, commit))
 
     def _timestamped(self, text: str, commit: _Commit) -> Message:
-        words = _spread(text, commit.start_s, commit.end_s) if self._options.with_timestamps else []
+        words = spread(text, commit.start_s, commit.end_s) if self._options.with_timestamps else []
         return {
             "message_type": "committed_transcript_with_timestamps",
             "text": text,
@@ -277,7 +277,7 @@ def _error(name: str, message: str) -> Message:
     return {"message_type": name, "error": message}
 
 
-def _spread(text: str, start_s: float, end_s: float) -> list[dict[str, Any]]:
+def spread(text: str, start_s: float, end_s: float) -> list[dict[str, Any]]:
     """Words and the spaces between them, spread evenly by length: the recogniser gives words, but no times."""
     pieces = [piece for word in text.split() for piece in (" ", word)][1:]
     second_per_char = (end_s - start_s) / max(1, sum(map(len, pieces)))

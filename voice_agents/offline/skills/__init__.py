@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from voice_agents.offline.skills import small_talk, tool_skills
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
-from voice_agents.offline.skills.phrases import Rule, Slots, jsgf
+from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import RULES
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
+from voice_agents.offline.skills.tool_skills import ASKED_BACK
 from voice_agents.offline.skills.understanding import Listener, Request, Understanding
 
 __all__ = [
     "ABILITIES",
+    "ASKED_BACK",
     "GO_ON",
     "LISTENING",
     "RULES",
@@ -25,7 +25,7 @@ __all__ = [
     "Talk",
     "Understanding",
     "Use",
-    "grammar",
+    "expected",
 ]
 
 
@@ -51,16 +51,6 @@ ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
 
-def grammar() -> str:
-    """JSGF of all that can be said: a request with polite words around it, or two of the short ones at once."""
-    spoken = [skill for skill in SKILLS if skill.phrases]
-    requests = [Rule(f"ask_{skill.name}", " | ".join(skill.phrases)) for skill in spoken]
-    tasks = _any_of([skill for skill in spoken if skill in tool_skills.SKILLS])
-    talk = _any_of([skill for skill in spoken if skill not in tool_skills.SKILLS])
-    short = _any_of([skill for skill in spoken if skill.joins])
-    rules = (*RULES, *requests, Rule("task", tasks), Rule("talk", talk), Rule("short", short))
-    return jsgf("offline_agent", "[<lead>] (<task> [for me] | <talk>) [please] | <short> and <short>", rules)
-
-
-def _any_of(spoken: Sequence[Skill]) -> str:
-    return " | ".join(f"<ask_{skill.name}>" for skill in spoken)
+def expected() -> list[str]:
+    """What is likely to be said, as it is written: every example, and the examples about other things."""
+    return list(dict.fromkeys(Listener(SKILLS, RULES).likely()))

@@ -52,6 +52,8 @@ class Skill:
     """As a user would write them; said without the punctuation they are in the grammar."""
     typed: tuple[str, ...] = ()
     """Phrases that are only matched against text, not listened for."""
+    free: tuple[str, ...] = ()
+    """Phrases that tell what is wanted wherever they stand in a text of which nothing else is understood."""
     ability: str = ""
     """Completes "I can ..."."""
     joins: bool = False

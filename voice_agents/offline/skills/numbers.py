@@ -171,19 +171,28 @@ _TYPED_NUMBER = rf"(?: -)?(?: \d[\d.,]*| (?:{_NUMBER_WORDS}))(?: (?:{_NUMBER_WOR
 _TYPED_SUM_WORD = rf"(?: (?:\d[\d.,]*|{_NUMBER_WORDS}|[-+*/^()x]|plus|times|over|squared|cubed|percent of))"
 _TYPED_SUM = rf"(?:(?: the)? square root of| multiplied by| divided by| to the power of|{_TYPED_SUM_WORD})+"
 
+_COUNTS = tuple(say(count) for count in (*range(1, 21), *range(25, 101, 5)))
+_SUMS = tuple(
+    f"{say(first)} {operator} {say(second)}"
+    for operator in ("plus", "minus", "times", "divided by")
+    for first in range(1, 13)
+    for second in range(1, 13)
+)
+
 RULES = (
     Rule("digit", "|".join(_DIGITS[1:])),
     Rule("below_hundred", "<digit>|" + "|".join(_TEENS) + "|(" + "|".join(_TENS) + ") [<digit>]", _number),
     Rule("whole", "zero | [<digit> hundred [and]] <below_hundred> | <digit> hundred | one thousand"),
-    Rule("number", "[minus] <whole> [point (zero | <digit>) [zero | <digit>]]", _number, _TYPED_NUMBER),
-    Rule("amount", "a | an | <number>", _number, _TYPED_NUMBER),
-    Rule("few", "|".join(_SMALL[1:13]), _number, r" \d+"),
+    Rule("number", "[minus] <whole> [point (zero | <digit>) [zero | <digit>]]", _number, _TYPED_NUMBER, _COUNTS),
+    Rule("amount", "a | an | <number>", _number, _TYPED_NUMBER, _COUNTS),
+    Rule("few", "|".join(_SMALL[1:13]), _number, r" \d+", _SMALL[1:13]),
     Rule("operator", "plus | minus | times | multiplied by | divided by"),
     Rule(
         "sum",
         "<whole> (squared | (<operator> | percent of) <whole>) | [the] square root of <whole>",
         _expression,
         _TYPED_SUM,
+        _SUMS,
     ),
     Rule("imperative", "(multiply | divide) <number> by <number>", _imperative),
 )

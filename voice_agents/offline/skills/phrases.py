@@ -1,18 +1,19 @@
-"""A small phrase language: one declaration is both the recogniser's grammar and what text is matched against.
+"""A small phrase language: what text is matched against, and what the recogniser may expect.
 
-``hello [there]`` has an optional word, ``(flip|toss) a coin`` a choice, ``time in <place>`` a rule whose value fills
-the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are in lower case, contractions spelled out.
+``hello [there]`` has an optional word, ``...`` stands for some words, ``(flip|toss) a coin`` is a choice, ``time in
+<place>`` has a rule whose value fills the slot ``place``, and ``<place:second>`` fills ``second``. Phrases are in lower
+case, contractions spelled out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from voice_agents.offline.skills.sentence import CONTRACTIONS, Sentence
+from voice_agents.offline.skills.sentence import Sentence
 
 Slots = Mapping[str, Any]
 """Slot name -> value."""
@@ -34,6 +35,8 @@ class Rule:
     """The words as a value; None if they make no sense, and then the phrase does not match."""
     typed: str = ""
     """Regular expression over words that have a space before each: what may be typed besides the phrase."""
+    likely: tuple[str, ...] = ()
+    """What stands there most, as it is written: the recogniser expects the examples with each of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,17 @@ class Pattern:
         self._open = open
         self._slots: dict[str, Rule] = {}
         self._regex = re.compile(self._render(parse(phrase), True))
+        self._anywhere = re.compile(f"(?:{self._regex.pattern})(?= |$)")
 
     def match(self, sentence: Sentence) -> Slots | None:
         """The slots, if all the words are this phrase."""
-        found = self._regex.fullmatch(sentence.text)
+        return self._read(sentence, self._regex.fullmatch(sentence.text))
+
+    def find(self, sentence: Sentence) -> Slots | None:
+        """The slots, if this phrase stands anywhere among the words."""
+        return self._read(sentence, self._anywhere.search(sentence.text))
+
+    def _read(self, sentence: Sentence, found: re.Match[str] | None) -> Slots | None:
         if not found:
             return None
         slots: dict[str, Any] = {}
@@ -133,9 +143,20 @@ class Pattern:
             slots[slot] = value
         return slots
 
+    def variants(self, sentence: Sentence) -> Iterator[str]:
+        """A text of this phrase with one slot after the other holding everything that is likely there."""
+        found = self._regex.fullmatch(sentence.text)
+        for slot, rule in self._slots.items() if found else ():
+            if found and found[slot] is not None:
+                words = sentence.at(*found.span(slot)).words
+                before, after = sentence.source[: words[0].start], sentence.source[words[-1].end :]
+                yield from (f"{before}{value}{after}" for value in rule.likely)
+
     def _render(self, node: Node, outermost: bool) -> str:
         """The regular expression of a node; only references of the phrase itself, not of its rules, fill slots."""
         match node:
+            case Literal("..."):
+                return r"(?: \S+){0,6}?"
             case Literal(word):
                 return f" {re.escape(word)}"
             case Sequence(parts):
@@ -154,44 +175,3 @@ class Pattern:
             return f"(?:{regex})"
         self._slots[slot] = rule
         return f"(?P<{slot}>{regex})"
-
-
-def jsgf(name: str, public: str, rules: Iterable[Rule]) -> str:
-    """A grammar of what can be said: ``public`` is a phrase; of the rules those it needs are written."""
-    known = {rule.name: rule for rule in rules}
-    needed: dict[str, str] = {}
-
-    def visit(phrase: str) -> str:
-        return _contracted(_spoken(parse(phrase), define))
-
-    def define(rule: str) -> None:
-        if rule not in needed:
-            needed[rule] = ""
-            needed[rule] = visit(known[rule].phrase)
-
-    lines = [f"public <utterance> = {visit(public)};"]
-    lines += [f"<{rule}> = {body};" for rule, body in needed.items()]
-    return "\n".join(["#JSGF V1.0;", f"grammar {name};", *lines, ""])
-
-
-def _spoken(node: Node, define: Callable[[str], None]) -> str:
-    match node:
-        case Literal(word):
-            return word
-        case Sequence(parts):
-            return " ".join(_spoken(part, define) for part in parts)
-        case Choice(options, optional):
-            choices = " | ".join(_spoken(option, define) for option in options)
-            return f"[ {choices} ]" if optional else f"( {choices} )"
-        case Reference(rule):
-            define(rule)
-            return f"<{rule}>"
-
-
-_FULL_FORMS = {full: short for short, full in CONTRACTIONS.items()}
-_CONTRACTED = re.compile(r"(?<![\w'])(" + "|".join(_FULL_FORMS) + r")(?![\w'])")
-
-
-def _contracted(text: str) -> str:
-    """With the contraction as a choice wherever the full form is said."""
-    return _CONTRACTED.sub(lambda full: f"( {full[0]} | {_FULL_FORMS[full[0]]} )", text)

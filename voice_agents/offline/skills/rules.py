@@ -136,19 +136,26 @@ def _free(heard: Sentence) -> str:
     return heard.original.strip()
 
 
+_PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
+_PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
+_DURATIONS = (
+    *("a second", "a minute", "an hour", "half a minute", "half an hour", "an hour and a half"),
+    *(f"{numbers.say(count)} {unit}" for count in range(2, 61) for unit in ("seconds", "minutes")),
+    *(f"{numbers.say(count)} hours" for count in range(2, 13)),
+)
 _FREE = r"(?: \S+)+"
 _TYPED_PLACE = r"(?: (?!(?:and|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
 
 RULES = (
     *numbers.RULES,
     Rule("lead", "please | can you [please] | could you [please]"),
-    Rule("place", PLACES, _place, _TYPED_PLACE),
-    Rule("city", PLACES, _place),
-    Rule("first_name", PEOPLE, _name),
-    Rule("person", PEOPLE, _person, r" [^\W\d_]\S*"),
-    Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}"),
-    Rule("unit", _SPOKEN_UNITS, _known_unit, _TYPED_UNIT),
-    Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}"),
+    Rule("place", PLACES, _place, _TYPED_PLACE, _PLACES_WRITTEN),
+    Rule("city", PLACES, _place, likely=_PLACES_WRITTEN),
+    Rule("first_name", PEOPLE, _name, likely=_PEOPLE_WRITTEN),
+    Rule("person", PEOPLE, _person, r" [^\W\d_]\S*", _PEOPLE_WRITTEN),
+    Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
+    Rule("unit", _SPOKEN_UNITS, _known_unit, _TYPED_UNIT, tuple(UNITS)),
+    Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
     Rule("span", "(a | an | <below_hundred>) (second | seconds | minute | minutes | hour | hours)"),
     Rule(
         "duration",
@@ -156,8 +163,9 @@ RULES = (
         " | <digit> and a half (minutes | hours)",
         _duration,
         _TYPED_DURATION,
+        _DURATIONS,
     ),
-    Rule("label", TIMER_LABELS, _free, r"(?: \S+){1,6}?"),
-    Rule("errand", ERRANDS, _free, _FREE),
-    Rule("topic", "moon | ocean | sea | [honey] bees", _topic),
+    Rule("label", TIMER_LABELS, _free, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
+    Rule("errand", ERRANDS, _free, _FREE, tuple(ERRANDS.split("|"))),
+    Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )

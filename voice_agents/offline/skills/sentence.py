@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
@@ -47,6 +48,8 @@ SPELLINGS = {
     "÷": "/",
     "−": "-",
     "%": "percent",
+    "honeybees": "honey bees",
+    "goodnight": "good night",
 }
 
 _TOKEN = re.compile(
@@ -103,6 +106,16 @@ class Sentence:
     def original(self) -> str:
         """The piece of the source these words come from."""
         return self.source[self.words[0].start : self.words[-1].end] if self.words else ""
+
+    def without(self, words: Container[str]) -> Sentence:
+        """Without some words, wherever they stand; a pause after one of them goes to the word before."""
+        kept: list[Word] = []
+        for word in self.words:
+            if word.text not in words:
+                kept.append(word)
+            elif kept and word.pause > kept[-1].pause:
+                kept[-1] = replace(kept[-1], pause=word.pause)
+        return Sentence(self.source, tuple(kept))
 
     def part(self, first: int, end: int) -> Sentence:
         """The words ``first`` to ``end`` (not included)."""

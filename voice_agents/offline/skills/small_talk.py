@@ -122,6 +122,7 @@ SKILLS = (
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
         typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
+        free=("my name is <name>", "(call me | i am called) <person:name>"),
         ability="remember your name",
         demo=True,
     ),
@@ -131,6 +132,7 @@ SKILLS = (
         _ask_name,
         ("What's my name?", "Do you remember my name?"),
         typed=("(tell me | say) my name", "what (was | is) my name [again]", "what am i called"),
+        free=("(remember | know | what | tell) ... my name",),
         demo=True,
     ),
     Skill(
@@ -139,6 +141,7 @@ SKILLS = (
         _story,
         ("Tell me a story.", "Tell me another story."),
         typed=("(tell | read) [me | us] (a | another | one more) [(short | long | nice | new)] story", "[a] story"),
+        free=("(hear | tell | telling | give | read | know | want | love | another) ... story",),
         ability="tell a story or a joke",
         demo=True,
     ),
@@ -148,6 +151,7 @@ SKILLS = (
         _topic,
         ("Tell me about the moon.", "Tell me something about honey bees.", "Tell me about the ocean."),
         typed=("what do you know about [the] <topic>", "(describe | explain) [the] <topic>"),
+        free=("(about | know) ... <topic>",),
         ability="tell you about the moon, the ocean or honey bees",
         demo=True,
     ),
@@ -157,6 +161,10 @@ SKILLS = (
         _joke,
         ("Tell me a joke.", "Tell me another joke."),
         typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke", "make me laugh"),
+        free=(
+            "(hear | tell | give | know | got | have | want | another | crack | any) ... (joke | jokes)",
+            "something funny",
+        ),
         demo=True,
     ),
     Skill(

@@ -6,6 +6,11 @@ from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
 from voice_agents.offline.skills.phrases import Slots
 
 HOW_LONG = "For how long shall I set the timer?"
+WHICH_UNIT = "Into which unit shall I convert that?"
+WHICH_NOTE = "What shall I write down?"
+WHICH_SUM = "What shall I calculate?"
+ASKED_BACK = frozenset({HOW_LONG, WHICH_UNIT, WHICH_NOTE, WHICH_SUM})
+"""Questions about what is missing; the answer belongs to the request before."""
 
 
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
@@ -15,6 +20,18 @@ def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
 
 def _calculate(slots: Slots, talk: Talk) -> Step:
     return Use("calculate", {"expression": slots["sum"]})
+
+
+def _ask_unit(slots: Slots, talk: Talk) -> Step:
+    return Say(WHICH_UNIT)
+
+
+def _ask_note(slots: Slots, talk: Talk) -> Step:
+    return Say(WHICH_NOTE)
+
+
+def _ask_sum(slots: Slots, talk: Talk) -> Step:
+    return Say(WHICH_SUM)
 
 
 def _convert(slots: Slots, talk: Talk) -> Step:
@@ -94,6 +111,10 @@ SKILLS = (
             "how late is it [in <place>]",
             "in <city>",
         ),
+        free=(
+            "(time | late | clock) ... (in | at | over in) <city>",
+            "(time is it | the time now | the current time)",
+        ),
         ability="tell the time in a city",
         demo=True,
     ),
@@ -113,6 +134,9 @@ SKILLS = (
             "<sum> [=]",
             "what is <sum> =",
             "<imperative:sum>",
+        ),
+        free=(
+            "(what | much | calculate | compute | work out | tell me | result of | solve | makes | add up) ... <sum>",
         ),
         ability="do arithmetic",
         demo=True,
@@ -138,6 +162,7 @@ SKILLS = (
             "(change | turn) <amount> <measure> (to | into) <measure:target>",
             "convert <measure> to <measure:target>",
         ),
+        free=("<amount> <unit> ... (in | to | into | as) <unit:target>", "how many <unit:target> ... <amount> <unit>"),
         ability="convert units",
         demo=True,
     ),
@@ -151,6 +176,7 @@ SKILLS = (
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
         typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
+        free=("(roll | throw | toss) ... <few> (dice | die)", "(roll | throw | toss) ... (dice | die)"),
         ability="roll dice",
         joins=True,
         demo=True,
@@ -161,6 +187,7 @@ SKILLS = (
         _flip,
         ("Flip a coin.", "Heads or tails?"),
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
+        free=("(flip | toss | throw) ... coin", "heads or tails"),
         ability="flip a coin",
         joins=True,
         demo=True,
@@ -189,10 +216,18 @@ SKILLS = (
             "(remind me | wake me [up]) in <duration>",
             "remind me to <label> in <duration>",
         ),
+        free=(
+            "(timer | countdown | remind me | alert me | wake me | tell me) ... (in | for | of | after) <duration>",
+            "(a | an | my | another) <duration> timer",
+            "(set | start | need | want | make) ... timer",
+        ),
         ability="set a timer",
         demo=True,
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
+    Skill("which_unit", (), _ask_unit, (), typed=("convert <amount> <measure>", "convert (units | something)")),
+    Skill("which_note", (), _ask_note, (), typed=("(take | make | write | save) [me] (a | another) note",)),
+    Skill("which_sum", (), _ask_sum, (), typed=("(calculate | compute) [something]", "do (a calculation | some math)")),
     Skill(
         "list_timers",
         (
@@ -208,6 +243,7 @@ SKILLS = (
             "(are there | do i have | have i) [any] timers [running]",
             "which timers are (running | there | set)",
         ),
+        free=("timer ... (left | remaining | running)", "(how long | how much time | any) ... timer"),
         demo=True,
     ),
     Skill(
@@ -234,6 +270,11 @@ SKILLS = (
             "do not forget [that | to] <errand>",
             "(remember | keep in mind) that <errand>",
         ),
+        free=(
+            "(add | put | write) <errand> (to | on | in | into) my (notes | list)",
+            "(note | write | jot) down [that | to] <errand>",
+            "(do not let me forget | remind me) to <errand>",
+        ),
         ability="keep notes",
         demo=True,
     ),
@@ -251,6 +292,7 @@ SKILLS = (
             "(do i have | are there) [any] notes",
             "(read | list | show) [me] [all] [(of | the)] notes",
         ),
+        free=("(read | show | list | hear | tell | what | see) ... notes",),
         demo=True,
     ),
     Skill(

@@ -17,11 +17,21 @@ MAX_JOINTS = 8
 """At how many places a text is tried to be split, so that no text takes noticeable time."""
 
 _LEAD = (
-    "[(hello | hi) [there] | good (morning | afternoon | evening)]"
-    " ([and] [then] [also] | so | well | um | uh | hey | okay) [now]"
-    " [please | (can | could | would | will) you [please] | i (want | would like) you to]"
+    "[(hello | hi | hey) [there] | good (morning | afternoon | evening)]"
+    " ([and] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now]"
+    " [please | (can | could | would | will) you [please | maybe | just | kindly] [please]"
+    " | i (want | would like | need) you to | i was wondering if you could | do you think you could"
+    " | would you mind | go ahead and | just]"
 )
 _TAIL = "[for me] [right now | now | again | today] [please] [thanks | thank you]"
+FILLERS = frozenset({"um", "uh", "uhm", "er", "erm", "eh", "hm", "hmm", "mm", "basically", "actually", "please"})
+"""Words that may stand anywhere and mean nothing."""
+CORRECTIONS = (
+    *(("no", "wait"), ("no", "sorry"), ("no", "make", "that"), ("no", "make", "it"), ("oh", "no"), ("wait", "no")),
+    *(("i", "mean"), ("sorry", "i", "meant"), ("i", "meant"), ("or", "rather"), ("make", "that"), ("make", "it")),
+    *(("scratch", "that"), ("no", "not"), ("no",), ("sorry",), ("rather",)),
+)
+"""What people say before they say it better."""
 _JOINTS = (("and", "then"), ("and", "also"), ("and",), ("then",), ("also",))
 
 
@@ -48,12 +58,55 @@ class Listener:
         known = {rule.name: rule for rule in rules}
         self._closed = [(skill, Pattern(p, known, open=False)) for skill in skills for p in skill.phrases]
         self._open = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.phrases + skill.typed]
+        self._free = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.free]
         self._lead = Pattern(_LEAD, known, open=False)
         self._tail = Pattern(_TAIL, known, open=False)
         self.understand = lru_cache(maxsize=1024)(self._understand)
 
+    def likely(self) -> Iterator[str]:
+        """Every example of the skills, and each with something else in its slots."""
+        for skill, pattern in self._closed:
+            for example in skill.examples:
+                yield example
+                yield from pattern.variants(Sentence.of(example))
+
     def _understand(self, text: str) -> Understanding:
         sentence = Sentence.of(text)
+        plain = sentence.without(FILLERS)
+        corrected = self._corrected(plain)
+        if corrected is not None:
+            return Understanding((corrected,))
+        understood = self._read(sentence)
+        if understood.missed and len(plain.words) < len(sentence.words):
+            understood = min(understood, self._read(plain), key=lambda reading: len(reading.missed))
+        return self._freely(understood) if understood.missed else understood
+
+    def _corrected(self, sentence: Sentence) -> Request | None:
+        """The request of who corrects himself: "a timer for ten, no, fifteen minutes"."""
+        for at, size in _corrections(sentence):
+            rest = sentence.words[at + size :]
+            for kept in range(at - 1, 0 if size == 1 else -1, -1):
+                found = self._request(Sentence(sentence.source, sentence.words[:kept] + rest), self._closed)
+                found = found or self._request(Sentence(sentence.source, sentence.words[:kept] + rest), self._open)
+                if found:
+                    return found
+        return None
+
+    def _freely(self, understood: Understanding) -> Understanding:
+        """What the missed pieces ask for in words of their own."""
+        requests, missed = list(understood.requests), list[str]()
+        for piece in understood.missed:
+            sentence = Sentence.of(piece).without(FILLERS)
+            slots = ((skill, pattern.find(sentence)) for skill, pattern in self._free)
+            found = next((Request(skill, filled) for skill, filled in slots if filled is not None), None)
+            if found is None:
+                missed.append(piece)
+            else:
+                requests.append(found)
+        return Understanding(tuple(requests[:MAX_REQUESTS]), tuple(missed))
+
+    def _read(self, sentence: Sentence) -> Understanding:
+        """As the phrases say it."""
         for patterns in (self._closed, self._open):
             whole = self._request(sentence, patterns)
             if whole:
@@ -114,6 +167,15 @@ class Listener:
     @staticmethod
     def _longest(pattern: Pattern, candidates: list[tuple[Sentence, int]]) -> int:
         return next((length for words, length in candidates if pattern.match(words) is not None), 0)
+
+
+def _corrections(sentence: Sentence) -> Iterator[tuple[int, int]]:
+    """Where somebody takes back what he said, and in how many words; a single one needs a pause before it."""
+    words = [word.text for word in sentence.words]
+    for mark in CORRECTIONS:
+        for at in reversed(range(1, len(words) - len(mark))):
+            if tuple(words[at : at + len(mark)]) == mark and (len(mark) > 1 or sentence.words[at - 1].pause):
+                yield at, len(mark)
 
 
 def _joints(sentence: Sentence) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,5 @@
 """The local speech-to-text."""
 
-from voice_agents.offline.stt.recogniser import SAMPLE_RATE, OnPartial, Recogniser, Utterance
+from voice_agents.offline.stt.recogniser import SAMPLE_RATE, Expectation, OnPartial, Recogniser, Utterance
 
-__all__ = ["SAMPLE_RATE", "OnPartial", "Recogniser", "Utterance"]
+__all__ = ["SAMPLE_RATE", "Expectation", "OnPartial", "Recogniser", "Utterance"]

@@ -1,175 +1,241 @@
-"""A streaming recogniser over pocketsphinx: the demo's phrases by grammar, all else by a general language model."""
+"""A streaming recogniser: words while somebody speaks, the final ones begun in the pause before they are asked for."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from enum import Enum
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
 
 from voice_agents.audio import Pcm
-from voice_agents.offline.stt.gate import SAMPLE_RATE
-from voice_agents.offline.stt.grammar import Grammar
-from voice_agents.offline.stt.listening import Decoders, Listening
+from voice_agents.offline.stt.ears import Ears
+from voice_agents.offline.stt.expected import Expectation
+from voice_agents.offline.stt.listening import Listening, Stretch
+from voice_agents.offline.stt.spelling import joined
+from voice_agents.offline.work import Urgency, Workers
+from voice_agents.turns.vad import RATE, load_speech_model
 
-__all__ = ["SAMPLE_RATE", "OnPartial", "Recogniser", "Utterance"]
+SAMPLE_RATE = RATE
+"""Hz. What an utterance is fed with."""
 
-_SLICE = SAMPLE_RATE * 30 // 1000
-"""Samples decoded in one piece: pocketsphinx holds the interpreter's lock, so others wait that long."""
-_SLICES_A_TURN = 10
-"""Then another utterance gets its turn."""
+__all__ = ["SAMPLE_RATE", "Expectation", "OnPartial", "Recogniser", "Utterance"]
+
+_PARTIAL_EVERY = RATE * 2 // 5
+_LONG, _LONG_PARTIAL_EVERY = 4 * RATE, RATE * 4 // 5
+"""Longer speech takes longer to be heard again, and is looked at less often."""
 
 OnPartial = Callable[[str], None]
 
 
-class _State(Enum):
-    OPEN = "audio may come"
-    FINISHING = "the rest is being decoded"
-    CANCELLED = "nobody wants the result"
-    ENDED = "the result is delivered, the decoders are free"
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The words of a stretch, on their way, as it was when its last voice was heard there."""
+
+    words: Future[str]
+    last_voice: int
+    urgency: Urgency
 
 
 class Utterance:
     """Audio from one commit to the next, recognised while it comes in. Made by ``Recogniser.utterance``.
 
-    At most one thread works on it at a time, a turn of some slices, then others get theirs.
+    One thread of the process follows all microphones; it asks the workers for words.
     """
 
-    def __init__(self, decoders: Decoders, threads: ThreadPoolExecutor, on_partial: OnPartial | None) -> None:
-        self._threads = threads
+    def __init__(
+        self, ears: Ears, workers: Workers, follower: ThreadPoolExecutor, on_partial: OnPartial | None
+    ) -> None:
+        self._ears = ears
+        self._workers = workers
+        self._follower = follower
         self._on_partial = on_partial
         self._loop = asyncio.get_running_loop()
-        self._final: asyncio.Future[str] = self._loop.create_future()
         self._partial = ""
+        self._ended = False
+        self._cancelled = asyncio.Event()
         self._lock = threading.Lock()
-        """Guards the three below, which both the event loop and a thread change."""
-        self._state = _State.OPEN
+        """Guards the two below, which both the event loop and the follower change."""
         self._waiting: deque[Pcm] = deque()
-        self._working = False
-        self._listening = Listening(decoders)
+        self._following = False
+        # what follows belongs to the follower's thread
+        self._listening = Listening()
+        self._results: dict[int, _Result] = {}
+        self._partial_job: Future[None] | None = None
+        self._partial_at = 0
+        self._last_words: list[str] = []
 
     def feed(self, pcm: Pcm) -> None:
         """More audio: int16 mono at 16 kHz, shape (n,), any length. Never blocks; ignored after the end."""
+        if self._ended:
+            return
         with self._lock:
-            if self._state is _State.OPEN:
-                self._waiting.extend(pcm[start : start + _SLICE].copy() for start in range(0, len(pcm), _SLICE))
-                self._schedule()
+            self._waiting.extend(pcm[start : start + RATE].copy() for start in range(0, len(pcm), RATE))
+            if not self._following:
+                self._following = True
+                self._follower.submit(self._follow)
 
     @property
     def partial(self) -> str:
-        """The words heard so far; they may still change. "" while nothing was heard."""
+        """The words two looks in a row agreed on; they may still change. "" while nothing was heard."""
         return self._partial
 
-    async def finish(self) -> str:
-        """No more audio: the final words, lower case without punctuation; "" for silence, a cough or noise.
+    @property
+    def looking(self) -> bool:
+        """Whether audio waits to be taken in, or words so far are being looked for."""
+        job = self._partial_job
+        return self._following or (job is not None and not job.done())
 
-        Takes tens of milliseconds for a phrase of the grammar, a few hundred for a sentence outside it. Cancelling the
-        waiting task cancels the utterance. Raises what went wrong in the recogniser, if anything did.
+    async def finish(self) -> str:
+        """No more audio: the final words as they are written; "" for silence, a cough or noise.
+
+        At once if the pass begun in the last pause is done, else within tens of milliseconds for a few sure words and
+        some hundred for doubtful ones. Cancelling the waiting task cancels the utterance. Raises what went wrong in a
+        model, if anything did.
         """
-        with self._lock:
-            if self._state is _State.OPEN:
-                self._state = _State.FINISHING
-                self._schedule()
+        if self._ended:
+            return ""
+        self._ended = True
+        cancelled = asyncio.create_task(self._cancelled.wait())
         try:
-            return await asyncio.shield(self._final)
+            words = asyncio.create_task(self._finish())
+            await asyncio.wait((words, cancelled), return_when=asyncio.FIRST_COMPLETED)
+            if words.done():
+                return words.result()
+            words.cancel()
+            return ""
         except asyncio.CancelledError:
             self.cancel()
             raise
+        finally:
+            cancelled.cancel()
 
     def cancel(self) -> None:
-        """Forget this utterance; its decoders are free within a moment. A pending ``finish`` returns ""."""
-        if not self._final.done():
-            self._final.set_result("")
-        with self._lock:
-            if self._state in (_State.OPEN, _State.FINISHING):
-                self._state = _State.CANCELLED
-                self._listening.cancel()
-                self._schedule()
+        """Forget this utterance. A pending ``finish`` returns ""."""
+        self._ended = True
+        self._cancelled.set()
 
-    def _schedule(self) -> None:
-        """Have a thread work on it, if none does. Call with the lock held."""
-        if not self._working:
-            self._working = True
-            self._threads.submit(self._turn)
-
-    def _turn(self) -> None:
-        """Some slices of work, in a thread."""
+    async def _finish(self) -> str:
         try:
-            for _ in range(_SLICES_A_TURN):
-                if not self._step():
-                    return
-        except Exception as error:
-            self._end(error)
-            return
-        try:
-            self._threads.submit(self._turn)
+            results = await asyncio.wrap_future(self._follower.submit(self._end))
         except RuntimeError:  # the recogniser has been left since
-            self._end("")
+            return ""
+        parts = await asyncio.gather(*map(asyncio.wrap_future, results))
+        return joined(parts)
 
-    def _step(self) -> bool:
-        """One slice, or the end. False when there is nothing more to do for now."""
+    def _unwanted(self) -> bool:
+        """Whether a partial should be given up: it is over, or something more urgent waits."""
+        return self._ended or self._workers.wanted(Urgency.PARTIAL)
+
+    def _follow(self) -> None:
+        """In the follower's thread: take in the next piece; other microphones have their turn before the one after."""
+        if self._take_in():
+            with contextlib.suppress(RuntimeError):  # the recogniser has been left since
+                self._follower.submit(self._follow)
+
+    def _take_in(self) -> bool:
+        """The next piece, and what is to be looked at because of it; False when none waits."""
         with self._lock:
-            state = self._state
-            piece = self._waiting.popleft() if self._waiting and state is not _State.CANCELLED else None
-            if piece is None and state is _State.OPEN:
-                self._working = False
+            if not self._waiting or self._cancelled.is_set():
+                self._following = False
                 return False
-        if piece is None:
-            self._end("" if state is _State.CANCELLED else self._listening.finish())
-            return False
-        before = self._listening.partial
+            piece = self._waiting.popleft()
         self._listening.feed(piece)
-        if self._listening.partial != before:
-            self._loop.call_soon_threadsafe(self._show, self._listening.partial)
+        *over, last = enumerate(self._listening.stretches)
+        for number, stretch in [*over, *([last] if self._listening.pausing else [])]:
+            self._hear(number, stretch, Urgency.PAUSE)
+        if self._listening.last.has_voice and not self._listening.pausing:
+            self._look()
         return True
 
-    def _end(self, result: str | Exception) -> None:
-        """Free the decoders and deliver, from a thread. It stays marked as working: no thread takes it up again."""
-        with self._lock:
-            self._state = _State.ENDED
-            self._waiting.clear()
-        self._listening.close()
-        self._loop.call_soon_threadsafe(self._deliver, result)
+    def _end(self) -> list[Future[str]]:
+        """In the follower's thread: the words of all stretches, those not begun yet begun now."""
+        while self._take_in():
+            pass
+        for number, stretch in enumerate(self._listening.stretches):
+            self._hear(number, stretch, Urgency.FINAL)
+        return [result.words for _, result in sorted(self._results.items())]
 
-    def _show(self, partial: str) -> None:
-        if self._final.done():
+    def _hear(self, number: int, stretch: Stretch, urgency: Urgency) -> None:
+        """Have a stretch's final words found, unless that is done or there is no voice in it."""
+        known = self._results.get(number)
+        if known is not None and known.last_voice == stretch.last_voice and known.urgency <= urgency:
+            return
+        if known is not None and not known.words.cancel() and known.last_voice == stretch.last_voice:
+            return  # it has been begun
+        self._results.pop(number, None)
+        if not stretch.has_voice:
+            return
+        sound, voiced_s = self._listening.sound(stretch), stretch.voiced_s
+        words = self._workers.submit(urgency, lambda: self._ears.final(sound, voiced_s))
+        self._results[number] = _Result(words, stretch.last_voice, urgency)
+
+    def _look(self) -> None:
+        """Have the words so far looked at, if the last look is long enough ago and over."""
+        stretch = self._listening.last
+        assert stretch.first_voice is not None
+        spoken = self._listening.position - stretch.first_voice
+        every = _PARTIAL_EVERY if spoken < _LONG else _LONG_PARTIAL_EVERY
+        busy = self._partial_job is not None and not self._partial_job.done()
+        if busy or self._ended or self._listening.position - self._partial_at < every:
+            return
+        self._partial_at = self._listening.position
+        before = [
+            result.words.result()
+            for _, result in sorted(self._results.items())
+            if result.words.done() and not result.words.cancelled() and result.words.exception() is None
+        ]
+        number, sound = len(self._listening.stretches) - 1, self._listening.sound(stretch)
+
+        def look() -> None:
+            text = self._ears.partial(sound, self._unwanted)
+            if text:
+                self._loop.call_soon_threadsafe(self._show, joined([*before[:number], text]))
+
+        self._partial_job = self._workers.submit(Urgency.PARTIAL, look)
+
+    def _show(self, text: str) -> None:
+        """In the event loop: show the words on which this look and the last one agree."""
+        words, last, self._last_words = text.split(), self._last_words, text.split()
+        agreed = 0
+        while agreed < min(len(words), len(last)) and _plain(words[agreed]) == _plain(last[agreed]):
+            agreed += 1
+        partial = " ".join(words[:agreed])
+        if self._ended or not partial or partial == self._partial:
             return
         self._partial = partial
         if self._on_partial is not None:
             self._on_partial(partial)
 
-    def _deliver(self, result: str | Exception) -> None:
-        if self._final.done():
-            return
-        if isinstance(result, str):
-            self._final.set_result(result)
-        else:
-            self._final.set_exception(result)
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).lower()
 
 
 class Recogniser:
-    """Owns decoders and the threads they run in; one per process.
+    """Owns the ears and the thread that follows all microphones; one per process.
 
-    ``grammar`` is JSGF with at least one public rule, lower-case words. Entering loads the models off the event
-    loop (about 1.5 CPU seconds, 100 MB per worker); leaving cancels all utterances and ends every thread. Entering
-    raises ``ConfigurationError`` when the grammar cannot be parsed or uses a word without a pronunciation.
+    Entering loads the models off the event loop (about a CPU second, 250 MB); leaving cancels all utterances and ends
+    every thread. Raises ``WeightsError`` when no model can be used. ``workers`` are shared with the voice.
     """
 
-    def __init__(self, grammar: str, *, workers: int = 2) -> None:
-        self._grammar = grammar
-        self._workers = workers
-        self._decoders: Decoders | None = None
-        self._threads: ThreadPoolExecutor | None = None
+    def __init__(self, expectation: Expectation | None = None, *, workers: Workers | None = None) -> None:
+        self._expectation = expectation
+        self._given = workers
+        self._workers: Workers | None = None
+        self._ears: Ears | None = None
+        self._follower: ThreadPoolExecutor | None = None
         self._utterances: WeakSet[Utterance] = WeakSet()
 
     async def __aenter__(self) -> Self:
-        self._decoders = await asyncio.to_thread(lambda: Decoders(Grammar(self._grammar), self._workers))
-        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="recogniser")
+        self._ears = await asyncio.to_thread(self._load)
+        self._workers = self._given or Workers()
+        self._follower = ThreadPoolExecutor(1, thread_name_prefix="microphones")
         return self
 
     async def __aexit__(
@@ -177,15 +243,21 @@ class Recogniser:
     ) -> None:
         for utterance in list(self._utterances):
             utterance.cancel()
-        threads = self._threads
-        self._decoders = self._threads = None
-        if threads is not None:
-            await asyncio.to_thread(threads.shutdown)
+        follower, workers = self._follower, self._workers
+        self._ears = self._follower = self._workers = None
+        if follower is not None:
+            await asyncio.to_thread(follower.shutdown)
+        if workers is not None and workers is not self._given:
+            await asyncio.to_thread(workers.close)
+
+    def _load(self) -> Ears:
+        load_speech_model()
+        return Ears(self._expectation)
 
     def utterance(self, on_partial: OnPartial | None = None) -> Utterance:
         """A new utterance. ``on_partial`` is called in the event loop whenever the words so far have changed."""
-        if self._decoders is None or self._threads is None:
+        if self._ears is None or self._workers is None or self._follower is None:
             raise RuntimeError("the recogniser is used outside its 'async with'")
-        utterance = Utterance(self._decoders, self._threads, on_partial)
+        utterance = Utterance(self._ears, self._workers, self._follower, on_partial)
         self._utterances.add(utterance)
         return utterance

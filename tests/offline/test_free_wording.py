@@ -1,0 +1,95 @@
+"""The offline agent understands people who do not speak in its phrases, and asks back or says what it can not do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.recognition import OTHERS, QUESTIONS, READ, asked
+from tests.offline.asking import answer
+from voice_agents.offline.brain import Brain, Message
+
+TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_note"})
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        ("I need a timer for ten minutes.", ["set_timer"]),
+        ("Could you maybe remind me in, um, ten minutes to check the oven?", ["set_timer"]),
+        ("Do you know what the time is in Paris?", ["time"]),
+        ("I was wondering if you could tell me what time it is in New York.", ["time"]),
+        ("I'd love to hear a joke.", ["joke"]),
+        ("Got any good jokes?", ["joke"]),
+        ("Would you mind telling me a story?", ["story"]),
+        ("Um, so, can you, uh, flip a coin and then roll two dice, please?", ["coin", "dice"]),
+        ("Set a timer for five minutes and tell me a joke.", ["set_timer", "joke"]),
+        ("My name is Anna, and what time is it in Berlin?", ["introduction", "time"]),
+        ("Okay thanks, could you just tell me how much time is left on my timer?", ["list_timers"]),
+        ("What have I got in my notes?", ["list_notes"]),
+        ("Put milk on my list.", ["save_note"]),
+        ("How much is 12 times 12, please?", ["sum"]),
+        ("Actually, cancel the timer.", ["cancel_timers"]),
+        ("Let's flip a coin.", ["coin"]),
+    ],
+)
+def test_words_of_ones_own(text: str, skills: list[str]) -> None:
+    assert [name for name, _ in asked(text)] == skills
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        ("Set a timer for ten, no, fifteen minutes.", ("set_timer", {"duration": 900.0})),
+        ("Set a timer for ten minutes, sorry, fifteen minutes.", ("set_timer", {"duration": 900.0})),
+        ("What time is it in London, I mean Paris?", ("time", {"place": "paris"})),
+        ("Flip a coin, wait, no, roll a dice.", ("dice", {})),
+    ],
+)
+def test_who_corrects_himself_is_taken_at_his_last_word(text: str, request_: tuple[str, dict[str, object]]) -> None:
+    assert asked(text) == [request_]
+
+
+def test_a_no_of_ones_own_is_no_correction() -> None:
+    assert asked("No.") == [("no", {})]
+    assert asked("No, thank you.") == [("no", {})]
+
+
+@pytest.mark.parametrize("text", [*READ, *QUESTIONS, *OTHERS])
+def test_what_asks_for_nothing_is_not_taken_for_a_request(text: str) -> None:
+    assert asked(text) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "question", "reply", "tool", "arguments"),
+    [
+        ("Set a timer.", "For how long", "Ten minutes.", "set_timer", {"seconds": 600.0, "label": ""}),
+        (
+            *("Convert ten miles.", "Into which unit", "Kilometers, please.", "convert_units"),
+            {"value": 10.0, "from_unit": "miles", "to_unit": "kilometers"},
+        ),
+        ("Take a note.", "What shall I write", "Call the plumber.", "save_note", {"text": "Call the plumber"}),
+        ("Calculate.", "What shall I calculate", "Seven times eight.", "calculate", {"expression": "7 * 8"}),
+    ],
+)
+def test_what_is_missing_is_asked_for(
+    request_: str, question: str, reply: str, tool: str, arguments: dict[str, object]
+) -> None:
+    asked_first = Brain().reply([Message("user", request_)], TOOLS).text
+    assert asked_first.startswith(question)
+
+    messages = [Message("user", request_), Message("assistant", asked_first), Message("user", reply)]
+    calls = Brain().reply(messages, TOOLS).tool_calls
+    assert [(call.name, dict(call.arguments)) for call in calls] == [(tool, arguments)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ability"),
+    [
+        ("What's the weather like in Paris?", "look up the weather"),
+        ("Play some music.", "play music"),
+        ("Turn on the lights in the kitchen.", "control anything in your home"),
+        ("Send my wife an email.", "call anybody or send messages"),
+    ],
+)
+def test_what_it_can_not_do_it_says(text: str, ability: str) -> None:
+    assert f"but I can not {ability}" in answer(text)

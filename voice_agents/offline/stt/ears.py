@@ -1,0 +1,129 @@
+"""What is heard in a recording: Moonshine first, then the expected phrases, then Whisper where it is in doubt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from voice_agents.offline.stt.expected import Expectation, Expected, plain
+from voice_agents.offline.stt.moonshine import RATE, Branch, Heard, Moonshine, Samples, Sound
+from voice_agents.offline.stt.spelling import MURMUR, spelled
+from voice_agents.offline.stt.whisper import Whisper
+from voice_agents.offline.weights import MOONSHINE, WHISPER, WeightsError
+
+logger = logging.getLogger(__name__)
+
+_UNSURE = -0.1
+"""Words with a lower score may be an expected phrase."""
+_DOUBT = -0.25
+"""Words with a lower score are worth a second opinion."""
+_DOUBT_WITH_MEANING = -0.4
+_GUESS = -1.2
+"""Words with a lower score were not heard but made up."""
+_FITS = -1.6
+"""An expected phrase with a lower score was not said."""
+_FEW_WORDS, _SURE_ENOUGH = 2, -0.6
+"""So short a phrase fits many sounds: with a lower score it is only taken if Whisper hears it too."""
+_NEARLY, _ALMOST, _SAME = 0.9, 0.4, 0.15
+"""How much worse an expected phrase may fit than the words heard: unsure ones, sure ones without a meaning, and ones
+that mean something but are spelled like no phrase ("take a note by milk")."""
+_ALIKE = 0.7
+"""Sure words are only compared with the expected phrases if their letters are that much like one of them."""
+_SHORT_S = 0.55
+_MURMUR_SCORE = -0.5
+
+
+class Ears:
+    """The loaded models, one set for the whole process; every method blocks, for any thread.
+
+    Raises WeightsError when neither model can be used.
+    """
+
+    def __init__(self, expectation: Expectation | None = None) -> None:
+        expectation = expectation or Expectation()
+        self._means_something = expectation.means_something
+        self._expected = Expected(expectation.phrases)
+        self._moonshine = _moonshine()
+        self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
+        self._whisper = _whisper(needed=self._moonshine is None)
+        self._warm_up()
+
+    def partial(self, samples: Samples, unwanted: Callable[[], bool]) -> str:
+        """The likely words so far, "" if they were ``unwanted`` before they were found."""
+        if self._moonshine is None:
+            return ""
+        heard = self._moonshine.words(self._moonshine.listen(samples), unwanted)
+        return spelled(heard.text) if heard is not None and heard.score > _GUESS else ""
+
+    def final(self, samples: Samples, voiced_s: float) -> str:
+        """The words; ``voiced_s``: for how many seconds somebody speaks in it."""
+        if self._moonshine is None:
+            return self._settled(self._second_opinion(samples, Heard("", _GUESS)), voiced_s)
+        sound = self._moonshine.listen(samples)
+        heard = self._moonshine.words(sound) or Heard("", _GUESS)
+        if same := self._expected.same(heard.text):
+            return same
+        means_something = self._means_something(heard.text)
+        phrase = self._phrase(self._moonshine, sound, heard, means_something)
+        if phrase is not None and (len(phrase.text.split()) > _FEW_WORDS or phrase.score > _SURE_ENOUGH):
+            return phrase.text
+        if phrase is not None or heard.score < (_DOUBT_WITH_MEANING if means_something else _DOUBT):
+            other = self._second_opinion(samples, heard)
+            if phrase is not None and plain(other.text) == plain(phrase.text):
+                return phrase.text
+            if not means_something or other.score > heard.score:
+                heard = other
+        return self._settled(heard, voiced_s)
+
+    def _phrase(self, moonshine: Moonshine, sound: Sound, heard: Heard, means_something: bool) -> Heard | None:
+        """The expected phrase that fits the sound about as well as the words heard, if one does."""
+        unsure = heard.score < _UNSURE and not means_something
+        if not unsure and self._expected.likeness(heard.text) < _ALIKE:
+            return None
+        worse = _NEARLY if unsure else _SAME if means_something else _ALMOST
+        found = moonshine.likeliest(sound, self._tree)
+        return found if found.score > max(_FITS, heard.score - worse) else None
+
+    def _second_opinion(self, samples: Samples, first: Heard) -> Heard:
+        if self._whisper is None:
+            return first
+        second = self._whisper.words(samples)
+        return first if second.score < _GUESS and first.text else second
+
+    def _settled(self, heard: Heard, voiced_s: float) -> str:
+        """What remains of doubtful words: a short one that nobody is sure of was rather a murmur."""
+        if same := self._expected.same(heard.text):
+            return same
+        text = spelled(heard.text)
+        murmured = voiced_s < _SHORT_S and heard.score < _MURMUR_SCORE and not self._means_something(heard.text)
+        return MURMUR if text and murmured else text
+
+    def _warm_up(self) -> None:
+        noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
+        if self._moonshine is not None:
+            sound = self._moonshine.listen(noise)
+            self._moonshine.words(sound)
+            self._moonshine.likeliest(sound, self._tree)
+        if self._whisper is not None:
+            self._whisper.words(noise)
+
+
+def _moonshine() -> Moonshine | None:
+    try:
+        return Moonshine(MOONSHINE.locate())
+    except WeightsError as error:
+        logger.warning("%s. Whisper alone listens, without words while you speak.", error)
+        return None
+
+
+def _whisper(needed: bool) -> Whisper | None:
+    try:
+        return Whisper(WHISPER.locate())
+    except (WeightsError, ImportError) as error:
+        reason = str(error) if isinstance(error, WeightsError) else "CTranslate2 is not installed"
+        if needed:
+            raise WeightsError(f"{reason}. Moonshine can not be used either: {MOONSHINE.requirement}") from error
+        logger.warning("%s. Moonshine alone listens, which is worse in noise.", reason)
+        return None
