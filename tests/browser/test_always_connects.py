@@ -123,7 +123,7 @@ async def test_the_button_empties_what_was_still_to_be_played(demo: AppProcess) 
         )
         sys.stdout.write(f"{took_ms:6.0f} ms from Esc to the last sound in the browser\n")
         await page.shows("Listening")
-        assert took_ms < 900, "the sound had stopped before it was asked"
+        assert -200 < took_ms < 900, "it was speaking until then, and not to the end of the answer"
 
 
 async def test_a_lost_socket_is_called_again_over_the_same_way(demo: AppProcess) -> None:
