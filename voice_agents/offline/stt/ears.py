@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _UNSURE = -0.1
 """Words with a lower score may be an expected phrase."""
-_DOUBT = -0.25
+_DOUBT = -0.17
 """Words with a lower score are worth a second opinion."""
 _DOUBT_WITH_MEANING = -0.4
 _GUESS = -1.2

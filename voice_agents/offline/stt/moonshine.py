@@ -40,7 +40,7 @@ class Heard:
 
     text: str
     score: float
-    """Mean log probability of a token: near 0 is sure, below -0.25 is doubtful, below -1 is guessing."""
+    """Mean log probability of a token: near 0 is sure, below -0.2 is doubtful, below -1 is guessing."""
 
 
 @dataclass(slots=True)
