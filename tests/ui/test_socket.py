@@ -44,8 +44,8 @@ async def test_only_who_passed_the_password_gets_a_window() -> None:
             assert json.loads(await socket.recv())["type"] == "hello"
 
 
-@pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000])
-async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str) -> None:
+@pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00"])
+async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str | bytes) -> None:
     async with serve_page() as served, window(served.url) as bad, window(served.url) as good:
         await bad.send(message)
         assert await closed(bad) == 4400

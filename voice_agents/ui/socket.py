@@ -7,6 +7,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import PlainTextResponse
@@ -23,6 +24,8 @@ BOOT = secrets.token_hex(8)
 
 LARGEST_MESSAGE = 64_000
 _NOT_UNDERSTOOD, _BROKEN = 4400, 1011
+_GONE = (WebSocketDisconnect, RuntimeError)
+"""How starlette says that a socket is closed: while it reads, while it writes."""
 
 MakeWindow = Callable[[Send], Window]
 
@@ -48,25 +51,30 @@ async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:
         task.cancel()
-    await asyncio.wait(tasks)
-    for task in done:
-        await _explain(socket, task.exception())
+    await asyncio.gather(*others, return_exceptions=True)  # a window that is gone may end both
+    reasons = [task.exception() for task in done]
+    await _explain(socket, reasons[0])
 
 
 async def _listen(socket: WebSocket, window: Window) -> None:
     while True:
-        await window.take(_message(await socket.receive_text()))
+        try:
+            text = await socket.receive_text()
+        except KeyError:
+            raise InvalidInput("A window's messages are text.") from None
+        await window.take(_message(text))
 
 
 async def _explain(socket: WebSocket, error: BaseException | None) -> None:
-    match error:
-        case InvalidInput():
-            await socket.close(_NOT_UNDERSTOOD, str(error))
-        case WebSocketDisconnect() | ExceptionGroup():
-            log.debug("a window is gone", exc_info=error)
-        case _:
-            log.error("a window's connection broke", exc_info=error)
-            await socket.close(_BROKEN)
+    if isinstance(error, InvalidInput):
+        await socket.close(_NOT_UNDERSTOOD, str(error))
+        return
+    errors = ExceptionGroup("", [error]) if isinstance(error, Exception) else None
+    if errors is None or errors.split(_GONE)[1] is None:
+        return
+    log.error("a window's connection broke", exc_info=error)
+    with suppress(*_GONE):
+        await socket.close(_BROKEN)
 
 
 def _message(text: str) -> Any:
