@@ -43,7 +43,7 @@ class App:
     async def serves(self) -> None:
         """Until its page can be opened."""
         assert self.process.stdout is not None
-        while not re.search(rb"public (link|URL)", line := await self.process.stdout.readline()):
+        while not re.search(rb"^\* .*public (link|URL)", line := await self.process.stdout.readline()):
             assert line, "the app ended instead of serving"
             if found := re.search(rb"http://(\S+)", line):
                 self.address = found[1].decode()

@@ -71,7 +71,8 @@ async def proxy(port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
             return
         inner, outer = await asyncio.open_connection("127.0.0.1", port)
         lines = [line for line in head.split(b"\r\n")[:-2] if not line.lower().startswith(b"connection:")]
-        told = [b"X-Forwarded-Proto: https", b"X-Forwarded-For: 203.0.113.9", b"Connection: close"]
+        told = [b"X-Forwarded-Proto: https", b"X-Forwarded-For: 203.0.113.9"]
+        told.append(b"Connection: Upgrade" if b"upgrade: websocket" in head.lower() else b"Connection: close")
         outer.write(b"\r\n".join([*lines, *told]) + HEAD_END)
         asking = asyncio.create_task(carry(reader, outer))
         try:

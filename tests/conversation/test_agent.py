@@ -354,6 +354,7 @@ async def test_a_model_that_does_not_let_go_holds_up_nobody(history: History) ->
                     await release.wait()
             return True
 
+    others = asyncio.all_tasks()
     model = scripted(["Well", Stubborn(), " then"], ["Yes."])
     agent, conversation = agent_of(model, history), Conversation()
     turn = agent.turn(conversation, "Stop")
@@ -362,7 +363,7 @@ async def test_a_model_that_does_not_let_go_holds_up_nobody(history: History) ->
         await turn.settle(texts)
         assert await say(agent, conversation, "Are you there?") == "Yes."
     release.set()
-    await asyncio.gather(*(t for t in asyncio.all_tasks() if t is not asyncio.current_task()), return_exceptions=True)
+    await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
     assert spoken(await history.load(conversation)) == [
         "user: Stop",
         "agent: Well",

@@ -15,7 +15,7 @@ from voice_agents.conversation import sqlite
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.errors import StorageFailed
+from voice_agents.errors import InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
 
 ENTRIES = [
@@ -27,6 +27,25 @@ ENTRIES = [
     HistoryEntry(role=Speaker.AGENT, text="In Tokyo it is", interrupted=True),
     HistoryEntry(role=Speaker.AGENT, text="Your timer for tea is done."),
 ]
+
+
+async def test_what_is_not_stored_yet_is_its_owners_alone(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who knows the id of a conversation, but not its owner's, neither reads nor drops what waits to be stored."""
+    hers = Conversation()
+    theirs = Conversation(id=hers.id)
+
+    async def fails(*_: object) -> None:
+        raise StorageFailed("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(history._store, "save", fails)
+        with pytest.raises(StorageFailed):
+            await history.append(hers, *ENTRIES[:4])
+        assert await History(history._store).messages(theirs) == []
+    await history.append(hers, ENTRIES[4])
+    with pytest.raises(InvalidInput):
+        await History(history._store).append(theirs, ENTRIES[4])
+    assert await history.messages(hers) == ENTRIES
 
 
 async def test_what_another_engine_said_is_read_back_and_continued_by_the_agent(history: History) -> None:

@@ -22,9 +22,9 @@ import os, socket, sys, time
 key, at = sys.stdin.readline().strip(), int(sys.argv[sys.argv.index("--port") + 1])
 {before}
 listener = socket.create_server(("127.0.0.1", at))
-print(f"http://127.0.0.1:{{listener.getsockname()[1]}}", flush=True)
 with open({log!r}, "a") as log:
     print(listener.getsockname()[1], key, file=log)
+print(f"http://127.0.0.1:{{listener.getsockname()[1]}}", flush=True)
 sys.stdin.read()
 """
 

@@ -97,7 +97,7 @@ class History:
         try:
             stored = (await self._load(conversation)).messages
         except StorageFailed:  # the talk goes on; that it is not stored is told when it is to be stored
-            if self._known.conversation_id != conversation.id:
+            if self._known.conversation != conversation:
                 raise
             stored = self._known.messages
         return (*stored, *chain.from_iterable(self._missing(conversation, stored).values()))
@@ -109,7 +109,7 @@ class History:
         """
         if not messages:
             return
-        self._store.unstored.setdefault(conversation.id, {})[messages[0].id or ""] = messages
+        self._store.unstored.setdefault(conversation, {})[messages[0].id or ""] = messages
         try:
             await self._store_rest(conversation)
         except StorageFailed:
@@ -128,7 +128,7 @@ class History:
                 except Overtaken:
                     continue
                 except InvalidInput:
-                    self._store.unstored.pop(conversation.id, None)
+                    self._store.unstored.pop(conversation, None)
                     raise
 
     async def _store_missing(self, conversation: Conversation) -> None:
@@ -139,15 +139,15 @@ class History:
             said = next((message.text for message in missing if isinstance(message, HumanMessage)), "")
             stored = (*stored, *missing)
             saved = await self._store.save(conversation, known.checkpoint_id, stored, said)
-            self._known = _Known(conversation.id, saved, stored)
+            self._known = _Known(conversation, saved, stored)
         if rest := self._missing(conversation, stored):
-            self._store.unstored[conversation.id] = rest
+            self._store.unstored[conversation] = rest
         else:
-            self._store.unstored.pop(conversation.id, None)
+            self._store.unstored.pop(conversation, None)
 
     def _missing(self, conversation: Conversation, stored: Iterable[AnyMessage]) -> dict[str, Sequence[AnyMessage]]:
         """What is not on disk yet; something may have joined it while the rest was being stored."""
-        if not (unstored := self._store.unstored.get(conversation.id)):
+        if not (unstored := self._store.unstored.get(conversation)):
             return {}
         known = {message.id for message in stored}
         return {first: messages for first, messages in unstored.items() if first not in known}
@@ -156,11 +156,11 @@ class History:
         """What is stored, as it is now."""
         newest = await self._store.latest_checkpoint(conversation)
         if newest is None:
-            self._known = _Known(conversation.id)
+            self._known = _Known(conversation)
             return self._known
         if self._known.checkpoint_id != newest:
             messages = await self._store.checkpoint(conversation, newest)
-            self._known = _Known(conversation.id, newest, tuple(valid(messages)))
+            self._known = _Known(conversation, newest, tuple(valid(messages)))
         return self._known
 
 
@@ -168,7 +168,7 @@ class History:
 class _Known:
     """A conversation as it was at one checkpoint; None: nothing was stored."""
 
-    conversation_id: str = ""
+    conversation: Conversation | None = None
     checkpoint_id: str | None = None
     messages: tuple[AnyMessage, ...] = ()
 

@@ -85,7 +85,7 @@ class Store(ABC):
     The latest checkpoint of each holds all its messages and nothing pending.
     """
 
-    unstored: dict[str, dict[str, Sequence[AnyMessage]]]
+    unstored: dict[Conversation, dict[str, Sequence[AnyMessage]]]
     """What could not be stored yet: by conversation, then by the id of its first message."""
 
     losses: int
@@ -99,7 +99,7 @@ class Store(ABC):
         self._owed: set[asyncio.Task[None]] = set()
         self.timers_begun: set[asyncio.Task[None]] = set()
         """Changes of timers that are under way."""
-        self._later: dict[str, asyncio.Task[None]] = {}
+        self._later: dict[Conversation, asyncio.Task[None]] = {}
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written: dict[str, str] = {}
         """By conversation: the checkpoint that this process wrote last."""
@@ -115,8 +115,8 @@ class Store(ABC):
             await asyncio.wait(self._owed, timeout=LAST_STORING_S)
         if self._later:
             await asyncio.wait(self._later.values(), timeout=LAST_ATTEMPTS_S)
-        for conversation_id, storing in self._later.items():
-            logger.error("The last of conversation %s could not be stored.", conversation_id)
+        for conversation, storing in self._later.items():
+            logger.error("The last of conversation %s could not be stored.", conversation.id)
             storing.cancel()
         await self._close()
 
@@ -169,10 +169,10 @@ class Store(ABC):
 
     def store_later(self, conversation: Conversation, store: Callable[[], Awaitable[None]]) -> None:
         """Try again until it does not raise StorageFailed any more, also when the session is over by then."""
-        if conversation.id not in self._later:
+        if conversation not in self._later:
             task = asyncio.create_task(self._until_stored(store), name="store later")
-            self._later[conversation.id] = task
-            task.add_done_callback(lambda _: self._later.pop(conversation.id, None))
+            self._later[conversation] = task
+            task.add_done_callback(lambda _: self._later.pop(conversation, None))
 
     async def _until_stored(self, store: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -249,7 +249,7 @@ class Store(ABC):
     async def delete(self, conversation: Conversation) -> None:
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
         await self.check_owner(conversation)
-        self.unstored.pop(conversation.id, None)
+        self.unstored.pop(conversation, None)
         await self._forget(conversation)
         await self.execute("DELETE FROM timers WHERE conversation = :id", {"id": conversation.id})
         await self.execute("DELETE FROM conversations WHERE id = :id", {"id": conversation.id})

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from voice_agents.doctor.findings import Finding, Outcome
 
 MADE_FOR = (3, 11), (3, 13)
@@ -62,9 +64,10 @@ def _pins() -> Iterator[tuple[str, str]]:
     file = ROOT / "requirements.txt"
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     used = text.partition("# What the app uses")[2].partition("# What these bring")[0]
-    for pin in used.split():
-        name, _, pinned = pin.partition("==")
-        yield name, pinned
+    for line in filter(None, map(str.strip, used.splitlines())):
+        pin = Requirement(line)
+        if pin.marker is None or pin.marker.evaluate():
+            yield pin.name, str(pin.specifier).removeprefix("==")
 
 
 def tried(name: str, check: Callable[[], str]) -> Finding:
