@@ -84,7 +84,7 @@ def errors(lead_s: float, ahead_s: float, habit: VoiceHabit | None = None) -> li
 @pytest.mark.parametrize("ahead_s", [1.0, 1000.0], ids=["still coming", "whole"])
 def test_words_that_come_with_their_sound_are_known_within_one_nearly_always(ahead_s: float) -> None:
     wrong = np.abs(errors(0.0, ahead_s))
-    assert np.mean(wrong <= 1) > 0.98
+    assert np.mean(wrong <= 1) > 0.95
     assert wrong.max() <= 2
 
 
