@@ -175,8 +175,7 @@ async def test_a_share_link_stays_until_its_visitors_are_told(
             await answering(app, talk, "What is seven times eight?")
             assert link.runs
             app.signal(number, group)
-            while "being stopped" not in sentences([await talk.next()]):
-                pass
+            await told_of_the_stop(talk)
             await talk.until("complete")
             assert link.runs, "nobody outside would have heard the end"
             await talk.closed()
@@ -190,11 +189,16 @@ async def test_a_second_ctrl_c_ends_the_share_link_too(tmp_path: Path, link: Tun
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "Tell me a long story")
             app.signal(signal.SIGINT, group=True)
-            while "being stopped" not in sentences([await talk.next()]):
-                pass
+            await told_of_the_stop(talk)
             app.signal(signal.SIGINT, group=True)
             assert await app.ended() == (130, "")
         await gone(link)
+
+
+async def told_of_the_stop(talk: Client) -> None:
+    """Until the server says that it is being stopped."""
+    while "being stopped" not in sentences([await talk.next()]):
+        pass
 
 
 async def gone(link: Tunnel) -> None:
@@ -227,8 +231,7 @@ async def test_nobody_gets_in_meanwhile(tmp_path: Path) -> None:
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "Tell me a long story")
             app.signal(signal.SIGTERM, group=False)
-            while "being stopped" not in sentences([await talk.next()]):
-                pass
+            await told_of_the_stop(talk)
             async with client(f"ws://{app.address}/ws/sandwich") as late:
                 await late.say(type="text", text="Hello")
                 refused = await late.until("error")
@@ -241,8 +244,7 @@ async def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "Tell me a long story")
             app.signal(signal.SIGINT, group=True)
-            while "being stopped" not in sentences([await talk.next()]):
-                pass
+            await told_of_the_stop(talk)
             app.signal(signal.SIGINT, group=True)
             code, said = await app.ended()
         assert said == ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.attacks import bodies, faults, files, offers, others, passwords, strangers, words
 from tests.attacks.outcome import Outcome
 from tests.attacks.target import Targets, targets
+from tests.attacks.wire import Wire
 
 Attack = Callable[[Targets, Outcome], Awaitable[None]]
 
@@ -57,7 +58,11 @@ async def attack_all(short: bool, only: Sequence[str]) -> list[Outcome]:
             outcomes += [await carry_out(house, *one) for one in chosen if one[1] not in (*MOSTLY_WAIT, offers.storm)]
             outcomes += await asyncio.gather(*waiting)  # the storm's descriptors are counted without theirs
             outcomes += [await carry_out(house, *one) for one in chosen if one[1] is offers.storm]
-            outcomes += [leaks(house), failures(house), still_served(house)]
+            # No answer holds a key, a password or a token; one that failed says so in a sentence with a number.
+            outcomes.append(found_in_answers(house, "secrets in any answer", lambda wire: wire.leaks))
+            inside = "tracebacks, paths and bare failures in any answer"
+            outcomes.append(found_in_answers(house, inside, lambda wire: wire.broken))
+            outcomes.append(still_served(house))
     return outcomes
 
 
@@ -73,22 +78,12 @@ async def carry_out(house: Targets, name: str, attack: Attack) -> Outcome:
     return outcome
 
 
-def leaks(house: Targets) -> Outcome:
-    """No answer to any of the attacks held a key, a password or a token."""
-    outcome = Outcome("secrets in any answer")
+def found_in_answers(house: Targets, name: str, found: Callable[[Wire], Sequence[str]]) -> Outcome:
+    """One look into every answer to any of the attacks, and its line of the table."""
+    outcome = Outcome(name)
     for server in house.servers:
         outcome.tried += server.wire.answers
-        outcome.broke += server.wire.leaks
-    show(outcome, 0.0)
-    return outcome
-
-
-def failures(house: Targets) -> Outcome:
-    """None told of the program's inside; one that failed said so in a plain sentence with a number."""
-    outcome = Outcome("tracebacks, paths and bare failures in any answer")
-    for server in house.servers:
-        outcome.tried += server.wire.answers
-        outcome.broke += server.wire.broken
+        outcome.broke += found(server.wire)
     show(outcome, 0.0)
     return outcome
 

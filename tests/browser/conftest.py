@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.browser.helpers.chromium import VoicePage, chromium, executable, microphone_file
 from tests.browser.helpers.process import AppProcess
@@ -21,6 +22,14 @@ def spoken(tmp_path: Path) -> Path:
 @pytest.fixture
 async def demo() -> AsyncIterator[AppProcess]:
     """The page with the fake engine."""
+    executable()
+    async with AppProcess(["-m", "tests.ui.demo"]) as process:
+        yield process
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_demo() -> AsyncIterator[AppProcess]:
+    """One demo page for all tests of a file that do not kill it."""
     executable()
     async with AppProcess(["-m", "tests.ui.demo"]) as process:
         yield process

@@ -9,21 +9,12 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.helpers.chromium import VoicePage, chromium, executable
+from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo() -> AsyncIterator[AppProcess]:
-    """One server for all tests of this file that do not kill it."""
-    executable()
-    async with AppProcess(["-m", "tests.ui.demo"]) as process:
-        yield process
 
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -57,8 +48,8 @@ async def serious(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_axe_finds_nothing_serious_in_any_state(demo: AppProcess, dark: bool) -> None:
-    async with a_page(demo.url, dark) as page:
+async def test_axe_finds_nothing_serious_in_any_state(shared_demo: AppProcess, dark: bool) -> None:
+    async with a_page(shared_demo.url, dark) as page:
         assert await serious(page.page) == [], "empty"
         await page.record()
         await page.shows("Listening")
@@ -76,8 +67,8 @@ async def test_axe_finds_nothing_serious_in_any_state(demo: AppProcess, dark: bo
         assert await serious(page.page) == [], "error"
 
 
-async def test_a_whole_call_and_an_interruption_by_keyboard_alone(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_a_whole_call_and_an_interruption_by_keyboard_alone(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         keyboard = page.page.keyboard
         await focus(page, "talk")
         await keyboard.press("Enter")
@@ -112,8 +103,8 @@ async def focus(page: VoicePage, part: str) -> None:
     raise AssertionError(f"the Tab key does not lead to {wanted}")
 
 
-async def test_every_stop_of_the_tab_key_can_be_seen(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_every_stop_of_the_tab_key_can_be_seen(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         seen = set()
         for _ in range(40):
             await page.page.keyboard.press("Tab")
@@ -126,32 +117,32 @@ async def test_every_stop_of_the_tab_key_can_be_seen(demo: AppProcess) -> None:
         assert {"sandwich-talk", "va-providers", "va-open-settings", "sandwich-send"} <= seen
 
 
-async def test_a_screen_reader_hears_finals_and_states_once(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_a_screen_reader_hears_finals_and_states_once(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.type("hello")
         finals = page.page.locator("#va-finals")
         await expect(finals).to_contain_text("You: hello")
         await expect(page.page.locator("#va-status")).to_have_text("Speaking")
         await expect(finals).to_contain_text(f"Agent: {ANSWER}", timeout=15_000)
         assert (await finals.inner_text()).count(ANSWER) == 1
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         assert await finals.inner_text() == "", "what was said earlier is not read out again"
 
 
-async def test_holding_space_speaks_and_is_remembered(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_holding_space_speaks_and_is_remembered(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.page.keyboard.down(" ")
         await page.shows("Listening")
         assert await page.page.evaluate("__microphones.at(-1).enabled") is True
         await page.page.keyboard.up(" ")
         await page.page.wait_for_function("__microphones.at(-1).enabled === false")
         await page.told("Hold the button, or Space, while you speak.")
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         await expect(page.part("mode").locator("input:checked")).to_have_value("push to talk")
 
 
-async def test_a_long_press_on_the_button_speaks_until_it_is_let_go(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_a_long_press_on_the_button_speaks_until_it_is_let_go(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.part("talk").hover()
         await page.page.mouse.down()
         await page.shows("Listening")
@@ -162,8 +153,8 @@ async def test_a_long_press_on_the_button_speaks_until_it_is_let_go(demo: AppPro
 
 
 @pytest.mark.parametrize("width", [320, 390, 820])
-async def test_nothing_is_cut_off_or_too_small_to_press(demo: AppProcess, width: int) -> None:
-    async with a_page(demo.url, width=width, height=700) as page:
+async def test_nothing_is_cut_off_or_too_small_to_press(shared_demo: AppProcess, width: int) -> None:
+    async with a_page(shared_demo.url, width=width, height=700) as page:
         await page.record()
         await page.shows("Listening")
         await page.type("averylongwordwithoutanyspaceinit" * 6)
@@ -195,7 +186,7 @@ async def too_small(page: Page) -> list[str]:
     )
 
 
-async def test_the_page_is_light_and_loads_without_a_complaint(demo: AppProcess) -> None:
+async def test_the_page_is_light_and_loads_without_a_complaint(shared_demo: AppProcess) -> None:
     async with chromium(viewport={"width": 1280, "height": 900}) as context:
         page = VoicePage(await context.new_page())
         sizes: dict[str, int] = {}
@@ -207,7 +198,7 @@ async def test_the_page_is_light_and_loads_without_a_complaint(demo: AppProcess)
         await network.send("Network.enable")
         network.on("Network.responseReceived", lambda it: urls.update({it["requestId"]: it["response"]["url"]}))
         network.on("Network.loadingFinished", lambda it: sizes.update({it["requestId"]: it["encodedDataLength"]}))
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         await page.page.wait_for_load_state("networkidle")
         for request, size in sorted(sizes.items(), key=lambda it: -it[1])[:8]:
             sys.stdout.write(f"{size:9.0f} {urls.get(request, '')[:110]}\n")

@@ -8,21 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.helpers.chromium import VoicePage, chromium, executable
+from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo() -> AsyncIterator[AppProcess]:
-    """One server for all tests of this file that do not kill it."""
-    executable()
-    async with AppProcess(["-m", "tests.ui.demo"]) as process:
-        yield process
 
 
 ANSWER = "It is ten past nine in the evening"
@@ -51,10 +42,10 @@ async def a_page(url: str, *scripts: str) -> AsyncIterator[VoicePage]:
         yield page
 
 
-async def test_over_plain_http_it_says_how_to_get_a_microphone(demo: AppProcess) -> None:
+async def test_over_plain_http_it_says_how_to_get_a_microphone(shared_demo: AppProcess) -> None:
     async with chromium(viewport={"width": 1280, "height": 900}) as context:
         page = VoicePage(await context.new_page())
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         await page.page.evaluate(INSECURE)
         await page.record()
         await page.told("open the page over https, or on localhost. Typing works all the same.")
@@ -70,8 +61,10 @@ async def test_over_plain_http_it_says_how_to_get_a_microphone(demo: AppProcess)
         ("NotReadableError", "The microphone is in use elsewhere or switched off. Close the other program."),
     ],
 )
-async def test_a_microphone_that_cannot_be_had_is_explained(demo: AppProcess, reason: str, sentence: str) -> None:
-    async with a_page(demo.url) as page:
+async def test_a_microphone_that_cannot_be_had_is_explained(
+    shared_demo: AppProcess, reason: str, sentence: str
+) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.page.evaluate(REFUSE % reason)
         began = time.monotonic()
         await page.record()
@@ -83,8 +76,8 @@ async def test_a_microphone_that_cannot_be_had_is_explained(demo: AppProcess, re
         await page.shows("Listening")
 
 
-async def test_an_unplugged_microphone_goes_on_with_the_next_one(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_an_unplugged_microphone_goes_on_with_the_next_one(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
@@ -100,8 +93,10 @@ async def test_an_unplugged_microphone_goes_on_with_the_next_one(demo: AppProces
         ("denied", "The microphone was taken away from this page, so the call ended."),
     ],
 )
-async def test_a_microphone_that_is_lost_for_good_ends_the_call(demo: AppProcess, state: str, sentence: str) -> None:
-    async with a_page(demo.url) as page:
+async def test_a_microphone_that_is_lost_for_good_ends_the_call(
+    shared_demo: AppProcess, state: str, sentence: str
+) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.evaluate(REFUSE % "NotFoundError")
@@ -114,8 +109,8 @@ async def test_a_microphone_that_is_lost_for_good_ends_the_call(demo: AppProcess
         await page.microphones_are(0)
 
 
-async def test_muted_is_said_and_can_be_undone_in_the_same_line(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_muted_is_said_and_can_be_undone_in_the_same_line(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.keyboard.press("m")
@@ -166,8 +161,8 @@ async def test_a_full_server_says_so_and_goes_on_when_there_is_a_place() -> None
         await second.shows("Listening")
 
 
-async def test_six_seconds_without_network_are_survived_and_said(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_six_seconds_without_network_are_survived_and_said(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.context.set_offline(True)
@@ -183,10 +178,12 @@ async def test_six_seconds_without_network_are_survived_and_said(demo: AppProces
         await page.microphones_are(1)
 
 
-async def test_two_windows_of_one_conversation_stay_true_and_the_call_can_be_taken_over(demo: AppProcess) -> None:
-    async with a_page(demo.url) as first:
+async def test_two_windows_of_one_conversation_stay_true_and_the_call_can_be_taken_over(
+    shared_demo: AppProcess,
+) -> None:
+    async with a_page(shared_demo.url) as first:
         second = VoicePage(await first.page.context.new_page())
-        await second.open(demo.url)
+        await second.open(shared_demo.url)
         await first.record()
         await first.shows("Listening")
         await second.told("This conversation is in a call in another window.")
@@ -204,9 +201,9 @@ async def test_two_windows_of_one_conversation_stay_true_and_the_call_can_be_tak
         await second.shows("Ready")
 
 
-async def test_joined_characters_stay_together(demo: AppProcess) -> None:
+async def test_joined_characters_stay_together(shared_demo: AppProcess) -> None:
     words = "👩‍👩‍👧 می‌خواهم क्‍ष"
-    async with a_page(demo.url) as page:
+    async with a_page(shared_demo.url) as page:
         await page.type(words)
         await expect(page.part("chat").locator("[data-testid=user] .va-words")).to_have_text(words)
 

@@ -80,6 +80,17 @@ def test_who_goes_on_before_the_answer_sounds_has_it_done_once(
     play(story())
 
 
+def write_notes_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are written at once, which becomes known a moment later."""
+    add = store._StoredNotes.add
+
+    async def slow(self: store._StoredNotes, text: str) -> None:
+        await add(self, text)
+        await asyncio.sleep(0.4)
+
+    monkeypatch.setattr(store._StoredNotes, "add", slow)
+
+
 @pytest.mark.parametrize("ending", ["go on", "stop", "type"])
 def test_a_note_that_is_being_written_is_written_and_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
@@ -87,13 +98,7 @@ def test_a_note_that_is_being_written_is_written_and_known(
     async def story() -> None:
         async with call(tmp_path, obedient(NOTE), WORDS) as caller:  # type: ignore[arg-type]
             notes = caller.parts.store.notes(caller.session.conversation.owner)
-            add = store._StoredNotes.add
-
-            async def slow(self: store._StoredNotes, text: str) -> None:
-                await add(self, text)
-                await asyncio.sleep(0.4)
-
-            monkeypatch.setattr(store._StoredNotes, "add", slow)
+            write_notes_slowly(monkeypatch)
             caller.say(0)
             await caller.until(ToolCalled)
             await asyncio.sleep(0.1)
@@ -165,13 +170,7 @@ def test_a_note_that_is_being_written_is_written_and_known_to_the_server(
 ) -> None:
     async def story() -> None:
         async with ring(tmp_path, realtime(NOTE, forgets=False), WORDS) as caller:  # type: ignore[arg-type]
-            add = store._StoredNotes.add
-
-            async def slow(self: store._StoredNotes, text: str) -> None:
-                await add(self, text)
-                await asyncio.sleep(0.4)
-
-            monkeypatch.setattr(store._StoredNotes, "add", slow)
+            write_notes_slowly(monkeypatch)
             caller.say(0)
             await caller.until(ToolCalled)
             await asyncio.sleep(0.1)

@@ -15,20 +15,19 @@ Afterwards both sides send binary frames of PCM16 as they are spoken, and JSON b
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import struct
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from voice_agents.audio import from_bytes, to_bytes
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.api.limits import Intake, SocketLimits
-from voice_agents.transports.api.sendbox import SendBox
 from voice_agents.transports.registry import Ending, LiveSession, Transport
+from voice_agents.transports.socket_call import DONE, SocketCall
 
 PATH = "/page/call"
 
@@ -40,7 +39,7 @@ LARGEST_MESSAGE = 16_000
 LIMITS = SocketLimits(first_message_s=10.0, sound_per_s=2.0, sound_burst_s=20.0, messages_per_s=100.0)
 """A browser sends 60 messages a second; after a stall of its network, those of the stall at once."""
 
-DONE, NOT_UNDERSTOOD, LOST = 1000, 4400, 4408
+NOT_UNDERSTOOD, LOST = 4400, 4408
 """Why a socket is closed. ``LOST``: nothing came for long; the browser may call again by itself."""
 
 _LARGEST_COUNT = 2**32
@@ -49,38 +48,12 @@ OpenPageCall = Callable[[Mapping[str, Any]], Coroutine[Any, Any, LiveSession]]
 """The first message -> the session to talk to. Raises VoiceAgentError in a sentence for the page."""
 
 
-class PageCall:
-    """One socket, which must be accepted already; listens to its session."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-        self._box = SendBox()
-        self._code = DONE
-        self._over = asyncio.Event()
-        self._live: LiveSession | None = None
+class PageCall(SocketCall):
+    """One browser's call; the first message of its socket says whose it is."""
 
     async def run(self, open_call: OpenPageCall, limits: SocketLimits = LIMITS) -> None:
         """Until the browser hangs up or is gone, or the session ends."""
-        reading = asyncio.create_task(self._read(open_call, limits))
-        writing = asyncio.create_task(self._write())
-        over = asyncio.create_task(self._over.wait())
-        tasks = {reading, writing, over}
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            self._over.set()
-            reading.cancel()
-            await asyncio.wait({reading})
-            self._box.close()
-            await asyncio.wait({writing}, timeout=limits.closing_s)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.shield(self._leave())
-            await asyncio.wait(tasks)
-        await self._close(limits.closing_s)
-        for task in (reading, writing):
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        await self._carry(self._read(open_call, limits), limits.closing_s)
 
     # What the session tells
 
@@ -151,13 +124,6 @@ class PageCall:
             raise WebSocketDisconnect if leaving.result()["type"] == "websocket.disconnect" else _misunderstood()
         return opening.result()
 
-    async def _give_back(self, opening: asyncio.Task[LiveSession]) -> None:
-        """The browser has left: neither the place nor the wait for it is needed any more."""
-        opening.cancel()
-        await asyncio.wait({opening})
-        if not opening.cancelled() and opening.exception() is None:
-            await opening.result().leave(self)
-
     def _begin(self, live: LiveSession) -> None:
         self._live = live
         rates = {"input_rate": live.session.input_rate, "output_rate": live.session.output_rate}
@@ -193,30 +159,7 @@ class PageCall:
 
     def _end(self, sentence: str, code: int) -> None:
         """Say why, and close; the first reason counts. A call that was lost is told nothing: it calls again."""
-        if not self._over.is_set():
-            if code != LOST:
-                self._box.put({"type": "ended", "text": sentence})
-            self._code = code
-            self._over.set()
-
-    async def _leave(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            await live.leave(self)
-
-    async def _write(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect):
-            async for message in self._box:
-                if isinstance(message, bytes):
-                    await self._socket.send_bytes(message)
-                else:
-                    await self._socket.send_text(message)
-
-    async def _close(self, within_s: float) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-            async with asyncio.timeout(within_s):
-                if self._socket.application_state is WebSocketState.CONNECTED:
-                    await self._socket.close(self._code)
+        self._close_with(code, None if code == LOST else {"type": "ended", "text": sentence})
 
 
 def _misunderstood() -> InvalidInput:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from starlette.types import Message
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from voice_agents.audio import LiveDownsampler, LiveUpsampler, Pcm, live_resampler
 from voice_agents.errors import InvalidInput, SessionLimitReached, VoiceAgentError
@@ -29,9 +29,9 @@ from voice_agents.transports.api.messages import (
 )
 from voice_agents.transports.api.options import SocketOptions
 from voice_agents.transports.api.places import Places
-from voice_agents.transports.api.sendbox import SendBox
 from voice_agents.transports.line import Wait
 from voice_agents.transports.registry import Ending, LiveSession, SessionRequest, Transport
+from voice_agents.transports.socket_call import SocketCall
 
 PIECE_S = 0.1
 """Audio handed on in one go, so that a recording sent at once does not hold up the event loop."""
@@ -61,7 +61,7 @@ _ENDINGS: dict[Ending, tuple[str, Code]] = {
 }
 
 
-class ApiCall:
+class ApiCall(SocketCall):
     """Listens to its session. It takes a place with the client's first message, and gives it back when either ends.
 
     When all places are taken it waits in line with what the client has said.
@@ -70,15 +70,11 @@ class ApiCall:
     def __init__(
         self, socket: WebSocket, places: Places, request: SessionRequest, options: SocketOptions, dialect: Dialect
     ) -> None:
-        self._socket = socket
+        super().__init__(socket)
         self._places = places
         self._request = request
         self._options = options
         self._dialect = dialect
-        self._box = SendBox()
-        self._code = Code.DONE
-        self._over = asyncio.Event()
-        self._live: LiveSession | None = None
         self._microphone: LiveDownsampler | LiveUpsampler | None = None
         self._early: deque[ClientMessage] = deque()
         """What was said while it waited for a place."""
@@ -87,29 +83,7 @@ class ApiCall:
         """Until the client leaves, or there is a reason to close the socket, which must be accepted already."""
         self._intake = Intake(limits, asyncio.get_running_loop().time)
         self._greet()
-        reading = asyncio.create_task(self._read(limits))
-        writing = asyncio.create_task(self._write())
-        over = asyncio.create_task(self._over.wait())
-        try:
-            await asyncio.wait({reading, writing, over}, return_when=asyncio.FIRST_COMPLETED)
-            self._over.set()
-            reading.cancel()
-            await asyncio.wait({reading})
-            await self._leave()
-            self._box.close()
-            await asyncio.wait({writing}, timeout=limits.closing_s)
-        finally:
-            for task in (reading, writing, over):
-                task.cancel()
-            await self._leave()
-            await asyncio.wait({reading, writing, over})
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-            async with asyncio.timeout(limits.closing_s):
-                if self._socket.application_state is WebSocketState.CONNECTED:
-                    await self._socket.close(self._code)
-        for task in (reading, writing):
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        await self._carry(self._read(limits), limits.closing_s)
 
     # What the session tells
 
@@ -266,13 +240,6 @@ class ApiCall:
         await self._give_back(opening)
         return None
 
-    async def _give_back(self, opening: asyncio.Task[LiveSession]) -> None:
-        """The client has left: neither the place nor the wait for it is needed any more."""
-        opening.cancel()
-        await asyncio.wait({opening})
-        if not opening.cancelled() and opening.exception() is None:
-            await opening.result().leave(self)
-
     def _wait(self, wait: Wait) -> None:
         told = {"position": wait.position, "about_s": round(wait.about_s), "message": wait.sentence}
         self._box.put({"type": "status", "status": "Waiting", **told})
@@ -303,25 +270,11 @@ class ApiCall:
 
     def _end(self, sentence: str, code: Code) -> None:
         """Say why, and close; the first reason counts."""
-        if not self._over.is_set():
-            if sentence:
-                self._box.put({"type": "error", "message": sentence})
-            self._code = code
-            self._over.set()
+        self._close_with(code, {"type": "error", "message": sentence} if sentence else None)
 
     async def _leave(self) -> None:
-        """The place is free again."""
-        live, self._live, self._microphone = self._live, None, None
-        if live is not None:
-            await live.leave(self)
-
-    async def _write(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect):
-            async for message in self._box:
-                if isinstance(message, bytes):
-                    await self._socket.send_bytes(message)
-                else:
-                    await self._socket.send_text(message)
+        self._microphone = None
+        await super()._leave()
 
 
 def _frame(received: Message) -> str | bytes | None:
