@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from voice_agents.conversation.deeds import Deeds
-from voice_agents.conversation.messages import INTERRUPTED, valid
+from voice_agents.conversation.messages import INTERRUPTED, storable, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, Store
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -109,7 +109,9 @@ class History:
         """
         if not messages:
             return
-        self._store.unstored.setdefault(conversation, {})[messages[0].id or ""] = messages
+        self._store.unstored.setdefault(conversation, {})[messages[0].id or ""] = [
+            storable(message) for message in messages
+        ]
         try:
             await self._store_rest(conversation)
         except StorageFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
@@ -55,6 +55,36 @@ class Record:
             if message is not None:
                 kept += [message, *_answered(message, self.results)]
         return kept
+
+
+def whole(text: str) -> str:
+    """Without halves of characters (lone surrogates, as of a cut emoji): clients send them, and nothing stores them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return joined.encode(errors="replace").decode()
+    return text
+
+
+def storable(message: AnyMessage) -> AnyMessage:
+    """The message with every text in it :func:`whole`."""
+    parts: dict[str, Any] = {"content": message.content}
+    if isinstance(message, AIMessage):
+        parts["tool_calls"] = message.tool_calls
+    mended = {name: _all_whole(part) for name, part in parts.items()}
+    return message if mended == parts else message.model_copy(update=mended)
+
+
+def _all_whole(value: Any) -> Any:
+    match value:
+        case str():
+            return whole(value)
+        case dict():
+            return {_all_whole(name): _all_whole(part) for name, part in value.items()}
+        case list():
+            return [_all_whole(part) for part in value]
+    return value
 
 
 def valid(messages: Sequence[AnyMessage]) -> list[AnyMessage]:

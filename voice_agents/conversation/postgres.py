@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 from langchain_core.messages import AnyMessage
@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from voice_agents.conversation.leases import Leases
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
-from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, Store, Values, put_messages, thread
+from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, Store, Values, bindable, put_messages, thread
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
 
@@ -107,13 +107,13 @@ class PostgresStore(Store):
     async def query(self, sql: str, values: Values | None = None) -> Rows:
         """See :class:`Store`."""
         async with self._connection() as connection:
-            found = await connection.execute(_named(sql), _storable(values))
+            found = await connection.execute(_named(sql), bindable(values))
             return [tuple(row.values()) for row in await found.fetchall()]
 
     async def execute(self, sql: str, values: Values | None = None) -> int:
         """See :class:`Store`."""
         async with self._connection() as connection:
-            return (await connection.execute(_named(sql), _storable(values))).rowcount
+            return (await connection.execute(_named(sql), bindable(values))).rowcount
 
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
         """See :class:`Store`."""
@@ -129,7 +129,7 @@ class PostgresStore(Store):
         sql, values = self._touch(conversation, said)
         async with self._connection() as connection, connection.pipeline(), connection.transaction():
             # The row is ours until the transaction ends, so what is newest now stays the newest.
-            touched = await connection.execute(_named(sql), _storable(values))
+            touched = await connection.execute(_named(sql), bindable(values))
             newest = await (await connection.execute(_NEWEST, (conversation.id,))).fetchone()
             if not touched.rowcount:
                 raise InvalidInput(FOREIGN)
@@ -191,11 +191,3 @@ async def _keep_only(connection: _Connection, conversation_id: str, checkpoint_i
 def _named(sql: str) -> str:
     """``:name`` as psycopg writes it."""
     return _NAME.sub(r"%(\1)s", sql)
-
-
-def _storable(values: Values | None) -> dict[str, Any]:
-    """PostgreSQL's text holds neither zero bytes nor halves of characters; both may come from a client."""
-    return {
-        name: value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
-        for name, value in (values or {}).items()
-    }

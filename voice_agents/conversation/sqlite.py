@@ -18,7 +18,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import REMEMBERED, Rows, Store, Values, put_messages, thread, title_of
+from voice_agents.conversation.store import REMEMBERED, Rows, Store, Values, bindable, put_messages, thread, title_of
 from voice_agents.errors import StorageFailed
 
 logger = logging.getLogger(__name__)
@@ -119,12 +119,12 @@ class SqliteStore(Store):
     async def query(self, sql: str, values: Values | None = None) -> Rows:
         """See :class:`Store`."""
         async with self._plainly():
-            return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, dict(values or {}))]
+            return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, bindable(values))]
 
     async def execute(self, sql: str, values: Values | None = None) -> int:
         """See :class:`Store`."""
         async with self._plainly():
-            return await self._run(sql, dict(values or {}))
+            return await self._run(sql, bindable(values))
 
     async def _run(self, sql: str, parameters: Any) -> int:
         # The saver's lock: it shares the connection, and a commit would end its transaction half way.

@@ -19,6 +19,7 @@ from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 
+from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
@@ -318,6 +319,14 @@ class _StoredTimers:
                 await self._store.execute(sql, row)
         except StorageFailed as error:  # it runs all the same
             logger.warning("a timer could not be stored: %s", error)
+
+
+def bindable(values: Values | None) -> dict[str, Any]:
+    """The values of a statement without what a database's text cannot hold: zero bytes and halves of characters."""
+    return {
+        name: whole(value.replace("\0", "")) if isinstance(value, str) else value
+        for name, value in (values or {}).items()
+    }
 
 
 def thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableConfig:

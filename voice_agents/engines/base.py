@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from voice_agents.audio import Pcm
+from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput
 from voice_agents.events import Event
@@ -19,8 +20,11 @@ MAX_TEXT = 4000
 
 
 def checked_text(text: str) -> str:
-    """A typed turn without outer white space. Raises InvalidInput when nothing is left or it is too long."""
-    text = text.strip()
+    """A typed turn without outer white space, with nothing in it that cannot be stored.
+
+    Raises InvalidInput when nothing is left or it is too long.
+    """
+    text = whole(text.strip())
     if not text:
         raise InvalidInput("There is nothing to send: type something first.")
     if len(text) > MAX_TEXT:
