@@ -108,7 +108,7 @@ class Probe:
         self.done: list[str] = []
 
     def toolbox(self) -> Toolbox:
-        return Toolbox([Tool.of(self.quick), Tool.of(self.slow), Tool.of(self.broken)])
+        return Toolbox([Tool.of(tool, side_effects=False) for tool in (self.quick, self.slow, self.broken)])
 
     async def quick(self, word: str = "x") -> str:
         """Answer at once."""

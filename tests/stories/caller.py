@@ -25,6 +25,7 @@ from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener
 from voice_agents.settings import TurnSettings
+from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity
 
 E = TypeVar("E", bound=Event)
@@ -54,6 +55,8 @@ class StoryParts:
     stt: FakeStt | None = None
     voice: FakeVoice | None = None
     line: FakeChat | None = None
+    tools: Sequence[Tool] = ()
+    """Beside the app's own."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -69,6 +72,9 @@ class StoryParts:
     def text_to_speech(self, on_connection: ConnectionListener) -> FakeVoice:
         self.voice = FakeVoice(on_connection)
         return self.voice
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        return Toolbox([*standard_tools(timers, notes), *self.tools])
 
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(LoudnessModel())

@@ -31,10 +31,9 @@ class Deed:
 
     @property
     def failed(self) -> bool:
-        """Nothing was done: it may be tried again."""
-        if self.work.done():
-            return self.result is None or self.result.error
-        return False
+        """Nothing was done: it may be tried again. What broke half way was perhaps done, and is not tried again."""
+        result = self.result
+        return result is not None and result.error and not result.uncertain
 
 
 class Deeds:
@@ -51,12 +50,16 @@ class Deeds:
         self._present = []
 
     def again(self, toolbox: Toolbox, name: str, args: str | Mapping[str, Any]) -> Deed | None:
-        """What an answer that was taken back did already, and this call would do once more; it is this answer's now."""
+        """What was done already for this turn, and this call would do once more.
+
+        What an answer that was taken back did is this answer's from now on.
+        """
         effect = toolbox.effect(name, args)
-        for deed in self._withdrawn:
+        for deed in (*self._withdrawn, *self._present):
             if deed.effect == effect and not deed.failed:
-                self._withdrawn.remove(deed)
-                self._present.append(deed)
+                if deed in self._withdrawn:
+                    self._withdrawn.remove(deed)
+                    self._present.append(deed)
                 return deed
         return None
 

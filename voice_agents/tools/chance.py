@@ -21,7 +21,7 @@ class Chance:
 
     def tools(self) -> list[Tool]:
         """What the agent can do with it."""
-        return [Tool.of(self.roll_dice), Tool.of(self.flip_coin)]
+        return [Tool.of(tool, side_effects=False) for tool in (self.roll_dice, self.flip_coin)]
 
     async def roll_dice(
         self,

@@ -21,7 +21,7 @@ class Clock:
 
     def tools(self) -> list[Tool]:
         """What the agent can do with it."""
-        return [Tool.of(self.get_time)]
+        return [Tool.of(self.get_time, side_effects=False)]
 
     async def get_time(
         self,

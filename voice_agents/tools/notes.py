@@ -36,9 +36,9 @@ class NoteTools:
     def tools(self) -> list[Tool]:
         """What the agent can do with them."""
         return [
-            Tool.of(self.save_note, side_effects=True),
-            Tool.of(self.list_notes),
-            Tool.of(self.delete_notes, side_effects=True),
+            Tool.of(self.save_note),
+            Tool.of(self.list_notes, side_effects=False),
+            Tool.of(self.delete_notes),
         ]
 
     async def save_note(

@@ -1,72 +1,123 @@
-"""A tool is written once, as a typed async function with a docstring, and serves both engines."""
+"""A tool is written once, as a typed function with a docstring, and serves both engines."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
+
+from voice_agents.errors import ConfigurationError
+from voice_agents.tools.functions import (
+    ToolFunction,
+    arguments_of,
+    as_text,
+    called,
+    checked_name,
+    description_of,
+    name_of,
+)
 
 logger = logging.getLogger(__name__)
 
-ToolFunction = Callable[..., Awaitable[str]]
-"""Takes keyword arguments of the annotated types, answers one plain English sentence, raises ToolError to say why not.
-
-Written async: a cancelled turn stops it at once, where a thread would go on.
-"""
+TIMEOUT_S = 30.0
+"""How long a tool may take if it does not say."""
 
 
 class ToolError(Exception):
-    """The tool could not do it; ``str(error)`` is the sentence the model is told."""
+    """The tool could not do it, and has done nothing; ``str(error)`` is the sentence the model is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What the model is told: one speakable sentence; ``error`` says that it is what went wrong."""
+    """What the model is told: one speakable sentence; ``error`` says that it is what went wrong.
+
+    ``uncertain``: it broke or was stopped half way, so what it was to do may be done all the same.
+    """
 
     text: str
     error: bool = False
+    uncertain: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One thing the agent can do. ``arguments`` validates what the model sends, ``parameters`` is its JSON schema.
+    """One thing the agent can do; usually made by :meth:`of`.
 
-    ``side_effects``: calling it twice, or in a turn that is then discarded, would be noticed by the user.
+    ``parameters`` is the JSON schema of its arguments. ``arguments`` checks what the model sends; None: the function
+    does that itself. ``side_effects``: calling it twice would be noticed, so it is never called twice with the same
+    arguments for one turn of the user, and an interruption lets it come to its end. ``timeout_s``: it is given up then.
     """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
-    arguments: type[BaseModel]
+    arguments: type[BaseModel] | None
     function: ToolFunction
-    side_effects: bool = False
+    side_effects: bool = True
+    timeout_s: float = TIMEOUT_S
 
     @classmethod
-    def of(cls, function: ToolFunction, *, side_effects: bool = False) -> Tool:
-        """Derive name, description (the docstring) and schema (the annotations) from a function or bound method."""
-        arguments, parameters = _arguments(getattr(function, "__func__", function))
-        return cls(arguments.__name__, inspect.getdoc(function) or "", parameters, arguments, function, side_effects)
+    def of(
+        cls,
+        function: ToolFunction,
+        *,
+        side_effects: bool = True,
+        name: str = "",
+        description: str = "",
+        timeout_s: float = TIMEOUT_S,
+    ) -> Tool:
+        """Derive name, description (the docstring) and schema (the annotations) from a typed function.
+
+        The function may be async, or block: then it runs in a thread. What it returns is told to the model, text as it
+        is and anything else as JSON; it raises :class:`ToolError` to say why it cannot. One that only looks something
+        up says ``side_effects=False``: it may be asked twice, and is dropped when the user interrupts. Raises
+        ConfigurationError for a function that a model could not call.
+        """
+        name = checked_name(name or name_of(function))
+        arguments, parameters = arguments_of(function, name)
+        description = description or description_of(function, name)
+        return cls(name, description, parameters, arguments, function, side_effects, timeout_s)
 
     @property
     def declaration(self) -> dict[str, Any]:
         """What a model is told of it."""
         return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
+    def checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the function is called with. Raises ValidationError, or ToolError when something is missing."""
+        if self.arguments is not None:
+            return dict(self.arguments.model_validate(arguments))
+        if missing := [name for name in self.parameters.get("required", ()) if name not in arguments]:
+            raise ToolError(f"The arguments of {self.name} are wrong: {', '.join(missing)} is missing.")
+        return arguments
+
+    def canonical(self, arguments: Mapping[str, Any]) -> str:
+        """Equal for arguments that mean the same. Raises ValidationError."""
+        if self.arguments is None:
+            return json.dumps(arguments, sort_keys=True, default=str)
+        return BaseModel.model_dump_json(self.arguments.model_validate(arguments))
+
 
 class Toolbox:
     """The tools of one session."""
 
-    def __init__(self, tools: Iterable[Tool], timeout_s: float = 10.0) -> None:
+    def __init__(self, tools: Iterable[Tool], timeout_s: float | None = None) -> None:
+        """``timeout_s``: for all of them, whatever they say. Raises ConfigurationError when two share a name."""
         self.tools = tuple(tools)
         self._timeout_s = timeout_s
         self._by_name = {tool.name: tool for tool in self.tools}
+        if len(self._by_name) < len(self.tools):
+            names = [tool.name for tool in self.tools]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigurationError(
+                f"Two tools are called {twice}: give one another name (Tool.of(function, name=...)), or leave out the "
+                "app's own tools (standard_tools=False)."
+            )
 
     def as_chat(self) -> list[dict[str, Any]]:
         """The ``tools`` of a chat completion: ``{"type": "function", "function": {"name", "description", ...}}``."""
@@ -85,7 +136,7 @@ class Toolbox:
         if tool is None or not tool.side_effects:
             return None
         try:
-            return f"{name}({tool.arguments.model_validate(_mapping(arguments)).model_dump_json()})"
+            return f"{name}({tool.canonical(_mapping(arguments))})"
         except (ValidationError, ToolError):
             return None
 
@@ -96,20 +147,25 @@ class Toolbox:
         """
         tool = self._by_name.get(name)
         if tool is None:
-            return ToolResult(f"There is no tool called {name}. The tools are: {', '.join(self._by_name)}.", error=True)
+            names = ", ".join(self._by_name) or "none"
+            return ToolResult(f"There is no tool called {name}. The tools are: {names}.", error=True)
         try:
-            checked = tool.arguments.model_validate(_mapping(arguments))
-            async with asyncio.timeout(self._timeout_s):
-                return ToolResult(await tool.function(**dict(checked)))
+            checked = tool.checked(_mapping(arguments))
+            async with asyncio.timeout(tool.timeout_s if self._timeout_s is None else self._timeout_s):
+                return _told(await called(tool.function, checked))
         except ValidationError as error:
             return ToolResult(_explain(name, error), error=True)
         except ToolError as error:
             return ToolResult(str(error), error=True)
         except TimeoutError:
-            return ToolResult(f"The tool {name} took too long and was stopped.", error=True)
+            return ToolResult(f"The tool {name} took too long and was stopped.", error=True, uncertain=True)
         except Exception:
             logger.exception("Tool %s failed", name)
-            return ToolResult(f"The tool {name} failed because of an internal error.", error=True)
+            return ToolResult(f"The tool {name} failed because of an internal error.", error=True, uncertain=True)
+
+
+def _told(result: Any) -> ToolResult:
+    return result if isinstance(result, ToolResult) else ToolResult(as_text(result))
 
 
 def _mapping(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -132,25 +188,5 @@ def _explain(name: str, error: ValidationError) -> str:
     return f"The arguments of {name} are wrong: {problems}."
 
 
-@cache
-def _arguments(function: ToolFunction) -> tuple[type[BaseModel], dict[str, Any]]:
-    """The model of a function's keyword arguments and its JSON schema, without the titles pydantic generates."""
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name != "self"
-    }
-    name = function.__name__
-    model: type[BaseModel] = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    schema = model.model_json_schema()
-    properties = {
-        name: {key: value for key, value in field.items() if key != "title"}
-        for name, field in schema["properties"].items()
-    }
-    return model, {
-        "type": "object",
-        "properties": properties,
-        "required": schema.get("required", []),
-        "additionalProperties": False,
-    }
+AnyTool = Tool | Callable[..., Any] | Any
+"""What a developer brings: a :class:`Tool`, a typed function, or a tool of LangChain (its ``BaseTool``)."""

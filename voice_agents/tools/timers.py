@@ -70,9 +70,9 @@ class Timers:
     def tools(self) -> list[Tool]:
         """What the agent can do with them."""
         return [
-            Tool.of(self.set_timer, side_effects=True),
-            Tool.of(self.list_timers),
-            Tool.of(self.cancel_timers, side_effects=True),
+            Tool.of(self.set_timer),
+            Tool.of(self.list_timers, side_effects=False),
+            Tool.of(self.cancel_timers),
         ]
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import TurnSettings
+from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity
 
 SOFT = 600
@@ -50,10 +52,15 @@ class RealtimeStoryParts:
     deaf: bool = False
     """Our own detector hears nothing."""
     server: FakeRealtime | None = None
+    tools: Sequence[Tool] = ()
+    """Beside the app's own."""
 
     @property
     def provider(self) -> str:
         return "Slow realtime"
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        return Toolbox([*standard_tools(timers, notes), *self.tools])
 
     def voice_activity(self) -> VoiceActivity:
         return VoiceActivity(_Deaf() if self.deaf else AnySound())
@@ -111,10 +118,13 @@ async def ring(
     turns: TurnSettings | None = None,
     habits: Habits | None = None,
     deaf: bool = False,
+    prepare: Callable[[RealtimeStoryParts], Any] | None = None,
 ) -> AsyncIterator[RealtimeCaller]:
     """A caller in a live session whose server answers as ``script`` says; ``words`` are what the caller can say."""
     async with open_store(folder / "conversations.sqlite3") as store:
         parts = RealtimeStoryParts(store, script, words, habits or Habits(), deaf=deaf)
+        if prepare is not None:
+            prepare(parts)
         session = RealtimeSession(parts, conversation or Conversation(), turns or TurnSettings())
         async with session, RealtimeCaller(session, parts).on_the_line() as caller:
             yield caller

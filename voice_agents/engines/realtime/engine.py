@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.realtime.parts import RealtimeConnection
 from voice_agents.engines.realtime.session import RealtimeSession
+from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.interfaces import ConnectionListener
@@ -20,6 +21,7 @@ from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
+from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
@@ -31,13 +33,23 @@ class RealtimeEngine:
     """
 
     def __init__(
-        self, settings: Settings, store: Callable[[], Store] | None = None, *, token: TokenProvider | None = None
+        self,
+        settings: Settings,
+        store: Callable[[], Store] | None = None,
+        *,
+        token: TokenProvider | None = None,
+        tools: Iterable[AnyTool] = (),
+        standard_tools: bool = True,
     ) -> None:
-        """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`)."""
+        """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`).
+
+        ``tools``: see :class:`voice_agents.engines.tools.SessionTools`, which says what it raises about them.
+        """
         self._settings = settings
         self._endpoint = settings.endpoint(Role.REALTIME)
         self._shared = store
         self._token = token
+        self._tools = SessionTools(tools, standard=standard_tools)
         self._own: Store | None = None
         self._stack = AsyncExitStack()
 
@@ -81,6 +93,10 @@ class RealtimeEngine:
     def provider(self) -> str:
         """What users call the server."""
         return agent_name(self._endpoint)
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
+        return self._tools(timers, notes)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""

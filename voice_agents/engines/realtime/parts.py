@@ -11,6 +11,7 @@ from voice_agents.conversation.store import Store
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import RealtimeEvent
+from voice_agents.tools import Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity
 
 
@@ -64,6 +65,9 @@ class RealtimeParts(Protocol):
     @property
     def provider(self) -> str:
         """What users call the server."""
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""

@@ -41,7 +41,7 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStopped,
 )
 from voice_agents.settings import TurnSettings
-from voice_agents.tools import Timers, standard_toolbox
+from voice_agents.tools import Timers
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
@@ -70,7 +70,7 @@ class RealtimeSession:
         self._tell = Reporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
         self._timers = Timers(self._tasks.guard(self._on_timer), parts.store.timers(conversation))
-        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
+        toolbox = parts.toolbox(self._timers, parts.store.notes(conversation.owner))
         self._config = RealtimeConfig(
             instructions=parts.instructions,
             tools=tuple(toolbox.as_realtime()),

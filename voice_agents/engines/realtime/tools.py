@@ -69,6 +69,8 @@ class ToolRunner:
 
     async def _call(self, turn: RealtimeTurn, run: ToolRun) -> None:
         name, arguments = run.call.name, run.call.arguments or "{}"
+        if run.deed is None:  # another call of this response may ask for the same
+            run.deed = turn.deeds.again(self._toolbox, name, arguments)
         if run.deed is None:
             run.deed = turn.deeds.begin(self._toolbox, name, run.args, run.call.call_id)
         if run.deed is not None:

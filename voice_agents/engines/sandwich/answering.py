@@ -33,7 +33,7 @@ from voice_agents.events import (
     ProviderUsed,
     UserTranscript,
 )
-from voice_agents.tools import Timers, standard_toolbox
+from voice_agents.tools import Timers
 from voice_agents.turns.playout import Frame
 
 QUESTION_END_S = 1.5
@@ -91,7 +91,7 @@ class Answering:
         self._history = History(parts.store)
         self._memory = SandwichMemory(self._history, conversation, reporter, tasks)
         self._timers = Timers(tasks.guard(self._on_timer), parts.store.timers(conversation))
-        toolbox = standard_toolbox(self._timers, parts.store.notes(conversation.owner))
+        toolbox = parts.toolbox(self._timers, parts.store.notes(conversation.owner))
         self._chat = parts.chat()
         self._warmed_at = -math.inf
         self._agent = VoiceAgent(parts.graph, self._chat.model, self._history, toolbox)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,6 +14,7 @@ from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
@@ -22,6 +24,7 @@ from voice_agents.providers.interfaces import ConnectionListener, PartialListene
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
+from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 
@@ -37,13 +40,24 @@ class SandwichTimeouts:
 class SandwichEngine:
     """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps what all share."""
 
-    def __init__(self, settings: Settings, timeouts: SandwichTimeouts | None = None) -> None:
-        """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`)."""
+    def __init__(
+        self,
+        settings: Settings,
+        timeouts: SandwichTimeouts | None = None,
+        *,
+        tools: Iterable[AnyTool] = (),
+        standard_tools: bool = True,
+    ) -> None:
+        """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`).
+
+        ``tools``: see :class:`voice_agents.engines.tools.SessionTools`, which says what it raises about them.
+        """
         self._settings = settings
         self._timeouts = timeouts or SandwichTimeouts()
         self._stt = settings.endpoint(Role.STT)
         self._tts = settings.endpoint(Role.TTS)
         self._chat_endpoint = settings.endpoint(Role.CHAT)
+        self._tools = SessionTools(tools, standard=standard_tools)
         self._stack = AsyncExitStack()
         self._store: Store | None = None
         self._graph: Graph | None = None
@@ -99,6 +113,10 @@ class SandwichEngine:
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
         return ElevenLabsTts(self._tts, on_connection=on_connection, timeouts=self._timeouts.tts)
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
+        return self._tools(timers, notes)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""

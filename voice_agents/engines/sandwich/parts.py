@@ -11,6 +11,7 @@ from voice_agents.conversation.agent import Graph
 from voice_agents.conversation.store import Store
 from voice_agents.errors import Role
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.tools import Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity
 
 
@@ -55,6 +56,9 @@ class SandwichParts(Protocol):
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice."""
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector."""
