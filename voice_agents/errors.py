@@ -5,6 +5,7 @@ VoiceAgentError                 one plain sentence that says what happened and w
  +- InvalidInput                the caller sent something that cannot be used; nothing was changed
  +- SessionLimitReached         all places are taken, or all that one visitor may have
  +- StorageFailed               the database cannot be read or written at the moment
+ +- AgentFailed             the graph that answers failed, or waits for something it will not get
  +- InternalError               a mistake in this program; the log has its traceback
  +- ProviderError               a provider failed; carries its role and name, and when a retry makes sense
      +- AuthenticationFailed    401, 403, auth_error
@@ -65,6 +66,10 @@ class SessionLimitReached(VoiceAgentError):
 
 class StorageFailed(VoiceAgentError):
     """The database cannot be read or written at the moment; what was to be stored is not."""
+
+
+class AgentFailed(VoiceAgentError):
+    """The graph that answers, or a node of it, failed; what was said until then stays, and the conversation goes on."""
 
 
 class InternalError(VoiceAgentError):

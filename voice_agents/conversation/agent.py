@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, ToolMessage, message_chunk_to_message
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    ToolCall,
+    ToolMessage,
+    message_chunk_to_message,
+)
 from langchain_core.messages.ai import add_ai_message_chunks
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from langsmith import set_runtime_overrides
 from langsmith.utils import tracing_is_enabled
 
 from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.graph_turn import GraphTurn
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, tool_message
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.own_graph import OwnGraph
+from voice_agents.conversation.question import Question
 from voice_agents.conversation.turn import (
     AgentOutput,
     AgentTurn,
-    Graph,
     ModelUsed,
     Remark,
     Token,
     ToolFinished,
     ToolStarted,
-    TurnContext,
 )
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import REMARK
@@ -41,6 +51,7 @@ __all__ = [
     "AgentTurn",
     "Graph",
     "ModelUsed",
+    "OwnGraph",
     "Remark",
     "Token",
     "ToolFinished",
@@ -87,10 +98,67 @@ async def _untraced(
 set_runtime_overrides(aio_to_thread=_untraced)
 
 
-class VoiceAgent:
-    """The agent of one session."""
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
 
-    def __init__(self, graph: Graph, model: BaseChatModel, history: History, toolbox: Toolbox) -> None:
+    They do not write to the graph's own stream: that takes every token through fourteen more steps of
+    the event loop (counted), and in each of them the other conversations come first.
+    """
+
+    record: Record
+    model: BaseChatModel
+    toolbox: Toolbox
+    question: Question
+    tell: Callable[[AgentOutput], None]
+
+    def say(self, answer: Answer, text: str) -> None:
+        """The next piece of an answer."""
+        if text:
+            self.tell(Token(text, answer.id))
+
+
+Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
+
+
+class StandardTurn(AgentTurn):
+    """A turn of the standard agent."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        model: BaseChatModel,
+        history: History,
+        toolbox: Toolbox,
+        conversation: Conversation,
+        read_ahead: bool = False,
+        deeds: Deeds | None = None,
+    ) -> None:
+        super().__init__(history, conversation, read_ahead, deeds)
+        self._graph = graph
+        record = Record(deeds=self._deeds)
+        self._context = TurnContext(record, model, toolbox, self._question, self._outputs.put_nowait)
+
+    def _work(self) -> Coroutine[Any, Any, None]:
+        return _answer(self._graph, self._context)
+
+    def _close(self) -> None:
+        self._context.record.over = True
+
+    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+        await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
+
+
+async def _answer(graph: Graph, context: TurnContext) -> None:
+    await graph.ainvoke({"messages": []}, context=context)
+
+
+class VoiceAgent:
+    """The agent of one session: the standard one, or a graph that a developer brings, with a model of its own."""
+
+    def __init__(
+        self, graph: Graph | OwnGraph, model: BaseChatModel | None, history: History, toolbox: Toolbox
+    ) -> None:
         self._graph = graph
         self._model = model
         self._history = history
@@ -98,7 +166,7 @@ class VoiceAgent:
 
     def turn(self, conversation: Conversation, text: str) -> AgentTurn:
         """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
-        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation)
+        turn = self._new(conversation)
         turn.ask(text)
         return turn
 
@@ -108,16 +176,21 @@ class VoiceAgent:
     ) -> AsyncIterator[AgentTurn]:
         """The work on words that are still on their way; discarded if it was not asked in the end.
 
-        ``read_ahead``: see :class:`~voice_agents.conversation.question.Question`. ``deeds``: what was done already for
-        this turn of the user, in answers that were taken back.
+        ``read_ahead`` and ``deeds``: see :class:`AgentTurn`.
         """
-        turn = AgentTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead, deeds)
+        turn = self._new(conversation, read_ahead, deeds)
         turn.begin()
         try:
             yield turn
         finally:
             if not turn.asked:
                 await turn.discard()
+
+    def _new(self, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None) -> AgentTurn:
+        if isinstance(self._graph, OwnGraph):
+            return GraphTurn(self._graph, self._history, conversation, read_ahead, deeds)
+        assert self._model is not None
+        return StandardTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead, deeds)
 
 
 class _Account(AgentMiddleware[AgentState[Any], TurnContext]):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.messages import INTERRUPTED, storable, valid
 from voice_agents.conversation.model import Conversation, new_id
-from voice_agents.conversation.store import Overtaken, Store
+from voice_agents.conversation.store import Overtaken, State, Store
 from voice_agents.errors import InvalidInput, StorageFailed
+
+logger = logging.getLogger(__name__)
+
+MESSAGES = "messages"
 
 
 class Speaker(StrEnum):
@@ -100,18 +105,47 @@ class History:
             if self._known.conversation != conversation:
                 raise
             stored = self._known.messages
-        return (*stored, *chain.from_iterable(self._missing(conversation, stored).values()))
+        return _joined(stored, self._missing(conversation, stored))
 
-    async def extend(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
+    def state(self, conversation: Conversation) -> State:
+        """What a graph keeps of it besides the messages, as it was when they were loaded last."""
+        known = self._known.state if self._known.conversation == conversation else {}
+        return self._store.unstored_state.get(conversation, known)
+
+    def storable(self, state: State) -> State:
+        """What of a graph's state can be written to the database; the log names what cannot."""
+        encoder = self._store.checkpointer.serde
+        kept: dict[str, Any] = {}
+        for name, value in state.items():
+            try:
+                encoder.dumps_typed(value)
+            except Exception as error:  # as many as there are types
+                logger.warning("The graph's %s is forgotten after this turn: %s", name, error)
+            else:
+                kept[name] = value
+        return kept
+
+    async def extend(
+        self,
+        conversation: Conversation,
+        messages: Sequence[AnyMessage],
+        state: State | None = None,
+        *,
+        key: str | None = None,
+    ) -> None:
         """Store messages at the end, all or none; on disk when it returns. Two sessions may extend one conversation.
 
-        The first has an id: if that is stored already, a call that was cancelled is being repeated.
+        ``key`` is the id of one of them, by default of the first: if that is stored already, a call that was cancelled
+        is being repeated. A RemoveMessage in front takes back all messages before. ``state``: what a graph keeps
+        besides; None leaves that as it is.
         """
         if not messages:
             return
-        self._store.unstored.setdefault(conversation, {})[messages[0].id or ""] = [
+        self._store.unstored.setdefault(conversation, {})[key or messages[0].id or ""] = [
             storable(message) for message in messages
         ]
+        if state is not None:
+            self._store.unstored_state[conversation] = state
         try:
             await self._store_rest(conversation)
         except StorageFailed:
@@ -131,18 +165,26 @@ class History:
                     continue
                 except InvalidInput:
                     self._store.unstored.pop(conversation, None)
+                    self._store.unstored_state.pop(conversation, None)
                     raise
 
     async def _store_missing(self, conversation: Conversation) -> None:
         known = await self._load(conversation)
         stored = known.messages
-        missing = list(chain.from_iterable(self._missing(conversation, stored).values()))
+        missing = self._missing(conversation, stored)
         if missing:
-            said = next((message.text for message in missing if isinstance(message, HumanMessage)), "")
-            stored = (*stored, *missing)
-            saved = await self._store.save(conversation, known.checkpoint_id, stored, said)
-            self._known = _Known(conversation, saved, stored)
-        if rest := self._missing(conversation, stored):
+            said = next(
+                (one.text for one in chain.from_iterable(missing.values()) if isinstance(one, HumanMessage)), ""
+            )
+            stored = _joined(stored, missing)
+            state = self._store.unstored_state.get(conversation, known.state)
+            values = {**state, MESSAGES: list(stored)}
+            saved = await self._store.save(conversation, known.checkpoint_id, values, said)
+            self._known = _Known(conversation, saved, stored, state)
+            if self._store.unstored_state.get(conversation) is state:
+                del self._store.unstored_state[conversation]
+        rest = {key: group for key, group in self._missing(conversation, stored).items() if key not in missing}
+        if rest:
             self._store.unstored[conversation] = rest
         else:
             self._store.unstored.pop(conversation, None)
@@ -161,8 +203,9 @@ class History:
             self._known = _Known(conversation)
             return self._known
         if self._known.checkpoint_id != newest:
-            messages = await self._store.checkpoint(conversation, newest)
-            self._known = _Known(conversation, newest, tuple(valid(messages)))
+            values = await self._store.checkpoint(conversation, newest)
+            state = {name: value for name, value in values.items() if name != MESSAGES and not _of_a_run(name)}
+            self._known = _Known(conversation, newest, tuple(valid(values.get(MESSAGES, ()))), state)
         return self._known
 
 
@@ -173,6 +216,20 @@ class _Known:
     conversation: Conversation | None = None
     checkpoint_id: str | None = None
     messages: tuple[AnyMessage, ...] = ()
+    state: State = field(default_factory=dict)
+
+
+def _of_a_run(channel: str) -> bool:
+    """By which LangGraph knows what is to be run next: what died half way is not gone on with."""
+    return ":" in channel or channel.startswith("__")
+
+
+def _joined(messages: tuple[AnyMessage, ...], groups: Mapping[str, Sequence[AnyMessage]]) -> tuple[AnyMessage, ...]:
+    """With what is not on disk yet at the end, or in their place."""
+    for group in groups.values():
+        replaces = isinstance(group[0], RemoveMessage)
+        messages = tuple(group[1:]) if replaces else (*messages, *group)
+    return messages
 
 
 def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 import psycopg
-from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection
@@ -21,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from voice_agents.conversation.leases import Leases
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
-from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, Store, Values, bindable, put_messages, thread
+from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, State, Store, Values, bindable, put_state, thread
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
 
@@ -115,17 +114,14 @@ class PostgresStore(Store):
         async with self._connection() as connection:
             return (await connection.execute(_named(sql), bindable(values))).rowcount
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
         """See :class:`Store`."""
         async with self._connection() as connection:
             # A saver of our own: that of the pool lets one in after the other.
             saved = await AsyncPostgresSaver(connection).aget_tuple(thread(conversation, checkpoint_id))
-        messages: Sequence[AnyMessage] = saved.checkpoint["channel_values"].get("messages", []) if saved else []
-        return messages
+        return saved.checkpoint["channel_values"] if saved else {}
 
-    async def _save(
-        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
-    ) -> str:
+    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
         sql, values = self._touch(conversation, said)
         async with self._connection() as connection, connection.pipeline(), connection.transaction():
             # The row is ours until the transaction ends, so what is newest now stays the newest.
@@ -135,7 +131,7 @@ class PostgresStore(Store):
                 raise InvalidInput(FOREIGN)
             if newest is not None and newest["checkpoint_id"] != parent:
                 raise Overtaken
-            checkpoint = await put_messages(AsyncPostgresSaver(connection), conversation, parent, messages)
+            checkpoint = await put_state(AsyncPostgresSaver(connection), conversation, parent, state)
             await _keep_only(connection, conversation.id, checkpoint["id"], checkpoint["channel_versions"]["messages"])
         return checkpoint["id"]
 

@@ -40,11 +40,16 @@ class Question:
 
     async def shown(self) -> Sequence[AnyMessage]:
         """Wait for the words; then the part of the conversation that the model is shown, the words at its end."""
+        before = await self.before()
+        assert self.words is not None
+        return recent([*before, self.words], BUDGET)
+
+    async def before(self) -> Sequence[AnyMessage]:
+        """Wait for the words; then all of the conversation before them."""
         if self._read_ahead and self._before is None:
             with suppress(VoiceAgentError):  # it may go better when the words are known
                 self._before = await self._history.load(self._conversation)
         await self._known.wait()
-        assert self.words is not None
         if self._before is None:
             self._before = await self._history.load(self._conversation)
-        return recent([*self._before, self.words], BUDGET)
+        return self._before

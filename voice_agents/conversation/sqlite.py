@@ -18,7 +18,17 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import REMEMBERED, Rows, Store, Values, bindable, put_messages, thread, title_of
+from voice_agents.conversation.store import (
+    REMEMBERED,
+    Rows,
+    State,
+    Store,
+    Values,
+    bindable,
+    put_state,
+    thread,
+    title_of,
+)
 from voice_agents.errors import StorageFailed
 
 logger = logging.getLogger(__name__)
@@ -79,27 +89,25 @@ class SqliteStore(Store):
             return ()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
         """See :class:`Store`."""
         async with self._plainly():
             saved = await self.checkpointer.aget_tuple(thread(conversation, checkpoint_id))
-        messages = saved.checkpoint["channel_values"].get("messages", []) if saved else []
-        self._remember(conversation, messages)
-        return messages
+        state: State = saved.checkpoint["channel_values"] if saved else {}
+        self._remember(conversation, state)
+        return state
 
-    async def _save(
-        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
-    ) -> str:
+    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
         await self.touch(conversation, said)
-        self._remember(conversation, messages)
+        self._remember(conversation, state)
         async with self._plainly():
-            checkpoint = await put_messages(self.checkpointer, conversation, parent, messages)
+            checkpoint = await put_state(self.checkpointer, conversation, parent, state)
         await self._keep_only(conversation.id, checkpoint["id"])
         return checkpoint["id"]
 
-    def _remember(self, conversation: Conversation, messages: Sequence[AnyMessage]) -> None:
+    def _remember(self, conversation: Conversation, state: State) -> None:
         self._remembered.pop(conversation.id, None)
-        self._remembered[conversation.id] = _Remembered(conversation, messages)
+        self._remembered[conversation.id] = _Remembered(conversation, state)
         while len(self._remembered) > REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
@@ -191,10 +199,15 @@ class SqliteStore(Store):
             "INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)",
             {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()},
         )
-        await put_messages(self.checkpointer, conversation, None, one.messages)
+        await put_state(self.checkpointer, conversation, None, one.state)
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     conversation: Conversation
-    messages: Sequence[AnyMessage]
+    state: State
+
+    @property
+    def messages(self) -> Sequence[AnyMessage]:
+        messages: Sequence[AnyMessage] = self.state.get("messages", ())
+        return messages

@@ -37,6 +37,8 @@ REMEMBERED = 500
 
 Rows = list[tuple[Any, ...]]
 Values = Mapping[str, Any]
+State = Mapping[str, Any]
+"""What is known of a conversation at rest, by LangGraph's channels: its ``messages``, and what else a graph keeps."""
 
 _TITLE_LENGTH = 60
 FOREIGN = "This conversation belongs to somebody else: start a new one."
@@ -89,6 +91,9 @@ class Store(ABC):
     unstored: dict[Conversation, dict[str, Sequence[AnyMessage]]]
     """What could not be stored yet: by conversation, then by the id of its first message."""
 
+    unstored_state: dict[Conversation, State]
+    """What else a graph knows of a conversation, as far as it could not be stored yet."""
+
     losses: int
     """How often what was stored was lost under our hands, and begun anew."""
     loss: str
@@ -96,6 +101,7 @@ class Store(ABC):
 
     def __init__(self) -> None:
         self.unstored = {}
+        self.unstored_state = {}
         self.losses, self.loss = 0, ""
         self._owed: set[asyncio.Task[None]] = set()
         self.timers_begun: set[asyncio.Task[None]] = set()
@@ -138,13 +144,11 @@ class Store(ABC):
         """Run one changing statement and commit it; how many rows it touched."""
 
     @abstractmethod
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
-        """The messages of one of its checkpoints; none if it is not there any more."""
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
+        """What one of its checkpoints holds: ``messages``, and what else a graph keeps; empty if it is gone."""
 
     @abstractmethod
-    async def _save(
-        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
-    ) -> str: ...
+    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str: ...
 
     @abstractmethod
     async def _forget(self, conversation: Conversation) -> None: ...
@@ -222,14 +226,12 @@ class Store(ABC):
         values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
         return _TOUCH, values
 
-    async def save(
-        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str = ""
-    ) -> str:
-        """Make these its messages, and list it as :meth:`touch` does; the id of their checkpoint, after ``parent``.
+    async def save(self, conversation: Conversation, parent: str | None, state: State, said: str = "") -> str:
+        """Make this its state, and list it as :meth:`touch` does; the id of its checkpoint, after ``parent``.
 
         Raises Overtaken when another instance has stored a newer checkpoint than ``parent``; nothing is stored then.
         """
-        checkpoint_id = await self._save(conversation, parent, messages, said)
+        checkpoint_id = await self._save(conversation, parent, state, said)
         self._written.pop(conversation.id, None)
         self._written[conversation.id] = checkpoint_id
         while len(self._written) > REMEMBERED:
@@ -251,6 +253,7 @@ class Store(ABC):
         """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
         await self.check_owner(conversation)
         self.unstored.pop(conversation, None)
+        self.unstored_state.pop(conversation, None)
         await self._forget(conversation)
         await self.execute("DELETE FROM timers WHERE conversation = :id", {"id": conversation.id})
         await self.execute("DELETE FROM conversations WHERE id = :id", {"id": conversation.id})
@@ -335,18 +338,21 @@ def thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableCon
     return {"configurable": config if checkpoint_id is None else {**config, "checkpoint_id": checkpoint_id}}
 
 
-async def put_messages(
-    saver: BaseCheckpointSaver[Any], conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage]
+async def put_state(
+    saver: BaseCheckpointSaver[Any], conversation: Conversation, parent: str | None, state: State
 ) -> Checkpoint:
-    """Write a checkpoint that holds these messages and nothing else, after ``parent``."""
+    """Write a checkpoint that holds this and nothing else, after ``parent``.
+
+    All channels have one version, so that what belongs to other checkpoints is told by it.
+    """
     version = saver.get_next_version(None, None)
     checkpoint: Checkpoint = {
         **empty_checkpoint(),
-        "channel_values": {"messages": list(messages)},
-        "channel_versions": {"messages": version},
+        "channel_values": dict(state),
+        "channel_versions": dict.fromkeys(state, version),
     }
     metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
-    await saver.aput(thread(conversation, parent), checkpoint, metadata, {"messages": version})
+    await saver.aput(thread(conversation, parent), checkpoint, metadata, checkpoint["channel_versions"])
     return checkpoint
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain.agents import AgentState
-from langchain_core.language_models import BaseChatModel
-from langgraph.graph.state import CompiledStateGraph
+from langchain_core.messages import HumanMessage
 
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.history import History
-from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.question import Question
-from voice_agents.tools import Toolbox
 
 _STOP_S = 0.5
 
@@ -63,6 +60,7 @@ class ModelUsed:
 
 
 AgentOutput = Token | ToolStarted | ToolFinished | Remark | ModelUsed
+Tell = Callable[[AgentOutput], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +68,7 @@ class _End:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnContext:
-    """What the graph's hooks know of the turn they work on; what they ``tell`` comes out of :meth:`AgentTurn.stream`.
-
-    They do not write to the graph's own stream: that takes every token through fourteen more steps of
-    the event loop (counted), and in each of them the other conversations come first.
-    """
-
-    record: Record
-    model: BaseChatModel
-    toolbox: Toolbox
-    question: Question
-    tell: Callable[[AgentOutput], None]
-
-    def say(self, answer: Answer, text: str) -> None:
-        """The next piece of an answer."""
-        if text:
-            self.tell(Token(text, answer.id))
-
-
-Graph = CompiledStateGraph[AgentState[Any], TurnContext, Any, Any]
-
-
-class AgentTurn:
+class AgentTurn(ABC):
     """The agent's work on one turn: one object that can be kept or discarded whole.
 
     :meth:`ask` and iterate :meth:`stream` once, then await :meth:`settle` (keep) or :meth:`discard` (forget). The run
@@ -103,31 +78,42 @@ class AgentTurn:
     """
 
     def __init__(
-        self,
-        graph: Graph,
-        model: BaseChatModel,
-        history: History,
-        toolbox: Toolbox,
-        conversation: Conversation,
-        read_ahead: bool = False,
-        deeds: Deeds | None = None,
+        self, history: History, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None
     ) -> None:
-        self._graph = graph
+        """``read_ahead``: see :class:`~voice_agents.conversation.question.Question`.
+
+        ``deeds``: what was done already for this turn of the user, in answers that were taken back.
+        """
         self._history = history
         self._conversation = conversation
         self._question = Question(history, conversation, read_ahead)
         self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
+        self._deeds = deeds or Deeds()
         self._run: asyncio.Task[None] | None = None
         self._streamed = False
         self._ending = asyncio.Lock()
         self._ended = False
-        record = Record(deeds=deeds or Deeds())
-        self._context = TurnContext(record, model, toolbox, self._question, self._outputs.put_nowait)
+
+    @abstractmethod
+    def _work(self) -> Coroutine[Any, Any, None]:
+        """What is to be run; it does not hold the turn.
+
+        A cancelled run keeps its frames, which would keep the turn, which keeps the run. Such a circle, of a thousand
+        objects an answer that is cut, waits for the garbage collector and makes it slow.
+        """
+
+    @abstractmethod
+    def _close(self) -> None:
+        """The turn is being stored or forgotten: nothing more may begin."""
+
+    @abstractmethod
+    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+        """Store the user's words, and what followed as it was heard."""
 
     def begin(self) -> None:
         """Run the agent as far as it gets without the user's words: some milliseconds less to wait after them."""
         # A task of its own, so that the run can be stopped wherever its consumer is.
-        self._run = asyncio.create_task(_work(self._graph, self._context), name="agent turn")
+        self._run = asyncio.create_task(self._work(), name="agent turn")
         self._run.add_done_callback(self._finished)
 
     def ask(self, text: str) -> None:
@@ -170,9 +156,9 @@ class AgentTurn:
             if self._ended:
                 return
             await self._stop()
-            await self._context.record.deeds.finish()
+            await self._deeds.finish()
             if (words := self._question.words) is not None:
-                await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
+                await self._store(words, heard)
             self._ended = True
 
     async def discard(self) -> None:
@@ -185,7 +171,7 @@ class AgentTurn:
             self._ended = True
 
     async def _stop(self) -> None:
-        self._context.record.over = True
+        self._close()
         if self._run is not None and not self._run.done():
             self._run.cancel()
             # A model or tool that does not let go cannot hold up the conversation: the run has nothing to write to.
@@ -194,11 +180,3 @@ class AgentTurn:
 
     def _finished(self, run: asyncio.Task[None]) -> None:
         self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))
-
-
-async def _work(graph: Graph, context: TurnContext) -> None:
-    """Not a method: a cancelled run keeps its frames, which would keep the turn, which keeps the run.
-
-    Such a circle, of a thousand objects an answer that is cut, waits for the garbage collector and makes it slow.
-    """
-    await graph.ainvoke({"messages": []}, context=context)

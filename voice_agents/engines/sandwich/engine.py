@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from voice_agents.collector import leave_out_what_is_loaded
-from voice_agents.conversation.agent import Graph, agent_graph
+from voice_agents.conversation.agent import Graph, OwnGraph, agent_graph
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
+from voice_agents.engines.sandwich.parts import Chat, NoChat
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
@@ -45,10 +46,14 @@ class SandwichEngine:
         settings: Settings,
         timeouts: SandwichTimeouts | None = None,
         *,
+        agent: object = None,
         tools: Iterable[AnyTool] = (),
         standard_tools: bool = True,
     ) -> None:
         """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`).
+
+        ``agent``: a compiled LangGraph graph with ``messages`` in its state, in the standard agent's place. It has its
+        own model and tools; see :class:`voice_agents.conversation.own_graph.OwnGraph`, also for what it raises.
 
         ``tools``: see :class:`voice_agents.engines.tools.SessionTools`, which says what it raises about them.
         """
@@ -56,19 +61,23 @@ class SandwichEngine:
         self._timeouts = timeouts or SandwichTimeouts()
         self._stt = settings.endpoint(Role.STT)
         self._tts = settings.endpoint(Role.TTS)
-        self._chat_endpoint = settings.endpoint(Role.CHAT)
+        self._own_graph = None if agent is None else OwnGraph(agent)
+        self._chat_endpoint = settings.endpoint(Role.CHAT) if agent is None else None
         self._tools = SessionTools(tools, standard=standard_tools)
         self._stack = AsyncExitStack()
         self._store: Store | None = None
-        self._graph: Graph | None = None
+        self._graph: Graph | OwnGraph | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._store = await stack.enter_async_context(open_store(self._settings.database))
             await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
             await asyncio.to_thread(load_speech_model)
-            chat = await stack.enter_async_context(self.chat())
-            self._graph = agent_graph(chat.model, self._settings.instructions)
+            if self._own_graph is None:
+                chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT)))
+                self._graph = agent_graph(chat.model, self._settings.instructions)
+            else:
+                self._graph = self._own_graph
             self._stack = stack.pop_all()
         leave_out_what_is_loaded()
         return self
@@ -91,7 +100,7 @@ class SandwichEngine:
         return self._store
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
         if self._graph is None:
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
@@ -99,12 +108,14 @@ class SandwichEngine:
 
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
+        if role is Role.CHAT and self._own_graph is not None:
+            return "The agent"
         endpoint = self._settings.endpoint(role)
         return agent_name(endpoint) if role is Role.CHAT else speech_name(endpoint)
 
-    def chat(self) -> ChatModel:
+    def chat(self) -> Chat:
         """A chat model for one session."""
-        return ChatModel(self._chat_endpoint, self._timeouts.chat)
+        return NoChat() if self._chat_endpoint is None else ChatModel(self._chat_endpoint, self._timeouts.chat)
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""

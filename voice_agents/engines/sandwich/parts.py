@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 from langchain_core.language_models import BaseChatModel
 
-from voice_agents.conversation.agent import Graph
+from voice_agents.conversation.agent import Graph, OwnGraph
 from voice_agents.conversation.store import Store
 from voice_agents.errors import Role
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
@@ -19,8 +19,8 @@ class Chat(Protocol):
     """One session's line to the chat model; entered and left with the session."""
 
     @property
-    def model(self) -> BaseChatModel:
-        """What it raises is a ProviderError."""
+    def model(self) -> BaseChatModel | None:
+        """What it raises is a ProviderError. None: the agent has a model of its own."""
 
     async def warm(self) -> None:
         """Open the connection ahead of use; never raises."""
@@ -34,6 +34,23 @@ class Chat(Protocol):
         """Close it."""
 
 
+class NoChat:
+    """For an agent that has a model of its own."""
+
+    model = None
+
+    async def warm(self) -> None:
+        """There is nothing to connect to."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+
 class SandwichParts(Protocol):
     """Makes the parts of one session; what it holds itself is shared by all sessions."""
 
@@ -42,7 +59,7 @@ class SandwichParts(Protocol):
         """Where conversations are kept."""
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
 
     def provider(self, role: Role) -> str:

@@ -1,0 +1,275 @@
+"""Hears what the models and tools of a graph do while it runs, and makes it the output of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langgraph.constants import TAG_NOSTREAM
+
+from voice_agents.conversation.model import new_id
+from voice_agents.conversation.own_graph import OwnGraph, Path
+from voice_agents.conversation.turn import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.providers.chat import REMARK
+
+
+@dataclass(slots=True, eq=False)
+class Said:
+    """What one call of a model writes. ``key``: what its tokens are told under."""
+
+    key: str
+    path: Path
+    spoken: bool
+    """It is told while it is written."""
+    text: str = ""
+    message_id: str | None = None
+    landed: bool = False
+    """It is in the conversation."""
+
+
+@dataclass(slots=True)
+class ToolDone:
+    """A tool that was called. ``result`` is None until it is over."""
+
+    name: str
+    args: Mapping[str, Any]
+    call_id: str
+    result: str | None = None
+    error: bool = False
+
+
+@dataclass(slots=True)
+class GraphRecord:
+    """What was told of a run: the basis of what is remembered of it."""
+
+    said: list[Said] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
+    """By key, the text that was told."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """By the id of a message in the conversation, the key its text was told under."""
+    tools: dict[str, ToolDone] = field(default_factory=dict)
+    """By call id."""
+
+
+class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
+    """A LangChain callback handler; being a streaming one, it has models stream that a node only invokes.
+
+    ``stream_mode="messages"`` tells neither which call was made inside a tool nor which asks for structured output, and
+    takes every token through more steps of the event loop. May be called from the threads of nodes that are not async.
+    """
+
+    run_inline = True
+
+    def __init__(self, graph: OwnGraph, known: Sequence[AnyMessage], tell: Callable[[AgentOutput], None]) -> None:
+        """``known``: what was in the conversation before, each with an id."""
+        self.record = GraphRecord()
+        self.over = False
+        """The turn is being stored or forgotten."""
+        self._graph = graph
+        self._known = {message.id for message in known}
+        self._ids = set(self._known)
+        """Those and what models wrote since."""
+        self._tell_in_loop = tell
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._in_tool: set[UUID] = set()
+        """Runs that are a tool's, or belong to one."""
+        self._models: dict[UUID, Said] = {}
+        self._tools: dict[UUID, ToolDone] = {}
+
+    # What the conversation holds now
+
+    def on_messages(self, messages: Sequence[AnyMessage]) -> None:
+        """A step of the graph is over; what is new in its ``messages`` is the answer."""
+        for message in messages:
+            if message.id is None:
+                message.id = new_id()
+            if message.id in self._known:
+                continue
+            self._known.add(message.id)
+            if isinstance(message, AIMessage):
+                self._landed(message, message.id)
+            elif isinstance(message, ToolMessage):
+                self._finish(message.tool_call_id, message.name or "tool", message.text, message.status == "error")
+
+    def _landed(self, message: AIMessage, id: str) -> None:
+        if message.text:
+            said = self._source(message, id)
+            if said is not None:
+                said.landed = True
+                self._graph.trust(said.path)
+            key = said.key if said is not None else id
+            self.record.keys[id] = key
+            told = self.record.told.get(key, "")
+            if message.text.startswith(told):
+                self._say(key, message.text[len(told) :])
+        for call in message.tool_calls:
+            self._start(call["name"], call["args"], call["id"] or new_id())
+
+    def _source(self, message: AIMessage, id: str) -> Said | None:
+        """The call of a model that wrote this message: it, or one made of it."""
+        waiting = [said for said in self.record.said if not said.landed]
+        same = (said for said in waiting if said.message_id == id)
+        like = (said for said in waiting if said.text and message.text.split()[:3] == said.text.split()[:3])
+        return next(same, None) or next(like, None)
+
+    # What LangChain reports
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """See :class:`_StreamingCallbackHandler`."""
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
+        """See :class:`_StreamingCallbackHandler`."""
+        return output
+
+    def on_chain_start(
+        self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        self._belongs(run_id, parent_run_id)
+
+    def on_chat_model_start(
+        self,
+        serialized: Any,
+        messages: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        inner = self._belongs(run_id, parent_run_id)
+        if inner or _is_structured(kwargs):
+            return
+        path = _path(metadata or {})
+        spoken = TAG_NOSTREAM not in (tags or ()) and self._graph.answers(path)
+        said = Said(str(run_id), path, spoken)
+        self._models[run_id] = said
+        self.record.said.append(said)
+
+    def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        said = self._models.get(run_id)
+        if said is None or not isinstance(chunk, ChatGenerationChunk):
+            return
+        text = str(chunk.text)
+        said.text += text
+        if said.spoken:
+            self._say(said.key, text)
+
+    def on_llm_end(
+        self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        generation = response.generations[0][0] if response.generations and response.generations[0] else None
+        if not isinstance(generation, ChatGeneration) or not isinstance(generation.message, AIMessage):
+            return
+        message = generation.message
+        if (usage := message.usage_metadata) is not None:
+            self._tell(ModelUsed(usage["input_tokens"], usage["output_tokens"]))
+        if remark := message.response_metadata.pop(REMARK, ""):
+            self._tell(Remark(remark))
+        if message.id in self._ids:  # careless servers give each answer the same, and one would replace the other
+            message.id = new_id()
+        self._ids.add(message.id)
+        said = self._models.pop(run_id, None)
+        if said is None:
+            return
+        said.message_id = message.id
+        if not said.text:  # it does not stream
+            said.text = str(message.text)
+            if said.spoken:
+                self._say(said.key, said.text)
+
+    def on_tool_start(
+        self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        inner = self._belongs(run_id, parent_run_id)
+        self._in_tool.add(run_id)
+        if not inner:
+            call_id = str(kwargs.get("tool_call_id") or run_id)
+            name = str((serialized or {}).get("name") or "tool")
+            self._tools[run_id] = self._start(name, kwargs.get("inputs") or {}, call_id)
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        if (tool := self._tools.pop(run_id, None)) is not None:
+            text = output.text if isinstance(output, ToolMessage) else str(output)
+            error = isinstance(output, ToolMessage) and output.status == "error"
+            if isinstance(output, ToolMessage | str):
+                self._finish(tool.call_id, tool.name, text, error)
+
+    def on_tool_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """See :class:`BaseCallbackHandler`."""
+        if (tool := self._tools.pop(run_id, None)) is not None:
+            self._finish(tool.call_id, tool.name, f"The tool {tool.name} failed.", error=True)
+
+    def _belongs(self, run_id: UUID, parent: UUID | None) -> bool:
+        """Whether a run that begins belongs to a tool."""
+        if parent in self._in_tool:
+            self._in_tool.add(run_id)
+            return True
+        return False
+
+    # What is told
+
+    def _start(self, name: str, args: Mapping[str, Any], call_id: str) -> ToolDone:
+        if call_id not in self.record.tools:
+            self.record.tools[call_id] = ToolDone(name, args, call_id)
+            self._tell(ToolStarted(name, args, call_id))
+        return self.record.tools[call_id]
+
+    def _finish(self, call_id: str, name: str, text: str, error: bool) -> None:
+        tool = self._start(name, {}, call_id)
+        if tool.result is None:
+            tool.result, tool.error = text, error
+            self._tell(ToolFinished(call_id, text, error=error))
+
+    def _say(self, key: str, text: str) -> None:
+        if text and not self.over:
+            self.record.told[key] = self.record.told.get(key, "") + text
+            self._tell(Token(text, key))
+
+    def _tell(self, output: AgentOutput) -> None:
+        if self.over:
+            return
+        if threading.get_ident() == self._thread:
+            self._tell_in_loop(output)
+        else:
+            self._loop.call_soon_threadsafe(self._tell_in_loop, output)
+
+
+def _path(metadata: Mapping[str, Any]) -> Path:
+    """Where in the graph a model is called."""
+    space = str(metadata.get("langgraph_checkpoint_ns", ""))
+    return tuple(part.partition(":")[0] for part in space.split("|") if part)
+
+
+def _is_structured(call: Mapping[str, Any]) -> bool:
+    """The model is asked for data, not for words."""
+    options = call.get("options") or {}
+    asked = call.get("invocation_params") or {}
+    return bool(options.get("ls_structured_output_format") or asked.get("response_format"))

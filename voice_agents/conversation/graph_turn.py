@@ -1,0 +1,213 @@
+"""A turn of a graph that a developer brings, and what of its state is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolCall, ToolMessage
+from langgraph.errors import GraphRecursionError
+from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
+
+from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.fork import Fork
+from voice_agents.conversation.graph_listener import GraphListener, GraphRecord, ToolDone
+from voice_agents.conversation.history import MESSAGES, History
+from voice_agents.conversation.messages import INTERRUPTED, valid
+from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.own_graph import OwnGraph
+from voice_agents.conversation.question import Question
+from voice_agents.conversation.turn import AgentTurn, Tell
+from voice_agents.errors import AgentFailed, VoiceAgentError
+
+logger = logging.getLogger(__name__)
+
+INTERRUPT = "__interrupt__"
+"""What LangGraph puts into the state it tells when a node waits for a person."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a run of the graph left behind."""
+
+    before: Sequence[AnyMessage] = ()
+    """The conversation it began with."""
+    messages: Sequence[AnyMessage] = ()
+    """After the last step that was over."""
+    fork: Fork = field(default_factory=lambda: Fork({}))
+    listener: GraphListener | None = None
+    over: bool = False
+
+
+class GraphTurn(AgentTurn):
+    """Runs the graph on a :class:`Fork` of the conversation, and stores its state with what was heard in it."""
+
+    def __init__(
+        self,
+        graph: OwnGraph,
+        history: History,
+        conversation: Conversation,
+        read_ahead: bool = False,
+        deeds: Deeds | None = None,
+    ) -> None:
+        super().__init__(history, conversation, read_ahead, deeds)
+        self._graph = graph
+        self._left = _Run()
+
+    def _work(self) -> Coroutine[Any, Any, None]:
+        tell = self._outputs.put_nowait
+        return _follow(self._graph, self._question, self._history, self._conversation, self._left, tell)
+
+    def _close(self) -> None:
+        self._left.over = True
+        if self._left.listener is not None:
+            self._left.listener.over = True
+
+    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+        left = self._left
+        if left.listener is None:  # it did not begin
+            await self._history.extend(self._conversation, [words])
+            return
+        known = {message.id for message in left.before}
+        kept = _kept(left, known, left.listener.record, heard)
+        new = [message for message in kept if message.id not in known]
+        state = self._history.storable(self._graph.lasting(left.fork.state))
+        if len(kept) - len(new) == len(known) and all(one is two for one, two in zip(kept, left.before, strict=False)):
+            changes: list[AnyMessage] = new
+        else:
+            changes = [cast(AnyMessage, RemoveMessage(id=REMOVE_ALL_MESSAGES)), *kept]
+        await self._history.extend(self._conversation, changes, state, key=words.id)
+
+
+async def _follow(
+    graph: OwnGraph, question: Question, history: History, conversation: Conversation, left: _Run, tell: Tell
+) -> None:
+    """Run the graph, and tell what it says and does."""
+    before = [message.model_copy() for message in await question.before()]
+    assert question.words is not None
+    words = question.words.model_copy()
+    if left.over:
+        raise asyncio.CancelledError
+    left.before, left.messages = before, [*before, words]
+    left.listener = listener = GraphListener(graph, left.messages, tell)
+    left.fork = Fork({**history.state(conversation), MESSAGES: before})
+    asked = [words] if graph.adds else left.messages
+    steps = graph.with_memory(left.fork).astream(
+        {MESSAGES: asked},
+        {"configurable": {"thread_id": conversation.id}, "callbacks": [listener]},
+        stream_mode="values",
+        output_keys=[MESSAGES],
+        durability="exit",
+    )
+    paused = False
+    try:
+        async with aclosing(steps):  # type: ignore[type-var]
+            async for values in steps:
+                paused = paused or INTERRUPT in values
+                messages = values.get(MESSAGES)
+                if messages is not None:
+                    listener.on_messages(messages)
+                    left.messages = messages if graph.adds else _joined(left.messages, messages)
+    except VoiceAgentError:
+        raise
+    except Exception as error:
+        raise _plain(error) from error
+    if paused:
+        raise AgentFailed(
+            "The agent's graph waits for a person's decision (interrupt), which a voice conversation cannot give it: "
+            "what it was about to do is dropped. Let it ask in its answer instead."
+        )
+    if not listener.record.told:
+        raise AgentFailed("The agent's graph ended without an answer: none of its nodes added one to `messages`.")
+
+
+def _plain(error: Exception) -> AgentFailed:
+    if isinstance(error, GraphRecursionError):
+        return AgentFailed(
+            "The agent went round in circles and was stopped. Please ask in another way (its graph can be allowed more "
+            'steps: graph.with_config({"recursion_limit": ...})).'
+        )
+    logger.error("The agent's graph failed", exc_info=error)
+    status = getattr(error, "status_code", None)
+    what = type(error).__name__ + (f", status {status}" if isinstance(status, int) else "")
+    return AgentFailed(f"The agent's graph failed{_where(error)} ({what}): the log says why. Please try again.")
+
+
+def _where(error: Exception) -> str:
+    """The innermost node that failed, as LangGraph notes it at the error."""
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith("During task with name '"):
+            return f" in its node {note.split(chr(39))[1]}"
+    return ""
+
+
+def _joined(before: Sequence[AnyMessage], messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """Of a graph whose nodes replace the messages: what there was, and what is new."""
+    known = {message.id for message in before}
+    return [*before, *(message for message in messages if message.id not in known)]
+
+
+def _kept(left: _Run, known: set[str | None], record: GraphRecord, heard: Mapping[str, str]) -> list[AnyMessage]:
+    """The graph's messages as they were heard, every call answered; then what was heard that is not among them."""
+    kept: list[AnyMessage] = []
+    keys: set[str] = set()
+    for message in _with_unfinished(left.messages, left.fork):
+        if message.id in known or not isinstance(message, AIMessage):
+            kept.append(message)
+            continue
+        key = record.keys.get(message.id or "", message.id or "")
+        keys.add(key)
+        if (cut := _as_heard(message, record.told.get(key, ""), heard.get(key, ""))) is not None:
+            kept.append(cut)
+    kept += _done(record, kept)
+    for key, text in record.told.items():
+        if key not in keys and (words := heard.get(key, "")).strip():
+            marks = {} if words.split() == text.split() and _whole(record, key) else {INTERRUPTED: True}
+            kept.append(AIMessage(words, id=new_id(), additional_kwargs=marks))
+    return valid(kept)
+
+
+def _whole(record: GraphRecord, key: str) -> bool:
+    return any(said.key == key and said.message_id is not None for said in record.said)
+
+
+def _with_unfinished(messages: Sequence[AnyMessage], fork: Fork) -> Sequence[AnyMessage]:
+    """With what some tasks wrote in a step that others did not come to the end of."""
+    for channel, value in fork.unfinished:
+        if channel == MESSAGES:
+            messages = add_messages(list(messages), value)  # type: ignore[assignment,arg-type]
+    return messages
+
+
+def _as_heard(message: AIMessage, told: str, heard: str) -> AIMessage | None:
+    whole = heard.split() == told.split()
+    if whole and told.split() == message.text.split():
+        return message if message.text.strip() or message.tool_calls else None
+    if not heard.strip() and not message.tool_calls:
+        return None
+    marks = {} if whole else {INTERRUPTED: True}
+    return AIMessage(heard, id=message.id, name=message.name, tool_calls=message.tool_calls, additional_kwargs=marks)
+
+
+def _done(record: GraphRecord, kept: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """What tools did that is in none of the messages: in a subgraph that was not over, or for a node itself."""
+    answered = {message.tool_call_id for message in kept if isinstance(message, ToolMessage)}
+    called = {call["id"] for message in kept if isinstance(message, AIMessage) for call in message.tool_calls}
+    pairs: list[AnyMessage] = []
+    for tool in record.tools.values():
+        if tool.result is None or tool.call_id in answered:
+            continue
+        if tool.call_id not in called:
+            call = ToolCall(name=tool.name, args=dict(tool.args), id=tool.call_id, type="tool_call")
+            pairs.append(AIMessage("", id=new_id(), tool_calls=[call]))
+        pairs.append(_result(tool))
+    return pairs
+
+
+def _result(tool: ToolDone) -> ToolMessage:
+    status: Any = "error" if tool.error else "success"
+    return ToolMessage(tool.result or "", id=new_id(), name=tool.name, tool_call_id=tool.call_id, status=status)

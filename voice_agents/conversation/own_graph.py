@@ -1,0 +1,112 @@
+"""A LangGraph graph that a developer brings: whether it can hold a conversation, and which of its nodes answer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.channels import BinaryOperatorAggregate, EphemeralValue, UntrackedValue
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END
+from langgraph.graph.state import CompiledStateGraph, StateGraph
+
+from voice_agents.conversation.store import State
+from voice_agents.errors import ConfigurationError
+
+AnyGraph = CompiledStateGraph[Any, Any, Any, Any]
+Path = tuple[str, ...]
+"""Names of nodes, from the graph's own down to that of the innermost subgraph."""
+
+_HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
+"""How LangChain names the nodes of middleware, which stand between a model's answer and the end."""
+
+
+class OwnGraph:
+    """One compiled graph, shared by all sessions; what it has learned of it is no secret of any.
+
+    **What of it is spoken.** The answer is what its nodes add to the ``messages`` of its own state. A model's words are
+    spoken while they are written where they will surely get there: in a node that may be the last one. In other nodes
+    (a router, a planner, a draft that is reviewed) they are held until the node is over, and dropped if they did not
+    get there; once they did, the node is trusted. Never spoken while they are written: what has the tag ``nostream``
+    (``model.with_config(tags=["nostream"])``), what a model writes inside a tool, and structured output.
+    """
+
+    def __init__(self, graph: object) -> None:
+        """Raises ConfigurationError for anything that is no compiled graph with ``messages`` in its state."""
+        if isinstance(graph, StateGraph):
+            raise ConfigurationError("The agent is a StateGraph that was not compiled: hand over graph.compile().")
+        if not isinstance(graph, CompiledStateGraph):
+            raise ConfigurationError(
+                f"{graph!r:.80} is no agent: bring a compiled LangGraph graph whose state has `messages`, such as that "
+                "of langchain.agents.create_agent."
+            )
+        if "messages" not in graph.channels:
+            raise ConfigurationError(
+                "The state of the agent's graph has no `messages`: begin with langgraph.graph.MessagesState, or add "
+                "`messages: Annotated[list, add_messages]`."
+            )
+        self._graph = graph
+        self.adds = isinstance(graph.channels["messages"], BinaryOperatorAggregate)
+        """What nodes write is added to the ``messages`` there are; else it takes their place."""
+        self._lasting = [
+            name
+            for name, channel in graph.builder.channels.items()
+            if name != "messages" and not isinstance(channel, EphemeralValue | UntrackedValue)
+        ]
+        self._may_end = {(): _may_end(graph)} | {
+            tuple(path.split("|")): _may_end(inner)
+            for path, inner in graph.get_subgraphs(recurse=True)
+            if isinstance(inner, CompiledStateGraph)
+        }
+        self._trusted: set[Path] = set()
+
+    def with_memory(self, saver: BaseCheckpointSaver[Any]) -> AnyGraph:
+        """The same graph, keeping its state there, whatever it was compiled with."""
+        graph = copy.copy(self._graph)
+        graph.checkpointer = saver
+        return graph
+
+    def lasting(self, state: State) -> State:
+        """What else than the messages the next turn is to know."""
+        return {name: state[name] for name in self._lasting if name in state}
+
+    def answers(self, path: Path) -> bool:
+        """Surely what this node's model writes gets into the conversation."""
+        if path in self._trusted:
+            return True
+        return all(self._may_end.get(path[:depth], {}).get(name, True) for depth, name in enumerate(path))
+
+    def trust(self, path: Path) -> None:
+        """What this node's model wrote got into the conversation."""
+        self._trusted.add(path)
+
+
+def _may_end(graph: AnyGraph) -> Mapping[str, bool]:
+    """By node: whether the graph may be over after it, as far as its edges tell."""
+    builder = graph.builder
+    targets: dict[str, set[str]] = {name: set() for name in builder.nodes}
+    for start, end in builder.edges:
+        targets.setdefault(start, set()).add(end)
+    for starts, end in builder.waiting_edges:
+        for start in starts:
+            targets.setdefault(start, set()).add(end)
+    for start, branches in builder.branches.items():
+        for branch in branches.values():
+            targets.setdefault(start, set()).update(branch.ends.values() if branch.ends else [END])
+    for name, node in builder.nodes.items():
+        targets[name].update(node.ends or ())
+    return {name: _reaches_end(name, targets) for name in builder.nodes}
+
+
+def _reaches_end(name: str, targets: Mapping[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        here = left.pop()
+        seen.add(here)
+        following = targets.get(here, set())
+        if END in following or not following:
+            return True
+        left += [one for one in following - seen if one.endswith(_HOOKS)]
+    return False
