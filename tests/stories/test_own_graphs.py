@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
-from langchain_core.messages import BaseMessage
+from langchain.agents import create_agent
+from langchain_core.messages import BaseMessage, RemoveMessage
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import Command, interrupt
 
 from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call, Script, Step
 from tests.stories.graphs import GRAPHS, THOUGHT
-from tests.stories.test_interruptions import check_memory, check_played, interrupt, storyteller, until
+from tests.stories.test_interruptions import check_memory, check_played, storyteller, until
+from tests.stories.test_interruptions import interrupt as take_the_floor
 from voice_agents.conversation.agent import OwnGraph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.errors import ConfigurationError
 from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, SpeechEnded, ToolCalled, ToolReturned
 
 WORDS = ["what time is it", "and please tell me more", "stop"]
@@ -146,7 +153,7 @@ def test_history_is_what_was_heard_over_many_interruptions(tmp_path: Path, name:
                 if dice.random() < 0.9:
                     await until(caller, lambda heard=heard: len(caller.all(AgentAudio)) > heard)  # type: ignore[misc]
                 await asyncio.sleep(dice.uniform(0.0, 3.0))
-                await interrupt(caller, dice)
+                await take_the_floor(caller, dice)
             await asyncio.sleep(60.0)
             check_played(caller)
             check_memory(caller, await History(caller.parts.store).messages(caller.session.conversation))
@@ -178,3 +185,263 @@ def test_its_tools_are_shown_and_remembered(tmp_path: Path, name: str) -> None:
             assert THOUGHT not in "".join(event.text for event in caller.all(AgentText))
 
     play(story())
+
+
+class Bank:
+    """Takes money, which takes its time."""
+
+    def __init__(self, takes_s: float) -> None:
+        self.paid: list[int] = []
+        self.takes_s = takes_s
+
+    async def pay(self, amount: int) -> str:
+        """Pay."""
+        await asyncio.sleep(self.takes_s)
+        self.paid.append(amount)
+        return f"Paid {amount}."
+
+    def agent(self, model: Any) -> Any:
+        return create_agent(model, [self.pay])
+
+    def agent_in_a_graph(self, model: Any) -> Any:
+        graph = StateGraph(MessagesState)
+        graph.add_node("helper", create_agent(model, [self.pay]))
+        graph.add_edge(START, "helper")
+        return graph.compile()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("takes_s", [0.0, 0.4, 3.0])
+@pytest.mark.parametrize("after_s", [0.05, 0.3])
+def test_what_its_tool_did_is_done_once(
+    tmp_path: Path, nested: bool, forgets: bool, takes_s: float, after_s: float
+) -> None:
+    bank = Bank(takes_s)
+    asked: list[int] = []
+
+    def script(messages: list[BaseMessage]) -> Sequence[Step]:
+        said = sum(len(message.text) for message in messages if message.type == "human")
+        if messages[-1].type == "tool" and (not forgets or said in asked):
+            return ["It is paid."]
+        asked.append(said)
+        return [Call("pay", '{"amount": 5}')]
+
+    async def story() -> None:
+        async with dial(tmp_path, bank.agent_in_a_graph if nested else bank.agent, script) as caller:
+            caller.say(0)
+            await caller.until(ToolCalled)
+            caller.voice.first_audio_s = 1.0
+            await asyncio.sleep(after_s)
+            caller.say(1)
+            await turn_done(caller)
+            await asyncio.sleep(5.0)
+            assert bank.paid == [5]
+            assert len(caller.all(ToolCalled)) == len(caller.all(ToolReturned)) == 1
+            texts = await caller.texts()
+            assert texts[0] == (Speaker.USER, f"{WORDS[0]} {WORDS[1]}")
+            assert [(role, text.strip()) for role, text in texts[1:]] == [
+                (Speaker.TOOL, "Paid 5."),
+                (Speaker.AGENT, "It is paid."),
+            ]
+
+    play(story())
+
+
+def test_who_interrupts_a_tool_that_has_begun_lets_it_end(tmp_path: Path) -> None:
+    bank = Bank(0.3)
+
+    def script(messages: list[BaseMessage]) -> Sequence[Step]:
+        return ["It is paid."] if messages[-1].type == "tool" else ["One moment.", Call("pay", '{"amount": 5}')]
+
+    async def story() -> None:
+        async with dial(tmp_path, bank.agent, script) as caller:
+            caller.session.send_text("pay")
+            await caller.until(ToolCalled)
+            await asyncio.sleep(0.1)
+            caller.session.interrupt()
+            await turn_done(caller)
+            assert bank.paid == [5]
+            assert [text for role, text in await caller.texts() if role is Speaker.TOOL] == ["Paid 5."]
+
+    play(story())
+
+
+def failing(model: Any) -> Any:
+    async def plan(state: MessagesState) -> dict[str, Any]:
+        if state["messages"][-1].text == "fail":
+            raise ValueError("key=secret")
+        return {}
+
+    async def answer(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("plan", plan)
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "plan")
+    graph.add_edge("plan", "answer")
+    graph.add_edge("answer", END)
+    return graph.compile()
+
+
+def circling(model: Any) -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("round", lambda state: {})
+    graph.add_node("answer", RunnableLambda(lambda state: None, lambda state: answer(model, state)))
+    graph.add_conditional_edges(
+        START, lambda state: "round" if state["messages"][-1].text == "fail" else "answer", ["round", "answer"]
+    )
+    graph.add_edge("round", "round")
+    return graph.compile()
+
+
+async def answer(model: Any, state: Any) -> dict[str, Any]:
+    return {"messages": [await model.ainvoke(state["messages"])]}
+
+
+def asking(model: Any) -> Any:
+    async def approve(state: MessagesState) -> dict[str, Any]:
+        if state["messages"][-1].text == "fail":
+            interrupt("May I?")
+        return await answer(model, state)
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("approve", approve)
+    graph.add_edge(START, "approve")
+    return graph.compile()
+
+
+def commanding(model: Any) -> Any:
+    async def go(state: MessagesState) -> Any:
+        if state["messages"][-1].text == "fail":
+            return Command(goto="nowhere", graph=Command.PARENT)
+        return await answer(model, state)
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("go", go)
+    graph.add_edge(START, "go")
+    return graph.compile()
+
+
+def silent(model: Any) -> Any:
+    async def go(state: MessagesState) -> Any:
+        return {} if state["messages"][-1].text == "fail" else await answer(model, state)
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("go", go)
+    graph.add_edge(START, "go")
+    return graph.compile()
+
+
+def breaking(model: Any) -> Any:
+    """It fails in the middle of its answer."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("go", RunnableLambda(lambda state: None, lambda state: answer(model, state)))
+    graph.add_edge(START, "go")
+    return graph.compile()
+
+
+@pytest.mark.parametrize(
+    ("graph", "told"),
+    [
+        (failing, "failed in its node plan (ValueError)"),
+        (circling, "recursion_limit"),
+        (asking, "interrupt"),
+        (commanding, "failed"),
+        (silent, "without an answer"),
+        (breaking, "failed in its node go (ConnectionError)"),
+    ],
+)
+def test_what_goes_wrong_is_said_plainly_and_the_conversation_goes_on(
+    tmp_path: Path, graph: Callable[[Any], Any], told: str
+) -> None:
+    def script(messages: list[BaseMessage]) -> Sequence[Step]:
+        return ["It is", ConnectionError("gone")] if messages[-1].text == "fail" else ["All is well."]
+
+    async def story() -> None:
+        async with dial(tmp_path, graph, script) as caller:
+            caller.session.send_text("fail")
+            failed = await caller.until(Failed)
+            assert told in str(failed.error)
+            assert "secret" not in str(failed.error)
+            await turn_done(caller)
+            caller.session.send_text("again")
+            done = await turn_done(caller, 2)
+            assert done.heard_text.strip() == "All is well."
+            texts = [(role, text.strip()) for role, text in await caller.texts()]
+            begun = [(Speaker.AGENT, "It is")] if graph is breaking else []
+            assert texts == [
+                (Speaker.USER, "fail"),
+                *begun,
+                (Speaker.USER, "again"),
+                (Speaker.AGENT, "All is well."),
+            ]
+
+    play(story())
+
+
+def test_a_graph_may_forget(tmp_path: Path) -> None:
+    """Its memory is ours: what it takes out of its messages is out of the conversation."""
+
+    def forgetful(model: Any) -> Any:
+        async def go(state: MessagesState) -> Any:
+            old = [RemoveMessage(id=one.id or "") for one in state["messages"][:-1]]
+            return {"messages": [*old, await model.ainvoke(state["messages"])]}
+
+        graph = StateGraph(MessagesState)
+        graph.add_node("go", go)
+        graph.add_edge(START, "go")
+        return graph.compile()
+
+    async def story() -> None:
+        async with dial(tmp_path, forgetful, counting) as caller:
+            for number in (1, 2, 3):
+                caller.session.send_text(f"word {number}")
+                await turn_done(caller, number)
+            assert [text for role, text in await caller.texts() if role is Speaker.USER] == ["word 3"]
+
+    play(story())
+
+
+def test_state_that_cannot_be_stored_costs_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class State(MessagesState):
+        lock: Any
+        count: int
+
+    def locking(model: Any) -> Any:
+        async def go(state: State) -> Any:
+            return {**await answer(model, state), "lock": threading.Lock(), "count": state.get("count", 0) + 1}
+
+        graph = StateGraph(State)
+        graph.add_node("go", go)
+        graph.add_edge(START, "go")
+        return graph.compile()
+
+    async def story() -> None:
+        async with dial(tmp_path, locking, counting) as caller:
+            for number in (1, 2):
+                caller.session.send_text("hello")
+                await turn_done(caller, number)
+            assert await state_of(caller) == {"count": 2}
+            assert len(await caller.texts()) == 4
+            assert "lock" in caplog.text
+
+    play(story())
+
+
+@pytest.mark.parametrize("wrong", [StateGraph(MessagesState), "graph", lambda: None])
+def test_what_is_no_agent_is_refused(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="agent"):
+        OwnGraph(wrong)
+
+
+def test_a_graph_without_messages_is_refused() -> None:
+    class State(TypedDict):
+        text: str
+
+    graph = StateGraph(State)
+    graph.add_node("go", lambda state: {"text": "x"})
+    graph.add_edge(START, "go")
+    with pytest.raises(ConfigurationError, match="messages"):
+        OwnGraph(graph.compile())

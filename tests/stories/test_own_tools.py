@@ -115,7 +115,7 @@ def test_who_goes_on_before_the_answer_sounds_pays_once(
 def test_a_model_that_asks_twice_for_the_same_has_it_done_once(tmp_path: Path, engine: str, at_once: bool) -> None:
     async def story() -> None:
         till = Till(0.2)
-        steps = [[PAY, PAY], ["It is paid."]] if at_once else [[PAY], [PAY], ["It is paid."]]
+        steps: list[list[Any]] = [[PAY, PAY], ["It is paid."]] if at_once else [[PAY], [PAY], ["It is paid."]]
         async with dial(engine, tmp_path, [till.pay], steps) as caller:
             caller.say(0)
             await turn_done(caller)

@@ -27,6 +27,7 @@ from langsmith import set_runtime_overrides
 from langsmith.utils import tracing_is_enabled
 
 from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.graph_tools import AgentParts
 from voice_agents.conversation.graph_turn import GraphTurn
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, tool_message
@@ -48,6 +49,7 @@ from voice_agents.tools import Toolbox
 
 __all__ = [
     "AgentOutput",
+    "AgentParts",
     "AgentTurn",
     "Graph",
     "ModelUsed",
@@ -188,7 +190,7 @@ class VoiceAgent:
 
     def _new(self, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None) -> AgentTurn:
         if isinstance(self._graph, OwnGraph):
-            return GraphTurn(self._graph, self._history, conversation, read_ahead, deeds)
+            return GraphTurn(self._graph, self._history, self._toolbox, conversation, read_ahead, deeds)
         assert self._model is not None
         return StandardTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead, deeds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ class Deed:
     effect: str
     """Equal for calls that do the same; see :meth:`Toolbox.effect`."""
     work: asyncio.Task[ToolResult]
+    answer: Any = None
+    """What a graph is told of it: a message or a command."""
 
     @property
     def result(self) -> ToolResult | None:
@@ -54,10 +56,13 @@ class Deeds:
 
         What an answer that was taken back did is this answer's from now on.
         """
-        effect = toolbox.effect(name, args)
+        return self.same(toolbox.effect(name, args))
+
+    def same(self, effect: str | None, *, take: bool = True) -> Deed | None:
+        """As :meth:`again`, of what would have this effect. ``take``: it is this answer's from now on."""
         for deed in (*self._withdrawn, *self._present):
             if deed.effect == effect and not deed.failed:
-                if deed in self._withdrawn:
+                if take and deed in self._withdrawn:
                     self._withdrawn.remove(deed)
                     self._present.append(deed)
                 return deed
@@ -68,8 +73,14 @@ class Deeds:
         effect = toolbox.effect(name, args)
         if effect is None:
             return None
-        work = asyncio.get_running_loop().create_task(toolbox.call(name, args), name=f"tool {name}")
-        self._present.append(Deed(name, args, call_id, effect, work))
+        return self.do(name, args, call_id, effect, toolbox.call(name, args))
+
+    def do(
+        self, name: str, args: Mapping[str, Any], call_id: str, effect: str, work: Coroutine[Any, Any, ToolResult]
+    ) -> Deed:
+        """Do this. The caller may be cancelled, it goes on."""
+        task = asyncio.get_running_loop().create_task(work, name=f"tool {name}")
+        self._present.append(Deed(name, args, call_id, effect, task))
         return self._present[-1]
 
     @property

@@ -15,6 +15,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.constants import TAG_NOSTREAM
 
+from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.graph_tools import is_repetition
 from voice_agents.conversation.model import new_id
 from voice_agents.conversation.own_graph import OwnGraph, Path
 from voice_agents.conversation.turn import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
@@ -44,6 +46,8 @@ class ToolDone:
     call_id: str
     result: str | None = None
     error: bool = False
+    silent: bool = False
+    """It only says once more what was told already."""
 
 
 @dataclass(slots=True)
@@ -68,8 +72,10 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     run_inline = True
 
-    def __init__(self, graph: OwnGraph, known: Sequence[AnyMessage], tell: Callable[[AgentOutput], None]) -> None:
-        """``known``: what was in the conversation before, each with an id."""
+    def __init__(
+        self, graph: OwnGraph, known: Sequence[AnyMessage], deeds: Deeds, tell: Callable[[AgentOutput], None]
+    ) -> None:
+        """``known``: what was in the conversation before, each with an id. ``deeds``: what was done for this turn."""
         self.record = GraphRecord()
         self.over = False
         """The turn is being stored or forgotten."""
@@ -77,6 +83,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._known = {message.id for message in known}
         self._ids = set(self._known)
         """Those and what models wrote since."""
+        self._deeds = deeds
         self._tell_in_loop = tell
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -238,15 +245,18 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     def _start(self, name: str, args: Mapping[str, Any], call_id: str) -> ToolDone:
         if call_id not in self.record.tools:
-            self.record.tools[call_id] = ToolDone(name, args, call_id)
-            self._tell(ToolStarted(name, args, call_id))
+            silent = is_repetition(self._deeds, name, args)
+            self.record.tools[call_id] = ToolDone(name, args, call_id, silent=silent)
+            if not silent:
+                self._tell(ToolStarted(name, args, call_id))
         return self.record.tools[call_id]
 
     def _finish(self, call_id: str, name: str, text: str, error: bool) -> None:
         tool = self._start(name, {}, call_id)
         if tool.result is None:
             tool.result, tool.error = text, error
-            self._tell(ToolFinished(call_id, text, error=error))
+            if not tool.silent:
+                self._tell(ToolFinished(call_id, text, error=error))
 
     def _say(self, key: str, text: str) -> None:
         if text and not self.over:

@@ -16,13 +16,15 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.fork import Fork
 from voice_agents.conversation.graph_listener import GraphListener, GraphRecord, ToolDone
+from voice_agents.conversation.graph_tools import DOING, Doing
 from voice_agents.conversation.history import MESSAGES, History
-from voice_agents.conversation.messages import INTERRUPTED, valid
+from voice_agents.conversation.messages import INTERRUPTED, Record, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.question import Question
 from voice_agents.conversation.turn import AgentTurn, Tell
 from voice_agents.errors import AgentFailed, VoiceAgentError
+from voice_agents.tools import Toolbox
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +36,13 @@ INTERRUPT = "__interrupt__"
 class _Run:
     """What a run of the graph left behind."""
 
+    doing: Doing
     before: Sequence[AnyMessage] = ()
     """The conversation it began with."""
     messages: Sequence[AnyMessage] = ()
     """After the last step that was over."""
+    done: Sequence[AnyMessage] = ()
+    """What it was told of tools in answers to the same words that were taken back."""
     fork: Fork = field(default_factory=lambda: Fork({}))
     listener: GraphListener | None = None
     over: bool = False
@@ -50,13 +55,14 @@ class GraphTurn(AgentTurn):
         self,
         graph: OwnGraph,
         history: History,
+        toolbox: Toolbox,
         conversation: Conversation,
         read_ahead: bool = False,
         deeds: Deeds | None = None,
     ) -> None:
         super().__init__(history, conversation, read_ahead, deeds)
         self._graph = graph
-        self._left = _Run()
+        self._left = _Run(Doing(toolbox, self._deeds))
 
     def _work(self) -> Coroutine[Any, Any, None]:
         tell = self._outputs.put_nowait
@@ -92,10 +98,14 @@ async def _follow(
     words = question.words.model_copy()
     if left.over:
         raise asyncio.CancelledError
-    left.before, left.messages = before, [*before, words]
-    left.listener = listener = GraphListener(graph, left.messages, tell)
+    DOING.set(left.doing)
+    done = Record(deeds=left.doing.deeds).done_before()
+    for message in done:
+        message.id = message.id or new_id()
+    left.before, left.messages, left.done = before, [*before, words, *done], done
+    left.listener = listener = GraphListener(graph, left.messages, left.doing.deeds, tell)
     left.fork = Fork({**history.state(conversation), MESSAGES: before})
-    asked = [words] if graph.adds else left.messages
+    asked = [words, *done] if graph.adds else left.messages
     steps = graph.with_memory(left.fork).astream(
         {MESSAGES: asked},
         {"configurable": {"thread_id": conversation.id}, "callbacks": [listener]},
@@ -155,7 +165,10 @@ def _kept(left: _Run, known: set[str | None], record: GraphRecord, heard: Mappin
     """The graph's messages as they were heard, every call answered; then what was heard that is not among them."""
     kept: list[AnyMessage] = []
     keys: set[str] = set()
+    done_again = _done_again(left)
     for message in _with_unfinished(left.messages, left.fork):
+        if message in done_again:
+            continue
         if message.id in known or not isinstance(message, AIMessage):
             kept.append(message)
             continue
@@ -169,6 +182,16 @@ def _kept(left: _Run, known: set[str | None], record: GraphRecord, heard: Mappin
             marks = {} if words.split() == text.split() and _whole(record, key) else {INTERRUPTED: True}
             kept.append(AIMessage(words, id=new_id(), additional_kwargs=marks))
     return valid(kept)
+
+
+def _done_again(left: _Run) -> Sequence[AnyMessage]:
+    """What it was told of tools that it then asked for itself: their results stand there."""
+    rest = {deed.call_id for deed in left.doing.deeds.withdrawn}
+    return [
+        message
+        for message in left.done
+        if (message.tool_call_id if isinstance(message, ToolMessage) else message.id) not in rest
+    ]
 
 
 def _whole(record: GraphRecord, key: str) -> bool:

@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 
+from voice_agents.conversation.graph_tools import guarded
 from voice_agents.conversation.store import State
 from voice_agents.errors import ConfigurationError
 
@@ -46,7 +47,7 @@ class OwnGraph:
                 "The state of the agent's graph has no `messages`: begin with langgraph.graph.MessagesState, or add "
                 "`messages: Annotated[list, add_messages]`."
             )
-        self._graph = graph
+        self._graph = guarded(graph)
         self.adds = isinstance(graph.channels["messages"], BinaryOperatorAggregate)
         """What nodes write is added to the ``messages`` there are; else it takes their place."""
         self._lasting = [

@@ -69,8 +69,12 @@ def _of_langchain(tool: Any) -> Tool:
 
     parameters = plain_schema(declared.get("parameters") or {})
     description = declared.get("description") or name.replace("_", " ")
-    side_effects = bool((tool.metadata or {}).get(SIDE_EFFECTS, True))
-    return Tool(name, description, parameters, None, call, side_effects)
+    return Tool(name, description, parameters, None, call, has_side_effects(tool))
+
+
+def has_side_effects(tool: Any) -> bool:
+    """Of a LangChain tool: unless its ``metadata`` says that it has none."""
+    return bool((getattr(tool, "metadata", None) or {}).get(SIDE_EFFECTS, True))
 
 
 def _injected(tool: Any) -> list[str]:
