@@ -11,25 +11,76 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voice_agents import events
+    from voice_agents import errors, events
+    from voice_agents.conversation.agent import AgentParts
     from voice_agents.conversation.model import Conversation
+    from voice_agents.engines.base import Engine, Session
     from voice_agents.engines.realtime import RealtimeEngine
     from voice_agents.engines.sandwich import SandwichEngine
-    from voice_agents.settings import Settings
-
-__all__ = ["Conversation", "RealtimeEngine", "SandwichEngine", "Settings", "events"]
+    from voice_agents.errors import ConfigurationError, ProviderError, VoiceAgentError
+    from voice_agents.providers.interfaces import (
+        SpeechChunk,
+        SpeechStream,
+        SpeechToText,
+        SpokenWord,
+        TextToSpeech,
+    )
+    from voice_agents.providers.plain import PlainRecogniser, PlainVoice
+    from voice_agents.settings import Settings, TurnSettings
+    from voice_agents.tools import Tool, ToolError
 
 _HOMES = {
-    "Conversation": "voice_agents.conversation.model",
-    "RealtimeEngine": "voice_agents.engines.realtime",
-    "SandwichEngine": "voice_agents.engines.sandwich",
-    "Settings": "voice_agents.settings",
+    "AgentParts": "conversation.agent",
+    "ConfigurationError": "errors",
+    "Conversation": "conversation.model",
+    "Engine": "engines.base",
+    "PlainRecogniser": "providers.plain",
+    "PlainVoice": "providers.plain",
+    "ProviderError": "errors",
+    "RealtimeEngine": "engines.realtime",
+    "SandwichEngine": "engines.sandwich",
+    "Session": "engines.base",
+    "Settings": "settings",
+    "SpeechChunk": "providers.interfaces",
+    "SpeechStream": "providers.interfaces",
+    "SpeechToText": "providers.interfaces",
+    "SpokenWord": "providers.interfaces",
+    "TextToSpeech": "providers.interfaces",
+    "Tool": "tools",
+    "ToolError": "tools",
+    "TurnSettings": "settings",
+    "VoiceAgentError": "errors",
 }
+
+__all__ = [
+    "AgentParts",
+    "ConfigurationError",
+    "Conversation",
+    "Engine",
+    "PlainRecogniser",
+    "PlainVoice",
+    "ProviderError",
+    "RealtimeEngine",
+    "SandwichEngine",
+    "Session",
+    "Settings",
+    "SpeechChunk",
+    "SpeechStream",
+    "SpeechToText",
+    "SpokenWord",
+    "TextToSpeech",
+    "Tool",
+    "ToolError",
+    "TurnSettings",
+    "VoiceAgentError",
+    "errors",
+    "events",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "events":
-        return import_module("voice_agents.events")
+    if name in ("errors", "events"):
+        return import_module(f"voice_agents.{name}")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"voice_agents.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

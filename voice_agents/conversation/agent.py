@@ -27,7 +27,7 @@ from langsmith import set_runtime_overrides
 from langsmith.utils import tracing_is_enabled
 
 from voice_agents.conversation.deeds import Deeds
-from voice_agents.conversation.graph_tools import AgentParts
+from voice_agents.conversation.graph_tools import AgentParts, session_tools
 from voice_agents.conversation.graph_turn import GraphTurn
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record, tool_message
@@ -60,6 +60,7 @@ __all__ = [
     "ToolStarted",
     "VoiceAgent",
     "agent_graph",
+    "session_tools",
 ]
 
 MODEL_CALLS_MAX = 8
@@ -235,13 +236,18 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
             raise asyncio.CancelledError  # a cancelled run that was held up: its turn is stored
         deeds = context.record.deeds
         if (deed := deeds.again(context.toolbox, name, call["args"])) is not None:
-            result = await asyncio.shield(deed.work)  # it was told when it was done
+            result = await asyncio.shield(deed.work)
+            if not deed.told:  # its answer was taken back before it was done
+                context.tell(ToolFinished(deed.call_id, result.text, error=result.error))
+                deed.told = True
         else:
             context.tell(ToolStarted(name, call["args"], call_id))
             deed = deeds.begin(context.toolbox, name, call["args"], call_id)
             doing = context.toolbox.call(name, call["args"]) if deed is None else asyncio.shield(deed.work)
             result = await doing
             context.tell(ToolFinished(call_id, result.text, error=result.error))
+            if deed is not None:
+                deed.told = True
         message = tool_message(name, call_id, result)
         context.record.results[call_id] = message
         return message
@@ -253,6 +259,8 @@ async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, an
     instructions = [request.system_message] if request.system_message else []
     question = await context.question.shown()
     before = context.record.done_before()
+    for deed, result in context.record.deeds.untold():
+        context.tell(ToolFinished(deed.call_id, result.text, error=result.error))
     parts = []
     async for part in model.astream([*instructions, *question, *before, *request.messages]):
         parts.append(part)

@@ -25,6 +25,8 @@ class Deed:
     work: asyncio.Task[ToolResult]
     answer: Any = None
     """What a graph is told of it: a message or a command."""
+    told: bool = False
+    """The user was shown what came of it."""
 
     @property
     def result(self) -> ToolResult | None:
@@ -58,11 +60,11 @@ class Deeds:
         """
         return self.same(toolbox.effect(name, args))
 
-    def same(self, effect: str | None, *, take: bool = True) -> Deed | None:
-        """As :meth:`again`, of what would have this effect. ``take``: it is this answer's from now on."""
+    def same(self, effect: str | None) -> Deed | None:
+        """As :meth:`again`, of what would have this effect."""
         for deed in (*self._withdrawn, *self._present):
             if deed.effect == effect and not deed.failed:
-                if take and deed in self._withdrawn:
+                if deed in self._withdrawn:
                     self._withdrawn.remove(deed)
                     self._present.append(deed)
                 return deed
@@ -82,6 +84,17 @@ class Deeds:
         task = asyncio.get_running_loop().create_task(work, name=f"tool {name}")
         self._present.append(Deed(name, args, call_id, effect, task))
         return self._present[-1]
+
+    def untold(self) -> Sequence[tuple[Deed, ToolResult]]:
+        """What answers that were taken back did after they were, so that nobody was shown what came of it; once."""
+        done = [(deed, result) for deed in self._withdrawn if not deed.told and (result := deed.result) is not None]
+        for deed, _ in done:
+            deed.told = True
+        return done
+
+    def find(self, effect: str) -> Deed | None:
+        """What has this effect, in whichever answer."""
+        return next((deed for deed in (*self._withdrawn, *self._present) if deed.effect == effect), None)
 
     @property
     def withdrawn(self) -> Sequence[Deed]:

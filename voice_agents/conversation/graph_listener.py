@@ -16,7 +16,7 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.constants import TAG_NOSTREAM
 
 from voice_agents.conversation.deeds import Deeds
-from voice_agents.conversation.graph_tools import is_repetition
+from voice_agents.conversation.graph_tools import deed_of
 from voice_agents.conversation.model import new_id
 from voice_agents.conversation.own_graph import OwnGraph, Path
 from voice_agents.conversation.turn import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
@@ -46,8 +46,6 @@ class ToolDone:
     call_id: str
     result: str | None = None
     error: bool = False
-    silent: bool = False
-    """It only says once more what was told already."""
 
 
 @dataclass(slots=True)
@@ -245,9 +243,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     def _start(self, name: str, args: Mapping[str, Any], call_id: str) -> ToolDone:
         if call_id not in self.record.tools:
-            silent = is_repetition(self._deeds, name, args)
-            self.record.tools[call_id] = ToolDone(name, args, call_id, silent=silent)
-            if not silent:
+            self.record.tools[call_id] = ToolDone(name, args, call_id)
+            deed = deed_of(self._deeds, name, args)
+            if deed is None or deed.call_id == call_id:  # else it was told for the call that did it
                 self._tell(ToolStarted(name, args, call_id))
         return self.record.tools[call_id]
 
@@ -255,8 +253,11 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         tool = self._start(name, {}, call_id)
         if tool.result is None:
             tool.result, tool.error = text, error
-            if not tool.silent:
-                self._tell(ToolFinished(call_id, text, error=error))
+            deed = deed_of(self._deeds, tool.name, tool.args)
+            if deed is None or not deed.told:
+                self._tell(ToolFinished(call_id if deed is None else deed.call_id, text, error=error))
+            if deed is not None:
+                deed.told = deed.told or not self.over
 
     def _say(self, key: str, text: str) -> None:
         if text and not self.over:

@@ -132,9 +132,9 @@ def _effect(name: str, args: Mapping[str, Any]) -> str:
     return f"{name}({json.dumps(args, sort_keys=True, default=str)})"
 
 
-def is_repetition(deeds: Deeds, name: str, args: Mapping[str, Any]) -> bool:
-    """What this call is to do was done already, or has begun: it was told then."""
-    return deeds.same(_effect(name, args), take=False) is not None
+def deed_of(deeds: Deeds, name: str, args: Mapping[str, Any]) -> Deed | None:
+    """What this call is to do, if that was done already or has begun."""
+    return deeds.find(_effect(name, args))
 
 
 async def _told(run: Callable[[], Awaitable[Answer]], answers: list[Answer | Exception]) -> ToolResult:

@@ -22,7 +22,7 @@ from voice_agents.conversation.messages import INTERRUPTED, Record, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.question import Question
-from voice_agents.conversation.turn import AgentTurn, Tell
+from voice_agents.conversation.turn import AgentTurn, Tell, ToolFinished
 from voice_agents.errors import AgentFailed, VoiceAgentError
 from voice_agents.tools import Toolbox
 
@@ -100,6 +100,8 @@ async def _follow(
         raise asyncio.CancelledError
     DOING.set(left.doing)
     done = Record(deeds=left.doing.deeds).done_before()
+    for deed, result in left.doing.deeds.untold():
+        tell(ToolFinished(deed.call_id, result.text, error=result.error))
     for message in done:
         message.id = message.id or new_id()
     left.before, left.messages, left.done = before, [*before, words, *done], done

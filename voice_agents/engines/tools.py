@@ -16,13 +16,15 @@ class SessionTools:
         ``standard``: False leaves the app's own tools (time, sums, dice, timers, notes) out. Raises ConfigurationError
         for a function that does not say what it takes, a name that vendors refuse, and a name given twice.
         """
-        self._tools = as_tools(tools)
+        self.own = as_tools(tools)
+        """Those the developer brings."""
         self._standard = standard
-        self(Timers(lambda _: None), _NoNotes())
+        self.template = self(Timers(lambda _: None), _NoNotes()).tools
+        """What every session has, bound to none."""
 
     def __call__(self, timers: Timers, notes: Notes) -> Toolbox:
         """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
-        return Toolbox([*(standard_tools(timers, notes) if self._standard else ()), *self._tools])
+        return Toolbox([*(standard_tools(timers, notes) if self._standard else ()), *self.own])
 
 
 class _NoNotes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
@@ -22,8 +22,10 @@ __all__ = [
     "SpeechChunk",
     "SpeechStream",
     "SpeechToText",
+    "SpeechToTextFactory",
     "SpokenWord",
     "TextToSpeech",
+    "TextToSpeechFactory",
 ]
 
 STT_RATE = 16_000
@@ -58,6 +60,8 @@ class PartialListener(Protocol):
 
 class SpeechToText(Protocol):
     """A streaming recogniser: audio goes in all the time, a commit asks for the words since the last commit.
+
+    What goes wrong is a ProviderError of the role speech-to-text, whose message is shown to the user.
 
     Entering starts to connect in the background and returns at once; leaving closes every socket and task.
     """
@@ -118,3 +122,9 @@ class TextToSpeech(Protocol):
 
     def set_voice(self, voice: str) -> None:
         """Streams opened from now on speak with this voice."""
+
+
+SpeechToTextFactory = Callable[[PartialListener, ConnectionListener], SpeechToText]
+"""Makes one for each session. It may ignore both listeners: who has no partial words or no connection tells nothing."""
+TextToSpeechFactory = Callable[[ConnectionListener], TextToSpeech]
+"""Makes one for each session."""

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from voice_agents.collector import leave_out_what_is_loaded
-from voice_agents.conversation.agent import Graph, OwnGraph, agent_graph
+from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.sandwich.parts import Chat, NoChat
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
-from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText, TextToSpeech
+from voice_agents.providers.interfaces import (
+    ConnectionListener,
+    PartialListener,
+    SpeechToText,
+    SpeechToTextFactory,
+    TextToSpeech,
+    TextToSpeechFactory,
+)
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
+
+AgentFactory = Callable[[AgentParts], object]
+"""Makes the compiled graph of an engine, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +60,32 @@ class SandwichEngine:
         agent: object = None,
         tools: Iterable[AnyTool] = (),
         standard_tools: bool = True,
+        speech_to_text: SpeechToTextFactory | None = None,
+        text_to_speech: TextToSpeechFactory | None = None,
     ) -> None:
         """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`).
 
-        ``agent``: a compiled LangGraph graph with ``messages`` in its state, in the standard agent's place. It has its
-        own model and tools; see :class:`voice_agents.conversation.own_graph.OwnGraph`, also for what it raises.
+        ``agent``, in the standard agent's place: a compiled LangGraph graph with ``messages`` in its state, with its
+        own model and tools, or a function from :class:`AgentParts` to one. See
+        :class:`voice_agents.conversation.own_graph.OwnGraph` for what of it is spoken, and what it raises.
 
         ``tools``: see :class:`voice_agents.engines.tools.SessionTools`, which says what it raises about them.
+
+        ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
         self._settings = settings
         self._timeouts = timeouts or SandwichTimeouts()
-        self._stt = settings.endpoint(Role.STT)
-        self._tts = settings.endpoint(Role.TTS)
-        self._own_graph = None if agent is None else OwnGraph(agent)
-        self._chat_endpoint = settings.endpoint(Role.CHAT) if agent is None else None
         self._tools = SessionTools(tools, standard=standard_tools)
+        self._own_graph, self._agent_factory = _own_agent(agent, self._tools)
+        needs_chat = self._own_graph is None
+        self._chat_endpoint = settings.endpoint(Role.CHAT) if needs_chat else None
+        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
+        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
+        self._names = {
+            Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),
+            Role.TTS: "The voice" if text_to_speech else speech_name(settings.endpoint(Role.TTS)),
+            Role.CHAT: "The agent" if agent is not None else agent_name(settings.endpoint(Role.CHAT)),
+        }
         self._stack = AsyncExitStack()
         self._store: Store | None = None
         self._graph: Graph | OwnGraph | None = None
@@ -73,14 +95,17 @@ class SandwichEngine:
             self._store = await stack.enter_async_context(open_store(self._settings.database))
             await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
             await asyncio.to_thread(load_speech_model)
-            if self._own_graph is None:
-                chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT)))
-                self._graph = agent_graph(chat.model, self._settings.instructions)
-            else:
-                self._graph = self._own_graph
+            self._graph = self._own_graph or await self._made_graph(stack)
             self._stack = stack.pop_all()
         leave_out_what_is_loaded()
         return self
+
+    async def _made_graph(self, stack: AsyncExitStack) -> Graph | OwnGraph:
+        chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT), self._timeouts.chat))
+        if self._agent_factory is None:
+            return agent_graph(chat.model, self._settings.instructions)
+        tools = session_tools(self._tools.template)
+        return OwnGraph(self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions))))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -108,22 +133,21 @@ class SandwichEngine:
 
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
-        if role is Role.CHAT and self._own_graph is not None:
-            return "The agent"
-        endpoint = self._settings.endpoint(role)
-        return agent_name(endpoint) if role is Role.CHAT else speech_name(endpoint)
+        return self._names[role]
 
     def chat(self) -> Chat:
-        """A chat model for one session."""
-        return NoChat() if self._chat_endpoint is None else ChatModel(self._chat_endpoint, self._timeouts.chat)
+        """A chat model for one session; a graph that a developer brings has its own."""
+        if self._chat_endpoint is None or isinstance(self._graph, OwnGraph):
+            return NoChat()
+        return ChatModel(self._chat_endpoint, self._timeouts.chat)
 
     def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
         """A recogniser for one session."""
-        return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection, timeouts=self._timeouts.stt)
+        return self._speech_to_text(on_partial, on_connection)
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
-        return ElevenLabsTts(self._tts, on_connection=on_connection, timeouts=self._timeouts.tts)
+        return self._text_to_speech(on_connection)
 
     def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
         """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
@@ -132,3 +156,26 @@ class SandwichEngine:
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""
         return VoiceActivity()
+
+
+def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, AgentFactory | None]:
+    if agent is None or callable(agent):
+        return None, agent
+    if tools.own:
+        raise ConfigurationError(
+            "A compiled graph has its tools already: give them to it, or hand over a function that makes the graph, "
+            "agent=lambda parts: create_agent(parts.model, parts.tools)."
+        )
+    return OwnGraph(agent), None
+
+
+def _recognisers(settings: Settings, timeouts: SttTimeouts) -> SpeechToTextFactory:
+    endpoint = settings.endpoint(Role.STT)
+    return lambda on_partial, on_connection: ElevenLabsStt(
+        endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts
+    )
+
+
+def _voices(settings: Settings, timeouts: TtsTimeouts) -> TextToSpeechFactory:
+    endpoint = settings.endpoint(Role.TTS)
+    return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts)
