@@ -77,10 +77,9 @@ class SandwichEngine:
         self._timeouts = timeouts or SandwichTimeouts()
         self._tools = SessionTools(tools, standard=standard_tools)
         self._own_graph, self._agent_factory = _own_agent(agent, self._tools)
-        needs_chat = self._own_graph is None
-        self._chat_endpoint = settings.endpoint(Role.CHAT) if needs_chat else None
         self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
         self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
+        self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
         self._names = {
             Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),
             Role.TTS: "The voice" if text_to_speech else speech_name(settings.endpoint(Role.TTS)),
