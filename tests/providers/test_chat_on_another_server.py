@@ -491,9 +491,11 @@ async def test_warming_up_a_server_that_is_not_there_does_no_harm() -> None:
 async def test_a_connection_that_is_just_being_opened_is_closed_with_the_model(steps: int) -> None:
     """At whatever step of it; what connected after the client was closed stayed open for ever."""
     connections: list[asyncio.Task[bytes]] = []
+    accepted = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(asyncio.create_task(_until_closed(reader)))
+        accepted.set()
         writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
         await asyncio.wait([connections[-1]])
         writer.close()
@@ -506,10 +508,9 @@ async def test_a_connection_that_is_just_being_opened_is_closed_with_the_model(s
             for _ in range(steps):
                 await asyncio.sleep(0)
         await asyncio.wait([warming])
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        writer.close()  # the connections before it have been accepted by then
-        while not connections:
-            await asyncio.sleep(0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.close()
+        await accepted.wait()  # of this connection or one before it: they are accepted in order
         await asyncio.wait(connections)
 
 
