@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.forked import Process, start_python
 from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client
 from tests.transports.rtc_client import RtcCaller
@@ -25,7 +25,6 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
 from voice_agents.stopping import STOP_S
 
-ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
 WITHIN_S = 120.0
 
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="no such signals else
 class App:
     """``python app.py`` as the leader of a process group of its own, as in a terminal."""
 
-    def __init__(self, process: asyncio.subprocess.Process, database: Path) -> None:
+    def __init__(self, process: Process, database: Path) -> None:
         self.process = process
         self.database = database
         self.address = ""
@@ -67,15 +66,15 @@ class App:
 
 
 @asynccontextmanager
-async def running(database: Path, *arguments: str, env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
+async def running(
+    database: Path, *arguments: str, env: Mapping[str, str] | None = None, forked: bool = True
+) -> AsyncIterator[App]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--port", "0", *arguments),
-        cwd=ROOT,
-        env={**own, "DATABASE_URL": str(database), **(env or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+    process = await start_python(
+        ["app.py", "--port", "0", *arguments],
+        {**own, "DATABASE_URL": str(database), **(env or {})},
+        piped=True,
+        forked=forked,
     )
     try:
         async with asyncio.timeout(WITHIN_S):
@@ -261,7 +260,7 @@ async def test_a_server_that_nobody_uses_ends_quietly(tmp_path: Path, number: in
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: int) -> None:
-    async with running(tmp_path / "talk.sqlite3") as app:
+    async with running(tmp_path / "talk.sqlite3", forked=False) as app:
         while not await asyncio.to_thread(app.database.exists):  # noqa: ASYNC110 - the last thing before the heavy libraries
             await asyncio.sleep(0.01)
         app.signal(number, group=True)
