@@ -29,6 +29,13 @@ ONE_SERVER = {
     "tests/transports/api/test_live_figures.py",
 }
 """Files whose tests share a server or a recogniser that is slow to start."""
+REAL_APP = {
+    "tests/browser/test_api_in_the_browser.py",
+    "tests/browser/test_app_page.py",
+    "tests/browser/test_other_pages.py",
+    "tests/browser/test_own_addresses.py",
+}
+"""Files of ``tests/browser`` that start ``app.py`` with its voices, one after the other; the rest runs beside them."""
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
@@ -59,7 +66,7 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no
         """The group a test belongs to, or itself."""
         file = nodeid.partition("::")[0]
         if file.startswith("tests/browser/"):
-            return "browser"  # two of them and their apps do not fit on two cores beside the rest
+            return "browser, app" if file in REAL_APP else "browser, demo"
         return file if file in ONE_SERVER else nodeid
 
 

@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import multiprocessing
 import os
+import random
 import runpy
 import signal
 import sys
@@ -143,6 +144,7 @@ def _run(arguments: list[str], env: dict[str, str], outputs: _Outputs) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(env)
+    random.seed()  # two apps are not to have the same chance
     cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)
     code: Any = 0
     try:
