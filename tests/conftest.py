@@ -25,6 +25,7 @@ ONE_SERVER = {
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
     "tests/test_instances.py",
+    "tests/test_stopping.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
 }

@@ -78,7 +78,7 @@ class _Forked:
     async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool) -> _Forked:
         """See :func:`start_python`."""
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["voice_agents.ui.app"])
+        context.set_forkserver_preload(["tests.imported"])
         pipes = [os.pipe(), os.pipe()] if piped else []
         outputs = [writing for _, writing in pipes] or [1, 2]
         process = context.Process(target=_run, args=(list(arguments), dict(env), _Outputs(outputs)))

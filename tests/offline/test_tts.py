@@ -20,7 +20,10 @@ from voice_agents.offline.tts import DEFAULT_VOICE, SAMPLE_RATE, VOICES, Synthes
 ANSWER = "It is ten past nine in Tokyo, on Tuesday. Dr. Smith's café takes $3.50 for a cup of tea!"
 
 
-@pytest_asyncio.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def voice() -> AsyncIterator[Voice]:
     async with Voice() as opened:
         yield opened
