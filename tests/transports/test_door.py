@@ -163,12 +163,6 @@ async def test_a_large_body_is_refused_by_its_length_and_a_nameless_one_as_it_co
     assert house.body_bytes == MAX_BODY_BYTES
 
 
-def test_a_half_sent_body_does_not_stay_for_ever() -> None:
-    house = House()
-    sent = play(ask(house, "http", {"host": OWN}, method="POST"))
-    assert sent[0]["status"] == 408 and not house.came_in
-
-
 async def test_a_failure_inside_is_one_sentence_with_a_number() -> None:
     async with House().client() as client:
         answer = await client.get("/broken")

@@ -24,8 +24,6 @@ from voice_agents.transports.visitors import address_of, visited_from
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-BODY_TIMEOUT_S = 20.0
-"""For the whole body of a request: half-sent ones do not stay."""
 
 FREE_TRIES = 5
 REFUSED_AFTER = 10
@@ -51,7 +49,6 @@ _WRONG_ORIGIN = (
 )
 _NO_FILES = "This app takes no files and hands out none."
 _TOO_LARGE = "This request is too large: at most 1 MB is accepted here."
-_TOO_SLOW = "The request did not arrive in time. Please send it again."
 _TOO_MANY_TRIES = "Too many wrong passwords came from this address. Please wait ten minutes."
 
 Names = Callable[[], Collection[str]]
@@ -169,19 +166,10 @@ class _Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._bytes = 0
-        self._over_at = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-        self._complete = False
 
     async def receive(self) -> Message:
-        if self._complete:
-            return await self._receive()  # waits for the end of the connection
-        try:
-            async with asyncio.timeout_at(self._over_at):
-                message = await self._receive()
-        except TimeoutError:
-            raise _Unacceptable(408, _TOO_SLOW) from None
+        message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
         if self._bytes > MAX_BODY_BYTES:
             raise _Unacceptable(413, _TOO_LARGE)
         return message
