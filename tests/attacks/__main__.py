@@ -36,6 +36,7 @@ LANES: tuple[tuple[Named, ...], ...] = (
         ("forged conversation and owner ids", others.identities),
         ("gradio's sessions, events and components", others.gradio_sessions),
         ("messages to the API's sockets", bodies.socket_messages),
+        ("answers, streams and sockets nobody reads", bodies.unread),
     ),
     (
         ("scripts in words, notes and voices", words.injections),

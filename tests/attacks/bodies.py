@@ -13,7 +13,7 @@ import websockets
 from tests.attacks.outcome import Outcome, dealt
 from tests.attacks.target import Clock, Server, Targets, usage
 from tests.attacks.visitor import Visitor
-from tests.attacks.wire import Answer, shorten
+from tests.attacks.wire import HANDSHAKE, Answer, shorten
 
 PATIENCE_S = 5.0
 """An honest request is answered within this while the attack goes on."""
@@ -75,6 +75,7 @@ async def large(house: Targets, outcome: Outcome) -> None:
         outcome.expect(grown < MORE_MEMORY_MB, f"{grown:.0f} MB more memory")
 
 
+STREAMS = ("/gradio_api/queue/data?session_hash=x", "/gradio_api/heartbeat/x")
 CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
 SIZES: tuple[tuple[str, bytes], ...] = (
     ("Content-Length: 2000000", b"x" * 2_000_000),
@@ -217,6 +218,30 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
     while not writer.is_closing():
         await asyncio.sleep(2.0)
         writer.write(b"a")
+
+
+async def unread(house: Targets, outcome: Outcome) -> None:
+    """Answers, streams and sockets that are asked for and never read or spoken to; nobody else waits meanwhile."""
+    each = 12 if house.short else 60
+    own = f"Host: {house.app.wire.authority}\r\n"
+    opened = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
+    asked = [f"GET {path} HTTP/1.1\r\n{own}\r\n" for path in ("/", "/config", *STREAMS)]
+    asked += [f"GET {path} HTTP/1.1\r\n{own}{opened}\r\n" for path in ("/page/window", "/ws/sandwich")]
+    asked.append("".join(asked[:2]) * 20)  # one after the other on one connection
+
+    async def one(request: str) -> None:
+        async with house.app.wire.open() as (_, writer):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(request.encode())
+            await asyncio.sleep(3.0 if house.short else 60.0)
+        outcome.tried += 1
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one(request) for request in asked * each))
+
+    attack = asyncio.ensure_future(all_of_them())
+    await served_meanwhile(house.app, outcome, attack)
+    await attack
 
 
 async def socket_messages(house: Targets, outcome: Outcome) -> None:
