@@ -61,6 +61,18 @@ export class Caller {
     this.tell({ is: "up", way, forced });
   }
 
+  /** The process that had the call is gone and another one is here: nothing to wait for. Without a call: nothing. */
+  goOn() {
+    if (!this.since) return;
+    this.#lost(this.attempt);
+    this.#redial(this.attempt);
+  }
+
+  #redial(attempt) {
+    this.call?.stop();
+    this.#dial(attempt);
+  }
+
   #lost(attempt) {
     if (this.lostAt || !this.since) return;
     this.lostAt = performance.now();
@@ -69,10 +81,7 @@ export class Caller {
       const away = performance.now() - this.lostAt;
       if (attempt !== this.attempt) return clearInterval(this.redialling);
       if (away > REDIAL_MS) return this.#over(notConnected(this.way, this.call?.forced));
-      if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) {
-        this.call?.stop();
-        this.#dial(attempt);
-      }
+      if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) this.#redial(attempt);
     }, 1500);
   }
 
