@@ -33,14 +33,22 @@ class AppProcess:
         self._arguments = arguments
         self._forked = forked
         self._env = {**os.environ, **(env or {})}
-        self._port = free_port()
-        self.url = f"http://{host}:{self._port}"
+        self._host = host
+        self._choose_port()
         self._process: Process | None = None
         self.started_s = 0.0
         """From the start of the process to its first answer, the last time it was started."""
 
+    def _choose_port(self) -> None:
+        self._port = free_port()
+        self.url = f"http://{self._host}:{self._port}"
+
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except AssertionError:
+            self._choose_port()  # it takes seconds to come up, in which another program may have taken the first one
+            await self.start()
         return self
 
     async def __aexit__(
