@@ -28,8 +28,9 @@ ONE_SERVER = {
     "tests/test_stopping.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
+    "tests/turns/test_voiced.py",
 }
-"""Files whose tests share a server or a recogniser that is slow to start."""
+"""Files whose tests share a server, a recogniser or speech that takes long to begin."""
 REAL_APP = {
     "tests/browser/test_api_in_the_browser.py",
     "tests/browser/test_app_page.py",

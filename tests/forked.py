@@ -46,6 +46,8 @@ class Process(Protocol):
 
     def kill(self) -> None: ...
 
+    def terminate(self) -> None: ...
+
 
 async def start_python(
     arguments: Sequence[str], env: Mapping[str, str], *, piped: bool = False, forked: bool = True
@@ -105,6 +107,9 @@ class _Forked:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def terminate(self) -> None:
+        self._process.terminate()
 
     def _over(self) -> None:
         asyncio.get_running_loop().remove_reader(self._process.sentinel)
