@@ -40,6 +40,13 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"ALLOWED_HOSTS": "http://talk.example.com"}, "ALLOWED_HOSTS"),
     ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
     ({"LOG_CONTENT": "yes"}, "LOG_CONTENT"),
+    ({"TRANSPORT": "udp"}, "TRANSPORT"),
+    ({"FORWARDED_ALLOW_IPS": "10.0.0.1, my-proxy"}, "FORWARDED_ALLOW_IPS"),
+    (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": SECRET},
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+    ({"TURN_URL": "turn.example.com", "TURN_USERNAME": "me", "TURN_PASSWORD": SECRET}, "TURN_URL"),
 ]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,8 @@ import httpx
 from tests.forked import Process, start_python
 
 START_TIMEOUT_S = 120.0
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that systems give to outgoing connections: an app takes seconds to come up and listen."""
 
 
 class AppProcess:
@@ -33,22 +37,14 @@ class AppProcess:
         self._arguments = arguments
         self._forked = forked
         self._env = {**os.environ, **(env or {})}
-        self._host = host
-        self._choose_port()
+        self._port = free_port()
+        self.url = f"http://{host}:{self._port}"
         self._process: Process | None = None
         self.started_s = 0.0
         """From the start of the process to its first answer, the last time it was started."""
 
-    def _choose_port(self) -> None:
-        self._port = free_port()
-        self.url = f"http://{self._host}:{self._port}"
-
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except AssertionError:
-            self._choose_port()  # it takes seconds to come up, in which another program may have taken the first one
-            await self.start()
+        await self.start()
         return self
 
     async def __aexit__(
@@ -80,6 +76,8 @@ class AppProcess:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port nobody listens on now, and which no outgoing connection is given meanwhile."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
