@@ -93,21 +93,11 @@ async def _follow(
     graph: OwnGraph, question: Question, history: History, conversation: Conversation, left: _Run, tell: Tell
 ) -> None:
     """Run the graph, and tell what it says and does."""
-    before = [message.model_copy() for message in await question.before()]
-    assert question.words is not None
-    words = question.words.model_copy()
-    if left.over:
-        raise asyncio.CancelledError
+    await _know(question, left, tell)
     DOING.set(left.doing)
-    done = Record(deeds=left.doing.deeds).done_before()
-    for deed, result in left.doing.deeds.untold():
-        tell(ToolFinished(deed.call_id, result.text, error=result.error))
-    for message in done:
-        message.id = message.id or new_id()
-    left.before, left.messages, left.done = before, [*before, words, *done], done
     left.listener = listener = GraphListener(graph, left.messages, left.doing.deeds, tell)
-    left.fork = Fork({**history.state(conversation), MESSAGES: before})
-    asked = [words, *done] if graph.adds else left.messages
+    left.fork = Fork({**history.state(conversation), MESSAGES: left.before})
+    asked = left.messages[len(left.before) :] if graph.adds else left.messages
     steps = graph.with_memory(left.fork).astream(
         {MESSAGES: asked},
         {"configurable": {"thread_id": conversation.id}, "callbacks": [listener]},
@@ -135,6 +125,28 @@ async def _follow(
         )
     if not listener.record.told:
         raise AgentFailed("The agent's graph ended without an answer: none of its nodes added one to `messages`.")
+
+
+async def _know(question: Question, left: _Run, tell: Tell) -> None:
+    """The conversation, the user's words, and what was done for them already."""
+    ahead = await question.ahead()
+    copies = _copies(ahead or ())  # before the words are known, as it takes a while after a long talk
+    before = await question.before()
+    left.before = copies if before is ahead else _copies(before)
+    assert question.words is not None
+    if left.over:
+        raise asyncio.CancelledError
+    for deed, result in left.doing.deeds.untold():
+        tell(ToolFinished(deed.call_id, result.text, error=result.error))
+    left.done = Record(deeds=left.doing.deeds).done_before()
+    for message in left.done:
+        message.id = message.id or new_id()
+    left.messages = [*left.before, question.words.model_copy(), *left.done]
+
+
+def _copies(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """A graph may write into what it is given."""
+    return [message.model_copy() for message in messages]
 
 
 def _plain(error: Exception) -> AgentFailed:

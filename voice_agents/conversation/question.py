@@ -44,11 +44,16 @@ class Question:
         assert self.words is not None
         return recent([*before, self.words], BUDGET)
 
-    async def before(self) -> Sequence[AnyMessage]:
-        """Wait for the words; then all of the conversation before them."""
+    async def ahead(self) -> Sequence[AnyMessage] | None:
+        """All of the conversation before the words, if it can be known before they are."""
         if self._read_ahead and self._before is None:
             with suppress(VoiceAgentError):  # it may go better when the words are known
                 self._before = await self._history.load(self._conversation)
+        return self._before
+
+    async def before(self) -> Sequence[AnyMessage]:
+        """Wait for the words; then all of the conversation before them."""
+        await self.ahead()
         await self._known.wait()
         if self._before is None:
             self._before = await self._history.load(self._conversation)
