@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from voice_agents.offline.realtime.checks import Rejected, check
+from voice_agents.offline.checks import Rejected
+from voice_agents.offline.realtime.checks import check
 from voice_agents.offline.realtime.config import ResponseOptions, SessionConfig
 from voice_agents.offline.realtime.vad import Eagerness, SemanticVad, ServerVad
 

@@ -16,7 +16,7 @@ from tests.offline.conftest import WORD_S
 from tests.offline.realtime.caller import Caller, Event, HeldVoice, ScriptedBrain, calling, serving, sound
 from voice_agents.audio import resample, to_bytes
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.realtime.checks import Rejected
+from voice_agents.offline.checks import Rejected
 from voice_agents.offline.realtime.preview import PreviewShape
 from voice_agents.offline.server import OfflineServer
 

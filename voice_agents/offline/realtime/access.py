@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.chat_request import UNKNOWN_MODEL, error_body
+from voice_agents.offline.chat_request import UNKNOWN_MODEL
+from voice_agents.offline.checks import INVALID_REQUEST, SERVER_ERROR, error_body
 from voice_agents.offline.faults import Service
-from voice_agents.offline.realtime.checks import INVALID_REQUEST, SERVER_ERROR, error_event, new_id
+from voice_agents.offline.realtime.checks import error_event, new_id
 from voice_agents.offline.realtime.preview import GaShape, PreviewShape, Shape
 from voice_agents.offline.realtime.session import RealtimeSession
 from voice_agents.offline.services import Services

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voice_agents.offline.realtime.checks import Rejected, missing
+from voice_agents.offline.checks import Rejected, missing
 from voice_agents.offline.realtime.vad import Detection, Eagerness, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60

@@ -14,7 +14,8 @@ import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, from_bytes, resample, to_bytes
 from voice_agents.offline.brain import Message, ToolCall
-from voice_agents.offline.realtime.checks import Rejected, invalid_value, missing, new_id
+from voice_agents.offline.checks import Rejected, invalid_value, missing
+from voice_agents.offline.realtime.checks import new_id
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
 from voice_agents.turns.vad import RATE
 

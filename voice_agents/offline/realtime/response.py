@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.realtime.checks import SERVER_ERROR, Event, new_id
+from voice_agents.offline.checks import SERVER_ERROR
+from voice_agents.offline.realtime.checks import Event, new_id
 from voice_agents.offline.realtime.config import PCM, ResponseOptions
 from voice_agents.offline.realtime.items import (
     CallItem,

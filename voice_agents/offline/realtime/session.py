@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from voice_agents.offline.checks import SERVER_ERROR, Rejected, parse_object
 from voice_agents.offline.faults import FaultKind
-from voice_agents.offline.realtime.checks import SERVER_ERROR, Event, Rejected, check, error_event, new_id, parse_json
+from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
@@ -99,7 +100,7 @@ class RealtimeSession:
         async for text in self._socket:
             event_id: str | None = None
             try:
-                event = parse_json(text)
+                event = parse_object(text, "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
                 await self._obey(check(self._shape.incoming(event)))
             except Rejected as error:

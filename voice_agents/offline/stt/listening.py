@@ -24,7 +24,7 @@ _STRETCH = 10 * RATE
 _STRETCH_PAUSE = RATE * 2 // 5
 _LONGEST_STRETCH = 25 * RATE
 """The models were trained on less than 30 s: longer speech is heard in stretches, ending in a pause if possible."""
-_LONGEST = 100 * RATE
+_LONGEST = 600 * RATE
 """What is said after that without a commit is not heard."""
 _TARGET_RMS = 10 ** (-23 / 20)
 _MOST_GAIN = 30.0
