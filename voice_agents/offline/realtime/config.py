@@ -37,13 +37,18 @@ class ResponseOptions:
     spoken: bool
     """Audio with its transcript, or text."""
     instructions: str
-    tools: frozenset[str]
-    """Names of the functions that may be called."""
+    functions: tuple[dict[str, Any], ...]
+    """Those that may be called, as the client described them."""
     one_call: bool
     voice: str
     speed: float
     max_tokens: int | None
     metadata: Mapping[str, Any] | None
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """Names of the functions that may be called."""
+        return frozenset(function["name"] for function in self.functions)
 
 
 class SessionConfig:
@@ -128,7 +133,7 @@ class SessionConfig:
         return ResponseOptions(
             spoken=config.values["output_modalities"] == ["audio"],
             instructions=config.values["instructions"],
-            tools=_callable(config.values["tools"], config.values["tool_choice"]),
+            functions=_callable(config.values["tools"], config.values["tool_choice"]),
             one_call=config.values.get("parallel_tool_calls") is False,
             voice=config.voice,
             speed=config.speed,
@@ -153,8 +158,7 @@ def _check_modalities(modalities: list[str], path: str) -> None:
         raise Rejected(message, "invalid_value", f"{path}.output_modalities")
 
 
-def _callable(tools: list[dict[str, Any]], how: str | dict[str, Any]) -> frozenset[str]:
-    names = frozenset(tool["name"] for tool in tools)
+def _callable(tools: list[dict[str, Any]], how: str | dict[str, Any]) -> tuple[dict[str, Any], ...]:
     if isinstance(how, dict):
-        return names & {how.get("name", "")}
-    return frozenset() if how == "none" else names
+        return tuple(tool for tool in tools if tool["name"] == how.get("name", ""))
+    return () if how == "none" else tuple(tools)

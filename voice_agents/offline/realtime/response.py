@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from voice_agents.audio import Pcm, to_bytes
-from voice_agents.offline.brain import Reply, ToolCall
+from voice_agents.offline.brain import Message, Reply, ToolCall
 from voice_agents.offline.checks import SERVER_ERROR
 from voice_agents.offline.realtime.checks import Event, new_id
 from voice_agents.offline.realtime.config import PCM, ResponseOptions
@@ -86,6 +86,7 @@ class Response:
         self._output: list[MessageItem | CallItem] = []
         self._open: MessageItem | CallItem | None = None
         self._previous_id: str | None = None
+        self._speech: Speech | None = None
         self._spoken_tokens = 0
         self._out_of_tokens = False
         self._task: asyncio.Task[None] | None = None
@@ -117,11 +118,29 @@ class Response:
     async def _answer(self) -> None:
         await heard(self._context)
         messages = as_messages(self.options.instructions, self._context)
+        calls: list[ToolCall] = []
+        async with aclosing(self._thoughts(messages)) as thoughts:
+            async for thought in thoughts:
+                if isinstance(thought, ToolCall):
+                    calls.append(thought)
+                elif not self._out_of_tokens:
+                    await self._say(thought)
+        self._finish_saying()
+        for call in calls[: 1 if self.options.one_call else None]:
+            await self._call(call)
+
+    async def _thoughts(self, messages: Sequence[Message]) -> AsyncGenerator[str | ToolCall, None]:
+        """What the model says, in pieces, and what it calls."""
+        if (server := self._services.model_server) is not None:
+            async with aclosing(server.answer(messages, self.options.functions)) as answer:
+                async for thought in answer:
+                    yield thought
+            return
         reply: Reply = self._services.brain.reply(messages, self.options.tools)
         if reply.text:
-            await self._say(reply.text)
-        for call in reply.tool_calls[: 1 if self.options.one_call else None]:
-            await self._call(call)
+            yield reply.text
+        for call in reply.tool_calls:
+            yield call
 
     async def _when_due(self) -> None:
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
@@ -134,20 +153,27 @@ class Response:
             self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
 
     async def _say(self, text: str) -> None:
-        """One message, spoken or written."""
-        item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
-        self._begin_item(item)
-        part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
-        item.content.append(part)
-        self._emit_item("response.content_part.added", content_index=0, part=_part(part))
-        if self.options.spoken:
-            await self._speak(part, text)
+        """The next piece of the message, spoken or written."""
+        if self._speech is None:
+            item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
+            self._begin_item(item)
+            part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
+            item.content.append(part)
+            self._speech = Speech(part)
+            self._emit_item("response.content_part.added", content_index=0, part=_part(part))
         else:
-            await self._write(part, text)
-        self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+            text = f" {text}"
+        if self.options.spoken:
+            await self._speak(self._speech, text)
+        else:
+            await self._write(self._speech.part, text)
 
-    async def _speak(self, part: Part, text: str) -> None:
-        speech = Speech(part, text)
+    def _finish_saying(self) -> None:
+        if self._speech is not None:
+            self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+
+    async def _speak(self, speech: Speech, text: str) -> None:
+        speech.begin(text)
         voice = self._services.voice.speak(text, find_voice(self.options.voice).voice_id, self.options.speed)
         async with aclosing(cast("AsyncGenerator[Synthesis, None]", voice)) as stream:
             async for synthesis in stream:
@@ -276,9 +302,12 @@ def _part(part: Part) -> dict[str, Any]:
 class Speech:
     """The sound of one part on its way to the client; the part holds what was sent, no more."""
 
-    def __init__(self, part: Part, text: str) -> None:
-        self._part = part
-        self._text = text
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self._text = ""
+        self._offset = 0
+        self._offset_ms = self._made_ms = 0.0
+        """Where the present piece begins, and how much was made in all."""
         self._said = 0
         self._waiting: list[Pcm] = []
         self._begun: list[tuple[int, float]] = []
@@ -294,21 +323,28 @@ class Speech:
         """Whether there is enough to be sent."""
         return bool(self._waiting) and (self._first or sum(map(len, self._waiting)) >= CHUNK_S * SAMPLE_RATE)
 
+    def begin(self, text: str) -> None:
+        """The text goes on with this, of which sound will be added."""
+        self._offset, self._offset_ms = len(self._text), self._made_ms
+        self._text += text
+
     def add(self, pcm: Pcm, words: Sequence[WordTiming]) -> None:
-        """The next samples (24 kHz) and the words that begin in them."""
+        """The next samples (24 kHz) and the words that begin in them, timed from where the piece began."""
         self._waiting.append(pcm)
-        self._begun += [(word.offset + word.length, word.start_ms) for word in words]
+        self._made_ms += len(pcm) * 1000 / SAMPLE_RATE
+        at, at_ms = self._offset, self._offset_ms
+        self._begun += [(at + word.offset + word.length, at_ms + word.start_ms) for word in words]
 
     def take(self, *, last: bool = False) -> tuple[str, bytes, float]:
-        """Words and bytes to be sent now, and how many milliseconds they are. ``last``: no more samples will come."""
+        """Words and bytes to be sent now, and how many milliseconds they are. ``last``: the piece is over."""
         said = self._said
         self._said = max([said, *(end for end, _ in self._begun)]) if not last else len(self._text)
         sound = joined(self._waiting)
         taken = self._text[said : self._said], to_bytes(sound), len(sound) * 1000 / SAMPLE_RATE
-        if not self._part.truncated:
-            self._part.audio += self._waiting
-            self._part.words += self._begun
-            self._part.text = self._part.transcript = self.said
+        if not self.part.truncated:
+            self.part.audio += self._waiting
+            self.part.words += self._begun
+            self.part.text = self.part.transcript = self.said
         self._waiting, self._begun, self._first = [], [], False
         return taken
 
