@@ -25,7 +25,7 @@ from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewher
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
-from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
+from voice_agents.ui.quiet import keep_gradio_quiet
 from voice_agents.ui.socket import admitted, serve_window
 from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
@@ -77,7 +77,6 @@ def build_page(
                     _answer(button, spec.kind, desk, wishes)
                     gr.HTML(tab_html(spec, settings), padding=False)
     blocks.queue(default_concurrency_limit=None, api_open=False)
-    keep_no_statistics(blocks)
 
     return Page(blocks, _routes(blocks, settings, desk, wishes, tabs), desk)
 
