@@ -22,8 +22,9 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.turns.heard import split_heard
 from voice_agents.turns.latency import TurnLatency
-from voice_agents.ui.view import KEPT_LINES, Banner, ConversationView, split_heard
+from voice_agents.ui.view import KEPT_LINES, Banner, ConversationView
 
 
 def event(kind: type[Event], turn: int = 1, **values: Any) -> Event:

@@ -7,9 +7,10 @@ from typing import Any
 
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Status
+from voice_agents.turns.heard import split_heard
 from voice_agents.ui.desk import Sheet
 from voice_agents.ui.latency_view import compared
-from voice_agents.ui.view import ConversationView, Line, split_heard
+from voice_agents.ui.view import ConversationView, Line
 
 Data = dict[str, Any]
 """JSON for the page's scripts."""
