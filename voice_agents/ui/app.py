@@ -21,6 +21,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
@@ -96,8 +97,9 @@ class App:
                 offline=Role.REALTIME in self._settings.offline_roles,
             ),
         ]
+        shelf = Shelf(lambda: self._sandwich.store)
         self._page = build_page(
-            self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere
+            self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere, shelf
         )
         return self._page
 

@@ -92,6 +92,7 @@ def _dock(kind: str) -> str:
         f'<button type="button" id="{kind}-end" class="va-end" hidden>End<span> conversation</span></button></div>'
         f'<p class="va-truth" id="{kind}-truth"><b id="{kind}-status">Connecting</b>'
         f'<span id="{kind}-banner"></span><button type="button" id="{kind}-action" class="va-action" hidden></button>'
+        f'<span id="{kind}-recording" class="va-red-light" hidden>Recording</span>'
         f'<time id="{kind}-timer" hidden></time></p></div>'
     )
 

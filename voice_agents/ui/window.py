@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.engines.base import Session
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.ui.desk import Desk
-from voice_agents.ui.drawing import Data, Drawn
+from voice_agents.ui.drawer import Drawer
+from voice_agents.ui.drawing import Data, Drawn, line_data
 from voice_agents.ui.identity import conversation_of, identity_of
 from voice_agents.ui.voice_tab import TabSpec
 from voice_agents.ui.wishes import Wishes, voice_of
@@ -30,7 +32,10 @@ Message = Mapping[str, Any]
 class Window:
     """Run it once; :meth:`take` what the window sends. ``send`` is called from one task at a time."""
 
-    def __init__(self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send) -> None:
+    def __init__(
+        self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send, shelf: Shelf | None = None
+    ) -> None:
+        """``shelf``: None where nothing is kept."""
         self._desk = desk
         self._tabs = {tab.kind: tab for tab in tabs}
         self._wishes = wishes
@@ -50,8 +55,12 @@ class Window:
             "set_voice": self._set_voice,
             "hang_up": self._hang_up,
             "turn_to": self._turn_to,
+            "earlier": self._earlier,
             "ping": self._ping,
         }
+        if shelf is not None:
+            self._drawer = Drawer(desk, shelf, self._send)
+            self._deeds |= dict.fromkeys(self._drawer.deeds, self._use_drawer)
 
     async def run(self) -> None:
         """Tell the window everything new, until it is cancelled."""
@@ -87,8 +96,7 @@ class Window:
             await self._send({"type": "voices", "kind": tab.kind, **await voices(tab)})
 
     async def _open(self, message: Message) -> None:
-        self._conversation = conversation_of(message)
-        self._turned.set()
+        self._turn(conversation_of(message))
         await self._keep_promises(message.get("kind"))
 
     async def _keep_promises(self, kind: Any) -> None:
@@ -99,8 +107,7 @@ class Window:
     async def _new(self, _: Message) -> None:
         old = self._known
         await self._desk.hang_up(old)
-        self._conversation = Conversation(owner=old.owner)
-        self._turned.set()
+        self._turn(Conversation(owner=old.owner))
 
     async def _say(self, message: Message) -> None:
         text = str(message.get("text", ""))
@@ -128,6 +135,25 @@ class Window:
 
     async def _turn_to(self, message: Message) -> None:
         await self._desk.turn_to(self._kind(message), self._known)
+
+    async def _earlier(self, message: Message) -> None:
+        before = message.get("before")
+        if isinstance(before, bool) or not isinstance(before, int):
+            raise InvalidInput("There is no such line.")
+        lines = await self._desk.earlier(self._known, before)
+        await self._send({"type": "earlier", "before": before, "lines": [line_data(line) for line in lines]})
+
+    async def _use_drawer(self, message: Message) -> None:
+        known = self._known
+        done = await self._drawer.take(known.owner, message)
+        if done and message["do"] == "delete" and message["of"] == known.id:
+            self._turn(Conversation(owner=known.owner))
+        elif done and message["do"] == "delete_everything":
+            self._turn(Conversation())
+
+    def _turn(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._turned.set()
 
     async def _ping(self, _: Message) -> None:
         await self._send({"type": "pong"})

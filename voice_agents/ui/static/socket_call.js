@@ -107,6 +107,10 @@ export class SocketCall {
     if (this.capture) this.#from(this.stream);
   }
 
+  get voice() {
+    return this.player;
+  }
+
   get level() {
     return this.meter?.level ?? 0;
   }

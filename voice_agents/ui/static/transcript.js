@@ -1,6 +1,7 @@
 // Draws one tab's transcript from the server's lines; words are text, never markup.
 
 const NEAR_END_PX = 80;
+const FROM_BEGIN_PX = 300;
 
 const element = (tag, className = "", text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 
@@ -8,6 +9,8 @@ export class Transcript {
   constructor(list, empty, announce) {
     Object.assign(this, { list, empty, announce, items: new Map() });
     this.scroller = list.parentElement;
+    Object.assign(this, { back: false, asked: null, onback: () => {} });
+    this.scroller.addEventListener("scroll", () => this.#lookBack(), { passive: true });
     list.addEventListener("click", ({ target }) => this.#copy(target.closest(".va-copy")));
   }
 
@@ -16,6 +19,36 @@ export class Transcript {
     this.list.replaceChildren();
     this.items.clear();
     this.quiet = true; // what was said earlier is not read out again
+    this.asked = null;
+  }
+
+  /** How far the end of what is shown is from the end of the transcript. */
+  get fromEnd() {
+    return this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight;
+  }
+
+  set fromEnd(px) {
+    this.scroller.scrollTop = this.scroller.scrollHeight - this.scroller.clientHeight - px;
+  }
+
+  /** Near its begin, what was said before is asked for. */
+  #lookBack() {
+    const first = Number(this.list.firstElementChild?.dataset.id);
+    if (!this.back || this.scroller.scrollTop > FROM_BEGIN_PX || this.asked === first) return;
+    this.asked = first;
+    this.onback(first);
+  }
+
+  /** What was said before the line with this id; what is looked at stays where it is. */
+  putBefore({ before, lines }) {
+    if (Number(this.list.firstElementChild?.dataset.id) !== before) return;
+    const { fromEnd } = this;
+    this.back = lines.length > 0;
+    this.quiet = true;
+    for (const line of lines) this.#put(line);
+    this.quiet = false;
+    this.fromEnd = fromEnd;
+    this.#lookBack();
   }
 
   draw({ lines = [], gone = [], spoken }) {
