@@ -20,6 +20,7 @@ UNDO_S = 60.0
 """How long a deleted conversation can be taken back."""
 KEPT_S = 90.0
 """When it is gone for good: a little later, so that nobody takes back half of one."""
+LAST_TURN_S = 1.0
 LISTED = 200
 """The newest; older ones are found by searching."""
 MOST_WORDS = 8
@@ -104,9 +105,13 @@ class Shelf:
         )
 
     async def delete(self, conversation: Conversation) -> None:
-        """Take it off the shelf; for :data:`UNDO_S` it can be taken back. Raises InvalidInput as :meth:`summary`."""
+        """Take it off the shelf; for :data:`UNDO_S` it can be taken back. Raises InvalidInput when it is another's.
+
+        A session of it must be over; what that still stores belongs to it.
+        """
+        await self._store.all_stored(LAST_TURN_S)
         async with self._store.changing(conversation):
-            await self._row(conversation)
+            await self._store.check_owner(conversation)
             values = {"id": conversation.id, "owner": conversation.owner, "now": time.time()}
             sql = "INSERT INTO deleted SELECT id, :now FROM conversations WHERE id = :id AND owner = :owner"
             await self._store.execute(f"{sql} ON CONFLICT (conversation) DO NOTHING", values)

@@ -97,7 +97,7 @@ class Store(ABC):
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written: dict[str, str] = {}
         """By conversation: the checkpoint that this process wrote last."""
-        self._deleted_at: dict[str, float] = {}
+        self._deleted_at: dict[Conversation, float] = {}
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -163,6 +163,11 @@ class Store(ABC):
         """Own what a session that is gone still stores; leaving the store waits for it."""
         self._owed.add(storing)
         storing.add_done_callback(self._owed.discard)
+
+    async def all_stored(self, within_s: float) -> None:
+        """Wait a moment for what sessions that are gone still store."""
+        if self._owed:
+            await asyncio.wait(self._owed, timeout=within_s)
 
     def store_later(self, conversation: Conversation, store: Callable[[], Awaitable[None]]) -> None:
         """Try again until it does not raise StorageFailed any more, also when the session is over by then."""
@@ -264,14 +269,14 @@ class Store(ABC):
         """It was deleted: what sessions that began before still hold of it is not stored any more."""
         self.unstored.pop(conversation, None)
         self._written.pop(conversation.id, None)
-        self._deleted_at.pop(conversation.id, None)
-        self._deleted_at[conversation.id] = time.monotonic()
+        self._deleted_at.pop(conversation, None)
+        self._deleted_at[conversation] = time.monotonic()
         while len(self._deleted_at) > REMEMBERED:
             del self._deleted_at[next(iter(self._deleted_at))]
 
     def was_deleted_since(self, conversation: Conversation, at: float) -> bool:
         """Whether it was deleted here after this reading of the monotonic clock."""
-        return self._deleted_at.get(conversation.id, at) > at
+        return self._deleted_at.get(conversation, at) > at
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""

@@ -54,6 +54,7 @@ def _drawer() -> str:
         "Conversations",
         f'<div class="va-search">{icon("search")}<input type="search" id="va-search" placeholder="Search in all words" '
         'aria-label="Search in all words" autocomplete="off" enterkeyhint="search"></div>'
+        f'<button type="button" id="va-drawer-new" class="va-preset">{icon("new")}New conversation</button>'
         '<p class="va-drawer-line" id="va-drawer-line"><span role="status" aria-live="polite"></span>'
         '<button type="button" class="va-action" hidden>Undo</button></p>'
         '<ul class="va-shelf" id="va-shelf" aria-label="Your conversations"></ul>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any
 
 from voice_agents.conversation.model import Conversation
@@ -61,6 +61,11 @@ class Window:
         if shelf is not None:
             self._drawer = Drawer(desk, shelf, self._send)
             self._deeds |= dict.fromkeys(self._drawer.deeds, self._use_drawer)
+
+    @property
+    def asked_for(self) -> Set[str]:
+        """What it can be asked to ``do``."""
+        return self._deeds.keys()
 
     async def run(self) -> None:
         """Tell the window everything new, until it is cancelled."""

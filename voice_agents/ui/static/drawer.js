@@ -12,7 +12,7 @@ const button = (text, className, onclick) => Object.assign(element("button", cla
 const names = { sandwich: "Sandwich", realtime: "Realtime" };
 
 export class Drawer {
-  /** `page`: { ask(message) -> sent, open(conversation, kind), current() -> id }. Nothing happens without the sheet. */
+  /** `page`: { ask(message) -> sent, open(conversation, kind), begin(), current() -> id }. Nothing happens without the sheet. */
   constructor(page) {
     this.page = page;
     this.sheet = byId("va-drawer");
@@ -27,6 +27,7 @@ export class Drawer {
     };
     this.undo.onclick = () => this.undo.act?.();
     this.sheet.addEventListener("close", () => this.#tell(""));
+    byId("va-drawer-new").onclick = () => (this.sheet.close(), this.page.begin());
     byId("va-conversations").onclick = () => this.open();
     this.#prepareEverything();
   }
@@ -108,8 +109,10 @@ export class Drawer {
     });
     const wav = button("WAV", "va-preset", () => this.#exportSound(item));
     wav.setAttribute("aria-label", "Export the recording as WAV");
-    const others = [button("Rename", "va-preset", () => this.#rename(item, line)), ...exports, ...(this.recorded.has(item.id) ? [wav] : [])];
-    return [...kinds, ...others, button("Delete", "va-preset va-danger", () => this.#delete(item))];
+    const rename = button("Rename", "va-preset", () => this.#rename(item, line));
+    const group = element("div", "va-export");
+    group.append(element("span", "", "Export"), ...exports, ...(this.recorded.has(item.id) ? [wav] : []));
+    return [...kinds, group, rename, button("Delete", "va-preset va-danger", () => this.#delete(item))];
   }
 
   #toggle(line, more) {

@@ -35,7 +35,7 @@ class Page {
     this.#theme();
     prepareSheets();
     this.devices = prepareDevices(this.caller);
-    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), current: () => identity.get().conversation });
+    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), current: () => identity.get().conversation });
     this.#recordings();
     this.#header();
     listenToKeys((name) => this.act(name));
