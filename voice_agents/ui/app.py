@@ -37,7 +37,9 @@ from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
 from voice_agents.transports.headers import impatient
+from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.uncompressed import uncompressed
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines
 from voice_agents.transports.watch.route import metrics_route
@@ -226,7 +228,8 @@ def limit_connections() -> None:
 
     Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
     """
-    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=impatient(AutoHTTPProtocol))
+    protocol = uncompressed(impatient(AutoHTTPProtocol), CALL_PATH)
+    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=protocol)
     vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 

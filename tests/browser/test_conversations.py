@@ -1,0 +1,146 @@
+"""This browser's own conversations in the drawer: found, gone on with, named, exported, deleted and taken back."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.async_api import Locator, expect
+
+from tests.browser.helpers.chromium import VoicePage, chromium
+from tests.browser.helpers.process import AppProcess
+from tests.browser.test_page_for_all import SMALLEST_TARGET_PX, serious
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RATE = 24_000
+LOUD = 1500
+
+
+def drawer(page: VoicePage) -> Locator:
+    return page.page.locator("#va-drawer")
+
+
+def item(page: VoicePage, title: str) -> Locator:
+    return page.page.locator("#va-shelf li").filter(has_text=title)
+
+
+async def downloaded(page: VoicePage, press: Locator) -> bytes:
+    """What a button of the drawer saves; pressed by keyboard."""
+    await press.focus()
+    async with page.page.expect_download() as saved:
+        await page.page.keyboard.press("Enter")
+    path = await (await saved.value).path()
+    return path.read_bytes()
+
+
+async def test_conversations_are_kept_found_named_deleted_and_taken_back(shared_demo: AppProcess) -> None:
+    async with chromium(viewport={"width": 390, "height": 844}) as context:
+        page = VoicePage(await context.new_page())
+        await page.open(shared_demo.url)
+        keyboard = page.page.keyboard
+        for text in ("Where are my keys?", "Tell me of the sea"):
+            await page.type(text)
+            await page.shows("Speaking")
+            await keyboard.press("Escape")
+            await page.shows("Ready")
+            await keyboard.press("Tab")
+            await page.page.evaluate("document.activeElement.blur()")
+            await keyboard.press("n")
+            await expect(page.part("chat").locator(".va-line")).to_have_count(0)
+        await keyboard.press("c")
+        await expect(page.page.locator("#va-shelf li")).to_have_count(2)
+        assert await serious(page.page) == []
+        await item(page, "keys").get_by_role("button", name="More").click()
+        targets = drawer(page).locator("button:visible, input:visible:not([type=checkbox])")
+        heights = await targets.evaluate_all("them => them.map((it) => it.getBoundingClientRect().height)")
+        assert min(heights) >= SMALLEST_TARGET_PX
+        assert await page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+        await item(page, "keys").get_by_role("button", name="Rename").click()
+        await keyboard.type("Lost things")
+        await keyboard.press("Enter")
+        await expect(item(page, "Lost things")).to_be_visible()
+        await page.page.locator("#va-search").fill("KEYS")
+        await expect(page.page.locator("#va-shelf li")).to_have_count(1)
+
+        await item(page, "Lost").get_by_role("button", name="Delete").click()
+        await expect(page.page.locator("#va-shelf")).to_contain_text("Nothing holds")
+        await keyboard.press("Enter")  # the undo has the focus
+        await expect(item(page, "Lost things")).to_be_visible()
+        await item(page, "Lost").get_by_role("button", name="More").click()
+
+        export = json.loads(await downloaded(page, item(page, "Lost").get_by_role("button", name="Export as JSON")))
+        [turn] = export["turns"]
+        assert turn["user"] == "Where are my keys?"
+        assert turn["agent"]["interrupted"] and turn["agent"]["unheard"].endswith("know?")
+        assert turn["tools"][0]["name"] == "current_time"
+        markdown = await downloaded(page, item(page, "Lost").get_by_role("button", name="Export as Markdown"))
+        assert markdown.decode().startswith("# Lost things")
+
+        await item(page, "Lost").get_by_role("button", name="Continue in Realtime").click()
+        realtime = VoicePage(page.page, "realtime")
+        await realtime.says("Where are my keys?")
+        await realtime.type("And now?")
+        await realtime.shows("Speaking")
+        await page.page.reload()
+        await realtime.says("Where are my keys?")
+        await realtime.says("And now?")
+
+        await keyboard.press("c")
+        await page.page.get_by_role("button", name="Delete everything of mine").click()
+        await drawer(page).get_by_role("button", name="Delete everything", exact=True).click()
+        await expect(drawer(page)).to_contain_text("Everything of yours is deleted.")
+        await keyboard.press("Escape")
+        await expect(realtime.part("chat").locator(".va-line")).to_have_count(0)
+        await page.page.reload()
+        await keyboard.press("c")
+        await expect(page.page.locator("#va-shelf")).to_contain_text("Nothing yet")
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_a_recording_has_both_sides_in_their_time_and_is_made_only_when_wanted(transport: str) -> None:
+    noise: NDArray[np.int16] = (np.random.default_rng(1).normal(0, 6000, RATE)).astype(np.int16)
+    async with AppProcess(["-m", "tests.ui.demo"], env={"TRANSPORT": transport}) as demo, chromium() as context:
+        page = VoicePage(await context.new_page())
+        await page.open(demo.url)
+        await page.record()
+        await page.shows("Listening")
+        await expect(page.part("recording")).to_be_hidden()
+        await page.page.keyboard.press("c")
+        await page.page.locator("#va-record").check()
+        await page.page.keyboard.press("Escape")
+        await expect(page.part("recording")).to_be_visible()
+        await page.speak(noise, RATE)
+        await page.shows("Speaking")
+        await page.shows("Listening")
+        await page.hang_up()
+        await expect(page.part("recording")).to_be_hidden()
+        await page.page.keyboard.press("c")
+        await expect(page.page.locator("#va-shelf")).to_contain_text("recorded")
+        await page.page.get_by_role("button", name="More").click()
+        wav = await downloaded(page, page.page.get_by_role("button", name="Export the recording as WAV"))
+        user, agent = channels(wav)
+        spoke, answered = loud_s(user), loud_s(agent)
+        assert 0.7 < spoke[1] - spoke[0] < 1.4, "the user speaks one second"
+        assert 3.7 < answered[1] - answered[0] < 4.6, "the answer is four seconds long"
+        assert 0.5 < answered[0] - spoke[1] < 4.0, "it comes after the patience and the tool"
+
+
+def channels(wav: bytes) -> tuple[NDArray[Any], NDArray[Any]]:
+    with wave.open(io.BytesIO(wav)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, RATE)
+        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def loud_s(samples: NDArray[Any]) -> tuple[float, float]:
+    """When the first and the last loud sample are, in seconds."""
+    at = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
+    assert at.size, "nothing is heard"
+    return at[0] / RATE, at[-1] / RATE
