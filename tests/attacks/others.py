@@ -65,6 +65,7 @@ DEEDS: tuple[dict[str, Any], ...] = (
     *({"do": name} for name in ("interrupt", "end_turn", "new")),
     {"do": "set_turns", **CONTROLS},
     {"do": "set_voice", "voice": "x"},
+    {"do": "hear_voice", "kind": "sandwich", "voice": "x"},
     {"do": "earlier", "before": -1},
     {"do": "list", "search": "zanzibar"},
     {"do": "delete_note", "note": 1},

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.async_api import Locator, expect
 
-from tests.browser.helpers.chromium import VoicePage, chromium
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 from tests.browser.test_page_for_all import SMALLEST_TARGET_PX, serious
 
@@ -99,12 +99,13 @@ async def test_conversations_are_kept_found_named_deleted_and_taken_back(shared_
         await keyboard.press("Escape")
         await expect(realtime.part("chat").locator(".va-line")).to_have_count(0)
         await page.page.reload()
+        await realtime.shows("Ready")
         await keyboard.press("c")
         await expect(page.page.locator("#va-shelf")).to_contain_text("Nothing yet")
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
-async def test_a_recording_has_both_sides_in_their_time_and_is_made_only_when_wanted(transport: str) -> None:
+async def test_an_answer_is_heard_again_and_a_recording_has_both_sides_in_their_time(transport: str) -> None:
     noise: NDArray[np.int16] = (np.random.default_rng(1).normal(0, 6000, RATE)).astype(np.int16)
     async with AppProcess(["-m", "tests.ui.demo"], env={"TRANSPORT": transport}) as demo, chromium() as context:
         page = VoicePage(await context.new_page())
@@ -121,6 +122,12 @@ async def test_a_recording_has_both_sides_in_their_time_and_is_made_only_when_wa
         await page.shows("Listening")
         await page.hang_up()
         await expect(page.part("recording")).to_be_hidden()
+        replay = page.part("chat").locator(".va-replay")
+        before = loud_s(await page.played(), PLAYED_RATE)[1]
+        await replay.click()
+        await expect(replay).to_have_text("Stop")
+        await expect(replay).to_have_text("Replay", timeout=10_000)
+        assert loud_s(await page.played(), PLAYED_RATE)[1] > before + 3.5, "the answer is heard again, all of it"
         await page.page.keyboard.press("c")
         await expect(page.page.locator("#va-shelf")).to_contain_text("recorded")
         await page.page.get_by_role("button", name="More").click()
@@ -139,8 +146,8 @@ def channels(wav: bytes) -> tuple[NDArray[Any], NDArray[Any]]:
     return both[:, 0], both[:, 1]
 
 
-def loud_s(samples: NDArray[Any]) -> tuple[float, float]:
+def loud_s(samples: NDArray[Any], rate: int = RATE) -> tuple[float, float]:
     """When the first and the last loud sample are, in seconds."""
     at = np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD)
     assert at.size, "nothing is heard"
-    return at[0] / RATE, at[-1] / RATE
+    return at[0] / rate, at[-1] / rate

@@ -17,7 +17,7 @@ from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-from tests.ui.fake_engine import FakeSession
+from tests.ui.fake_engine import FakeSession, sweep
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
@@ -45,6 +45,10 @@ async def voices() -> list[tuple[str, str]]:
     return [("Rachel", "r"), ("Adam", "a")]
 
 
+async def sample(voice: str) -> bytes:
+    return sweep(0.5).tobytes()
+
+
 def main(port: int, folder: Path) -> None:
     password, transport = os.environ.get("DEMO_PASSWORD", ""), CallWay(os.environ.get("TRANSPORT", "auto"))
     settings = Settings(app_password=password, transport=transport).with_offline("http://127.0.0.1:1")
@@ -68,7 +72,7 @@ def main(port: int, folder: Path) -> None:
             yield
 
     registry = SessionRegistry(make_session, int(os.environ.get("DEMO_PLACES", "20")))
-    tabs = [sandwich_tab(EXAMPLES, voices, "r"), realtime_tab(EXAMPLES, "marin")]
+    tabs = [sandwich_tab(EXAMPLES, voices, "r", sample), realtime_tab(EXAMPLES, "marin")]
     page = build_page(settings, registry, tabs, history, shelf=Shelf(lambda: store))
     page.blocks.launch(
         server_name="127.0.0.1",

@@ -27,7 +27,7 @@ from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
-from voice_agents.providers.elevenlabs.http import list_voices
+from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from voice_agents.transports.watch.spans import Spans
 
 TRACE_PACKAGES = ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2")
+SAMPLE = "Hello, this is how I sound. What would you like to talk about?"
 LAST_SENTENCE_S = 6.0
 """How long an answer may still take when the server is to stop; then it is cut and stored as heard."""
 LAST_DRAWING_S = 0.5
@@ -88,11 +89,13 @@ class App:
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
         )
         self._page: Page | None = None
+        self._samples: dict[str, bytes] = {}
+        """Of the listed voices that somebody wanted to hear."""
 
     def page(self) -> Page:
         """The Gradio page and its routes."""
         tabs = [
-            sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
+            sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice, self._sample),
             realtime_tab(
                 self._examples,
                 self._settings.endpoint(Role.REALTIME).voice,
@@ -160,6 +163,14 @@ class App:
 
     async def _voices(self) -> Sequence[tuple[str, str]]:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
+
+    async def _sample(self, voice: str) -> bytes:
+        """How a voice sounds; a provider is paid for it once."""
+        if voice not in self._samples:
+            endpoint = self._settings.endpoint(Role.TTS)
+            pieces = [piece async for piece in stream_speech(endpoint, voice or endpoint.voice, SAMPLE)]
+            self._samples[voice] = b"".join(pieces)
+        return self._samples[voice]
 
 
 def _traces(settings: Settings) -> list[Spans]:

@@ -18,6 +18,9 @@ from voice_agents.ui.latency_view import EMPTY
 Voice = tuple[str, str]
 """The name to show and the provider's id."""
 
+SaySample = Callable[[str], Awaitable[bytes]]
+"""A voice's id -> how it sounds, PCM16 at 24 kHz; may raise any VoiceAgentError."""
+
 ListVoices = Callable[[], Awaitable[Sequence[Voice]]]
 """Asked at every visit; may raise any VoiceAgentError."""
 
@@ -40,6 +43,7 @@ class TabSpec:
     examples: Sequence[str] = ()
     """Phrases to try; a click sends one as a typed turn."""
     list_voices: ListVoices | None = None
+    say_sample: SaySample | None = None
     default_voice: str = ""
     """The id of the voice an agent has when nobody chose one."""
     detections: Sequence[TurnDetection] = ()
@@ -116,9 +120,11 @@ def _about(spec: TabSpec, settings: Settings) -> str:
 
 def _settings(spec: TabSpec, settings: Settings) -> str:
     kind = spec.kind
+    play = f'<button type="button" id="{kind}-voice-play" class="va-preset">Play</button>' if spec.say_sample else ""
     voice = (
         f'<div class="va-setting"><label for="{kind}-voice-choice">Voice</label><div id="{kind}-voice" class="va-row">'
-        f'<select id="{kind}-voice-choice"></select></div><p class="va-quiet" id="{kind}-voice-note"></p></div>'
+        f'<select id="{kind}-voice-choice"></select>{play}</div>'
+        f'<p class="va-quiet" id="{kind}-voice-note" role="status"></p></div>'
         if spec.list_voices is not None
         else ""
     )

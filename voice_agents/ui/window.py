@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any
 
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
-from voice_agents.engines.base import Session
+from voice_agents.engines.base import OUTPUT_RATE, Session
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.drawer import Drawer
 from voice_agents.ui.drawing import Data, Drawn, line_data
 from voice_agents.ui.identity import conversation_of, identity_of
-from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.voice_tab import SaySample, TabSpec
 from voice_agents.ui.wishes import Wishes, voice_of
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,10 @@ class Window:
         self._wishes = wishes
         self._send_now = send
         self._sending = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._sampling: asyncio.Task[None] | None = None
+        self._offered: dict[str, set[str]] = {}
+        """The voices of each tab."""
         self._name = secrets.token_hex(8)
         self._conversation: Conversation | None = None
         self._turned = asyncio.Event()
@@ -55,6 +60,7 @@ class Window:
             "set_voice": self._set_voice,
             "hang_up": self._hang_up,
             "turn_to": self._turn_to,
+            "hear_voice": self._hear_voice,
             "earlier": self._earlier,
             "ping": self._ping,
         }
@@ -70,6 +76,7 @@ class Window:
     async def run(self) -> None:
         """Tell the window everything new, until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             tasks.create_task(self._tell_voices())
             while True:
                 await self._turned.wait()
@@ -98,7 +105,9 @@ class Window:
 
     async def _tell_voices(self) -> None:
         for tab in self._tabs.values():
-            await self._send({"type": "voices", "kind": tab.kind, **await voices(tab)})
+            found = await voices(tab)
+            self._offered[tab.kind] = {voice for _, voice in found["voices"]}
+            await self._send({"type": "voices", "kind": tab.kind, **found})
 
     async def _open(self, message: Message) -> None:
         self._turn(conversation_of(message))
@@ -140,6 +149,24 @@ class Window:
 
     async def _turn_to(self, message: Message) -> None:
         await self._desk.turn_to(self._kind(message), self._known)
+
+    async def _hear_voice(self, message: Message) -> None:
+        tab, voice = self._tabs[self._kind(message)], voice_of(message)
+        if tab.say_sample is None or voice not in self._offered.get(tab.kind, ()):
+            raise InvalidInput("There is no such voice.")
+        if self._tasks is not None and (self._sampling is None or self._sampling.done()):
+            self._sampling = self._tasks.create_task(self._send_sample(tab.kind, voice, tab.say_sample))
+
+    async def _send_sample(self, kind: str, voice: str, say_sample: SaySample) -> None:
+        """Beside everything else: a provider may take its time."""
+        about = {"type": "sample", "kind": kind, "voice": voice}
+        try:
+            async with asyncio.timeout(VOICES_TIMEOUT_S):
+                pcm = await say_sample(voice)
+        except (VoiceAgentError, TimeoutError) as error:
+            await self._send({**about, "text": str(error) or "The provider did not answer in time."})
+        else:
+            await self._send({**about, "rate": OUTPUT_RATE, "pcm": b64encode(pcm).decode()})
 
     async def _earlier(self, message: Message) -> None:
         before = message.get("before")

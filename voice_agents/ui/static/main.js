@@ -7,7 +7,9 @@ import { Drawer } from "./drawer.js";
 import { listenToButton, listenToKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { identity, place, settings } from "./memory.js";
+import { hush, play } from "./playback.js";
 import { Recorder, Recordings } from "./recordings.js";
+import { Replays } from "./replays.js";
 import { TabSettings } from "./settings.js";
 import { openSheet, prepareSheets } from "./sheets.js";
 import { after, beginning, look, speaks } from "./state.js";
@@ -28,6 +30,7 @@ class Page {
   constructor() {
     this.facts = beginning();
     this.tabs = new Map();
+    this.replays = new Replays();
     this.caller = new Caller((event) => this.tell(event), (kind) => this.#wanted(kind), () => settings.get());
     this.caller.reachable = () => this.facts.server === "here";
     this.caller.said = (text) => this.#tab.transcript.say(text);
@@ -57,8 +60,9 @@ class Page {
     this.facts = after(before, event);
     if (this.facts === before) return;
     this.caller.microphone.speak(speaks(this.facts));
-    if (event.is === "up") this.#record(before.call === "lost");
+    if (event.is === "up") this.#upAgain(before.call === "lost");
     if (event.is === "ended") this.#recorded();
+    this.#followAnswer(before);
     this.#draw();
   }
 
@@ -91,6 +95,7 @@ class Page {
     if (type === "voices") return this.tabs.get(message.kind)?.settings.offerVoices(message);
     if (type === "give_back") return this.#giveBack(message.text);
     if (["conversations", "refused", "forgotten", "export"].includes(type)) return this.drawer.hear(message);
+    if (type === "sample") return this.tabs.get(message.kind)?.settings.hearSample(message);
     if (type === "earlier") return this.tabs.forEach(({ transcript }) => transcript.putBefore(message));
     if (type === "sheet") this.#begin(message);
     else if (message.fresh) this.tabs.forEach(({ transcript }) => transcript.clear());
@@ -237,6 +242,29 @@ class Page {
     this.caller.microphone.onopened = (stream) => this.recorder?.follow(stream);
   }
 
+  #upAgain(goesOn) {
+    hush();
+    this.#record(goesOn);
+    this.replays.listen(this.caller.call.voice).catch(() => {}); // then there is nothing to hear again
+  }
+
+  /** Each answer of a call can be heard again as it sounded. */
+  #followAnswer(before) {
+    const speaks = ({ call, session }) => call === "up" && session.status === "Speaking";
+    if (speaks(this.facts)) return this.replays.begins();
+    if (!speaks(before)) return;
+    const { transcript } = this.#tab;
+    const line = transcript.lastAnswer;
+    if (this.replays.ends(line)) this.tabs.forEach((tab) => tab.transcript.offerReplay(line));
+  }
+
+  async #replay(line, button) {
+    if (button.textContent === "Stop") return hush();
+    button.textContent = "Stop";
+    await play(this.replays.sound(line), this.replays.rate);
+    button.textContent = "Replay";
+  }
+
   #record(goesOn) {
     if (!settings.get().record || this.facts.call !== "up") return;
     this.recorder?.stop();
@@ -257,7 +285,7 @@ class Page {
     const box = root.querySelector("textarea");
     const transcript = new Transcript(byId(`${kind}-chat`), byId(`${kind}-empty`), (text) => this.#readOut(kind, text));
     const tab = { kind, box, transcript, dock: new Dock(kind, (name) => this.act(name)) };
-    tab.settings = new TabSettings(kind, (what) => this.#settingChanged(kind, what));
+    tab.settings = new TabSettings(kind, (what) => this.#settingChanged(kind, what), (voice) => this.link.send({ do: "hear_voice", kind, voice }));
     this.tabs.set(kind, tab);
     listenToButton(byId(`${kind}-talk`), (name) => this.act(name));
     byId(`${kind}-text`).onsubmit = (event) => {
@@ -277,6 +305,8 @@ class Page {
     root.querySelectorAll(".va-example").forEach((button) => (button.onclick = () => this.#say(button.textContent)));
     byId(`${kind}-devices`).onclick = () => (this.devices.fill(), openSheet(byId("va-devices")));
     transcript.scroller.addEventListener("scroll", () => place.set({ scroll: transcript.fromEnd }), { passive: true });
+    transcript.replayable = (id) => this.replays.has(id);
+    transcript.onreplay = (id, button) => this.#replay(id, button);
     transcript.onback = (before) => this.link.send({ do: "earlier", before });
   }
 

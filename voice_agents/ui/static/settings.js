@@ -1,10 +1,11 @@
 // One tab's settings: drawn from what the browser remembers, told to the session at once, remembered.
 
 import { settings } from "./memory.js";
+import { play } from "./playback.js";
 
 export class TabSettings {
-  /** `changed(what)`: "turns" or "voice" is to be told to a running session. */
-  constructor(kind, changed) {
+  /** `changed(what)`: "turns" or "voice" is to be told to a running session; `sample(voice)`: asks how one sounds. */
+  constructor(kind, changed, sample) {
     Object.assign(this, { kind, changed });
     const part = (name) => document.getElementById(`${kind}-${name}`);
     Object.assign(this, { voice: part("voice-choice"), voiceNote: part("voice-note"), patience: part("patience"), detection: part("detection"), mode: part("mode") });
@@ -15,6 +16,8 @@ export class TabSettings {
     this.mode.onchange = () => this.#set({ mode: checked(this.mode) });
     this.detection.onchange = () => this.#set({ detection: checked(this.detection) });
     if (this.voice) this.voice.onchange = () => this.#setVoice();
+    this.hearing = part("voice-play");
+    if (this.hearing) this.hearing.onclick = () => this.#ask(sample);
     this.draw();
   }
 
@@ -45,6 +48,17 @@ export class TabSettings {
     const remembered = settings.get().voices[this.kind];
     this.voice.value = voices.some(([, id]) => id === remembered) ? remembered : chosen;
     this.voiceNote.textContent = note;
+  }
+
+  #ask(sample) {
+    this.voiceNote.textContent = sample(this.voice.value) ? "One moment." : "The server does not answer.";
+  }
+
+  async hearSample({ rate, pcm, text }) {
+    this.voiceNote.textContent = text ?? "";
+    if (!pcm) return;
+    const bytes = Uint8Array.from(atob(pcm), (letter) => letter.charCodeAt(0));
+    await play(new Int16Array(bytes.buffer), rate);
   }
 
   setMode(mode) {

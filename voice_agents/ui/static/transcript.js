@@ -12,6 +12,8 @@ export class Transcript {
     Object.assign(this, { back: false, asked: null, onback: () => {} });
     this.scroller.addEventListener("scroll", () => this.#lookBack(), { passive: true });
     list.addEventListener("click", ({ target }) => this.#copy(target.closest(".va-copy")));
+    list.addEventListener("click", ({ target }) => target.closest(".va-replay") && this.onreplay(Number(target.closest(".va-line").dataset.id), target));
+    Object.assign(this, { replayable: () => false, onreplay: () => {} });
   }
 
   /** Begins anew, with what a conversation already holds. */
@@ -72,6 +74,18 @@ export class Transcript {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
+  /** The id of the newest answer; null when there is none. */
+  get lastAnswer() {
+    const answers = this.list.querySelectorAll("[data-testid=bot]");
+    return answers.length ? Number(answers[answers.length - 1].dataset.id) : null;
+  }
+
+  /** Its sound can be heard again now. */
+  offerReplay(id) {
+    const row = this.items.get(id)?.querySelector(".va-after");
+    if (row && !row.querySelector(".va-replay")) row.append(replayButton());
+  }
+
   #remove(id) {
     this.items.get(id)?.remove();
     this.items.delete(id);
@@ -87,6 +101,7 @@ export class Transcript {
     // `data-testid` names who speaks, as gradio's own transcript does.
     Object.assign(item.dataset, { id: line.id, order: line.order, settled: line.settled, testid: testids[line.who] });
     item.dataset.unheard = Boolean(line.unheard);
+    if (this.replayable(line.id)) item.querySelector(".va-after")?.append(replayButton());
     if (line.who === "agent" && !line.unheard) split(item, this.spoken?.[line.id] ?? (line.settled ? null : 0));
     if (!known) {
       this.items.set(line.id, item);
@@ -110,7 +125,7 @@ export class Transcript {
   }
 
   async #copy(button) {
-    if (!button) return;
+    if (!button || button.matches(".va-replay")) return;
     await navigator.clipboard?.writeText(button.closest(".va-line").querySelector(".va-words").textContent);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
@@ -155,6 +170,8 @@ function after(line) {
   row.append(copy);
   return row;
 }
+
+const replayButton = () => Object.assign(element("button", "va-copy va-replay", "Replay"), { type: "button" });
 
 function chip(line) {
   const details = element("details", "va-chip-line");

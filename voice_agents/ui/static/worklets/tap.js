@@ -2,12 +2,12 @@
 
 import { Resampler, toPcm16 } from "./resampler.js";
 
-const PIECE_S = 1;
+const PIECE_S = 0.25;
 
 class Tap extends AudioWorkletProcessor {
   constructor({ processorOptions: { rate } }) {
     super();
-    Object.assign(this, { resampler: new Resampler(sampleRate, rate), piece: new Float32Array(PIECE_S * sampleRate), filled: 0, at: currentTime, over: false });
+    Object.assign(this, { resampler: new Resampler(sampleRate, rate), piece: new Float32Array(Math.round(PIECE_S * sampleRate)), filled: 0, at: currentTime, over: false });
     this.port.onmessage = () => this.#end();
   }
 
