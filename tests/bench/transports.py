@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,11 @@ class Line:
     sounds: list[float]
     """When each audible piece was over, oldest first."""
 
+    @property
+    def count(self) -> int:
+        """How many there are; asked so often that it must cost nothing, or the callers themselves are what is slow."""
+        return len(self.sounds)
+
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         """When the first and the last sample were sent."""
         raise NotImplementedError
@@ -115,6 +121,11 @@ class PageLine(Line):
         pieces = self._caller.pieces
         return [it.at + len(it.pcm) / self._caller.output_rate for it in pieces if it.at + FRAME_S <= now]
 
+    @property
+    def count(self) -> int:
+        begun = asyncio.get_running_loop().time() - FRAME_S
+        return bisect_right(self._caller.pieces, begun, key=lambda piece: piece.at)
+
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         await self._caller.say(pcm)
         return self._caller.first_sent, self._caller.last_sent
@@ -146,11 +157,11 @@ async def converse(line: Line, turns: int, variety: int, figures: Figures) -> No
         if turn:
             spoke_at = first + onset(speech, 30.0) / RATE
             figures.stop.append(max(at for at in line.sounds if at < last + 0.2) - spoke_at)
-        heard = len(line.sounds)
+        heard = line.count
         try:
             async with asyncio.timeout(FURTHEST_S):
-                while len(line.sounds) <= heard:  # noqa: ASYNC110  # both ways are looked at alike
-                    await asyncio.sleep(0.002)
+                while line.count <= heard:  # noqa: ASYNC110  # both ways are looked at alike
+                    await asyncio.sleep(0.005)
         except TimeoutError:
             figures.unanswered += 1
             continue

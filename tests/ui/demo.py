@@ -37,6 +37,7 @@ ANSWERS = {
     "Plan a rainy afternoon in Lisbon": "Start in the tile museum: its garden has a quiet café. Then take tram "
     "twenty-eight up to Graça, and be at the viewpoint when the clouds open.",
     "How do I say thank you in Finnish?": "You say kiitos. If somebody saved your day, kiitos paljon.",
+    "Good morning!": "Good morning! What shall we look at today?",
     "Remember to buy oat milk": "I noted it: buy oat milk.",
 }
 
@@ -61,6 +62,8 @@ def main(port: int, folder: Path) -> None:
         answers = ANSWERS if os.environ.get("DEMO_FRIENDLY") else None
         session = FakeSession(request.conversation, request.turns, keep=keep, answers=answers)
         session.kind = request.kind
+        if answers:
+            session.pace = 0.55 if request.kind == "realtime" else 0.7
         return session
 
     async def history(conversation: Conversation) -> Sequence[HistoryEntry]:

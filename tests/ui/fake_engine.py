@@ -37,6 +37,7 @@ from voice_agents.turns.latency import TurnLatency
 
 HEARD = ["what", "time", "is", "it", "in", "tokyo"]
 ANSWER = "It is ten past nine in the evening in Tokyo, <b>Japan</b>. Is there *anything* else you would like to know?"
+CLOCK = "21:10, Sunday 22 November"
 FRAME = OUTPUT_RATE // 50
 LEAD_S = 0.12
 ONSET_S = 0.3
@@ -59,6 +60,8 @@ class FakeSession:
     input_rate = 16_000
     output_rate = OUTPUT_RATE
     kind = "sandwich"
+    pace = 1.0
+    """Of its latencies."""
 
     def __init__(
         self,
@@ -184,14 +187,20 @@ class FakeSession:
         self._status(Status.THINKING)
         self._answering = self._loop.create_task(self._answer(self.turn))
 
+    @property
+    def _looks_at_the_clock(self) -> bool:
+        return not self._answers or "time" in self._said
+
     async def _answer(self, turn: int) -> None:
         answer = self._answers.get(self._said, ANSWER)
         words = answer.split(" ")
         played = 0.0
         try:
-            self._out.put(ToolCalled(turn=turn, at=0, name="current_time", args={"place": "Tokyo"}, call_id=f"c{turn}"))
-            await asyncio.sleep(0.3)
-            self._out.put(ToolReturned(turn=turn, at=0, call_id=f"c{turn}", result="21:10, Sunday 22 November"))
+            if self._looks_at_the_clock:
+                called = {"name": "current_time", "args": {"place": "Tokyo"}, "call_id": f"c{turn}"}
+                self._out.put(ToolCalled(turn=turn, at=0, **called))  # type: ignore[arg-type]
+                await asyncio.sleep(0.3)
+                self._out.put(ToolReturned(turn=turn, at=0, call_id=f"c{turn}", result=CLOCK))
             for word in words:
                 self._out.put(AgentText(turn=turn, at=0, text=word + " "))
                 await asyncio.sleep(0.02)
@@ -218,16 +227,16 @@ class FakeSession:
 
     def _done(self, turn: int, heard: str, unheard: str) -> None:
         self.heard_so_far = ""
-        latency = TurnLatency(
-            endpointing=0.534, silence=0.5, transcription=0.121, tools=0.3, first_token=0.302, text_wait=0.11,
-            first_sentence=0.114, first_audio=0.158, playout=0.006, voice_to_voice=1.55,
-        )  # fmt: skip
+        seconds = {
+            "endpointing": 0.534, "silence": 0.5, "transcription": 0.121, "tools": 0.3, "first_token": 0.302,
+            "text_wait": 0.11, "first_sentence": 0.114, "first_audio": 0.158, "playout": 0.006, "voice_to_voice": 1.55,
+        }  # fmt: skip
+        latency = TurnLatency(**{name: self.pace * value for name, value in seconds.items()})
         if self._keep is not None:
             facts = TurnFacts.of(self.kind, latency, unheard)
-            tool = HistoryEntry(
-                role=Speaker.TOOL, text="21:10, Sunday 22 November", name="current_time", args={"place": "Tokyo"}
-            )
-            said = [HistoryEntry(role=Speaker.USER, text=self._said, facts=facts), tool]
+            said = [HistoryEntry(role=Speaker.USER, text=self._said, facts=facts)]
+            if self._looks_at_the_clock:
+                said.append(HistoryEntry(role=Speaker.TOOL, text=CLOCK, name="current_time", args={"place": "Tokyo"}))
             said += [HistoryEntry(role=Speaker.AGENT, text=heard, interrupted=bool(unheard))] if heard else []
             self._keep(self.conversation, said)
         self._out.put(TurnDone(turn=turn, at=0, heard_text=heard, latency=latency))
