@@ -150,9 +150,9 @@ function parts(line) {
   const words = element("span", "va-words");
   words.append(line.text);
   if (line.unheard) {
-    const unheard = element("del", "va-unheard", line.unheard);
+    const unheard = element("del", "va-unheard", line.unheard.trim());
     unheard.title = "Not heard: you interrupted here";
-    words.append(unheard);
+    words.append(line.text && " ", unheard);
   }
   const who = element("span", "va-who", names[line.who]);
   return line.who === "agent" && line.settled ? [who, words, after(line)] : [who, words];
