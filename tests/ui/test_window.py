@@ -152,15 +152,19 @@ async def test_another_owner_can_neither_see_nor_stop_a_conversation() -> None:
         assert "my secret" not in str(thief.messages)
 
 
-@pytest.mark.parametrize("sent", [None, "x", {"patience": "x", "mode": 3, "detection": []}, {"patience": float("nan")}])
+@pytest.mark.parametrize(
+    "sent", [None, "x", {"patience": "x", "mode": 3, "detection": [], "language": ["fi"]}, {"patience": float("nan")}]
+)
 def test_values_no_page_sends_are_the_defaults(sent: Any) -> None:
     assert Wishes(TurnSettings()).request("sandwich", sent).turns == TurnSettings()
 
 
 def test_what_the_controls_say_is_taken() -> None:
-    sent = {"patience": 9, "mode": "push to talk", "detection": "semantic_vad", "voice": "r"}
+    sent = {"patience": 9, "mode": "push to talk", "detection": "semantic_vad", "voice": "r", "language": "fi"}
     request = Wishes(TurnSettings()).request("realtime", sent)
-    expected = TurnSettings(silence_s=2.0, mode=TurnMode.PUSH_TO_TALK, detection=TurnDetection.SEMANTIC_VAD)
+    expected = TurnSettings(
+        silence_s=2.0, mode=TurnMode.PUSH_TO_TALK, detection=TurnDetection.SEMANTIC_VAD, language="fi"
+    )
     assert (request.turns, request.voice) == (expected, "r")
 
 

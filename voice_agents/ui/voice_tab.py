@@ -14,6 +14,7 @@ from voice_agents.settings import Settings, TurnDetection, TurnMode
 from voice_agents.ui import status
 from voice_agents.ui.icons import icon
 from voice_agents.ui.latency_view import EMPTY
+from voice_agents.ui.wishes import LANGUAGES
 
 Voice = tuple[str, str]
 """The name to show and the provider's id."""
@@ -131,9 +132,27 @@ def _settings(spec: TabSpec, settings: Settings) -> str:
     detection = _choices(kind, "detection", "The end of your turn is found by", _detections(spec, settings))
     return (
         voice
+        + _language(spec, settings)
         + _choices(kind, "mode", "Your turn ends", [(m.value, text, m is settings.turns.mode) for m, text in _MODES])
         + (detection if spec.detections else f'<div id="{kind}-detection" hidden></div>')
         + _patience(kind, settings.turns.silence_s)
+    )
+
+
+def _language(spec: TabSpec, settings: Settings) -> str:
+    """Who listens offline understands one language."""
+    kind, chosen = spec.kind, settings.turns.language
+    hearing = Role.STT if Role.STT in spec.roles else Role.REALTIME
+    offline = hearing in settings.offline_roles
+    known = {"": "English"} if offline else {"": "Found out by itself", **LANGUAGES}
+    options = "".join(
+        f'<option value="{code}"{" selected" if code == chosen else ""}>{name}</option>' for code, name in known.items()
+    )
+    note = "The offline recogniser understands English only." if offline else "Holds from the next call on."
+    return (
+        f'<div class="va-setting"><label for="{kind}-language">You speak</label>'
+        f'<select id="{kind}-language"{" disabled" if offline else ""}>{options}</select>'
+        f'<p class="va-quiet">{note}</p></div>'
     )
 
 

@@ -8,13 +8,14 @@ export class TabSettings {
   constructor(kind, changed, sample) {
     Object.assign(this, { kind, changed });
     const part = (name) => document.getElementById(`${kind}-${name}`);
-    Object.assign(this, { voice: part("voice-choice"), voiceNote: part("voice-note"), patience: part("patience"), detection: part("detection"), mode: part("mode") });
+    Object.assign(this, { voice: part("voice-choice"), voiceNote: part("voice-note"), patience: part("patience"), detection: part("detection"), mode: part("mode"), language: part("language") });
     this.range = this.patience.querySelector("input");
     this.output = this.patience.querySelector("output");
     this.range.oninput = () => this.#setPatience(Number(this.range.value));
     this.patience.querySelectorAll(".va-preset").forEach((button) => (button.onclick = () => this.#setPatience(Number(button.dataset.seconds))));
     this.mode.onchange = () => this.#set({ mode: checked(this.mode) });
     this.detection.onchange = () => this.#set({ detection: checked(this.detection) });
+    this.language.onchange = () => this.#set({ language: this.language.value });
     if (this.voice) this.voice.onchange = () => this.#setVoice();
     this.hearing = part("voice-play");
     if (this.hearing) this.hearing.onclick = () => this.#ask(sample);
@@ -23,7 +24,7 @@ export class TabSettings {
 
   /** What a call or a typed turn asks for. */
   get wanted() {
-    return { patience: Number(this.range.value), mode: checked(this.mode), detection: checked(this.detection) ?? null, voice: this.voice?.value ?? "" };
+    return { patience: Number(this.range.value), mode: checked(this.mode), detection: checked(this.detection) ?? null, language: this.language.value, voice: this.voice?.value ?? "" };
   }
 
   get byHand() {
@@ -31,7 +32,8 @@ export class TabSettings {
   }
 
   draw() {
-    const { patience, mode, detection } = settings.get();
+    const { patience, mode, detection, language } = settings.get();
+    if (language !== undefined && !this.language.disabled) this.language.value = language;
     if (patience) this.range.value = patience;
     this.output.textContent = `${Number(this.range.value).toFixed(1)} s`;
     this.patience.querySelectorAll(".va-preset").forEach((it) => it.setAttribute("aria-pressed", String(it.dataset.seconds === this.range.value)));
