@@ -11,7 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from websockets.asyncio.client import connect
 
 from tests.transports.api.server import listening
-from voice_agents.transports.headers import impatient
+from voice_agents.impatience import impatient
 from voice_agents.transports.uncompressed import uncompressed
 
 

@@ -17,6 +17,7 @@ import uvicorn
 from gradio import http_server
 from starlette.routing import BaseRoute
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
@@ -27,6 +28,7 @@ from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
@@ -36,7 +38,6 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
-from voice_agents.transports.headers import impatient
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.transports.uncompressed import uncompressed
@@ -237,10 +238,15 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
 def limit_connections() -> None:
     """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
 
-    Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
+    Without them half-sent requests and unread answers stay, and a socket's message is taken in up to 16 MB before we
+    see a byte.
     """
-    protocol = uncompressed(impatient(AutoHTTPProtocol), CALL_PATH)
-    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=protocol)
+    limited = partial(
+        uvicorn.Config,
+        ws_max_size=LARGEST_MESSAGE,
+        http=uncompressed(impatient(AutoHTTPProtocol), CALL_PATH),
+        ws=impatient_socket(WebSocketsSansIOProtocol),
+    )
     vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 

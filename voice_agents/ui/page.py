@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import CallWay, Settings
+from voice_agents.transports.api.health import VERSION
 from voice_agents.transports.ice import Relays
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
@@ -24,10 +26,10 @@ from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewher
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
-from voice_agents.ui.quiet import keep_gradio_quiet, keep_no_statistics
+from voice_agents.ui.quiet import keep_gradio_quiet
 from voice_agents.ui.sheets import page_sheets
 from voice_agents.ui.socket import MakeWindow, admitted, serve_window
-from voice_agents.ui.theme import HEAD, START, static_routes, theme
+from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 from voice_agents.ui.window import Send, Window
 from voice_agents.ui.wishes import Wishes
@@ -73,7 +75,6 @@ def build_page(
                     _answer(button, spec.kind, desk, wishes)
                     gr.HTML(tab_html(spec, settings), padding=False)
     blocks.queue(default_concurrency_limit=None, api_open=False)
-    keep_no_statistics(blocks)
 
     def make_window(send: Send) -> Window:
         return Window(desk, tabs, wishes, send, shelf)
@@ -90,10 +91,11 @@ def _routes(
     make_window: MakeWindow,
 ) -> list[BaseRoute]:
     kinds = [tab.kind for tab in tabs]
+    mark = _mark(blocks)
 
     async def window(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
-            await serve_window(socket, make_window)
+            await serve_window(socket, mark, make_window)
 
     async def call(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
@@ -113,6 +115,15 @@ def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
         return await desk.open(wishes.request(kind, values[0] if values else {}), waits=True)
 
     answer_calls(button, open_call, [], places=desk.registry.max_sessions + NEWCOMERS)
+
+
+def _mark(blocks: gr.Blocks) -> str:
+    """Of what a browser has loaded: the same for every process that serves the same page."""
+    parts = [
+        (part["id"], part["type"], part["props"].get("elem_id"), part["props"].get("value"))
+        for part in blocks.get_config_file()["components"]
+    ]
+    return sha256(f"{VERSION} {scripts()} {parts}".encode()).hexdigest()[:16]
 
 
 def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> bool:

@@ -42,7 +42,6 @@ class Window:
         self._wishes = wishes
         self._send_now = send
         self._sending = asyncio.Lock()
-        self._tasks: asyncio.TaskGroup | None = None
         self._sampling: asyncio.Task[None] | None = None
         self._offered: dict[str, set[str]] = {}
         """The voices of each tab."""
@@ -50,6 +49,9 @@ class Window:
         self._conversation: Conversation | None = None
         self._turned = asyncio.Event()
         """It goes on with another conversation than the one that is followed."""
+        self._tasks: asyncio.TaskGroup | None = None
+        self._in_line: set[asyncio.Task[str]] = set()
+        """Typed turns that wait for a place."""
         self._deeds: dict[str, Callable[[Message], Awaitable[None]]] = {
             "open": self._open,
             "new": self._new,
@@ -119,6 +121,7 @@ class Window:
         await self._desk.keep_promises(self._wishes.request(shown, identity_of(self._known)))
 
     async def _new(self, _: Message) -> None:
+        self._leave_the_line()
         old = self._known
         await self._desk.hang_up(old)
         self._turn(Conversation(owner=old.owner))
@@ -126,8 +129,31 @@ class Window:
     async def _say(self, message: Message) -> None:
         text = str(message.get("text", ""))
         request = self._wishes.request(self._kind(message), {**message, **identity_of(self._known)})
-        if left := await self._desk.say(request, text, self._name):
+        waits = asyncio.Event()
+        saying = asyncio.create_task(self._desk.say(request, text, self._name, waits.set))
+        self._in_line.add(saying)
+        saying.add_done_callback(self._in_line.discard)
+        waiting = asyncio.create_task(waits.wait())
+        await asyncio.wait({saying, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        taken = self._taken(saying, text)
+        if saying.done() or self._tasks is None:
+            await taken
+        else:
+            self._tasks.create_task(taken)  # beside what else the window asks meanwhile
+
+    async def _taken(self, saying: asyncio.Task[str], text: str) -> None:
+        """A typed turn comes back when it was refused, or left the line."""
+        try:
+            await asyncio.wait([saying])
+        finally:
+            saying.cancel()
+        if left := text if saying.cancelled() else saying.result():
             await self._send({"type": "give_back", "text": left})
+
+    def _leave_the_line(self) -> None:
+        for saying in self._in_line:
+            saying.cancel()
 
     async def _interrupt(self, _: Message) -> None:
         self._act(lambda session: session.interrupt())
@@ -144,6 +170,7 @@ class Window:
         self._act(lambda session: session.set_voice(voice))
 
     async def _hang_up(self, message: Message) -> None:
+        self._leave_the_line()
         await self._desk.hang_up(self._known, self._kind(message))
         await self._keep_promises(message["kind"])
 
@@ -177,6 +204,8 @@ class Window:
 
     async def _use_drawer(self, message: Message) -> None:
         known = self._known
+        if message["do"] == "delete_everything" or message.get("of") == known.id:
+            self._leave_the_line()
         done = await self._drawer.take(known.owner, message)
         if done and message["do"] == "delete" and message["of"] == known.id:
             self._turn(Conversation(owner=known.owner))

@@ -52,6 +52,10 @@ export class AnyCall {
     return this.calls[this.way].voice;
   }
 
+  get trouble() {
+    return this.calls.webrtc.trouble ?? "";
+  }
+
   get level() {
     return this.calls[this.way].level;
   }
