@@ -273,7 +273,7 @@ async def test_nobody_lists_opens_renames_exports_or_deletes_what_is_not_theirs(
         page = Opened(house)
         running = asyncio.create_task(page.window.run())
         await page.window.take({"do": "open", **identity})
-        for message in [*requests(mine, note.id), {"do": "earlier", "before": -1}]:
+        for message in [{"do": "earlier", "before": -1}, *requests(mine, note.id)]:
             await page.window.take({**message, "owner": mine.owner, "conversation": mine.id})
         await page.window.take({"do": "ping"})
         await page.answer("pong")

@@ -199,18 +199,21 @@ class Window:
         before = message.get("before")
         if isinstance(before, bool) or not isinstance(before, int):
             raise InvalidInput("There is no such line.")
-        lines = await self._desk.earlier(self._known, before)
-        await self._send({"type": "earlier", "before": before, "lines": [line_data(line) for line in lines]})
+        try:
+            lines = await self._desk.earlier(self._known, before)
+        except VoiceAgentError as error:
+            await self._send({"type": "refused", "do": "earlier", "text": str(error)})
+        else:
+            await self._send({"type": "earlier", "before": before, "lines": [line_data(line) for line in lines]})
 
     async def _use_drawer(self, message: Message) -> None:
         known = self._known
-        if message["do"] == "delete_everything" or message.get("of") == known.id:
+        everything = message["do"] == "delete_everything"
+        leaves = everything or (message["do"] == "delete" and message.get("of") == known.id)
+        if leaves:
             self._leave_the_line()
-        done = await self._drawer.take(known.owner, message)
-        if done and message["do"] == "delete" and message["of"] == known.id:
-            self._turn(Conversation(owner=known.owner))
-        elif done and message["do"] == "delete_everything":
-            self._turn(Conversation())
+        if await self._drawer.take(known.owner, message) and leaves:
+            self._turn(Conversation() if everything else Conversation(owner=known.owner))
 
     def _turn(self, conversation: Conversation) -> None:
         self._conversation = conversation
