@@ -21,7 +21,17 @@ from psycopg_pool import AsyncConnectionPool
 from voice_agents.conversation.leases import Leases
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
-from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, Store, Values, bindable, put_messages, thread
+from voice_agents.conversation.store import (
+    FOREIGN,
+    Overtaken,
+    Rows,
+    Statement,
+    Store,
+    Values,
+    bindable,
+    put_messages,
+    thread,
+)
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
 
@@ -52,6 +62,7 @@ class PostgresStore(Store):
     """
 
     checkpointer: AsyncPostgresSaver
+    checkpoint_tables = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
 
     def __init__(self, database: PostgresUrl) -> None:
         """Raises ConfigurationError when the address is none."""
@@ -110,10 +121,10 @@ class PostgresStore(Store):
             found = await connection.execute(_named(sql), bindable(values))
             return [tuple(row.values()) for row in await found.fetchall()]
 
-    async def execute(self, sql: str, values: Values | None = None) -> int:
+    async def change(self, *statements: Statement) -> Sequence[int]:
         """See :class:`Store`."""
-        async with self._connection() as connection:
-            return (await connection.execute(_named(sql), bindable(values))).rowcount
+        async with self._connection() as connection, connection.transaction():
+            return [(await connection.execute(_named(sql), bindable(values))).rowcount for sql, values in statements]
 
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> Sequence[AnyMessage]:
         """See :class:`Store`."""
@@ -126,10 +137,10 @@ class PostgresStore(Store):
     async def _save(
         self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
     ) -> str:
-        sql, values = self._touch(conversation, said)
+        around = self._around(conversation, parent, messages, said)
         async with self._connection() as connection, connection.pipeline(), connection.transaction():
+            *_, touched = [await connection.execute(_named(sql), bindable(values)) for sql, values in around]
             # The row is ours until the transaction ends, so what is newest now stays the newest.
-            touched = await connection.execute(_named(sql), bindable(values))
             newest = await (await connection.execute(_NEWEST, (conversation.id,))).fetchone()
             if not touched.rowcount:
                 raise InvalidInput(FOREIGN)
@@ -138,10 +149,6 @@ class PostgresStore(Store):
             checkpoint = await put_messages(AsyncPostgresSaver(connection), conversation, parent, messages)
             await _keep_only(connection, conversation.id, checkpoint["id"], checkpoint["channel_versions"]["messages"])
         return checkpoint["id"]
-
-    async def _forget(self, conversation: Conversation) -> None:
-        async with self._connection() as connection:
-            await AsyncPostgresSaver(connection).adelete_thread(conversation.id)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:

@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 
 from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import Answer, Record
 from voice_agents.conversation.model import Conversation
@@ -158,7 +159,7 @@ class AgentTurn:
         finally:
             self._run.cancel()
 
-    async def settle(self, heard: Mapping[str, str]) -> None:
+    async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:
         """Stop the run if it is not over and store the turn as it was heard; on disk when it returns.
 
         ``heard`` has the text that was played per message id; a message that is missing was not heard. Heard whole:
@@ -172,7 +173,8 @@ class AgentTurn:
             await self._stop()
             await self._context.record.deeds.finish()
             if (words := self._question.words) is not None:
-                await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
+                first = words if facts is None else facts.put_on(words)
+                await self._history.extend(self._conversation, [first, *self._context.record.as_heard(heard)])
             self._ended = True
 
     async def discard(self) -> None:

@@ -92,9 +92,17 @@ class SandwichEngine:
         """A chat model for one session."""
         return ChatModel(self._chat_endpoint, self._timeouts.chat)
 
-    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
         """A recogniser for one session."""
-        return ElevenLabsStt(self._stt, on_partial=on_partial, on_connection=on_connection, timeouts=self._timeouts.stt)
+        return ElevenLabsStt(
+            self._stt,
+            on_partial=on_partial,
+            on_connection=on_connection,
+            timeouts=self._timeouts.stt,
+            language=language,
+        )
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
