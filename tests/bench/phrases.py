@@ -1,4 +1,4 @@
-"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk] [--url URL]``.
+"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk]``.
 
 Each voice is a browser of its own whose microphone is one WAV with all phrases in it, as a person would go through
 them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard.
