@@ -9,8 +9,19 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "voice_agents"
 FLOORS = (
     {
-        *("address", "alarm", "collector", "errors", "events", "audio", "environment", "logs", "openness", "relay"),
-        *("local_models", "settings", "stopping", "tools", "prompts", "turns"),
+        *(
+            "address",
+            "alarm",
+            "collector",
+            "errors",
+            "events",
+            "audio",
+            "environment",
+            "impatience",
+            "logs",
+            "openness",
+        ),
+        *("local_models", "relay", "settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},
@@ -20,7 +31,7 @@ FLOORS = (
     {"doctor"},
 )
 GROUND = FLOORS[0]
-OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "offline"}
+OFFLINE_MAY_USE = {"audio", "collector", "turns", "tools", "errors", "impatience", "offline"}
 AT_HOME = {
     "fastrtc": {"transports"},
     "aiortc": {"transports", "doctor"},

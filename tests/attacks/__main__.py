@@ -21,43 +21,63 @@ from tests.attacks.wire import Wire
 
 Attack = Callable[[Targets, Outcome], Awaitable[None]]
 
-ATTACKS: tuple[tuple[str, Attack], ...] = (
-    ("forged Host headers", strangers.hosts),
-    ("forged Origin headers", strangers.origins),
-    ("fetches by other pages (Sec-Fetch-Site)", strangers.fetches),
-    ("blind text/plain and form POSTs", strangers.blind_posts),
+Named = tuple[str, Attack]
+
+WAITING: tuple[Named, ...] = (("half-sent requests", bodies.half_sent),)
+"""Beside all others: it mostly waits."""
+FIRST: tuple[Named, ...] = (
     ("WebSockets from other pages", strangers.sockets),
-    ("paths to files of this machine", files.traversals),
-    ("redirects and fetches to other servers", files.elsewhere),
-    ("uploads", files.uploads),
-    ("scripts in words, notes and voices", words.injections),
-    ("forged conversation and owner ids", others.identities),
-    ("gradio's sessions, events and components", others.gradio_sessions),
-    ("the offline server without its key", faults.without_key),
-    ("everything without the password", passwords.outside),
-    ("wrong passwords by the hundred", passwords.guessed),
-    ("large and malformed requests", bodies.large),
-    ("JSON and compression bombs", bodies.bombs),
-    ("messages to the API's sockets", bodies.socket_messages),
-    ("half-sent requests", bodies.half_sent),
+    ("blind text/plain and form POSTs", strangers.blind_posts),
     ("bad, half-open, silent and storming offers", offers.storm),
 )
+"""One after the other: they look at what they leave behind."""
+LANES: tuple[tuple[Named, ...], ...] = (
+    (
+        ("forged conversation and owner ids", others.identities),
+        ("gradio's sessions, events and components", others.gradio_sessions),
+        ("messages to the API's sockets", bodies.socket_messages),
+        ("answers, streams and sockets nobody reads", bodies.unread),
+    ),
+    (
+        ("scripts in words, notes and voices", words.injections),
+        ("uploads", files.uploads),
+        ("JSON and compression bombs", bodies.bombs),
+    ),
+    (
+        ("everything without the password", passwords.outside),
+        ("wrong passwords by the hundred", passwords.guessed),
+        ("large and malformed requests", bodies.large),
+    ),
+    (
+        ("the offline server without its key", faults.without_key),
+        ("forged Host headers", strangers.hosts),
+        ("forged Origin headers", strangers.origins),
+        ("fetches by other pages (Sec-Fetch-Site)", strangers.fetches),
+        ("paths to files of this machine", files.traversals),
+        ("redirects and fetches to other servers", files.elsewhere),
+    ),
+)
+"""Side by side, each one after the other."""
+LAST: tuple[Named, ...] = (("what all these offers leave behind", offers.aftermath),)
 
-MOSTLY_WAIT = (bodies.half_sent,)
 NUMBERED = re.compile(r"voice_agents\.transports\.door: request [0-9a-f]{8} to .* failed$")
 """What the door logs of a failure whose number it has told."""
 
 
 async def attack_all(short: bool, only: Sequence[str]) -> list[Outcome]:
-    """Every attack whose name holds one of the words, in its order, beside those that mostly wait."""
-    outcomes = []
-    chosen = [(name, attack) for name, attack in ATTACKS if not only or any(word in name for word in only)]
+    """Every attack whose name holds one of the words."""
+
+    async def lane(attacks: Sequence[Named]) -> list[Outcome]:
+        chosen = [(name, attack) for name, attack in attacks if not only or any(word in name for word in only)]
+        return [await carry_out(house, *one) for one in chosen]
+
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with targets(Path(folder), short) as house:
-            waiting = [asyncio.create_task(carry_out(house, *one)) for one in chosen if one[1] in MOSTLY_WAIT]
-            outcomes += [await carry_out(house, *one) for one in chosen if one[1] not in (*MOSTLY_WAIT, offers.storm)]
-            outcomes += await asyncio.gather(*waiting)  # the storm's descriptors are counted without theirs
-            outcomes += [await carry_out(house, *one) for one in chosen if one[1] is offers.storm]
+            waiting = asyncio.create_task(lane(WAITING))
+            outcomes = await lane(FIRST)
+            outcomes += [outcome for done in await asyncio.gather(*map(lane, LANES)) for outcome in done]
+            outcomes += await waiting
+            outcomes += await lane(LAST)
             # No answer holds a key, a password or a token; one that failed says so in a sentence with a number.
             outcomes.append(found_in_answers(house, "secrets in any answer", lambda wire: wire.leaks))
             inside = "tracebacks, paths and bare failures in any answer"

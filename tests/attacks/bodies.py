@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 
 import websockets
 
-from tests.attacks.outcome import Outcome
-from tests.attacks.target import Server, Targets, usage
+from tests.attacks.outcome import Outcome, dealt
+from tests.attacks.target import Clock, Server, Targets, usage
 from tests.attacks.visitor import Visitor
-from tests.attacks.wire import Answer, shorten
+from tests.attacks.wire import HANDSHAKE, Answer, shorten
 
 PATIENCE_S = 5.0
 """An honest request is answered within this while the attack goes on."""
@@ -56,9 +55,9 @@ PATHS = (
 async def served_meanwhile(server: Server, outcome: Outcome, attack: asyncio.Future[None]) -> None:
     """Honest requests one after the other until the attack is over."""
     while True:
-        began = time.monotonic()
+        clock = Clock(server.process.pid)
         answer = await server.wire.ask("GET", "/health")
-        took_s = time.monotonic() - began
+        took_s = clock.passed_s
         outcome.expect(answer.status == 200 and took_s < PATIENCE_S, f"/health: {answer.status} after {took_s:.1f} s")
         done, _ = await asyncio.wait([attack], timeout=0.3)
         if done:
@@ -69,32 +68,36 @@ async def large(house: Targets, outcome: Outcome) -> None:
     """Bodies and headers of every impossible size, while honest requests are answered."""
     for server in (house.app, house.locked):
         before = usage(server.process.pid).memory_mb
-        attack = asyncio.ensure_future(_large(server, outcome))
+        attack = asyncio.ensure_future(_large(server, outcome, house.short))
         await served_meanwhile(server, outcome, attack)
         await attack
         grown = usage(server.process.pid).memory_mb - before
         outcome.expect(grown < MORE_MEMORY_MB, f"{grown:.0f} MB more memory")
 
 
-async def _large(server: Server, outcome: Outcome) -> None:
+STREAMS = ("/gradio_api/queue/data?session_hash=x", "/gradio_api/heartbeat/x")
+CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+SIZES: tuple[tuple[str, bytes], ...] = (
+    ("Content-Length: 2000000", b"x" * 2_000_000),
+    ("Content-Length: 100000000000", b"[" * 100_000),
+    ("Content-Length: 99999999999999999999999999", b""),
+    ("Content-Length: -1", b"xx"),
+    ("Content-Length: 1e3", b"xx"),
+    ("Content-Length: +5", b"xxxxx"),
+    ("Content-Length: 5\r\nContent-Length: 6", b"xxxxxx"),
+    ("Content-Length: 4\r\nTransfer-Encoding: gzip", b"xxxx"),
+    ("Transfer-Encoding: chunked", CHUNK),
+    ("Transfer-Encoding: chunked", CHUNK * 20),
+    ("Transfer-Encoding: chunked", b"zzzz\r\n"),
+    ("Transfer-Encoding: chunked", b"FFFFFFFFFFFFFFFFFFFFFF\r\n"),
+)
+
+
+async def _large(server: Server, outcome: Outcome, short: bool) -> None:
     own = f"Host: {server.wire.authority}\r\nContent-Type: application/json\r\n"
-    for path in PATHS:
-        head = f"POST {path} HTTP/1.1\r\n{own}"
-        for raw in (
-            f"{head}Content-Length: 2000000\r\n\r\n".encode() + b"x" * 2_000_000,
-            f"{head}Content-Length: 100000000000\r\n\r\n".encode() + b"[" * 100_000,
-            f"{head}Content-Length: 99999999999999999999999999\r\n\r\n".encode(),
-            f"{head}Content-Length: -1\r\n\r\nxx".encode(),
-            f"{head}Content-Length: 1e3\r\n\r\nxx".encode(),
-            f"{head}Content-Length: +5\r\n\r\nxxxxx".encode(),
-            f"{head}Content-Length: 5\r\nContent-Length: 6\r\n\r\nxxxxxx".encode(),
-            f"{head}Content-Length: 4\r\nTransfer-Encoding: gzip\r\n\r\nxxxx".encode(),
-            f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"10000\r\n" + b"x" * 65_536 + b"\r\n",
-            f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 20,
-            f"{head}Transfer-Encoding: chunked\r\n\r\nzzzz\r\n".encode(),
-            f"{head}Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFFFFFF\r\n".encode(),
-        ):
-            await _answered(server, outcome, raw, raw.count(b"\r\n10000\r\n") == 1)
+    for path, (size, body) in dealt(PATHS, SIZES, short):
+        raw = f"POST {path} HTTP/1.1\r\n{own}{size}\r\n\r\n".encode() + body
+        await _answered(server, outcome, raw, unfinished=body == CHUNK)
     for raw in (
         f"GET /{'x' * 200_000} HTTP/1.1\r\n{own}\r\n".encode(),
         f"GET / HTTP/1.1\r\n{own}X: {'x' * 200_000}\r\n\r\n".encode(),
@@ -154,19 +157,18 @@ async def _all_bombs(house: Targets, outcome: Outcome) -> None:
     mark = json.dumps("BOMB").encode()
     shells = [mark] + [json.dumps(shell).encode() for shell in (visitor.typed("BOMB"), visitor.offered("BOMB"),
                        visitor.typed("x", {"voice": "BOMB", "patience": "BOMB"}))]  # fmt: skip
-    for bomb in _bombs():
-        for shell in shells:
-            for path in PATHS[:2]:
-                body = shell.replace(mark, bomb)
-                answer = await house.app.wire.ask("POST", path, [("Content-Type", "application/json")], body)
-                outcome.expect(_is_answer(answer), f"{answer.status} for {shorten(body, 60)} to {path}")
+    places = [(shell, path) for shell in shells for path in PATHS[:2]]
+    for (shell, path), bomb in dealt(places, _bombs(), house.short):
+        body = shell.replace(mark, bomb)
+        answer = await house.app.wire.ask("POST", path, [("Content-Type", "application/json")], body)
+        outcome.expect(_is_answer(answer), f"{answer.status} for {shorten(body, 60)} to {path}")
     await visitor.hang_up()
     zeros = b"0" * 50_000_000
-    for coding, folded in (("gzip", gzip.compress(zeros)), ("deflate", zlib.compress(zeros)), ("br", b"\x00" * 100)):
-        for path in PATHS:
-            headers = [("Content-Type", "application/json"), ("Content-Encoding", coding)]
-            answer = await house.app.wire.ask("POST", path, headers, folded)
-            outcome.expect(_is_answer(answer), f"{answer.status} for {coding} to {path}")
+    folded = (("gzip", gzip.compress(zeros)), ("deflate", zlib.compress(zeros)), ("br", b"\x00" * 100))
+    for path, (coding, body) in dealt(PATHS, folded, house.short):
+        headers = [("Content-Type", "application/json"), ("Content-Encoding", coding)]
+        answer = await house.app.wire.ask("POST", path, headers, body)
+        outcome.expect(_is_answer(answer), f"{answer.status} for {coding} to {path}")
 
 
 def _is_answer(answer: Answer) -> bool:
@@ -218,6 +220,30 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
         writer.write(b"a")
 
 
+async def unread(house: Targets, outcome: Outcome) -> None:
+    """Answers, streams and sockets that are asked for and never read or spoken to; nobody else waits meanwhile."""
+    each = 12 if house.short else 60
+    own = f"Host: {house.app.wire.authority}\r\n"
+    opened = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE)
+    asked = [f"GET {path} HTTP/1.1\r\n{own}\r\n" for path in ("/", "/config", *STREAMS)]
+    asked += [f"GET {path} HTTP/1.1\r\n{own}{opened}\r\n" for path in ("/page/window", "/ws/sandwich")]
+    asked.append("".join(asked[:2]) * 20)  # one after the other on one connection
+
+    async def one(request: str) -> None:
+        async with house.app.wire.open() as (_, writer):
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(request.encode())
+            await asyncio.sleep(3.0 if house.short else 60.0)
+        outcome.tried += 1
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one(request) for request in asked * each))
+
+    attack = asyncio.ensure_future(all_of_them())
+    await served_meanwhile(house.app, outcome, attack)
+    await attack
+
+
 async def socket_messages(house: Targets, outcome: Outcome) -> None:
     """What a program may send to the sockets of the API: each is answered or ended with a reason, never with 1011."""
     at_once = asyncio.Semaphore(4)
@@ -227,8 +253,7 @@ async def socket_messages(house: Targets, outcome: Outcome) -> None:
             outcome.expect(await _ends_well(house.app, path, frame), f"{path} after {what!r}")
 
     paths = ("/ws/sandwich", "/ws/realtime", "/ws/sandwich?audio=binary")
-    frames = FRAMES[::3] if house.short else FRAMES
-    await asyncio.gather(*(one(path, frame, frame[:50]) for path in paths for frame in frames))
+    await asyncio.gather(*(one(path, frame, frame[:50]) for path, frame in dealt(paths, FRAMES, house.short)))
     for path in paths:
         await one(path, "0" * 60_000_000, "a compressed bomb")  # 60 kB on the wire
     await served_meanwhile(house.app, outcome, asyncio.ensure_future(asyncio.sleep(0)))

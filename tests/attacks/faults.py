@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.attacks import routes
-from tests.attacks.outcome import Outcome
+from tests.attacks.outcome import Outcome, dealt
 from tests.attacks.target import Targets
 from tests.attacks.wire import Header
 
@@ -45,7 +45,7 @@ async def without_key(house: Targets, outcome: Outcome) -> None:
         outcome.expect(answer.status in (401, 403), f"{answer.status} for {way.method or 'WS'} {path} {headers}")
 
     ways = routes.of_the_offline_server()
-    await asyncio.gather(*(one(way, headers) for way in ways for headers in wrong_keys(key)))
+    await asyncio.gather(*(one(*each) for each in dealt(ways, wrong_keys(key), house.short)))
     http = [way for way in ways if way.method]
     await asyncio.gather(*(one(way, (), f"?{name}={key}") for way in http for name in ("api-key", "key", "token")))
     faults = await wire.ask("GET", "/faults", [("api-key", key)])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 from tests.attacks import routes
-from tests.attacks.outcome import Outcome
+from tests.attacks.outcome import Outcome, dealt
 from tests.attacks.target import ROOT, Server, Targets
 from tests.attacks.wire import Answer
 
@@ -23,7 +23,6 @@ SHIPPED = (
 )
 PREFIXES = ("", "/", "//", "./", "....//", "img/", "x/", "\\", "file://", "file:///", "C:\\", "~/", "%00", "@fs/")
 DEPTHS = (0, 1, 8)
-SHORT_DEPTHS = (1, 8)
 UPS = (
     "../", "..\\", "%2e%2e/", "..%2f", "%2e%2e%2f", "%252e%252e%252f", "..%5c", "%c0%ae%c0%ae/", "..%00/", "..;/",
     "..//", ".%2e/", "%uff0e%uff0e/", "..%ef%bc%8f",
@@ -57,13 +56,13 @@ def wanted(house: Targets) -> list[str]:
     return [str(path).lstrip("/").replace("\\", "/") for path in found] + ["etc/passwd", "proc/self/environ"]
 
 
-def spellings(file: str, short: bool) -> Iterator[str]:
+def spellings(file: str) -> Iterator[str]:
     """Paths that would lead to it when joined to a folder carelessly."""
     for prefix in PREFIXES:
         yield prefix + file
         yield prefix + quote(file, safe="")
     for up in UPS:
-        for depth in SHORT_DEPTHS if short else DEPTHS:
+        for depth in DEPTHS:
             yield up * depth + file
             yield "x/" + up * (depth + 1) + file
 
@@ -78,10 +77,10 @@ async def traversals(house: Targets, outcome: Outcome) -> None:
     bases = [way.template.partition("{")[0] for way in routes.of_the_app() if way.takes_a_path and way.method == "GET"]
     asked = []
     for base in sorted({*bases, *SHIPPED, "/"}):
-        files = wanted(house) if base in SHIPPED and not house.short else [*wanted(house)[:1], "etc/passwd"]
-        for file in files:
-            paths = list(spellings(file, house.short))
-            asked += [base + path for path in (paths if base in SHIPPED else paths[:20])]
+        files = wanted(house) if base in SHIPPED else [*wanted(house)[:1], "etc/passwd"]
+        spelled = [list(spellings(file))[: None if base in SHIPPED else 20] for file in files]
+        numbers = range(len(spelled[0]))
+        asked += [base + spelled[file][number] for file, number in dealt(range(len(files)), numbers, house.short)]
     await _none_leaks(house.app, outcome, asked)
     answer = await house.app.wire.ask("GET", "/theme.css")
     outcome.expect(answer.status == 200, f"control: a file of the page was answered {answer.status}")
@@ -109,7 +108,7 @@ async def elsewhere(house: Targets, outcome: Outcome) -> None:
     """Nobody is sent to another server from here, and nothing is fetched from one."""
     bases = {way.template.partition("{")[0] for way in routes.of_the_app() if way.takes_a_path and way.method == "GET"}
     bases = {base for base in bases if "heartbeat" not in base}  # an endless answer by design
-    asked = [base + place for base in sorted(bases | {"/"}) for place in ELSEWHERE]
+    asked = [base + place for base, place in dealt(sorted(bases | {"/"}), ELSEWHERE, house.short)]
     asked += [f"{way}?{name}={place}" for way in ("/login", "/logout", "/") for name in ("next", "_target_url", "url")
               for place in ELSEWHERE[:5]]  # fmt: skip
 
@@ -129,14 +128,12 @@ async def uploads(house: Targets, outcome: Outcome) -> None:
     """Nothing in this page is uploaded, so nothing is taken or stored."""
     names = ("a.txt", "a.html", "a.svg", "../../a.txt", "..%2fa", "a" * 3000, "", ".env", "con", "a\\b", 'a;b="c"')
     sizes = (0, 1, 2, 100, 100_000, 2_000_000)
-    for path in ("/gradio_api/upload", "/gradio_api/upload?upload_id=x", "/gradio_api/upload/", "/upload"):
-        for name in names:
-            for size in sizes if name == "a.txt" else (1,):
-                for count in (1, 40) if size <= 1 else (1,):
-                    answer = await _upload(house.app, path, name, size, count)
-                    outcome.expect(
-                        answer.refused, f"{answer.status} for {count} x {size} bytes as {name[:20]!r} to {path}"
-                    )
+    paths = ("/gradio_api/upload", "/gradio_api/upload?upload_id=x", "/gradio_api/upload/", "/upload")
+    parts = [(name, 1, count) for name in names for count in (1, 40)]
+    parts += [("a.txt", size, 40 if size == 0 else 1) for size in sizes]
+    for path, (name, size, count) in dealt(paths, parts, house.short):
+        answer = await _upload(house.app, path, name, size, count)
+        outcome.expect(answer.refused, f"{answer.status} for {count} x {size} bytes as {name[:20]!r} to {path}")
     stored = [file for file in house.temporary.rglob("*") if file.is_file()]
     outcome.expect(not stored, f"stored: {stored[:3]}")
 

@@ -13,7 +13,7 @@ from typing import Any
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from tests.attacks.outcome import Outcome
-from tests.attacks.target import Targets, Usage, usage
+from tests.attacks.target import Clock, Targets, Usage, usage
 from tests.attacks.visitor import CONTROLS, Visitor
 from tests.attacks.wire import Wire
 from tests.transports.rtc_client import Microphone, RtcCaller
@@ -30,13 +30,13 @@ BAD_SDP: tuple[Any, ...] = (
 
 
 async def storm(house: Targets, outcome: Outcome) -> None:
-    """Offers of every bad kind, many at once, then an honest call, then what is left of it all."""
+    """Offers of every bad kind, many at once, and an honest call meanwhile and afterwards."""
     count = 120 if house.short else 500
     wire = house.app.wire
     visitor = Visitor(replace(house.app, wire=Wire(wire.host, wire.port, at_once=100)))
     await _honest(house, outcome, "before")
     await asyncio.gather(*(visitor.server.wire.ask("GET", "/config") for _ in range(100)))  # all worker threads are up
-    before = await _settled(house, usage(house.app.process.pid), 3.0)
+    house.before = await _settled(house, usage(house.app.process.pid), 3.0)
     began = time.monotonic()
     async with _peers(visitor, 4 if house.short else 12) as silent:
         sdp = await _good_sdp()
@@ -47,6 +47,11 @@ async def storm(house: Targets, outcome: Outcome) -> None:
         outcome.facts.append(f"{count + silent} offers in {time.monotonic() - began:.1f} s")
         await _honest(house, outcome, "with the storm's peers still there")
     await _honest(house, outcome, "after the storm")
+
+
+async def aftermath(house: Targets, outcome: Outcome) -> None:
+    """What is left of the storm, and of all other attacks."""
+    before = house.before or usage(house.app.process.pid)
     after = await _settled(house, before, FORGOTTEN_S)
     outcome.facts.append(
         f"descriptors {before.descriptors} -> {after.descriptors}, threads {before.threads} -> {after.threads}, "
@@ -108,12 +113,12 @@ async def _peers(visitor: Visitor, count: int) -> AsyncIterator[int]:
 async def _honest(house: Targets, outcome: Outcome, when: str) -> None:
     """A browser's call, from the offer to the session that asks for its controls."""
     visitor = Visitor(house.app)
-    began = time.monotonic()
+    clock = Clock(house.app.process.pid)
     try:
         caller = RtcCaller(house.app.wire.url, "sandwich-mic", {**visitor.identity, **CONTROLS})
         async with asyncio.timeout(15), caller:
             await caller.told("send_input")
-            took_s = time.monotonic() - began
+            took_s = clock.passed_s
             outcome.expect(took_s < ANSWERED_S, f"an honest call {when} was answered after {took_s:.1f} s")
             await _until_in_use(house)
             await visitor.hang_up()

@@ -11,8 +11,8 @@ from typing import Any
 import websockets
 
 from tests.attacks import routes
-from tests.attacks.outcome import Outcome
-from tests.attacks.target import Server, Targets
+from tests.attacks.outcome import Outcome, dealt
+from tests.attacks.target import Targets
 from tests.attacks.visitor import CONTROLS, NORMAL, NOT_UNDERSTOOD, Visitor
 from tests.attacks.wire import Answer
 
@@ -88,11 +88,16 @@ async def _sockets(house: Targets, outcome: Outcome, her: Visitor) -> None:
     """The API: a page's conversation is none of its own, whoever knows the id."""
     ids = [her.identity["conversation"], her.identity["owner"], her.identity["conversation"].upper()]
     ids += ["%25", "_" * 32, "0" * 32, "'%20OR%20'1'='1"]
-    for path in (way.template for way in routes.of_the_app() if not way.method and way.template.startswith("/ws/")):
-        for conversation in ids:
-            url = f"ws://{house.app.wire.authority}{path}?conversation={conversation}"
+    paths = [way.template for way in routes.of_the_app() if not way.method and way.template.startswith("/ws/")]
+    at_once = asyncio.Semaphore(4)
+
+    async def one(path: str, conversation: str) -> None:
+        url = f"ws://{house.app.wire.authority}{path}?conversation={conversation}"
+        async with at_once:
             told = await _told(url, "What is my name?")
-            outcome.expect(not is_hers(told), f"{path}?conversation={conversation} tells {told[-300:]}")
+        outcome.expect(not is_hers(told), f"{path}?conversation={conversation} tells {told[-300:]}")
+
+    await asyncio.gather(*(one(*each) for each in dealt(paths, ids, house.short)))
 
 
 async def _told(url: str, text: str) -> str:
@@ -116,8 +121,8 @@ async def gradio_sessions(house: Targets, outcome: Outcome) -> None:
     her = Visitor(house.app)
     await her.says("My name is Zanzibar", "Zanzibar")
     ids = ("x", "0", "", "%00", "..", "*", "'", her.identity["conversation"], her.session_hash, "A" * 5000)
-    asked = [(way.method, way.filled(value)) for way in routes.of_the_app() if way.takes_a_path and way.method
-             for value in ids]  # fmt: skip
+    ways = [way for way in routes.of_the_app() if way.takes_a_path and way.method]
+    asked = [(way.method, way.filled(value)) for way, value in dealt(ways, ids, house.short)]
     asked += [("GET", f"/gradio_api/queue/data?session_hash={value}") for value in ids[:5]]
 
     async def one(method: str, path: str) -> None:
@@ -128,11 +133,11 @@ async def gradio_sessions(house: Targets, outcome: Outcome) -> None:
         outcome.expect(not is_hers(answer.text) and not broke(answer), f"{answer.status} for {method} {path[:80]}")
 
     await asyncio.gather(*(one(method, path) for method, path in asked))
-    await _component_calls(house.app, outcome, her)
+    await _component_calls(house, outcome, her)
     await her.hang_up()
 
 
-async def _component_calls(server: Server, outcome: Outcome, her: Visitor) -> None:
+async def _component_calls(house: Targets, outcome: Outcome, her: Visitor) -> None:
     """Functions of the server that are no business of a browser, on every component."""
     functions = (
         "offer",
@@ -147,15 +152,23 @@ async def _component_calls(server: Server, outcome: Outcome, her: Visitor) -> No
         "",
     )
     mic, candidate = her.component("mic"), {"candidate": "candidate:1 1 udp 1 1.2.3.4 5 typ host"}
-    components = [*[part["id"] for part in server.config["components"]][::8], mic, -1]
+    components = [*[part["id"] for part in house.app.config["components"]][::8], -1]
+    called = [*dealt(components, functions, house.short), *((mic, function) for function in functions)]
     trickled = {"webrtc_id": her.session_hash, "type": "ice-candidate", "candidate": candidate}
     odd: tuple[Any, ...] = ("x", None, {"webrtc_id": "x"}, trickled)
-    for component in components:
-        for function in functions:
-            for data in odd if component == mic else odd[:1]:
-                body = {"data": data, "component_id": component, "fn_name": function, "session_hash": "x"}
-                answer = await server.wire.post("/gradio_api/component_server", body)
-                outcome.expect(
-                    not is_hers(answer.text) and not broke(answer),
-                    f"{answer.status} for {function} of {component}: {data!r:.60}",
-                )
+
+    async def one(component: int, function: str, data: Any) -> None:
+        body = {"data": data, "component_id": component, "fn_name": function, "session_hash": "x"}
+        answer = await house.app.wire.post("/gradio_api/component_server", body)
+        outcome.expect(
+            not is_hers(answer.text) and not broke(answer),
+            f"{answer.status} for {function} of {component}: {data!r:.60}",
+        )
+
+    await asyncio.gather(
+        *(
+            one(component, function, data)
+            for component, function in called
+            for data in (odd if component == mic else odd[:1])
+        )
+    )

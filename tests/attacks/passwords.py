@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from tests.attacks import routes
-from tests.attacks.outcome import Outcome
+from tests.attacks.outcome import Outcome, dealt
 from tests.attacks.target import PASSWORD, Server, Targets
 from tests.attacks.visitor import Visitor
 from tests.attacks.wire import Answer, Header, Wire, read_answer
@@ -45,15 +45,17 @@ async def outside(house: Targets, outcome: Outcome) -> None:
         (("X-Forwarded-User", "user"), ("Remote-User", "user"), ("X-Authenticated-User", "user")),
     )
     before = house.locked.rows()
-    for way in routes.of_the_app():
-        for headers in carried:
-            if not way.method:
-                answer = await house.locked.wire.handshake(way.filled(), headers)
-                held = answer.status != 101
-            else:
-                answer = await _ask(house, way.method, way.filled(), headers)
-                held = not any(word in answer.body for word in INSIDE)
-            outcome.expect(held, f"{answer.status} for {way.method} {way.template}: {answer.text[:80]}")
+
+    async def one(way: routes.Way, headers: tuple[Header, ...]) -> None:
+        if not way.method:
+            answer = await house.locked.wire.handshake(way.filled(), headers)
+            held = answer.status != 101
+        else:
+            answer = await _ask(house, way.method, way.filled(), headers)
+            held = not any(word in answer.body for word in INSIDE)
+        outcome.expect(held, f"{answer.status} for {way.method} {way.template}: {answer.text[:80]}")
+
+    await asyncio.gather(*(one(*each) for each in dealt(routes.of_the_app(), carried, house.short)))
     typed = Visitor(house.app).typed("Remember that a stranger was here.")
     for path in ("/gradio_api/queue/join", "/gradio_api/run/_send", "/gradio_api/component_server"):
         answer = await house.locked.wire.post(path, typed)

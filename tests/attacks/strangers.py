@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 
 from tests.attacks import routes
-from tests.attacks.outcome import Outcome
+from tests.attacks.outcome import Outcome, dealt
 from tests.attacks.routes import Way
 from tests.attacks.target import Server, Targets
 from tests.attacks.visitor import Visitor
@@ -81,7 +81,7 @@ async def knock(server: Server, way: Way, headers: Sequence[Header]) -> Answer:
 
 
 async def every(
-    outcome: Outcome, ways: Iterable[tuple[Server, Way]], variants: Sequence[Sequence[Header]], own_port: bool = True
+    house: Targets, outcome: Outcome, ways: Iterable[tuple[Server, Way]], variants: Sequence[Sequence[Header]]
 ) -> None:
     """Each variant of headers on each of these ways has to be refused at the door."""
 
@@ -91,7 +91,7 @@ async def every(
         held = door_refused(answer) or (not way.method and answer.status == 400)  # by the WebSocket protocol itself
         outcome.expect(held, f"{answer.status} for {way.method or 'WS'} {way.template} {filled}")
 
-    await asyncio.gather(*(one(server, way, headers) for server, way in ways for headers in variants))
+    await asyncio.gather(*(one(*way, headers) for way, headers in dealt(ways, variants, house.short)))
 
 
 async def hosts(house: Targets, outcome: Outcome) -> None:
@@ -103,41 +103,46 @@ async def hosts(house: Targets, outcome: Outcome) -> None:
             answer = await knock(server, way, [("Host", _filled(host, server.wire))])
             outcome.expect(answer.status == 200, f"control: {host} was answered {answer.status}")
     named = [shape.replace("{name}", name) for name in NAMES for shape in PORTS] + list(WRONG_PORTS)
-    await every(outcome, some_ways(house), [[("Host", host)] for host in named])
+    await every(house, outcome, some_ways(house), [[("Host", host)] for host in named])
     first = NAMES[:3] if house.short else NAMES[:20]
-    await every(outcome, all_ways(house), [[("Host", f"{name}:{{port}}")] for name in first])
+    await every(house, outcome, all_ways(house), [[("Host", f"{name}:{{port}}")] for name in first])
     evil = ("Host", "evil.example:{port}")
-    await every(outcome, some_ways(house), [[evil, *more] for more in CAMOUFLAGE])
+    await every(house, outcome, some_ways(house), [[evil, *more] for more in CAMOUFLAGE])
     own = ("Host", "{own}")
-    await every(outcome, some_ways(house), [[own, evil], [evil, own], [own, own], [own, ("hOsT", "evil.example")]])
+    await every(
+        house, outcome, some_ways(house), [[own, evil], [evil, own], [own, own], [own, ("hOsT", "evil.example")]]
+    )
     await _odd_requests(house, outcome)
 
 
 async def _odd_requests(house: Targets, outcome: Outcome) -> None:
     """Requests whose host stands somewhere else than usual, or nowhere."""
-    for server in house.servers:
-        own, path = server.wire.authority, "/faults" if server.key else "/config"
-        key = f"api-key: {server.key}\r\n" if server.key else ""
-        for raw in (
-            f"GET {path} HTTP/1.0\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\n{key}\r\n",
-            f"GET {path}\r\n\r\n",
-            f"GET {path} HTTP/1.1\r\nHost:\r\n{key}\r\n",
-            f"GET {path} HTTP/1.0\r\nHost: evil.example\r\n{key}\r\n",
-            f"GET http://{own}{path} HTTP/1.1\r\nHost: evil.example\r\n{key}\r\n",
-            f"GET http://{own}{path} HTTP/1.0\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\nHost : {own}\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\n Host: {own}\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\nHost: {own}\r\n evil.example\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nX: a\r\n Host: {own}\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\nHost: evil.example\n{key}\n",
-            f"GET {path} HTTP/1.1\r\nHost: {own}\x00.evil.example\r\n{key}\r\n",
-            f"GET {path} HTTP/1.1\r\nX-Host: {own}\r\n{key}\r\n",
-            f"CONNECT {own} HTTP/1.1\r\nHost: evil.example\r\n{key}\r\n",
-            f"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{key}",
-        ):
-            answer = await server.wire.send(raw.encode())
-            outcome.expect(door_refused(answer) or answer.status >= 400, f"{answer.status} for {raw!r}")
+    await asyncio.gather(*(_odd_requests_to(server, outcome) for server in house.servers))
+
+
+async def _odd_requests_to(server: Server, outcome: Outcome) -> None:
+    own, path = server.wire.authority, "/faults" if server.key else "/config"
+    key = f"api-key: {server.key}\r\n" if server.key else ""
+    for raw in (
+        f"GET {path} HTTP/1.0\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\n{key}\r\n",
+        f"GET {path}\r\n\r\n",
+        f"GET {path} HTTP/1.1\r\nHost:\r\n{key}\r\n",
+        f"GET {path} HTTP/1.0\r\nHost: evil.example\r\n{key}\r\n",
+        f"GET http://{own}{path} HTTP/1.1\r\nHost: evil.example\r\n{key}\r\n",
+        f"GET http://{own}{path} HTTP/1.0\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\nHost : {own}\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\n Host: {own}\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\nHost: {own}\r\n evil.example\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nX: a\r\n Host: {own}\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\nHost: evil.example\n{key}\n",
+        f"GET {path} HTTP/1.1\r\nHost: {own}\x00.evil.example\r\n{key}\r\n",
+        f"GET {path} HTTP/1.1\r\nX-Host: {own}\r\n{key}\r\n",
+        f"CONNECT {own} HTTP/1.1\r\nHost: evil.example\r\n{key}\r\n",
+        f"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{key}",
+    ):
+        answer = await server.wire.send(raw.encode())
+        outcome.expect(door_refused(answer) or answer.status >= 400, f"{answer.status} for {raw!r}")
 
 
 async def origins(house: Targets, outcome: Outcome) -> None:
@@ -146,14 +151,14 @@ async def origins(house: Targets, outcome: Outcome) -> None:
         path = "/config" if server is house.app else "/v1/models"
         answer = await knock(server, Way("GET", path), [("Origin", server.wire.url)])
         outcome.expect(answer.status == 200, f"control: our own page was answered {answer.status}")
-    await every(outcome, some_ways(house), [[("Origin", origin)] for origin in ORIGINS])
+    await every(house, outcome, some_ways(house), [[("Origin", origin)] for origin in ORIGINS])
     first = ORIGINS[:2] if house.short else ORIGINS[:12]
-    await every(outcome, all_ways(house), [[("Origin", origin)] for origin in first])
+    await every(house, outcome, all_ways(house), [[("Origin", origin)] for origin in first])
     own, evil = ("Origin", "http://{own}"), ("Origin", "https://evil.example")
-    await every(outcome, some_ways(house), [[own, evil], [evil, own], [("origin", "null"), own]])
+    await every(house, outcome, some_ways(house), [[own, evil], [evil, own], [("origin", "null"), own]])
     preflight = [evil, ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Private-Network", "true")]
     ways = [(server, Way("OPTIONS", way.template)) for server, way in all_ways(house) if way.method == "POST"]
-    await every(outcome, ways, [preflight])
+    await every(house, outcome, ways, [preflight])
 
 
 async def fetches(house: Targets, outcome: Outcome) -> None:
@@ -166,11 +171,11 @@ async def fetches(house: Targets, outcome: Outcome) -> None:
         for dest in ("image", "script", "empty", "iframe")
     ]
     served = [(server, way) for server, way in some_ways(house) if server is not house.offline]
-    await every(outcome, served, strange)
+    await every(house, outcome, served, strange)
     pages = [(server, way) for server, way in all_ways(house) if server is not house.offline]
-    await every(outcome, pages, strange[:1])
+    await every(house, outcome, pages, strange[:1])
     sent = [(server, way) for server, way in pages if way.method not in ("GET", "HEAD", "OPTIONS", "")]
-    await every(outcome, sent, [[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]])
+    await every(house, outcome, sent, [[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]])
     followed = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
     answer = await house.app.wire.ask("GET", "/", followed)
     outcome.expect(answer.status == 200, f"control: a followed link was answered {answer.status}")
@@ -179,8 +184,8 @@ async def fetches(house: Targets, outcome: Outcome) -> None:
 async def sockets(house: Targets, outcome: Outcome) -> None:
     """Every socket, from every other page; the control is a program without a page."""
     ways = [(server, way) for server, way in all_ways(house) if not way.method]
-    await every(outcome, ways, [[("Origin", origin)] for origin in ORIGINS])
-    await every(outcome, ways, [[("Host", f"{name}:{{port}}")] for name in NAMES[:12]])
+    await every(house, outcome, ways, [[("Origin", origin)] for origin in ORIGINS])
+    await every(house, outcome, ways, [[("Host", f"{name}:{{port}}")] for name in NAMES[:12]])
     answer = await house.app.wire.handshake("/ws/sandwich")
     outcome.expect(answer.status == 101, f"control: a program's socket was answered {answer.status}")
     connections = await house.offline.wire.ask("GET", "/connections", [("api-key", house.offline.key)])
@@ -217,11 +222,13 @@ async def blind_posts(house: Targets, outcome: Outcome) -> None:
         (("Host", "evil.localhost:{port}"), ("Origin", "http://evil.localhost:{port}")),
         (("Host", "rebound.example:{port}"), ("Sec-Fetch-Site", "same-origin")),
     )
-    for kind, path, body in _blind_bodies(house):
-        for sender in senders:
-            headers = [(name, _filled(value, house.app.wire)) for name, value in sender]
-            answer = await house.app.wire.ask("POST", path, [*headers, ("Content-Type", kind)], body)
-            outcome.expect(door_refused(answer), f"{answer.status} for {path} as {kind!r} from {headers}")
+
+    async def one(kind: str, path: str, body: bytes, sender: tuple[Header, ...]) -> None:
+        headers = [(name, _filled(value, house.app.wire)) for name, value in sender]
+        answer = await house.app.wire.ask("POST", path, [*headers, ("Content-Type", kind)], body)
+        outcome.expect(door_refused(answer), f"{answer.status} for {path} as {kind!r} from {headers}")
+
+    await asyncio.gather(*(one(*sent, sender) for sent, sender in dealt(_blind_bodies(house), senders, house.short)))
     outcome.expect(await house.app.traces() == before, "a blind POST left something behind")
     visitor = Visitor(house.app)
     await visitor.says("What is seven times eight?", "56|fifty-six")

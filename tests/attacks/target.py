@@ -9,6 +9,7 @@ import re
 import secrets
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,34 @@ def usage(pid: int) -> Usage:
     return Usage(count[0], count[1], int(memory[1]) / 1024 if memory else 0.0)
 
 
+class Clock:
+    """How long something took of a program, less the time it stood in line for a processor: that is the machine's."""
+
+    def __init__(self, pid: int) -> None:
+        self._pids = (pid, os.getpid())
+        self._began = time.monotonic()
+        self._in_line = [_in_line_s(each) for each in self._pids]
+
+    @property
+    def passed_s(self) -> float:
+        """Since it was made."""
+        waits = (
+            max((now - before.get(thread, now) for thread, now in _in_line_s(pid).items()), default=0.0)
+            for pid, before in zip(self._pids, self._in_line, strict=True)
+        )
+        return max(0.0, time.monotonic() - self._began - sum(waits))
+
+
+def _in_line_s(pid: int) -> dict[str, float]:
+    """How long each thread of a process has been ready to run and did not; nothing where the system does not tell."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return found
+
+
 @dataclass(slots=True)
 class Server:
     """One running program and its address."""
@@ -148,6 +177,8 @@ class Targets:
     short: bool
     canary: str
     """Stands in a file nobody may read."""
+    before: Usage | None = None
+    """What the app held before the offers stormed."""
 
     @property
     def temporary(self) -> Path:

@@ -89,7 +89,7 @@ def markup(told: dict[str, Any]) -> Any:
 
 async def injections(house: Targets, outcome: Outcome) -> None:
     """Typed, remembered as a note, and as the name of a voice; judged by what the page is given to draw."""
-    scripts = SCRIPTS[:12] if house.short else SCRIPTS
+    scripts = SCRIPTS[::2] if house.short else SCRIPTS
 
     async def one(kind: str, script: str) -> None:
         visitor = Visitor(house.app, kind=kind)

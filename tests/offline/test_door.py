@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, connect, said
+from voice_agents.impatience import impatient
 from voice_agents.offline.brain import Brain
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultKind, Service
@@ -164,6 +166,27 @@ async def refused_when_open(server: OfflineServer) -> None:
         assert await handshake(server, STT, (RIGHT | strange).items()) == 403
         async with client(server) as http:
             assert (await http.get("/v1/models", headers=RIGHT | strange)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /v1/models HT",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\napi-key: any\r\nContent-Length: 9\r\n\r\nhalf",
+        b"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha",
+    ],
+)
+async def test_half_a_request_is_closed_with_and_without_a_key(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_agents.offline.server.impatient", partial(impatient, request_s=0.3))
+    async with OfflineServer(services=Services(FakeRecogniser(), FakeVoice(), Brain())) as server:
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
+        writer.write(sent)
+        async with asyncio.timeout(WAIT_S):
+            answer = await reader.read()
+        assert (b"408" in answer.split(b"\r\n")[0]) == bool(sent) or b" 40" in answer.split(b"\r\n")[0]
+        writer.close()
 
 
 # and who does come in

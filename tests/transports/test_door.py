@@ -17,7 +17,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from tests.stories.clock import play
-from voice_agents.transports.door import FREE_TRIES, MAX_BODY_BYTES, REFUSED_AFTER, Door
+from voice_agents.transports.door import FREE_TRIES, MAX_BODY_BYTES, MOST_AT_ONCE, REFUSED_AFTER, Door
 
 OWN = "127.0.0.1:7860"
 FOREIGN_HOSTS = (
@@ -163,12 +163,6 @@ async def test_a_large_body_is_refused_by_its_length_and_a_nameless_one_as_it_co
     assert house.body_bytes == MAX_BODY_BYTES
 
 
-def test_a_half_sent_body_does_not_stay_for_ever() -> None:
-    house = House()
-    sent = play(ask(house, "http", {"host": OWN}, method="POST"))
-    assert sent[0]["status"] == 408 and not house.came_in
-
-
 async def test_a_failure_inside_is_one_sentence_with_a_number() -> None:
     async with House().client() as client:
         answer = await client.get("/broken")
@@ -220,7 +214,62 @@ async def test_a_form_with_files_gets_in_nowhere_and_no_socket_opens_there() -> 
         assert (await client.post("/gradio_api/component_server", files=files)).status_code == 403
         assert not house.came_in
         assert (await client.post("/login", files=files)).status_code == 400
-        for path in ("/assets/upload-4f2.js", "/gradio_api/queue/data", "/files", "/ws/sandwich", "/"):
+        for path in ("/assets/upload-4f2.js", "/gradio_api/info", "/files", "/ws/sandwich", "/"):
             assert (await client.get(path)).status_code == 200
     scope = {"host": OWN, "origin": f"http://{OWN}"}
     assert (await ask(house, "websocket", scope, path="/gradio_api/stream/1"))[0]["status"] == 403
+
+
+UNUSED = (
+    "queue/join", "queue/data", "queue/status", "/queue/join", "call/_tell", "call/_tell/x", "run/_tell", "api/_tell/",
+    "heartbeat/x", "cancel", "reset/", "dev/reload", "deep_link", "openapi.json", "QUEUE/join", "component_servers",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNUSED)
+@pytest.mark.parametrize("root", ["", "/a/root/path"])
+async def test_of_gradio_only_what_the_page_uses_is_open(root: str, path: str) -> None:
+    house = House()
+    async with house.client() as client:
+        for method in ("GET", "POST"):
+            answer = await client.request(method, f"{root}/gradio_api/{path}", content=b"{}")
+            assert answer.status_code == 403 and "not in use here" in answer.text
+    assert not house.came_in
+
+
+@pytest.mark.parametrize("path", ["component_server", "component_server/", "custom_component/5/client/x.js", "info"])
+async def test_what_the_page_uses_of_gradio_is_open(path: str) -> None:
+    async with House().client() as client:
+        assert (await client.post(f"/gradio_api/{path}")).status_code == 200
+
+
+async def test_one_address_opens_only_so_many_sockets_and_gets_more_when_it_has_closed_some() -> None:
+    gone, opened = asyncio.Event(), []
+
+    async def stay(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await gone.wait()
+
+    door = Door(stay, names=lambda: ["talk.example"])
+
+    async def visit(address: str, name: str = "talk.example") -> str:
+        told: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {
+            **{"type": "websocket", "path": "/page/window", "headers": [(b"host", name.encode())], "method": "GET"},
+            **{"server": ("10.0.0.1", 80), "client": (address, 5), "extensions": {"websocket.http.response": {}}},
+        }
+        opened.append(asyncio.create_task(door(scope, told.get, told.put)))
+        return str((await told.get())["type"])
+
+    async with asyncio.timeout(20):
+        for number in range(MOST_AT_ONCE):
+            assert await visit(f"2001:db8::{number:x}") == "websocket.accept"
+        assert await visit("2001:db8::ffff:1") == "websocket.http.response.start", "the same home's network"
+        assert await visit("203.0.113.9") == "websocket.accept", "others get in"
+        assert {await visit("127.0.0.1") for _ in range(MOST_AT_ONCE + 1)} == {"websocket.accept"}
+        gone.set()
+        await asyncio.gather(*opened)
+        gone.clear()
+        assert await visit("2001:db8::1") == "websocket.accept"
+        gone.set()
+        await asyncio.gather(*opened)

@@ -44,6 +44,17 @@ async def test_only_who_passed_the_password_gets_a_window() -> None:
             assert json.loads(await socket.recv())["type"] == "hello"
 
 
+async def test_a_socket_that_says_nothing_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_agents.ui.socket.FIRST_MESSAGE_S", 0.3)
+    async with serve_page() as served, window(served.url) as silent, window(served.url) as quiet:
+        await quiet.send('{"do": "ping"}')
+        assert await closed(silent) == 4400
+        await quiet.send('{"do": "ping"}')
+        async with asyncio.timeout(10):
+            while json.loads(await quiet.recv())["type"] != "pong":
+                pass
+
+
 @pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00"])
 async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str | bytes) -> None:
     async with serve_page() as served, window(served.url) as bad, window(served.url) as good:

@@ -18,9 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.errors import ConfigurationError
+from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.offline import chat, elevenlabs, realtime
 from voice_agents.offline.door import Door, new_key
 from voice_agents.offline.elevenlabs.access import Access
@@ -144,7 +146,8 @@ class _Running:
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,
-            ws=_Sockets,
+            http=impatient(AutoHTTPProtocol),
+            ws=impatient_socket(_Sockets),
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -19,13 +19,14 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voice_agents.transports.visitors import address_of, visited_from
+from voice_agents.transports.visitors import address_of, is_own_machine, visited_from
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-BODY_TIMEOUT_S = 20.0
-"""For the whole body of a request: half-sent ones do not stay."""
+
+MOST_AT_ONCE = 100
+"""Requests and sockets of one address that go on at a time; this machine itself is not limited, its owner is there."""
 
 FREE_TRIES = 5
 REFUSED_AFTER = 10
@@ -42,6 +43,12 @@ _CLOSED = re.compile(
     r"/(?:upload|upload_progress|(?:proxy|file)=.*|file|stream|process_recording|vibe-[a-z-]+|undo-vibe-edit)(?:/|$)"
 )
 """Doors of gradio into the file system, to other servers and to its own developers' tools: this app needs none."""
+_UNUSED = re.compile(
+    r"/gradio_api/(?!(?:app_id|component_server|config|custom_component|info|login_check|startup-events|theme\.css|token|"
+    r"user)(?:/|$))"
+)
+"""What else of gradio's the page does without, its queue above all: there everybody may open any number of streams,
+each of which looks for news twenty times a second, whether anybody reads it or not."""
 
 _WRONG_HOST = (
     "This server is asked under a name that is not its own. If the name is yours, add it to ALLOWED_HOSTS and restart."
@@ -50,8 +57,12 @@ _WRONG_ORIGIN = (
     "Pages of other addresses may not use this server. If the address is yours, add its host to ALLOWED_HOSTS."
 )
 _NO_FILES = "This app takes no files and hands out none."
+_NOT_USED = "This part of gradio is not in use here: the page does without it, and programs have their own way in."
+_CROWDED = (
+    f"Your network address has {MOST_AT_ONCE} connections to this server open, the most that one address may. "
+    "Close some pages, and try again."
+)
 _TOO_LARGE = "This request is too large: at most 1 MB is accepted here."
-_TOO_SLOW = "The request did not arrive in time. Please send it again."
 _TOO_MANY_TRIES = "Too many wrong passwords came from this address. Please wait ten minutes."
 
 Names = Callable[[], Collection[str]]
@@ -66,6 +77,8 @@ class Door:
         self._app = app
         self._names = names
         self._tries = Tries()
+        self._inside: Counter[str] = Counter()
+        """Requests and sockets that go on, by address."""
         self._headers = (
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"same-origin"),
@@ -81,13 +94,24 @@ class Door:
         if refusal is not None:
             await PlainTextResponse(refusal, 403)(scope, receive, send)  # also before a WebSocket is accepted
             return
-        with visited_from(address_of(scope)):
-            if scope["type"] == "http":
-                await self._http(scope, headers, receive, send)
-            elif _CLOSED.search(scope["path"]):
-                await PlainTextResponse(_NO_FILES, 403)(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
+        address = address_of(scope)
+        if self._inside[address] >= MOST_AT_ONCE and not is_own_machine(address):
+            await PlainTextResponse(_CROWDED, 429, {"connection": "close"})(scope, receive, send)
+            return
+        self._inside[address] += 1
+        try:
+            with visited_from(address):
+                await self._let_in(scope, headers, receive, send)
+        finally:
+            self._inside -= Counter([address])  # which forgets who has left
+
+    async def _let_in(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, headers, receive, send)
+        elif closed := _closed(scope["path"]):
+            await PlainTextResponse(closed, 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         named = [_name(host) for host in headers.getlist("host")]
@@ -108,8 +132,9 @@ class Door:
             return
         is_login = scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/login")
         is_form = headers.get("content-type", "").strip().lower().startswith("multipart/")
-        if _CLOSED.search(scope["path"]) or (is_form and not is_login):
-            await _refuse(403, _NO_FILES, scope, receive, send)
+        closed = _NO_FILES if is_form and not is_login else _closed(scope["path"])
+        if closed:
+            await _refuse(403, closed, scope, receive, send)
             return
         address = address_of(scope)
         if is_login and not await self._tries.admit(address):
@@ -169,19 +194,10 @@ class _Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._bytes = 0
-        self._over_at = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-        self._complete = False
 
     async def receive(self) -> Message:
-        if self._complete:
-            return await self._receive()  # waits for the end of the connection
-        try:
-            async with asyncio.timeout_at(self._over_at):
-                message = await self._receive()
-        except TimeoutError:
-            raise _Unacceptable(408, _TOO_SLOW) from None
+        message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
         if self._bytes > MAX_BODY_BYTES:
             raise _Unacceptable(413, _TOO_LARGE)
         return message
@@ -210,6 +226,13 @@ async def _refuse(status: int, sentence: str, scope: Scope, receive: Receive, se
     """Answer and close: what is still to come of the body is not read."""
     with suppress(OSError):
         await PlainTextResponse(sentence, status, {"connection": "close"})(scope, receive, send)
+
+
+def _closed(path: str) -> str:
+    """Why nobody gets in there; empty where one does."""
+    if _CLOSED.search(path):
+        return _NO_FILES
+    return _NOT_USED if _UNUSED.search(path) else ""
 
 
 def _name(host: str) -> str:

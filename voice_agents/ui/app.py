@@ -17,6 +17,7 @@ import uvicorn
 from gradio import http_server
 from starlette.routing import BaseRoute
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
@@ -26,6 +27,7 @@ from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
+from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.providers.elevenlabs.http import list_voices
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
@@ -35,7 +37,6 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
-from voice_agents.transports.headers import impatient
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines
@@ -222,9 +223,15 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
 def limit_connections() -> None:
     """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
 
-    Without them half-sent requests stay, and a socket's message is taken in up to 16 MB before we see a byte.
+    Without them half-sent requests and unread answers stay, and a socket's message is taken in up to 16 MB before we
+    see a byte.
     """
-    limited = partial(uvicorn.Config, ws_max_size=LARGEST_MESSAGE, http=impatient(AutoHTTPProtocol))
+    limited = partial(
+        uvicorn.Config,
+        ws_max_size=LARGEST_MESSAGE,
+        http=impatient(AutoHTTPProtocol),
+        ws=impatient_socket(WebSocketsSansIOProtocol),
+    )
     vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 

@@ -20,9 +20,11 @@ from voice_agents.ui.window import Send, Window
 log = logging.getLogger(__name__)
 
 BOOT = secrets.token_hex(8)
-"""Of this process: a page that meets another one after an outage loads itself anew."""
+"""Of this process: a page that meets another one after an outage goes on with its call there."""
 
 LARGEST_MESSAGE = 64_000
+FIRST_MESSAGE_S = 20.0
+"""A socket that says nothing is no window of ours: those say at once whose they are."""
 _NOT_UNDERSTOOD, _BROKEN = 4400, 1011
 _GONE = (WebSocketDisconnect, RuntimeError)
 """How starlette says that a socket is closed: while it reads, while it writes."""
@@ -39,14 +41,17 @@ async def admitted(socket: WebSocket, signed_in: bool) -> bool:
     return True
 
 
-async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
-    """Serve one window, whose socket is accepted, until it is gone."""
+async def serve_window(socket: WebSocket, page: str, make_window: MakeWindow) -> None:
+    """Serve one window, whose socket is accepted, until it is gone.
+
+    ``page``: the mark of the page that is served now; a window of another one loads itself anew.
+    """
 
     async def send(data: Data) -> None:
         await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
     window = make_window(send)
-    await send({"type": "hello", "boot": BOOT})
+    await send({"type": "hello", "boot": BOOT, "page": page})
     tasks = {asyncio.create_task(window.run()), asyncio.create_task(_listen(socket, window))}
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:
@@ -57,12 +62,21 @@ async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
 
 
 async def _listen(socket: WebSocket, window: Window) -> None:
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            text = await _text(socket)
+    except TimeoutError:
+        raise InvalidInput("This window said nothing.") from None
     while True:
-        try:
-            text = await socket.receive_text()
-        except KeyError:
-            raise InvalidInput("A window's messages are text.") from None
         await window.take(_message(text))
+        text = await _text(socket)
+
+
+async def _text(socket: WebSocket) -> str:
+    try:
+        return await socket.receive_text()
+    except KeyError:
+        raise InvalidInput("A window's messages are text.") from None
 
 
 async def _explain(socket: WebSocket, error: BaseException | None) -> None:

@@ -1,0 +1,253 @@
+"""Connections that send half a request, a byte now and then, or read nothing do not stay; slow ones do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+
+from tests.transports.api.server import listening
+from voice_agents.impatience import impatient, impatient_socket
+
+WITHIN_S = 0.4
+REQUEST = b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n"
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def quick(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("quick")
+
+
+async def slow(_request: Request) -> StreamingResponse:
+    async def words() -> AsyncIterator[str]:
+        for _ in range(4):
+            await asyncio.sleep(WITHIN_S / 2)
+            yield "slow "
+
+    return StreamingResponse(words())
+
+
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text(await socket.receive_text())
+
+
+async def read(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+async def large(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("x" * LARGE)
+
+
+async def endless(_request: Request) -> StreamingResponse:
+    async def words() -> AsyncIterator[str]:
+        while True:
+            yield "x" * 100_000
+            await asyncio.sleep(0)
+
+    return StreamingResponse(words())
+
+
+async def flood(socket: WebSocket) -> None:
+    """A socket that is sent more than anybody's buffers hold."""
+    await socket.accept()
+    for _ in range(LARGE // 100_000):
+        await socket.send_text("x" * 100_000)
+
+
+LARGE = 20_000_000
+ROUTES = [
+    Route("/quick", quick),
+    Route("/slow", slow),
+    Route("/read", read, methods=["POST"]),
+    Route("/large", large),
+    Route("/endless", endless),
+    WebSocketRoute("/ws", echo),
+    WebSocketRoute("/flood", flood),
+]
+
+
+class Told:
+    """Stands before one of uvicorn's protocols; tells when the server has let go of a connection."""
+
+    lost: asyncio.Event
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def served(within_s: float = WITHIN_S, lost: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """``lost`` is set when the server lets go of a connection."""
+    told = {"lost": lost or asyncio.Event()}
+    http = type("Http", (Told, impatient(H11Protocol, within_s, within_s)), told)
+    ws = type("Sockets", (Told, impatient_socket(WebSocketsSansIOProtocol, within_s)), told)
+    async with listening(Starlette(routes=ROUTES), http=http, ws=ws) as port:
+        yield port
+
+
+async def rest(connection: Connection) -> bytes:
+    """What still comes until the server closes."""
+    try:
+        async with asyncio.timeout(10):
+            return await connection[0].read()
+    finally:
+        connection[1].close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"", b""),
+        (b"G", b"408"),
+        (b"GET / HTTP/1.1\r\n", b"408"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 5000, b"408"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n", b"408"),
+        (b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhalf", b"408"),
+        (b"POST /read HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha", b"408"),
+    ],
+)
+async def test_a_socket_whose_request_does_not_come_is_closed(sent: bytes, told: bytes) -> None:
+    async with served() as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(sent)
+        answer = await rest(connection)
+        assert answer.split(b" ")[1:2] == [told][: bool(told)]
+        assert not told or answer.endswith(b"Please send it again.")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET / HTTP/1.1\r\nX-Long: ",
+        b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n",
+        b"POST /read HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nFFFFF\r\n",
+    ],
+)
+async def test_a_byte_now_and_then_wins_no_time(begun: bytes) -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"x")
+            await asyncio.sleep(WITHIN_S / 8)
+
+    async with served() as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(begun)
+        dripping = asyncio.create_task(drip(connection[1]))
+        assert b"408" in await rest(connection)
+        dripping.cancel()
+
+
+async def test_the_second_request_of_a_connection_has_no_more_time() -> None:
+    async with served() as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(REQUEST)
+        assert (await connection[0].readuntil(b"quick")).startswith(b"HTTP/1.1 200")
+        connection[1].write(REQUEST[:20])
+        assert b"408" in await rest(connection)
+
+
+async def test_a_connection_that_is_used_stays() -> None:
+    async with served(within_s=2.0) as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(4):
+            connection[1].write(REQUEST[:10])
+            await asyncio.sleep(0.6)
+            connection[1].write(REQUEST[10:])
+            assert (await connection[0].readuntil(b"quick")).startswith(b"HTTP/1.1 200")
+        connection[1].close()
+
+
+async def test_slow_answers_and_silent_websockets_are_left_alone() -> None:
+    async with served() as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(REQUEST.replace(b"/quick", b"/slow"))
+        async with connect(f"ws://127.0.0.1:{port}/ws") as socket:
+            assert (await connection[0].readuntil(b"0\r\n\r\n")).count(b"slow") == 4
+            connection[1].close()
+            await socket.send("still here")
+            assert await socket.recv() == "still here"
+
+
+async def test_nonsense_after_the_answer_is_no_matter_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(within_s=5.0) as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(b"GET /quick HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await connection[0].readuntil(b"quick")
+        connection[1].write(b"no chunk\r\n")
+        await rest(connection)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+class Blind(asyncio.Protocol):
+    """Sends one request, and reads nothing until it is let."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self.bytes = 0
+        self.over = asyncio.Event()
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.pause_reading()
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes += len(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set()
+
+
+HANDSHAKE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /flood HTTP/1.1\r\nHost: localhost\r\n" + HANDSHAKE,
+    ],
+)
+async def test_who_reads_nothing_is_cut_off(request_: bytes) -> None:
+    """Also when the server has closed the connection already, as it thinks."""
+    lost = asyncio.Event()
+    async with served(lost=lost) as port:
+        loop = asyncio.get_running_loop()
+        transport, blind = await loop.create_connection(lambda: Blind(request_), "127.0.0.1", port)
+        async with asyncio.timeout(20):
+            await lost.wait()
+            transport.resume_reading()
+            await blind.over.wait()
+        assert 0 < blind.bytes < LARGE
+
+
+async def test_who_reads_slowly_gets_everything() -> None:
+    async with served(within_s=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        got = 0
+        while piece := await reader.read(300_000):
+            got += len(piece)
+            await asyncio.sleep(0.01)
+        assert got > LARGE
+        writer.close()
