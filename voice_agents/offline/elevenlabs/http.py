@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.elevenlabs.access import TOKEN_TYPES, Access, refusal_body
 from voice_agents.offline.elevenlabs.options import DEFAULT_FORMAT, SOCKET_MODELS, BadInput, TtsRequest, check_asked
 from voice_agents.offline.elevenlabs.speech import Alignment, CharTime, Encoder, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
+from voice_agents.offline.sockets import faulty_body
 from voice_agents.offline.tts import SAMPLE_RATE, VOICES, OfflineVoice, find_voice
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.chat_request import UNKNOWN_MODEL
+from voice_agents.offline.chat import UNKNOWN_MODEL
 from voice_agents.offline.checks import INVALID_REQUEST, SERVER_ERROR, error_body
 from voice_agents.offline.faults import Service
 from voice_agents.offline.realtime.checks import error_event, new_id

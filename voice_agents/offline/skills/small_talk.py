@@ -97,7 +97,7 @@ SKILLS = (
         _ask_name,
         ("What's my name?", "Do you remember my name?"),
         typed=("(tell me | say) my name", "what (was | is) my name [again]", "what am i called"),
-        free=("(remember | know | what | tell) ... my name",),
+        free=("(remember | know | what | tell) ... my name", "what i am called"),
         demo=True,
     ),
     Skill(
@@ -153,7 +153,10 @@ SKILLS = (
         ("(repeat | say) that [again]", "what did you say", "say that once more"),
         _repeat,
         ("Repeat that.", "What did you say?"),
-        typed=("(repeat | again | pardon | excuse me | come again)", "i did not (hear | get | catch) (that | you)"),
+        typed=(
+            "(repeat | again | pardon | excuse me | come again | what was that)",
+            "i did not (hear | get | catch) (that | you)",
+        ),
     ),
     Skill(
         "hello",
@@ -180,7 +183,10 @@ SKILLS = (
         ),
         _says(ABOUT_ME),
         ("Are you real?", "Who are you?", "What's your name?"),
-        typed=("are you (an ai | a human | a bot | a machine | a language model | alive | there a person)",),
+        typed=(
+            "are you (an ai | a human [being] | a real person | a bot | a machine | a language model | alive)",
+            "are you there a person",
+        ),
         demo=True,
     ),
     Skill(
@@ -195,14 +201,17 @@ SKILLS = (
         ("(thank you | thanks) [very much]",),
         _says("You are welcome.", "My pleasure.", "Any time."),
         ("Thank you.", "Thanks."),
-        typed=("(thank you | thanks) [(so much | a lot)]", "(great | good | nice | perfect | cool | awesome) [thanks]"),
+        typed=(
+            "(thank you | thanks) [(so much | a lot)] [that is (all | it)]",
+            "(great | good | nice | perfect | cool | awesome) [thanks]",
+        ),
     ),
     Skill(
         "goodbye",
         ("(goodbye | bye [bye])", "good night", "see you [later]"),
         _goodbye,
         ("Goodbye.", "See you later."),
-        typed=("good bye", "(ciao | farewell | see you soon | have a nice day)"),
+        typed=("good bye", "(good bye | goodbye | bye) for now", "(ciao | farewell | see you soon | have a nice day)"),
     ),
     Skill(
         "stop",

@@ -72,7 +72,7 @@ SKILLS = (
             "in <city>",
         ),
         free=(
-            "(time | late | clock) ... (in | at | over in) <city>",
+            "(what time | the time | time is it | how late | the clock | local time) ... (in | at | over in) <city>",
             "(time is it | the time now | the current time)",
         ),
         ability="tell the time in a city",
@@ -122,7 +122,11 @@ SKILLS = (
             "(change | turn) <amount> <measure> (to | into) <measure:target>",
             "convert <measure> to <measure:target>",
         ),
-        free=("<amount> <unit> ... (in | to | into | as) <unit:target>", "how many <unit:target> ... <amount> <unit>"),
+        free=(
+            "<amount> <unit> ... (in | to | into | as) <unit:target>",
+            "how many <unit:target> ... <amount> <unit>",
+            "<amount> <unit> ... how many <unit:target>",
+        ),
         ability="convert units",
         demo=True,
     ),
@@ -221,7 +225,11 @@ SKILLS = (
             "(are there | do i have | have i) [any] timers [running]",
             "which timers are (running | there | set)",
         ),
-        free=("timer ... (left | remaining | running)", "(how long | how much time | any) ... timer"),
+        free=(
+            "timer ... (left | remaining | running)",
+            "(how long | how much (time | longer) | when | any) ... timer",
+            "how (many (minutes | seconds) | much time) ... left",
+        ),
         demo=True,
     ),
     Skill(
@@ -270,7 +278,11 @@ SKILLS = (
             "(do i have | are there) [any] notes",
             "(read | list | show) [me] [all] [(of | the)] notes",
         ),
-        free=("(read | show | list | hear | tell | what | see) ... notes",),
+        free=(
+            "(read | show | list | hear | tell | what | see) ... notes",
+            "what ... (ask | asked | tell | told) you to remember",
+            "(what | show me) ... i ... written down",
+        ),
         demo=True,
     ),
     Skill(
