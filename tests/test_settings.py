@@ -220,3 +220,11 @@ def test_every_variable_of_the_example_is_read() -> None:
     package = Path(__file__).parents[1] / "voice_agents"
     source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py"))
     assert {name for name in names if name.isupper() and name not in source} == set()
+
+
+def test_the_language_that_is_spoken_is_two_letters_or_found_out() -> None:
+    assert Settings.from_env({}, dotenv=None).turns.language == ""
+    assert Settings.from_env({"STT_LANGUAGE": "DE"}, dotenv=None).turns.language == "de"
+    for wrong in ("german", "d", "1a"):
+        with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
+            Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)

@@ -101,6 +101,8 @@ class TurnSettings:
     playout_lead_s: float = 0.12
     mode: TurnMode = TurnMode.AUTOMATIC
     detection: TurnDetection = TurnDetection.SERVER_VAD
+    language: str = ""
+    """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
+            turns=TurnSettings(language=_language(values)),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
@@ -239,6 +242,15 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         voice=values.get("ELEVENLABS_VOICE_ID", RACHEL_VOICE_ID),
     )
     return stt, tts
+
+
+def _language(values: Values) -> str:
+    language = values.get("STT_LANGUAGE").lower()
+    if language and not (len(language) == 2 and language.isascii() and language.isalpha()):
+        raise ConfigurationError(
+            f"STT_LANGUAGE is {language!r}: give two letters, such as en or de, or leave it empty."
+        )
+    return language
 
 
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
@@ -307,9 +319,12 @@ def _database(values: Values) -> Path | PostgresUrl:
     path = rest.removeprefix("/") if colon else url
     if not path or path == rest:
         raise ConfigurationError("DATABASE_URL names no file: write sqlite:///path/to/file.sqlite3 (three slashes).")
+    home = path.partition("/")[0]
     try:
+        if home.startswith("~") and not Path(home).expanduser().is_dir():  # which root would make
+            raise ConfigurationError(f"DATABASE_URL: there is no folder that {home} means: write the path in full.")
         return Path(path).expanduser()
     except RuntimeError:
         raise ConfigurationError(
-            f"DATABASE_URL: there is no user whose home {path.partition('/')[0]} could be: write the path in full."
+            f"DATABASE_URL: there is no user whose home {home} could be: write the path in full."
         ) from None

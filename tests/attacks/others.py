@@ -65,9 +65,21 @@ DEEDS: tuple[dict[str, Any], ...] = (
     *({"do": name} for name in ("interrupt", "end_turn", "new")),
     {"do": "set_turns", **CONTROLS},
     {"do": "set_voice", "voice": "x"},
+    {"do": "hear_voice", "kind": "sandwich", "voice": "x"},
+    {"do": "earlier", "before": -1},
+    {"do": "list", "search": "zanzibar"},
+    {"do": "delete_note", "note": 1},
+    {"do": "delete_everything"},
     *({"do": name, "kind": kind} for name in ("hang_up", "turn_to") for kind in ("sandwich", "realtime")),
 )
-"""Everything a window can ask for."""
+"""Everything a window can ask for, beside what is asked about one conversation by its id."""
+
+
+def about(conversation: Any) -> tuple[dict[str, Any], ...]:
+    """What a window can ask about a conversation that it does not show."""
+    of = {"of": conversation}
+    deeds: tuple[dict[str, Any], ...] = ({"do": "delete"}, {"do": "take_back"}, {"do": "rename", "name": "stranger"})
+    return tuple(of | deed for deed in (*deeds, *({"do": "export", "format": name} for name in ("md", "json"))))
 
 
 async def _forged_windows(house: Targets, outcome: Outcome, her: Visitor) -> None:
@@ -81,7 +93,8 @@ async def _forged_windows(house: Targets, outcome: Outcome, her: Visitor) -> Non
         outcome.expect(not is_hers(told), f"{deed['do']} shows her conversation to {identity!r}")
         outcome.expect(code in (NORMAL, NOT_UNDERSTOOD), f"{deed['do']} of {identity!r} ended a window with {code}")
 
-    await asyncio.gather(*(one(deed, each) for deed in DEEDS for each in forged(her.identity, house.short)))
+    deeds = (*DEEDS, *about(her.identity["conversation"]))
+    await asyncio.gather(*(one(deed, each) for deed in deeds for each in forged(her.identity, house.short)))
 
 
 async def _sockets(house: Targets, outcome: Outcome, her: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--url URL]``.
+"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk]``.
 
 Each voice is a browser of its own whose microphone is one WAV with all phrases in it, as a person would go through
 them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard.
@@ -37,6 +37,22 @@ PHRASES = (
     ("what's my name", "robert"),
 )
 """What is said, and what a right answer contains (a pattern, without punctuation)."""
+
+TALK = (
+    ("good morning, are you there?", "yes|hear|hello"),
+    ("i've got a busy day, so could you tell me what time it is over in berlin?", "in berlin"),
+    ("okay, and how about sydney?", "sydney"),
+    ("right. i want to make some pasta, so please set a timer for, um, eight minutes.", "eight minutes"),
+    ("how much longer does the timer have to run?", "minutes|seconds"),
+    ("the recipe says two pounds of tomatoes. how much are two pounds in kilograms?", "kilogram|zero point"),
+    ("please write down that i have to call my sister.", "call my sister"),
+    ("can you tell me what is in my notes?", "call my sister"),
+    ("what will the weather be like tomorrow?", "can not|cannot"),
+    ("oh well, never mind. do you know a good joke?", "why|what do you call|what did"),
+    ("by the way, my name is daniel.", "daniel"),
+    ("so what was my name again, and then flip a coin for me please.", "heads|tails"),
+)
+"""A conversation as somebody has it, with ``--talk``: none of its sentences is an example."""
 
 VOICES = ("slt", "rms", "awb")
 LEAD_S, PAUSE_S = 5.0, 9.0
@@ -100,17 +116,16 @@ def judge(lines: Sequence[tuple[str, str]], played: Pcm, phrase: str, right: str
     return Result(transcribed, answered, audible_s >= HEARD_S)
 
 
-async def main(tab: str, url: str, count: int) -> None:
-    phrases = PHRASES[:count]
+async def main(tab: str, url: str, phrases: Sequence[tuple[str, str]], voices: Sequence[str]) -> None:
     results: dict[str, list[Result]] = {}
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(own_app())
-        for voice in VOICES:
+        for voice in voices:
             print(f"\n{voice}", flush=True)
             results[voice] = await conversation(url, tab, voice, phrases)
-    print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice:>6}" for voice in VOICES))
+    print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice:>6}" for voice in voices))
     for number, (phrase, _) in enumerate(phrases):
-        print(f"{phrase:40}" + "".join(f"{results[voice][number]!s:>6}" for voice in VOICES))
+        print(f"{phrase:40}" + "".join(f"{results[voice][number]!s:>6}" for voice in voices))
     everything = [result for of_voice in results.values() for result in of_voice]
     for name, index in (("transcribed", 0), ("right answer", 1), ("heard", 2)):
         print(f"{name:14}{sum(result.all[index] for result in everything):3} of {len(everything)}")
@@ -129,5 +144,8 @@ if __name__ == "__main__":
     parser.add_argument("--tab", choices=("sandwich", "realtime"), default="sandwich")
     parser.add_argument("--url", default="", help="a page that is served already (default: start the app)")
     parser.add_argument("--phrases", type=int, default=len(PHRASES), help="only the first ones")
+    parser.add_argument("--talk", action="store_true", help="a conversation of twelve turns instead of the phrases")
+    parser.add_argument("--voices", default=",".join(VOICES), help="flite's (default: %(default)s)")
     options = parser.parse_args()
-    asyncio.run(main(options.tab, options.url, options.phrases))
+    spoken = TALK if options.talk else PHRASES[: options.phrases]
+    asyncio.run(main(options.tab, options.url, spoken, options.voices.split(",")))

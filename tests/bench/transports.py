@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ from voice_agents.ui.sandwich_tab import KIND, sandwich_tab
 LISTENS_S = 3.2
 """An interruption before has to prove itself longer."""
 FURTHEST_S = 15.0
+ANSWERING_S = 0.3
+"""An answer that was heard so shortly before a question is interrupted by it."""
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -57,6 +60,9 @@ class Figures:
 
     voice_to_voice: list[float] = field(default_factory=list)
     stop: list[float] = field(default_factory=list)
+    """Of answers that sounded when the question began."""
+    told: list[float] = field(default_factory=list)
+    """The caller's first sound -> it is told to fall silent; the rest of ``stop`` is its own."""
     cpu_s: float = 0.0
     minutes: float = 0.0
     unanswered: int = 0
@@ -69,6 +75,13 @@ class Line:
     rate: int
     sounds: list[float]
     """When each audible piece was over, oldest first."""
+    hushed: Sequence[float] = ()
+    """When it was told to fall silent, where that is told."""
+
+    @property
+    def count(self) -> int:
+        """How many there are; asked so often that it must cost nothing, or the callers themselves are what is slow."""
+        return len(self.sounds)
 
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         """When the first and the last sample were sent."""
@@ -115,6 +128,15 @@ class PageLine(Line):
         pieces = self._caller.pieces
         return [it.at + len(it.pcm) / self._caller.output_rate for it in pieces if it.at + FRAME_S <= now]
 
+    @property
+    def hushed(self) -> Sequence[float]:  # type: ignore[override]
+        return self._caller.clears
+
+    @property
+    def count(self) -> int:
+        begun = asyncio.get_running_loop().time() - FRAME_S
+        return bisect_right(self._caller.pieces, begun, key=lambda piece: piece.at)
+
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         await self._caller.say(pcm)
         return self._caller.first_sent, self._caller.last_sent
@@ -143,14 +165,15 @@ async def converse(line: Line, turns: int, variety: int, figures: Figures) -> No
     for turn in range(turns):
         speech = flite(PHRASES[(turn + variety) % len(PHRASES)], VOICES[(turn + variety) % len(VOICES)])
         first, last = await line.say(resampled(speech, line.rate))
-        if turn:
-            spoke_at = first + onset(speech, 30.0) / RATE
-            figures.stop.append(max(at for at in line.sounds if at < last + 0.2) - spoke_at)
-        heard = len(line.sounds)
+        spoke_at = first + onset(speech, 30.0) / RATE
+        if sounds := [at for at in line.sounds if spoke_at - ANSWERING_S < at < last + 0.2]:
+            figures.stop.append(max(sounds) - spoke_at)
+            figures.told += [min(found) - spoke_at for found in [[at for at in line.hushed if at > spoke_at]] if found]
+        heard = line.count
         try:
             async with asyncio.timeout(FURTHEST_S):
-                while len(line.sounds) <= heard:  # noqa: ASYNC110  # both ways are looked at alike
-                    await asyncio.sleep(0.002)
+                while line.count <= heard:  # noqa: ASYNC110  # both ways are looked at alike
+                    await asyncio.sleep(0.005)
         except TimeoutError:
             figures.unanswered += 1
             continue
@@ -230,7 +253,8 @@ async def main(calls: int, turns: int) -> None:
             with serving(provider) as (url, pid):
                 await measure(dial, url, pid, 1, 1)
                 figures = await measure(dial, url, pid, calls, turns)
-            show(f"{calls} calls over {name}", {"voice to voice": figures.voice_to_voice, "stop": figures.stop})
+            rows = {"voice to voice": figures.voice_to_voice, "stop": figures.stop, "told to stop": figures.told}
+            show(f"{calls} calls over {name}", {row: values for row, values in rows.items() if values})
             print(f"{'CPU':34}{figures.cpu_s / figures.minutes:>8.2f} s per call and minute")
             print(f"{'questions without an answer':34}{figures.unanswered:>6}")
 

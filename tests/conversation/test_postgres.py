@@ -18,6 +18,7 @@ from voice_agents.conversation.file import check_database
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres import POOL_SIZE, PostgresStore
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.errors import ConfigurationError, StorageFailed
 from voice_agents.settings import PostgresUrl, Settings
@@ -76,7 +77,7 @@ async def test_two_instances_go_on_with_each_others_conversations(url: PostgresU
         ]
         await one.notes("ada").add("milk")
         assert await another.notes("ada").all() == ["milk"]
-        assert [summary.id for summary in await another.list("ada")] == [talk.id]
+        assert [summary.id for summary in await Shelf(lambda: another).list("ada")] == [talk.id]
 
 
 async def test_it_is_known_who_wrote_last(url: PostgresUrl) -> None:
@@ -132,6 +133,7 @@ HOLDER = """
 import asyncio, sys
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import open_store
 from voice_agents.settings import Settings
 
@@ -227,7 +229,11 @@ async def test_while_it_is_away_everything_fails_at_once_and_in_plain_words(
         assert isinstance(store, PostgresStore)
         await asyncio.to_thread(running.stop)
         await until(lambda: not store._leases.usable.is_set())
-        for attempt in (store.notes("ada").add("milk"), store.list("ada"), store.check_owner(Conversation())):
+        for attempt in (
+            store.notes("ada").add("milk"),
+            Shelf(lambda: store).list("ada"),
+            store.check_owner(Conversation()),
+        ):
             with pytest.raises(StorageFailed) as failed:
                 await attempt
             assert running.password not in str(failed.value) and "127.0.0.1" not in str(failed.value)
@@ -251,7 +257,7 @@ async def test_many_sessions_share_few_connections(url: PostgresUrl) -> None:
     async with open_store(url) as store:
         talks = [Conversation(owner="ada") for _ in range(60)]
         await asyncio.gather(*(History(store).append(talk, user("hello")) for talk in talks))
-        assert len(await store.list("ada")) == 60
+        assert len(await Shelf(lambda: store).list("ada")) == 60
         [(count,)] = await store.query("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         assert count <= POOL_SIZE + 1
 
@@ -261,7 +267,7 @@ async def test_signs_that_the_database_cannot_hold_are_left_out(url: PostgresUrl
     async with open_store(url) as store:
         await History(store).append(talk, user("zero \0 byte"))
         await store.notes("ada").add("half \ud83d of a character\0")
-        assert [summary.title for summary in await store.list("ada")] == ["zero  byte"]
+        assert [summary.title for summary in await Shelf(lambda: store).list("ada")] == ["zero  byte"]
         assert await store.notes("ada").all() == ["half ? of a character"]
 
 
@@ -271,7 +277,7 @@ async def test_signs_that_the_database_cannot_hold_are_left_out(url: PostgresUrl
 async def test_instances_that_start_at_once_make_the_tables_once(url: PostgresUrl) -> None:
     async with AsyncExitStack() as stack:
         stores = await asyncio.gather(*(stack.enter_async_context(open_store(url)) for _ in range(5)))
-        assert await stores[0].query("SELECT version FROM voice_agents_schema") == [(1,)]
+        assert await stores[0].query("SELECT version FROM voice_agents_schema") == [(2,)]
         await History(stores[4]).append(Conversation(), user("hello"))
 
 

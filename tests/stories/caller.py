@@ -65,7 +65,7 @@ class StoryParts:
     def provider(self, role: Role) -> str:
         return f"Slow {role.value}"
 
-    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> FakeStt:
+    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener, language: str) -> FakeStt:
         self.stt = FakeStt(self.words, on_partial, on_connection)
         return self.stt
 

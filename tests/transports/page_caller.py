@@ -173,11 +173,15 @@ class PageCaller:
 
     def _position(self, now: float) -> dict[str, int] | None:
         """What sounds now; nothing when nothing does."""
-        for piece in self.pieces:
-            played = round((now - piece.at) * self.output_rate)
-            if played < len(piece.pcm):
-                return {"turn": piece.turn, "epoch": piece.epoch, "position": piece.position + max(0, played)}
-        return None
+        sounding = None
+        for piece in reversed(self.pieces):  # there may be thousands, and nearly all of them are over
+            if round((now - piece.at) * self.output_rate) >= len(piece.pcm):
+                break
+            sounding = piece
+        if sounding is None:
+            return None
+        played = max(0, round((now - sounding.at) * self.output_rate))
+        return {"turn": sounding.turn, "epoch": sounding.epoch, "position": sounding.position + played}
 
     async def _report(self) -> None:
         while True:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from voice_agents.audio import Pcm, rms_dbfs
+from voice_agents.conversation.facts import TurnFacts
+from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.outbox import Outbox
@@ -35,6 +37,7 @@ from voice_agents.turns.latency import TurnLatency
 
 HEARD = ["what", "time", "is", "it", "in", "tokyo"]
 ANSWER = "It is ten past nine in the evening in Tokyo, <b>Japan</b>. Is there *anything* else you would like to know?"
+CLOCK = "21:10, Sunday 22 November"
 FRAME = OUTPUT_RATE // 50
 LEAD_S = 0.12
 ONSET_S = 0.3
@@ -48,13 +51,27 @@ def sweep(seconds: float) -> Pcm:
     return (9000 * np.sin(phase)).astype(np.int16)
 
 
+Keep = Callable[[Conversation, Sequence[HistoryEntry]], None]
+
+
 class FakeSession:
     """Implements engines.base.Session."""
 
     input_rate = 16_000
     output_rate = OUTPUT_RATE
+    kind = "sandwich"
+    pace = 1.0
+    """Of its latencies."""
 
-    def __init__(self, conversation: Conversation, turns: TurnSettings, answer_s: float = 4.0) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        turns: TurnSettings,
+        answer_s: float = 4.0,
+        keep: Keep | None = None,
+        answers: Mapping[str, str] | None = None,
+    ) -> None:
+        """``keep`` stores what was said; ``answers``: other ones than always the same."""
         self.conversation = conversation
         self.turns = turns
         self.voice = ""
@@ -68,6 +85,9 @@ class FakeSession:
         self.turn = 0
         self._out = Outbox(lambda: self._epoch)
         self._answer_s = answer_s
+        self._keep = keep
+        self._answers = answers or {}
+        self._said = ""
         self.heard_so_far = ""
         self._answering: asyncio.Task[None] | None = None
         self._loud_s = self._quiet_s = 0.0
@@ -161,19 +181,26 @@ class FakeSession:
             self._take(" ".join(HEARD))
 
     def _take(self, text: str) -> None:
-        self._speaking, self._loud_s = False, 0.0
+        self._speaking, self._loud_s, self._said = False, 0.0, text
         self._put(SpeechEnded, silence_s=self.turns.silence_s)
         self._put(UserTranscript, text=text, final=True)
         self._status(Status.THINKING)
         self._answering = self._loop.create_task(self._answer(self.turn))
 
+    @property
+    def _looks_at_the_clock(self) -> bool:
+        return not self._answers or "time" in self._said
+
     async def _answer(self, turn: int) -> None:
-        words = ANSWER.split(" ")
+        answer = self._answers.get(self._said, ANSWER)
+        words = answer.split(" ")
         played = 0.0
         try:
-            self._out.put(ToolCalled(turn=turn, at=0, name="current_time", args={"place": "Tokyo"}, call_id=f"c{turn}"))
-            await asyncio.sleep(0.3)
-            self._out.put(ToolReturned(turn=turn, at=0, call_id=f"c{turn}", result="21:10, Sunday 22 November"))
+            if self._looks_at_the_clock:
+                called = {"name": "current_time", "args": {"place": "Tokyo"}, "call_id": f"c{turn}"}
+                self._out.put(ToolCalled(turn=turn, at=0, **called))  # type: ignore[arg-type]
+                await asyncio.sleep(0.3)
+                self._out.put(ToolReturned(turn=turn, at=0, call_id=f"c{turn}", result=CLOCK))
             for word in words:
                 self._out.put(AgentText(turn=turn, at=0, text=word + " "))
                 await asyncio.sleep(0.02)
@@ -188,20 +215,28 @@ class FakeSession:
                 self._out.put(AgentAudio(turn=turn, at=0, pcm=chunk, position=position, epoch=self._epoch))
             self._out.put(AgentAudioDone(turn=turn, at=0))
             await asyncio.sleep(LEAD_S)
-            self._done(turn, ANSWER)
+            self._done(turn, answer, "")
             self._status(Status.LISTENING)
         except asyncio.CancelledError:
             self._epoch += 1
             heard = " ".join(words[: int(played * len(words))])
             self._out.put(Interrupted(turn=turn, at=0, heard_text=heard))
-            self._done(turn, heard)
+            self._done(turn, heard, answer.removeprefix(heard))
             self._status(Status.HEARING if self._speaking else Status.LISTENING)
             raise
 
-    def _done(self, turn: int, heard: str) -> None:
+    def _done(self, turn: int, heard: str, unheard: str) -> None:
         self.heard_so_far = ""
-        latency = TurnLatency(
-            endpointing=0.534, silence=0.5, transcription=0.121, tools=0.3, first_token=0.302, text_wait=0.11,
-            first_sentence=0.114, first_audio=0.158, playout=0.006, voice_to_voice=1.55,
-        )  # fmt: skip
+        seconds = {
+            "endpointing": 0.534, "silence": 0.5, "transcription": 0.121, "tools": 0.3, "first_token": 0.302,
+            "text_wait": 0.11, "first_sentence": 0.114, "first_audio": 0.158, "playout": 0.006, "voice_to_voice": 1.55,
+        }  # fmt: skip
+        latency = TurnLatency(**{name: self.pace * value for name, value in seconds.items()})
+        if self._keep is not None:
+            facts = TurnFacts.of(self.kind, latency, unheard)
+            said = [HistoryEntry(role=Speaker.USER, text=self._said, facts=facts)]
+            if self._looks_at_the_clock:
+                said.append(HistoryEntry(role=Speaker.TOOL, text=CLOCK, name="current_time", args={"place": "Tokyo"}))
+            said += [HistoryEntry(role=Speaker.AGENT, text=heard, interrupted=bool(unheard))] if heard else []
+            self._keep(self.conversation, said)
         self._out.put(TurnDone(turn=turn, at=0, heard_text=heard, latency=latency))

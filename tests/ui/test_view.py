@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import (
@@ -22,8 +23,9 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.turns.heard import split_heard
 from voice_agents.turns.latency import TurnLatency
-from voice_agents.ui.view import KEPT_LINES, Banner, ConversationView, split_heard
+from voice_agents.ui.view import SHOWN_LINES, Banner, ConversationView, earlier_lines
 
 
 def event(kind: type[Event], turn: int = 1, **values: Any) -> Event:
@@ -190,7 +192,48 @@ def test_silent_turns_do_not_count_in_the_latency() -> None:
     assert len(view.figures("").history) == 1
 
 
-def test_a_long_conversation_keeps_the_page_light() -> None:
-    lines = shown(*(final(str(turn), turn) for turn in range(1, 3 * KEPT_LINES)))
-    assert len(lines) == KEPT_LINES
-    assert lines[-1][1] == str(3 * KEPT_LINES - 1)
+def said(count: int) -> list[HistoryEntry]:
+    return [HistoryEntry(role=Speaker.USER, text=str(number)) for number in range(count)]
+
+
+def test_a_long_conversation_is_read_backwards_piece_by_piece() -> None:
+    view, stored = ConversationView(), said(3 * SHOWN_LINES + 5)
+    view.restore(stored)
+    texts, ids = [line.text for line in view.lines], [line.id for line in view.lines]
+    assert len(texts) == SHOWN_LINES and view.goes_back
+    while earlier := earlier_lines(stored, ids[0]):
+        texts, ids = [line.text for line in earlier] + texts, [line.id for line in earlier] + ids
+    assert texts == [entry.text for entry in stored]
+    assert ids == sorted(set(ids))
+    view.restore(said(SHOWN_LINES))
+    assert not view.goes_back
+
+
+def test_what_is_said_in_a_long_session_stays_until_it_is_read_from_the_store() -> None:
+    view = ConversationView()
+    view.restore(said(SHOWN_LINES + 5))
+    view.begin_session("sandwich")
+    for turn in range(1, 2 * SHOWN_LINES):
+        view.apply(final(f"live {turn}", turn))
+    assert view.goes_back
+    shown = view.lines[-SHOWN_LINES:]
+    while earlier := view.lines_before(shown[0].id):
+        shown = [*earlier, *shown]
+    assert [line.text for line in shown] == [line.text for line in view.lines]
+    assert [line.text for line in earlier_lines(said(SHOWN_LINES + 5), view.first_id)] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_stored_turn_shows_what_nobody_heard_and_its_figures() -> None:
+    facts = TurnFacts(engine="realtime", at=1.0, latency={"voice_to_voice": 0.8}, unheard="past nine.")
+    view = ConversationView()
+    view.restore(
+        [
+            HistoryEntry(role=Speaker.USER, text="What time is it?", facts=facts),
+            HistoryEntry(role=Speaker.AGENT, text="It is ten", interrupted=True),
+            HistoryEntry(role=Speaker.USER, text="Stop", facts=TurnFacts(engine="realtime", at=2.0, unheard="Well.")),
+        ]
+    )
+    answers = [(line.text, line.unheard.strip()) for line in view.lines if line.speaker is Speaker.AGENT]
+    assert answers == [("It is ten", "past nine."), ("", "Well.")]
+    assert view.lines[1].latency_s == 0.8
+    assert view.figures("realtime").history.median("voice_to_voice") == 0.8

@@ -153,15 +153,19 @@ async def test_another_owner_can_neither_see_nor_stop_a_conversation() -> None:
         assert "my secret" not in str(thief.messages)
 
 
-@pytest.mark.parametrize("sent", [None, "x", {"patience": "x", "mode": 3, "detection": []}, {"patience": float("nan")}])
+@pytest.mark.parametrize(
+    "sent", [None, "x", {"patience": "x", "mode": 3, "detection": [], "language": ["fi"]}, {"patience": float("nan")}]
+)
 def test_values_no_page_sends_are_the_defaults(sent: Any) -> None:
     assert Wishes(TurnSettings()).request("sandwich", sent).turns == TurnSettings()
 
 
 def test_what_the_controls_say_is_taken() -> None:
-    sent = {"patience": 9, "mode": "push to talk", "detection": "semantic_vad", "voice": "r"}
+    sent = {"patience": 9, "mode": "push to talk", "detection": "semantic_vad", "voice": "r", "language": "fi"}
     request = Wishes(TurnSettings()).request("realtime", sent)
-    expected = TurnSettings(silence_s=2.0, mode=TurnMode.PUSH_TO_TALK, detection=TurnDetection.SEMANTIC_VAD)
+    expected = TurnSettings(
+        silence_s=2.0, mode=TurnMode.PUSH_TO_TALK, detection=TurnDetection.SEMANTIC_VAD, language="fi"
+    )
     assert (request.turns, request.voice) == (expected, "r")
 
 
@@ -172,6 +176,41 @@ async def test_voices_that_cannot_be_listed_leave_the_default_and_say_why() -> N
     found = await voices(TabSpec("sandwich", "", "", (), list_voices=refuse, default_voice="r"))
     assert found["voices"] == [("Default", "r")]
     assert found["note"] == "The voices could not be listed. The key is wrong."
+
+
+async def test_a_voice_can_be_heard_if_it_is_one_of_those_offered() -> None:
+    async def listed() -> list[tuple[str, str]]:
+        return [("Rachel", "r"), ("Broken", "b")]
+
+    async def sample(voice: str) -> bytes:
+        if voice == "b":
+            raise VoiceAgentError("The key is wrong.")
+        return b"ab"
+
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    async with running_desk() as desk:
+        tab = TabSpec("sandwich", "", "", (), list_voices=listed, default_voice="r", say_sample=sample)
+        window = Window(desk, [tab], Wishes(TurnSettings()), told.put)
+        running = asyncio.create_task(window.run())
+        await window.take({"do": "open", **identity_of(Conversation())})
+        await answer(told, "voices")
+        await window.take({"do": "hear_voice", "kind": "sandwich", "voice": "r"})
+        heard = await answer(told, "sample")
+        assert (heard["voice"], heard["rate"], heard["pcm"]) == ("r", 24_000, "YWI=")
+        await window.take({"do": "hear_voice", "kind": "sandwich", "voice": "b"})
+        assert (await answer(told, "sample"))["text"] == "The key is wrong."
+        for voice in ("stranger", "", None):
+            with pytest.raises(InvalidInput):
+                await window.take({"do": "hear_voice", "kind": "sandwich", "voice": voice})
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def answer(told: asyncio.Queue[dict[str, Any]], kind: str) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while (message := await told.get())["type"] != kind:
+            pass
+    return message
 
 
 async def test_a_typed_turn_waits_in_line_and_is_answered_by_itself() -> None:

@@ -73,7 +73,7 @@ def node(script: str, module: str, rate: int, given: Any) -> Any:
 
 def resampled(samples: NDArray[np.float64], source: int, target: int, piece: int) -> NDArray[np.float64]:
     given = {"samples": samples.tolist(), "rate": target, "piece": piece}
-    return np.array(node(_RESAMPLE, "capture", source, given))
+    return np.array(node(_RESAMPLE, "resampler", source, given))
 
 
 def tone(hz: float, rate: int, seconds: float = 0.5) -> NDArray[np.float64]:

@@ -15,7 +15,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
-    HumanMessage,
     ToolCall,
     ToolMessage,
     message_chunk_to_message,
@@ -148,7 +147,7 @@ class StandardTurn(AgentTurn):
     def _close(self) -> None:
         self._context.record.over = True
 
-    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+    async def _store(self, words: AnyMessage, heard: Mapping[str, str]) -> None:
         await self._history.extend(self._conversation, [words, *self._context.record.as_heard(heard)])
 
 

@@ -38,6 +38,17 @@ CREATE TABLE IF NOT EXISTS timers (
     due REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS timers_of_conversation ON timers (conversation, owner);
+CREATE TABLE IF NOT EXISTS digests (
+    conversation TEXT PRIMARY KEY,
+    engine TEXT NOT NULL,
+    turns INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS deleted (
+    conversation TEXT PRIMARY KEY,
+    at REAL NOT NULL
+);
 """
 NO_DATABASE = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ")
 """SQLite's names for a file that makes no sense."""

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolCall, ToolMessage
 from langgraph.errors import GraphRecursionError
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
@@ -73,13 +73,14 @@ class GraphTurn(AgentTurn):
         if self._left.listener is not None:
             self._left.listener.over = True
 
-    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+    async def _store(self, words: AnyMessage, heard: Mapping[str, str]) -> None:
         left = self._left
         if left.listener is None:  # it did not begin
             await self._history.extend(self._conversation, [words])
             return
         known = {message.id for message in left.before}
-        kept = _kept(left, known, left.listener.record, heard)
+        heard_of = _kept(left, known, left.listener.record, heard)
+        kept = [words if message.id == words.id else message for message in heard_of]  # with what is kept beside them
         new = [message for message in kept if message.id not in known]
         state = self._history.storable(self._graph.lasting(left.fork.state))
         if len(kept) - len(new) == len(known) and all(one is two for one, two in zip(kept, left.before, strict=False)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 
 from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.messages import INTERRUPTED, storable, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, State, Store
@@ -45,6 +47,8 @@ class HistoryEntry:
     args: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
     error: bool = False
+    facts: TurnFacts | None = None
+    """Of the turn that begins with this entry."""
 
 
 def done_entries(deeds: Deeds) -> list[HistoryEntry]:
@@ -77,6 +81,7 @@ class History:
         self._store = store
         self._losses = store.losses
         """Those of the database that the user was told of."""
+        self._begun = time.monotonic()
         self._known = _Known()
         """What was read or written last: decoding an hour of talk takes milliseconds."""
 
@@ -137,9 +142,10 @@ class History:
 
         ``key`` is the id of one of them, by default of the first: if that is stored already, a call that was cancelled
         is being repeated. A RemoveMessage in front takes back all messages before. ``state``: what a graph keeps
-        besides; None leaves that as it is.
+        besides; None leaves that as it is. Nothing is stored in a conversation that was deleted after this history was
+        begun.
         """
-        if not messages:
+        if not messages or self._store.was_deleted_since(conversation, self._begun):
             return
         self._store.unstored.setdefault(conversation, {})[key or messages[0].id or ""] = [
             storable(message) for message in messages
@@ -235,40 +241,53 @@ def _joined(messages: tuple[AnyMessage, ...], groups: Mapping[str, Sequence[AnyM
 def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:
     calls: dict[str, Mapping[str, Any]] = {}
     entries: list[HistoryEntry] = []
+    facts: TurnFacts | None = None
     for message in messages:
-        if isinstance(message, HumanMessage):
-            entries.append(HistoryEntry(role=Speaker.USER, text=message.text))
-        elif isinstance(message, AIMessage):
-            if message.text:
-                interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
-                entries.append(HistoryEntry(role=Speaker.AGENT, text=message.text, interrupted=interrupted))
+        facts = TurnFacts.on(message) or facts
+        if isinstance(message, AIMessage):
             calls |= {call["id"] or "": call["args"] for call in message.tool_calls}
-        elif isinstance(message, ToolMessage):
-            entries.append(
-                HistoryEntry(
-                    role=Speaker.TOOL,
-                    text=message.text,
-                    name=message.name or "",
-                    args=calls.get(message.tool_call_id, {}),
-                    call_id=message.tool_call_id,
-                    error=message.status == "error",
-                )
-            )
+        if (entry := _entry(message, calls)) is not None:
+            entries.append(replace(entry, facts=facts))
+            facts = None
     return entries
+
+
+def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]]) -> HistoryEntry | None:
+    match message:
+        case HumanMessage():
+            return HistoryEntry(role=Speaker.USER, text=message.text)
+        case AIMessage() if message.text:
+            interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
+            return HistoryEntry(role=Speaker.AGENT, text=message.text, interrupted=interrupted)
+        case ToolMessage():
+            return HistoryEntry(
+                role=Speaker.TOOL,
+                text=message.text,
+                name=message.name or "",
+                args=calls.get(message.tool_call_id, {}),
+                call_id=message.tool_call_id,
+                error=message.status == "error",
+            )
+    return None
 
 
 def _messages(entries: Iterable[HistoryEntry]) -> list[AnyMessage]:
     messages: list[AnyMessage] = []
     for entry in entries:
-        match entry.role:
-            case Speaker.USER:
-                messages.append(HumanMessage(entry.text, id=new_id()))
-            case Speaker.AGENT:
-                marks = {INTERRUPTED: True} if entry.interrupted else {}
-                messages.append(AIMessage(entry.text, id=new_id(), additional_kwargs=marks))
-            case Speaker.TOOL:
-                messages.extend(_call(entry))
+        first, *rest = _messages_of(entry)
+        messages += [entry.facts.put_on(first) if entry.facts is not None else first, *rest]
     return messages
+
+
+def _messages_of(entry: HistoryEntry) -> Sequence[AnyMessage]:
+    match entry.role:
+        case Speaker.USER:
+            return [HumanMessage(entry.text, id=new_id())]
+        case Speaker.AGENT:
+            marks = {INTERRUPTED: True} if entry.interrupted else {}
+            return [AIMessage(entry.text, id=new_id(), additional_kwargs=marks)]
+        case Speaker.TOOL:
+            return _call(entry)
 
 
 def _call(entry: HistoryEntry) -> tuple[AIMessage, ToolMessage]:

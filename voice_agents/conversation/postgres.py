@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
@@ -20,7 +20,18 @@ from psycopg_pool import AsyncConnectionPool
 from voice_agents.conversation.leases import Leases
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
-from voice_agents.conversation.store import FOREIGN, Overtaken, Rows, State, Store, Values, bindable, put_state, thread
+from voice_agents.conversation.store import (
+    FOREIGN,
+    Overtaken,
+    Rows,
+    State,
+    Statement,
+    Store,
+    Values,
+    bindable,
+    put_state,
+    thread,
+)
 from voice_agents.errors import ConfigurationError, InvalidInput, StorageFailed
 from voice_agents.settings import PostgresUrl
 
@@ -51,6 +62,7 @@ class PostgresStore(Store):
     """
 
     checkpointer: AsyncPostgresSaver
+    checkpoint_tables = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
 
     def __init__(self, database: PostgresUrl) -> None:
         """Raises ConfigurationError when the address is none."""
@@ -109,10 +121,10 @@ class PostgresStore(Store):
             found = await connection.execute(_named(sql), bindable(values))
             return [tuple(row.values()) for row in await found.fetchall()]
 
-    async def execute(self, sql: str, values: Values | None = None) -> int:
+    async def change(self, *statements: Statement) -> Sequence[int]:
         """See :class:`Store`."""
-        async with self._connection() as connection:
-            return (await connection.execute(_named(sql), bindable(values))).rowcount
+        async with self._connection() as connection, connection.transaction():
+            return [(await connection.execute(_named(sql), bindable(values))).rowcount for sql, values in statements]
 
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
         """See :class:`Store`."""
@@ -122,10 +134,10 @@ class PostgresStore(Store):
         return saved.checkpoint["channel_values"] if saved else {}
 
     async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
-        sql, values = self._touch(conversation, said)
+        around = self._around(conversation, parent, state["messages"], said)
         async with self._connection() as connection, connection.pipeline(), connection.transaction():
+            *_, touched = [await connection.execute(_named(sql), bindable(values)) for sql, values in around]
             # The row is ours until the transaction ends, so what is newest now stays the newest.
-            touched = await connection.execute(_named(sql), bindable(values))
             newest = await (await connection.execute(_NEWEST, (conversation.id,))).fetchone()
             if not touched.rowcount:
                 raise InvalidInput(FOREIGN)
@@ -134,10 +146,6 @@ class PostgresStore(Store):
             checkpoint = await put_state(AsyncPostgresSaver(connection), conversation, parent, state)
             await _keep_only(connection, conversation.id, checkpoint["id"], checkpoint["channel_versions"]["messages"])
         return checkpoint["id"]
-
-    async def _forget(self, conversation: Conversation) -> None:
-        async with self._connection() as connection:
-            await AsyncPostgresSaver(connection).adelete_thread(conversation.id)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:

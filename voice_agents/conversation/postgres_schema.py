@@ -58,6 +58,19 @@ MIGRATIONS = (
         started TIMESTAMPTZ NOT NULL
     );
     """,
+    """
+    CREATE TABLE digests (
+        conversation TEXT PRIMARY KEY,
+        engine TEXT NOT NULL,
+        turns INTEGER NOT NULL,
+        words TEXT NOT NULL,
+        name TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE deleted (
+        conversation TEXT PRIMARY KEY,
+        at DOUBLE PRECISION NOT NULL
+    );
+    """,
 )
 """Each brings the schema one version up. An instance of the version before must be able to go on with the result."""
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -19,9 +18,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import (
+    FOREIGN,
     REMEMBERED,
     Rows,
     State,
+    Statement,
     Store,
     Values,
     bindable,
@@ -29,7 +30,7 @@ from voice_agents.conversation.store import (
     thread,
     title_of,
 )
-from voice_agents.errors import StorageFailed
+from voice_agents.errors import InvalidInput, StorageFailed
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class SqliteStore(Store):
     """
 
     checkpointer: AsyncSqliteSaver
+    checkpoint_tables = ("checkpoints", "writes")
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -98,11 +100,16 @@ class SqliteStore(Store):
         return state
 
     async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
-        await self.touch(conversation, said)
         self._remember(conversation, state)
+        older = [
+            (f"DELETE FROM {table} WHERE thread_id = :id", {"id": conversation.id}) for table in self.checkpoint_tables
+        ]  # each would hold the whole of it once more
         async with self._plainly():
-            checkpoint = await put_state(self.checkpointer, conversation, parent, state)
-        await self._keep_only(conversation.id, checkpoint["id"])
+            *_, touched = await self._run(*self._around(conversation, parent, state["messages"], said))
+            if not touched:
+                raise InvalidInput(FOREIGN)
+            await self._run(*older)
+            checkpoint = await put_state(self.checkpointer, conversation, parent, state)  # commits all of it
         return checkpoint["id"]
 
     def _remember(self, conversation: Conversation, state: State) -> None:
@@ -111,35 +118,33 @@ class SqliteStore(Store):
         while len(self._remembered) > REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    async def _keep_only(self, conversation_id: str, checkpoint_id: str) -> None:
-        """Delete all other checkpoints of the conversation: each would hold the whole of it once more."""
-        for table in ("checkpoints", "writes"):
-            await self.execute(
-                f"DELETE FROM {table} WHERE thread_id = :id AND checkpoint_id <> :newest",
-                {"id": conversation_id, "newest": checkpoint_id},
-            )
-
-    async def _forget(self, conversation: Conversation) -> None:
+    def forget_in_memory(self, conversation: Conversation) -> None:
+        """See :class:`Store`."""
+        super().forget_in_memory(conversation)
         self._remembered.pop(conversation.id, None)
-        async with self._plainly():
-            await self.checkpointer.adelete_thread(conversation.id)
 
     async def query(self, sql: str, values: Values | None = None) -> Rows:
         """See :class:`Store`."""
         async with self._plainly():
             return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, bindable(values))]
 
-    async def execute(self, sql: str, values: Values | None = None) -> int:
+    async def change(self, *statements: Statement) -> Sequence[int]:
         """See :class:`Store`."""
         async with self._plainly():
-            return await self._run(sql, bindable(values))
+            touched = await self._run(*statements)
+            async with self.checkpointer.lock:
+                await self.checkpointer.conn.commit()
+            return touched
 
-    async def _run(self, sql: str, parameters: Any) -> int:
-        # The saver's lock: it shares the connection, and a commit would end its transaction half way.
-        connection = self.checkpointer.conn
-        async with self.checkpointer.lock, connection.execute(sql, parameters) as cursor:
-            await connection.commit()
-            return cursor.rowcount
+    async def _run(self, *statements: Statement) -> Sequence[int]:
+        """In the transaction that is open, or opens with the first: it is committed by whoever asks for it."""
+        touched = []
+        # The saver's lock: it shares the connection, and its commit would end this half way.
+        async with self.checkpointer.lock:
+            for sql, values in statements:
+                async with self.checkpointer.conn.execute(sql, bindable(values)) as cursor:
+                    touched.append(cursor.rowcount)
+        return touched
 
     @asynccontextmanager
     async def _plainly(self) -> AsyncIterator[None]:
@@ -158,6 +163,9 @@ class SqliteStore(Store):
                     f"The database cannot be used at the moment ({reason}): what was said is kept and stored with the"
                     " next turn; check its disk, and whether another program holds it."
                 ) from error
+            except BaseException:  # refused, or nobody waits for it any more
+                await asyncio.shield(self._roll_back())
+                raise
             else:
                 self._mark = self._marked()
 
@@ -195,10 +203,8 @@ class SqliteStore(Store):
     async def _write_again(self, one: _Remembered) -> None:
         said = next((message.text for message in one.messages if isinstance(message, HumanMessage)), "")
         conversation = one.conversation
-        await self._run(
-            "INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)",
-            {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()},
-        )
+        values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
+        await self._run(("INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)", values))
         await put_state(self.checkpointer, conversation, None, one.state)
 
 

@@ -8,17 +8,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 
+from voice_agents.conversation.digest import PUT_DIGEST, Digest
 from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -39,6 +38,7 @@ Rows = list[tuple[Any, ...]]
 Values = Mapping[str, Any]
 State = Mapping[str, Any]
 """What is known of a conversation at rest, by LangGraph's channels: its ``messages``, and what else a graph keeps."""
+Statement = tuple[str, Values]
 
 _TITLE_LENGTH = 60
 FOREIGN = "This conversation belongs to somebody else: start a new one."
@@ -51,16 +51,6 @@ _TOUCH = (
 
 class Overtaken(Exception):
     """Somebody else has stored something in the conversation since it was read: read it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationSummary:
-    """A stored conversation as a list shows it. ``title`` is the user's first words."""
-
-    id: str
-    title: str
-    created: datetime
-    updated: datetime
 
 
 def open_store(database: Path | PostgresUrl) -> Store:
@@ -93,6 +83,8 @@ class Store(ABC):
 
     unstored_state: dict[Conversation, State]
     """What else a graph knows of a conversation, as far as it could not be stored yet."""
+    checkpoint_tables: ClassVar[tuple[str, ...]]
+    """Where the checkpointer keeps what belongs to a ``thread_id``."""
 
     losses: int
     """How often what was stored was lost under our hands, and begun anew."""
@@ -110,6 +102,7 @@ class Store(ABC):
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written: dict[str, str] = {}
         """By conversation: the checkpoint that this process wrote last."""
+        self._deleted_at: dict[Conversation, float] = {}
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -140,8 +133,8 @@ class Store(ABC):
         """The rows of a SELECT; ``:name`` in it stands for a value."""
 
     @abstractmethod
-    async def execute(self, sql: str, values: Values | None = None) -> int:
-        """Run one changing statement and commit it; how many rows it touched."""
+    async def change(self, *statements: Statement) -> Sequence[int]:
+        """Run changing statements, all or none, and commit them; how many rows each touched."""
 
     @abstractmethod
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
@@ -149,9 +142,6 @@ class Store(ABC):
 
     @abstractmethod
     async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str: ...
-
-    @abstractmethod
-    async def _forget(self, conversation: Conversation) -> None: ...
 
     @abstractmethod
     async def _usable(self) -> None:
@@ -167,10 +157,20 @@ class Store(ABC):
 
     # What is the same in all
 
+    async def execute(self, sql: str, values: Values | None = None) -> int:
+        """Run one changing statement and commit it; how many rows it touched."""
+        [touched] = await self.change((sql, values or {}))
+        return touched
+
     def owe(self, storing: asyncio.Task[None]) -> None:
         """Own what a session that is gone still stores; leaving the store waits for it."""
         self._owed.add(storing)
         storing.add_done_callback(self._owed.discard)
+
+    async def all_stored(self, within_s: float) -> None:
+        """Wait a moment for what sessions that are gone still store."""
+        if self._owed:
+            await asyncio.wait(self._owed, timeout=within_s)
 
     def store_later(self, conversation: Conversation, store: Callable[[], Awaitable[None]]) -> None:
         """Try again until it does not raise StorageFailed any more, also when the session is over by then."""
@@ -197,7 +197,8 @@ class Store(ABC):
         """The id of the newest checkpoint, None if nothing was stored. Raises InvalidInput as :meth:`check_owner`."""
         [(owner, checkpoint_id)] = await self.query(
             "SELECT (SELECT owner FROM conversations WHERE id = :id), (SELECT checkpoint_id FROM checkpoints"
-            " WHERE thread_id = :id AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1)",
+            " WHERE thread_id = :id AND checkpoint_ns = '' AND NOT EXISTS (SELECT 1 FROM deleted"
+            " WHERE conversation = :id) ORDER BY checkpoint_id DESC LIMIT 1)",
             {"id": conversation.id},
         )
         if owner is not None and owner != conversation.owner:
@@ -222,9 +223,36 @@ class Store(ABC):
             raise InvalidInput(FOREIGN)
 
     @staticmethod
-    def _touch(conversation: Conversation, said: str) -> tuple[str, Values]:
+    def _touch(conversation: Conversation, said: str) -> Statement:
         values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
         return _TOUCH, values
+
+    def _around(
+        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
+    ) -> Sequence[Statement]:
+        """What is written with a checkpoint, before it; the last one touches no row if the conversation is another's.
+
+        One that was deleted begins anew.
+        """
+        digest = Digest.of(messages)
+        values = {"id": conversation.id, "engine": digest.engine, "turns": digest.turns, "words": digest.words}
+        anew = [] if parent else self._begin_anew(conversation)
+        return [*anew, (PUT_DIGEST, values), self._touch(conversation, said)]
+
+    def _begin_anew(self, conversation: Conversation) -> Sequence[Statement]:
+        which = "SELECT id FROM conversations, deleted WHERE id = conversation AND id = :id AND owner = :owner"
+        values = {"id": conversation.id, "owner": conversation.owner, "now": time.time()}
+        return [
+            *self.without_belongings(which, values),
+            (f"UPDATE conversations SET title = '', created = :now WHERE id IN ({which})", values),
+            (f"DELETE FROM deleted WHERE conversation IN ({which})", values),
+        ]
+
+    def without_belongings(self, which: str, values: Values) -> list[Statement]:
+        """What empties the conversations whose ids this SELECT finds; they themselves stay."""
+        tables = [*((table, "thread_id") for table in self.checkpoint_tables), ("timers", "conversation")]
+        tables.append(("digests", "conversation"))
+        return [(f"DELETE FROM {table} WHERE {column} IN ({which})", values) for table, column in tables]
 
     async def save(self, conversation: Conversation, parent: str | None, state: State, said: str = "") -> str:
         """Make this its state, and list it as :meth:`touch` does; the id of its checkpoint, after ``parent``.
@@ -238,25 +266,19 @@ class Store(ABC):
             del self._written[next(iter(self._written))]
         return checkpoint_id
 
-    async def list(self, owner: str) -> Sequence[ConversationSummary]:
-        """The owner's conversations in which something was said, latest first."""
-        rows = await self.query(
-            "SELECT id, title, created, updated FROM conversations WHERE owner = :owner ORDER BY updated DESC",
-            {"owner": owner},
-        )
-        return [
-            ConversationSummary(id, title, datetime.fromtimestamp(created, UTC), datetime.fromtimestamp(updated, UTC))
-            for id, title, created, updated in rows
-        ]
-
-    async def delete(self, conversation: Conversation) -> None:
-        """Forget a conversation. Raises InvalidInput when it belongs to somebody else."""
-        await self.check_owner(conversation)
+    def forget_in_memory(self, conversation: Conversation) -> None:
+        """It was deleted: what sessions that began before still hold of it is not stored any more."""
         self.unstored.pop(conversation, None)
         self.unstored_state.pop(conversation, None)
-        await self._forget(conversation)
-        await self.execute("DELETE FROM timers WHERE conversation = :id", {"id": conversation.id})
-        await self.execute("DELETE FROM conversations WHERE id = :id", {"id": conversation.id})
+        self._written.pop(conversation.id, None)
+        self._deleted_at.pop(conversation, None)
+        self._deleted_at[conversation] = time.monotonic()
+        while len(self._deleted_at) > REMEMBERED:
+            del self._deleted_at[next(iter(self._deleted_at))]
+
+    def was_deleted_since(self, conversation: Conversation, at: float) -> bool:
+        """Whether it was deleted here after this reading of the monotonic clock."""
+        return self._deleted_at.get(conversation, at) > at
 
     def notes(self, owner: str) -> Notes:
         """The owner's notes."""
@@ -298,7 +320,7 @@ class _StoredTimers:
             await asyncio.wait(self._store.timers_begun)
         rows = await self._store.query(
             "SELECT seconds, label, due, id FROM timers WHERE conversation = :conversation AND owner = :owner"
-            " ORDER BY due",
+            " AND NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.conversation = :conversation) ORDER BY due",
             self._of,
         )
         return [Timer(*row) for row in rows]

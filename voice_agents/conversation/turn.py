@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage
 
 from voice_agents.conversation.deeds import Deeds
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.question import Question
@@ -107,7 +108,7 @@ class AgentTurn(ABC):
         """The turn is being stored or forgotten: nothing more may begin."""
 
     @abstractmethod
-    async def _store(self, words: HumanMessage, heard: Mapping[str, str]) -> None:
+    async def _store(self, words: AnyMessage, heard: Mapping[str, str]) -> None:
         """Store the user's words, and what followed as it was heard."""
 
     def begin(self) -> None:
@@ -144,7 +145,7 @@ class AgentTurn(ABC):
         finally:
             self._run.cancel()
 
-    async def settle(self, heard: Mapping[str, str]) -> None:
+    async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:
         """Stop the run if it is not over and store the turn as it was heard; on disk when it returns.
 
         ``heard`` has the text that was played per message id; a message that is missing was not heard. Heard whole:
@@ -158,7 +159,8 @@ class AgentTurn(ABC):
             await self._stop()
             await self._deeds.finish()
             if (words := self._question.words) is not None:
-                await self._store(words, heard)
+                first = words if facts is None else facts.put_on(words)
+                await self._store(first, heard)
             self._ended = True
 
     async def discard(self) -> None:

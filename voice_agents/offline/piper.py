@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from voice_agents.audio import Pcm
 from voice_agents.offline.espeak import library
-from voice_agents.offline.onnx import session
 from voice_agents.offline.pronouncing import spoken
 from voice_agents.offline.voice_model import split
+from voice_agents.offline.weights import session
 
 _HOP = 256
 """Samples of a frame of the plan."""

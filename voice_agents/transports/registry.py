@@ -483,6 +483,11 @@ class SessionRegistry:
         """The server is being stopped: no session begins any more."""
         return self._stopping
 
+    @property
+    def conversations(self) -> Sequence[Conversation]:
+        """Those with a live session."""
+        return [live.request.conversation for live in self._live.values()]
+
     def get(self, conversation: Conversation) -> LiveSession | None:
         """The live session of this conversation, for its owner only."""
         live = self._live.get(conversation.id)

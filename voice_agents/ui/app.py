@@ -22,13 +22,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.impatience import impatient, impatient_socket
-from voice_agents.providers.elevenlabs.http import list_voices
+from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
 from voice_agents.settings import Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck
@@ -37,7 +38,9 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
+from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.uncompressed import uncompressed
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines
 from voice_agents.transports.watch.route import metrics_route
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from voice_agents.transports.watch.spans import Spans
 
 TRACE_PACKAGES = ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2")
+SAMPLE = "Hello, this is how I sound. What would you like to talk about?"
 LAST_SENTENCE_S = 6.0
 """How long an answer may still take when the server is to stop; then it is cut and stored as heard."""
 LAST_DRAWING_S = 0.5
@@ -86,19 +90,22 @@ class App:
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
         )
         self._page: Page | None = None
+        self._samples: dict[str, bytes] = {}
+        """Of the listed voices that somebody wanted to hear."""
 
     def page(self) -> Page:
         """The Gradio page and its routes."""
         tabs = [
-            sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice),
+            sandwich_tab(self._examples, self._voices, self._settings.endpoint(Role.TTS).voice, self._sample),
             realtime_tab(
                 self._examples,
                 self._settings.endpoint(Role.REALTIME).voice,
                 offline=Role.REALTIME in self._settings.offline_roles,
             ),
         ]
+        shelf = Shelf(lambda: self._sandwich.store)
         self._page = build_page(
-            self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere
+            self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere, shelf
         )
         return self._page
 
@@ -157,6 +164,14 @@ class App:
 
     async def _voices(self) -> Sequence[tuple[str, str]]:
         return [(voice.name, voice.voice_id) for voice in await list_voices(self._settings.endpoint(Role.TTS))]
+
+    async def _sample(self, voice: str) -> bytes:
+        """How a voice sounds; a provider is paid for it once."""
+        if voice not in self._samples:
+            endpoint = self._settings.endpoint(Role.TTS)
+            pieces = [piece async for piece in stream_speech(endpoint, voice or endpoint.voice, SAMPLE)]
+            self._samples[voice] = b"".join(pieces)
+        return self._samples[voice]
 
 
 def _traces(settings: Settings) -> list[Spans]:
@@ -229,7 +244,7 @@ def limit_connections() -> None:
     limited = partial(
         uvicorn.Config,
         ws_max_size=LARGEST_MESSAGE,
-        http=impatient(AutoHTTPProtocol),
+        http=uncompressed(impatient(AutoHTTPProtocol), CALL_PATH),
         ws=impatient_socket(WebSocketsSansIOProtocol),
     )
     vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)

@@ -14,7 +14,7 @@ from voice_agents.errors import VoiceAgentError
 from voice_agents.events import Event, Status
 from voice_agents.transports.line import Wait
 from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
-from voice_agents.ui.view import Banner, ConversationView
+from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, Line, earlier_lines
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ HasPromises = Callable[[Conversation], Awaitable[bool]]
 """Whether the agent was to speak up by itself in a stored conversation, and has not yet: its timers."""
 
 REDRAW_S = 0.1
+DELETED = "This conversation was deleted."
 
 
 class Sheet:
@@ -104,6 +105,17 @@ class Sheet:
         self.live = None
         told = why.sentence if why is not Ending.REPLACED else ""  # whose call was taken over is told by the call
         self.view.end_session(Banner("info", told) if told else None)
+        self._touch()
+
+    def restore(self, entries: Sequence[HistoryEntry]) -> None:
+        """Show what is stored in the place of what was shown."""
+        self.view.restore(entries)
+        self._touch()
+
+    def clear(self) -> None:
+        """The conversation was deleted."""
+        self.view.restore(())
+        self.view.say("info", DELETED)
         self._touch()
 
     def fail(self, error: VoiceAgentError) -> None:
@@ -212,6 +224,8 @@ class Desk:
         except asyncio.CancelledError:
             sheet.wait_no_more()
             raise
+        if sheet.live is not live and len(sheet.view.lines) > MOST_LINES:
+            sheet.view.restore(await self._load_history(request.conversation))
         sheet.follow(live)
         return live
 
@@ -258,6 +272,37 @@ class Desk:
         live = self.registry.get(conversation)
         if live is not None and live.in_call and live.request.kind != kind:
             await live.end(Ending.OTHER_TAB)
+
+    # When conversations are deleted, or come back
+
+    async def clear_away(self, conversation: Conversation) -> None:
+        """It is about to be deleted: its session is over, windows that show it are told, and nothing of it is kept."""
+        await self.hang_up(conversation)
+        if (sheet := self._sheets.get(conversation)) is not None:
+            sheet.clear()
+
+    async def clear_away_all(self, owner: str) -> None:
+        """As :meth:`clear_away`, all of this owner's conversations."""
+        known = {*self._sheets, *self.registry.conversations}
+        for conversation in [each for each in known if each.owner == owner]:
+            await self.clear_away(conversation)
+            self._forget(conversation)
+
+    async def read_again(self, conversation: Conversation) -> None:
+        """It is as it was: windows that still show it see that."""
+        if (sheet := self._sheets.get(conversation)) is not None and sheet.live is None:
+            sheet.restore(await self._load_history(conversation))
+
+    async def earlier(self, conversation: Conversation, before: int) -> Sequence[Line]:
+        """The lines above the one with this id, oldest first; none when it is the first one there is."""
+        sheet = await self.sheet(conversation)
+        if shown := sheet.view.lines_before(before):
+            return shown
+        return earlier_lines(await self._load_history(conversation), min(before, sheet.view.first_id))
+
+    def _forget(self, conversation: Conversation) -> None:
+        if (sheet := self._sheets.get(conversation)) is not None and not sheet.followed:
+            del self._sheets[conversation]
 
     def _forget_old(self) -> None:
         for conversation, sheet in list(self._sheets.items())[: -self._size]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Status
+from voice_agents.turns.heard import split_heard
 from voice_agents.ui.desk import Sheet
 from voice_agents.ui.latency_view import compared
-from voice_agents.ui.view import ConversationView, Line, split_heard
+from voice_agents.ui.view import SHOWN_LINES, ConversationView, Line
 
 Data = dict[str, Any]
 """JSON for the page's scripts."""
@@ -28,6 +29,7 @@ class Drawn:
     def __init__(self) -> None:
         self._revision = -1
         self._figures_revision = -1
+        self._restorations = -1
         self._lines: dict[int, Data] = {}
         self._around: Data = {}
         self._spoken: Data = {}
@@ -40,6 +42,10 @@ class Drawn:
         if (spoken := _spoken(sheet)) != self._spoken:
             self._spoken = found["spoken"] = spoken
         view = sheet.view
+        if view.restorations != self._restorations:
+            self._restorations = view.restorations
+            self._lines = {}
+            found |= {"fresh": True, "back": view.goes_back}
         if view.revision != self._revision:
             self._revision = view.revision
             found |= self._changed_lines(view)
@@ -49,9 +55,10 @@ class Drawn:
         return found
 
     def _changed_lines(self, view: ConversationView) -> Data:
-        lines = {line.id: line_data(line) for line in view.lines}
+        lines = {line.id: line_data(line) for line in view.lines[-SHOWN_LINES:]}
         changed = [line for id, line in lines.items() if self._lines.get(id) != line]
-        gone = [id for id in self._lines if id not in lines]
+        there = {line.id for line in view.lines}  # what has left the newest ones may still stand in the window
+        gone = [id for id in self._lines if id not in there]
         self._lines = lines
         return ({"lines": changed} if changed else {}) | ({"gone": gone} if gone else {})
 

@@ -23,6 +23,11 @@ def is_identity(identity: Mapping[str, Any]) -> bool:
     return bool(_valid(identity.get("owner")) and _valid(identity.get("conversation")))
 
 
+def is_id(value: Any) -> bool:
+    """Whether it has the form of our ids."""
+    return _valid(value) is not None
+
+
 def identity_of(conversation: Conversation) -> dict[str, str]:
     """The form kept in the browser."""
     return {"owner": conversation.owner, "conversation": conversation.id}

@@ -12,6 +12,7 @@ import gradio as gr
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voice_agents.conversation.shelf import Shelf
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.api.health import VERSION
@@ -26,23 +27,16 @@ from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
 from voice_agents.ui.quiet import keep_gradio_quiet
-from voice_agents.ui.socket import admitted, serve_window
+from voice_agents.ui.sheets import page_sheets
+from voice_agents.ui.socket import MakeWindow, admitted, serve_window
 from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
-from voice_agents.ui.window import Window
+from voice_agents.ui.window import Send, Window
 from voice_agents.ui.wishes import Wishes
 
 TITLE = "Voice Agents"
 NEWCOMERS = 40
 """Connections at a time that talk to nobody yet, or any more."""
-_KEYS = (
-    ("Space", "hold to speak, let go to send"),
-    ("Esc", "interrupt the agent"),
-    ("M", "mute or unmute"),
-    ("N", "new conversation"),
-    ("/", "go to the text box"),
-    ("?", "show these keys"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +55,17 @@ def build_page(
     load_history: LoadHistory,
     has_promises: HasPromises | None = None,
     written_elsewhere: WrittenElsewhere | None = None,
+    shelf: Shelf | None = None,
 ) -> Page:
-    """The page, ready to launch. Every role of every tab must be filled in ``settings``."""
+    """The page, ready to launch. Every role of every tab must be filled in ``settings``.
+
+    ``shelf``: None where no conversations are kept.
+    """
     keep_gradio_quiet()
     desk = Desk(registry, load_history, has_promises=has_promises, written_elsewhere=written_elsewhere)
     wishes = Wishes(settings.turns)
     with gr.Blocks(title=TITLE, theme=theme(), head=HEAD, js=START, analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(_header(settings, tabs), padding=False, elem_classes="va-top")
+        gr.HTML(_header(settings, tabs, shelf is not None), padding=False, elem_classes="va-top")
         with gr.Tabs(elem_classes="va-tabs"):
             for spec in tabs:
                 with gr.Tab(spec.title, id=spec.kind):
@@ -78,18 +76,26 @@ def build_page(
                     gr.HTML(tab_html(spec, settings), padding=False)
     blocks.queue(default_concurrency_limit=None, api_open=False)
 
-    return Page(blocks, _routes(blocks, settings, desk, wishes, tabs), desk)
+    def make_window(send: Send) -> Window:
+        return Window(desk, tabs, wishes, send, shelf)
+
+    return Page(blocks, _routes(blocks, settings, desk, wishes, tabs, make_window), desk)
 
 
 def _routes(
-    blocks: gr.Blocks, settings: Settings, desk: Desk, wishes: Wishes, tabs: Sequence[TabSpec]
+    blocks: gr.Blocks,
+    settings: Settings,
+    desk: Desk,
+    wishes: Wishes,
+    tabs: Sequence[TabSpec],
+    make_window: MakeWindow,
 ) -> list[BaseRoute]:
     kinds = [tab.kind for tab in tabs]
     mark = _mark(blocks)
 
     async def window(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
-            await serve_window(socket, mark, lambda send: Window(desk, tabs, wishes, send))
+            await serve_window(socket, mark, make_window)
 
     async def call(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
@@ -129,7 +135,7 @@ def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> b
     return any(socket.cookies.get(name) in app.tokens for name in names)
 
 
-def _header(settings: Settings, tabs: Sequence[TabSpec]) -> str:
+def _header(settings: Settings, tabs: Sequence[TabSpec], keeps: bool) -> str:
     switch = "".join(
         f'<button type="button" role="tab" data-kind="{tab.kind}" aria-selected="{str(tab is tabs[0]).lower()}">'
         f"{escape(tab.title)}</button>"
@@ -145,8 +151,9 @@ def _header(settings: Settings, tabs: Sequence[TabSpec]) -> str:
     )
     buttons = "".join(
         f'<button type="button" id="{name}" class="va-tool" aria-label="{label}" title="{label}"'
-        f"{' hidden' if name == 'va-conversations' else ''}>{icon(picture)}</button>"
+        f">{icon(picture)}</button>"
         for name, label, picture in tools
+        if keeps or name != "va-conversations"
     )
     return (
         f'<header class="va-header" data-transport="{settings.transport}"><h1>{TITLE}</h1>'
@@ -155,27 +162,5 @@ def _header(settings: Settings, tabs: Sequence[TabSpec]) -> str:
         f'title="Who does what"><i></i>{chips}</button>{buttons}</div></header>'
         '<div class="va-spoken" id="va-status" role="status" aria-live="polite"></div>'
         '<div class="va-spoken" id="va-finals" role="log" aria-live="polite" aria-relevant="additions"></div>'
-        '<div class="va-spoken" id="va-alert" role="alert" aria-live="assertive"></div>' + _devices() + _help()
-    )
-
-
-def _devices() -> str:
-    return (
-        '<dialog id="va-devices" class="va-sheet" aria-labelledby="va-devices-title"><header>'
-        '<h2 id="va-devices-title">Microphone and loudspeaker</h2>'
-        f'<button type="button" class="va-tool va-close" aria-label="Close">{icon("close")}</button></header>'
-        '<div class="va-sheet-body"><div class="va-setting"><label for="va-microphone">Microphone</label>'
-        '<select id="va-microphone"></select><meter id="va-meter" min="0" max="1" value="0" '
-        'aria-label="What your microphone hears"></meter></div>'
-        '<div class="va-setting"><label for="va-loudspeaker">Loudspeaker</label><select id="va-loudspeaker"></select>'
-        '<button type="button" id="va-test" class="va-preset">Play a test sound</button></div></div></dialog>'
-    )
-
-
-def _help() -> str:
-    rows = "".join(f"<dt><kbd>{escape(key)}</kbd></dt><dd>{escape(means)}</dd>" for key, means in _KEYS)
-    return (
-        '<dialog id="va-help" class="va-sheet" aria-labelledby="va-help-title"><header><h2 id="va-help-title">Keys</h2>'
-        f'<button type="button" class="va-tool va-close" aria-label="Close">{icon("close")}</button></header>'
-        f'<div class="va-sheet-body"><dl class="va-keys">{rows}</dl></div></dialog>'
+        '<div class="va-spoken" id="va-alert" role="alert" aria-live="assertive"></div>' + page_sheets(keeps)
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from voice_agents.errors import Role
-from voice_agents.ui.voice_tab import ListVoices, TabSpec
+from voice_agents.ui.voice_tab import ListVoices, SaySample, TabSpec
 
 KIND = "sandwich"
 
 
 def sandwich_tab(
-    examples: Sequence[str] = (), list_voices: ListVoices | None = None, default_voice: str = ""
+    examples: Sequence[str] = (),
+    list_voices: ListVoices | None = None,
+    default_voice: str = "",
+    say_sample: SaySample | None = None,
 ) -> TabSpec:
     """The tab; ``examples`` are phrases the agent understands, ``default_voice`` is the configured voice's id."""
     return TabSpec(
@@ -22,5 +25,6 @@ def sandwich_tab(
         roles=(Role.STT, Role.CHAT, Role.TTS),
         examples=examples,
         list_voices=list_voices,
+        say_sample=say_sample,
         default_voice=default_voice,
     )

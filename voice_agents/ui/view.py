@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from voice_agents.conversation.export import Turn, turns_of
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.events import (
     AgentResumed,
@@ -23,10 +24,15 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.turns.heard import split_heard
 from voice_agents.turns.latency import LatencyHistory, TurnLatency
 
-KEPT_LINES = 80
-"""The page's transcript; older lines stay in the stored conversation."""
+SHOWN_LINES = 80
+"""The page's transcript, at first and so many more whenever somebody scrolls up."""
+MOST_LINES = 400
+"""Kept over the end of a session; more are read from the store again."""
+_LINES_OF_A_TURN, _FIRST_STORED = 1000, -(10**9)
+"""Ids of lines that were read from the store are below zero and always the same; no turn has so many lines."""
 
 
 @dataclass(slots=True)
@@ -84,6 +90,8 @@ class ConversationView:
     """The engine (its tab's name) that holds the conversation now, or held it last."""
     revision: int = 0
     figures_revision: int = 0
+    restorations: int = 0
+    """How often it was begun anew with what is stored."""
     _figures: dict[str, Figures] = field(default_factory=dict)
     _before: int = 0
     """Turns shown of earlier sessions: a new session counts from one again."""
@@ -91,15 +99,30 @@ class ConversationView:
 
     def restore(self, entries: Iterable[HistoryEntry]) -> None:
         """Show what was said on an earlier visit, or meanwhile elsewhere, in the place of what was shown."""
-        self.lines.clear()
-        self._before = 0
+        turns = turns_of(entries)
+        self._before = len(turns)
         self.revision += 1
-        for entry in entries:
-            self._before += entry.role is Speaker.USER
-            line = Line(entry.role, self._before, entry.text, tool=entry.name, failed=entry.error)
-            line.unheard = " …" if entry.interrupted else ""
-            line.arguments = _readable(entry.args)
-            self._add(line)
+        self.restorations += 1
+        self.lines[:] = stored_lines(turns)[-SHOWN_LINES:]
+        self._figures.clear()
+        for turn in turns:
+            if turn.facts.engine and "voice_to_voice" in turn.facts.latency:
+                self._count(turn.facts.engine, TurnLatency(**turn.facts.latency))
+
+    @property
+    def first_id(self) -> int:
+        """Of the oldest line; 0 when there is none."""
+        return self.lines[0].id if self.lines else 0
+
+    @property
+    def goes_back(self) -> bool:
+        """There is more than the newest lines, here or in the store."""
+        return len(self.lines) > SHOWN_LINES or _FIRST_STORED < self.first_id < 0
+
+    def lines_before(self, id: int) -> Sequence[Line]:
+        """The nearest lines above this one; none when they are not here, but in the store, if anywhere."""
+        at = next((number for number, line in enumerate(self.lines) if line.id == id), 0)
+        return self.lines[max(0, at - SHOWN_LINES) : at]
 
     def figures(self, kind: str) -> Figures:
         """The latencies of one engine in this conversation; engines are compared, never mixed."""
@@ -215,10 +238,13 @@ class ConversationView:
         self._settle(self._before + event.turn, Speaker.AGENT)
         if event.latency.voice_to_voice is not None:
             self._time(event)
-            figures = self.figures(self.kind)
-            figures.last = event.latency
-            figures.history.add(event.latency)
-            self.figures_revision += 1
+            self._count(self.kind, event.latency)
+
+    def _count(self, kind: str, latency: TurnLatency) -> None:
+        figures = self.figures(kind)
+        figures.last = latency
+        figures.history.add(latency)
+        self.figures_revision += 1
 
     def _time(self, event: TurnDone) -> None:
         turn = self._before + event.turn
@@ -246,32 +272,39 @@ class ConversationView:
         self._numbered += 1
         line.id = self._numbered
         self.lines.insert(bisect_right(self.lines, line.order, key=lambda other: other.order), line)
-        del self.lines[:-KEPT_LINES]
         self.revision += 1
 
 
-def split_heard(written: str, heard: str) -> tuple[str, str, str]:
-    """Where an interrupted answer was cut: (heard part, unheard part, what of ``heard`` is left for later lines).
+def stored_lines(turns: Iterable[Turn]) -> list[Line]:
+    """The lines of stored turns, from the first on; what nobody heard of an answer stands at its end."""
+    lines: list[Line] = []
+    for number, turn in enumerate(turns):
+        found = [_stored_line(entry, number + 1) for entry in turn.entries]
+        answers = [line for line in found if line.speaker is Speaker.AGENT]
+        if turn.facts.unheard and not answers:
+            answers = [Line(Speaker.AGENT, number + 1)]
+            found += answers
+        if turn.facts.unheard:
+            answers[-1].unheard = f" {turn.facts.unheard}"
+        if answers:
+            answers[0].latency_s = turn.facts.latency.get("voice_to_voice")
+        for place, line in enumerate(found):
+            line.id = _FIRST_STORED + _LINES_OF_A_TURN * number + place
+        lines += found
+    return lines
 
-    Compared word by word, letters and digits only: the spoken text has lost markdown and may differ in spaces.
-    """
-    wanted = [word for word in heard.split() if _bare(word)]
-    end, position = 0, 0
-    for word in written.split():
-        start = written.index(word, position)
-        position = start + len(word)
-        bare = _bare(word)
-        if bare and (not wanted or bare != _bare(wanted[0])):
-            break
-        if bare:
-            wanted.pop(0)
-        end = position
-    return written[:end], written[end:], " ".join(wanted)
+
+def earlier_lines(entries: Iterable[HistoryEntry], before: int) -> Sequence[Line]:
+    """The nearest stored lines above the one with this id."""
+    return [line for line in stored_lines(turns_of(entries)) if line.id < before][-SHOWN_LINES:]
+
+
+def _stored_line(entry: HistoryEntry, turn: int) -> Line:
+    line = Line(entry.role, turn, entry.text, tool=entry.name, failed=entry.error)
+    line.unheard = " …" if entry.interrupted else ""
+    line.arguments = _readable(entry.args)
+    return line
 
 
 def _readable(arguments: Mapping[str, Any]) -> str:
     return json.dumps(dict(arguments), ensure_ascii=False, default=str) if arguments else ""
-
-
-def _bare(word: str) -> str:
-    return "".join(c for c in word if c.isalnum()).lower()

@@ -14,9 +14,13 @@ from voice_agents.settings import Settings, TurnDetection, TurnMode
 from voice_agents.ui import status
 from voice_agents.ui.icons import icon
 from voice_agents.ui.latency_view import EMPTY
+from voice_agents.ui.wishes import LANGUAGES
 
 Voice = tuple[str, str]
 """The name to show and the provider's id."""
+
+SaySample = Callable[[str], Awaitable[bytes]]
+"""A voice's id -> how it sounds, PCM16 at 24 kHz; may raise any VoiceAgentError."""
 
 ListVoices = Callable[[], Awaitable[Sequence[Voice]]]
 """Asked at every visit; may raise any VoiceAgentError."""
@@ -40,6 +44,7 @@ class TabSpec:
     examples: Sequence[str] = ()
     """Phrases to try; a click sends one as a typed turn."""
     list_voices: ListVoices | None = None
+    say_sample: SaySample | None = None
     default_voice: str = ""
     """The id of the voice an agent has when nobody chose one."""
     detections: Sequence[TurnDetection] = ()
@@ -92,6 +97,7 @@ def _dock(kind: str) -> str:
         f'<button type="button" id="{kind}-end" class="va-end" hidden>End<span> conversation</span></button></div>'
         f'<p class="va-truth" id="{kind}-truth"><b id="{kind}-status">Connecting</b>'
         f'<span id="{kind}-banner"></span><button type="button" id="{kind}-action" class="va-action" hidden></button>'
+        f'<span id="{kind}-recording" class="va-red-light" hidden>Recording</span>'
         f'<time id="{kind}-timer" hidden></time></p></div>'
     )
 
@@ -115,18 +121,38 @@ def _about(spec: TabSpec, settings: Settings) -> str:
 
 def _settings(spec: TabSpec, settings: Settings) -> str:
     kind = spec.kind
+    play = f'<button type="button" id="{kind}-voice-play" class="va-preset">Play</button>' if spec.say_sample else ""
     voice = (
         f'<div class="va-setting"><label for="{kind}-voice-choice">Voice</label><div id="{kind}-voice" class="va-row">'
-        f'<select id="{kind}-voice-choice"></select></div><p class="va-quiet" id="{kind}-voice-note"></p></div>'
+        f'<select id="{kind}-voice-choice"></select>{play}</div>'
+        f'<p class="va-quiet" id="{kind}-voice-note" role="status"></p></div>'
         if spec.list_voices is not None
         else ""
     )
     detection = _choices(kind, "detection", "The end of your turn is found by", _detections(spec, settings))
     return (
         voice
+        + _language(spec, settings)
         + _choices(kind, "mode", "Your turn ends", [(m.value, text, m is settings.turns.mode) for m, text in _MODES])
         + (detection if spec.detections else f'<div id="{kind}-detection" hidden></div>')
         + _patience(kind, settings.turns.silence_s)
+    )
+
+
+def _language(spec: TabSpec, settings: Settings) -> str:
+    """Who listens offline understands one language."""
+    kind, chosen = spec.kind, settings.turns.language
+    hearing = Role.STT if Role.STT in spec.roles else Role.REALTIME
+    offline = hearing in settings.offline_roles
+    known = {"": "English"} if offline else {"": "Found out by itself", **LANGUAGES}
+    options = "".join(
+        f'<option value="{code}"{" selected" if code == chosen else ""}>{name}</option>' for code, name in known.items()
+    )
+    note = "The offline recogniser understands English only." if offline else "Holds from the next call on."
+    return (
+        f'<div class="va-setting"><label for="{kind}-language">You speak</label>'
+        f'<select id="{kind}-language"{" disabled" if offline else ""}>{options}</select>'
+        f'<p class="va-quiet">{note}</p></div>'
     )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any
 
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
+from voice_agents.conversation.shelf import Shelf
+from voice_agents.engines.base import OUTPUT_RATE, Session
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.ui.desk import Desk
-from voice_agents.ui.drawing import Data, Drawn
+from voice_agents.ui.drawer import Drawer
+from voice_agents.ui.drawing import Data, Drawn, line_data
 from voice_agents.ui.identity import conversation_of, identity_of
-from voice_agents.ui.voice_tab import TabSpec
+from voice_agents.ui.voice_tab import SaySample, TabSpec
 from voice_agents.ui.wishes import Wishes, voice_of
 
 log = logging.getLogger(__name__)
@@ -30,12 +33,18 @@ Message = Mapping[str, Any]
 class Window:
     """Run it once; :meth:`take` what the window sends. ``send`` is called from one task at a time."""
 
-    def __init__(self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send) -> None:
+    def __init__(
+        self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send, shelf: Shelf | None = None
+    ) -> None:
+        """``shelf``: None where nothing is kept."""
         self._desk = desk
         self._tabs = {tab.kind: tab for tab in tabs}
         self._wishes = wishes
         self._send_now = send
         self._sending = asyncio.Lock()
+        self._sampling: asyncio.Task[None] | None = None
+        self._offered: dict[str, set[str]] = {}
+        """The voices of each tab."""
         self._name = secrets.token_hex(8)
         self._conversation: Conversation | None = None
         self._turned = asyncio.Event()
@@ -53,8 +62,18 @@ class Window:
             "set_voice": self._set_voice,
             "hang_up": self._hang_up,
             "turn_to": self._turn_to,
+            "hear_voice": self._hear_voice,
+            "earlier": self._earlier,
             "ping": self._ping,
         }
+        if shelf is not None:
+            self._drawer = Drawer(desk, shelf, self._send)
+            self._deeds |= dict.fromkeys(self._drawer.deeds, self._use_drawer)
+
+    @property
+    def asked_for(self) -> Set[str]:
+        """What it can be asked to ``do``."""
+        return self._deeds.keys()
 
     async def run(self) -> None:
         """Tell the window everything new, until it is cancelled."""
@@ -88,11 +107,12 @@ class Window:
 
     async def _tell_voices(self) -> None:
         for tab in self._tabs.values():
-            await self._send({"type": "voices", "kind": tab.kind, **await voices(tab)})
+            found = await voices(tab)
+            self._offered[tab.kind] = {voice for _, voice in found["voices"]}
+            await self._send({"type": "voices", "kind": tab.kind, **found})
 
     async def _open(self, message: Message) -> None:
-        self._conversation = conversation_of(message)
-        self._turned.set()
+        self._turn(conversation_of(message))
         await self._keep_promises(message.get("kind"))
 
     async def _keep_promises(self, kind: Any) -> None:
@@ -104,8 +124,7 @@ class Window:
         self._leave_the_line()
         old = self._known
         await self._desk.hang_up(old)
-        self._conversation = Conversation(owner=old.owner)
-        self._turned.set()
+        self._turn(Conversation(owner=old.owner))
 
     async def _say(self, message: Message) -> None:
         text = str(message.get("text", ""))
@@ -157,6 +176,48 @@ class Window:
 
     async def _turn_to(self, message: Message) -> None:
         await self._desk.turn_to(self._kind(message), self._known)
+
+    async def _hear_voice(self, message: Message) -> None:
+        tab, voice = self._tabs[self._kind(message)], voice_of(message)
+        if tab.say_sample is None or voice not in self._offered.get(tab.kind, ()):
+            raise InvalidInput("There is no such voice.")
+        if self._tasks is not None and (self._sampling is None or self._sampling.done()):
+            self._sampling = self._tasks.create_task(self._send_sample(tab.kind, voice, tab.say_sample))
+
+    async def _send_sample(self, kind: str, voice: str, say_sample: SaySample) -> None:
+        """Beside everything else: a provider may take its time."""
+        about = {"type": "sample", "kind": kind, "voice": voice}
+        try:
+            async with asyncio.timeout(VOICES_TIMEOUT_S):
+                pcm = await say_sample(voice)
+        except (VoiceAgentError, TimeoutError) as error:
+            await self._send({**about, "text": str(error) or "The provider did not answer in time."})
+        else:
+            await self._send({**about, "rate": OUTPUT_RATE, "pcm": b64encode(pcm).decode()})
+
+    async def _earlier(self, message: Message) -> None:
+        before = message.get("before")
+        if isinstance(before, bool) or not isinstance(before, int):
+            raise InvalidInput("There is no such line.")
+        try:
+            lines = await self._desk.earlier(self._known, before)
+        except VoiceAgentError as error:
+            await self._send({"type": "refused", "do": "earlier", "text": str(error)})
+        else:
+            await self._send({"type": "earlier", "before": before, "lines": [line_data(line) for line in lines]})
+
+    async def _use_drawer(self, message: Message) -> None:
+        known = self._known
+        everything = message["do"] == "delete_everything"
+        leaves = everything or (message["do"] == "delete" and message.get("of") == known.id)
+        if leaves:
+            self._leave_the_line()
+        if await self._drawer.take(known.owner, message) and leaves:
+            self._turn(Conversation() if everything else Conversation(owner=known.owner))
+
+    def _turn(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._turned.set()
 
     async def _ping(self, _: Message) -> None:
         await self._send({"type": "pong"})

@@ -13,6 +13,13 @@ from voice_agents.ui.identity import conversation_of
 
 PATIENCE_S = (0.2, 2.0)
 LONGEST_NAME = 200
+_TURNS = ("patience", "mode", "detection", "language")
+LANGUAGES = {
+    "en": "English", "ar": "Arabic", "zh": "Chinese", "cs": "Czech", "nl": "Dutch", "fi": "Finnish", "fr": "French",
+    "de": "German", "el": "Greek", "hi": "Hindi", "it": "Italian", "ja": "Japanese", "ko": "Korean", "fa": "Persian",
+    "pl": "Polish", "pt": "Portuguese", "es": "Spanish", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
+}  # fmt: skip
+"""Those a user can choose from, by ISO 639-1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +36,15 @@ class Wishes:
         )
 
     def turns(self, sent: Mapping[str, Any]) -> TurnSettings:
-        """``patience`` in seconds, ``mode`` and ``detection`` by their names in the settings."""
-        patience, mode, detection = (sent.get(name) for name in ("patience", "mode", "detection"))
+        """``patience`` in seconds, ``mode`` and ``detection`` by their names, ``language`` by its code."""
+        patience, mode, detection, language = (sent.get(name) for name in _TURNS)
         number = isinstance(patience, int | float) and not isinstance(patience, bool) and patience == patience
         least, most = PATIENCE_S
         return replace(
             self.defaults,
             silence_s=min(most, max(least, float(patience))) if number else self.defaults.silence_s,  # type: ignore[arg-type]
             mode=TurnMode(mode) if mode in tuple(TurnMode) else self.defaults.mode,
+            language=language if isinstance(language, str) and language in LANGUAGES else self.defaults.language,
             detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.defaults.detection,
         )
 

@@ -37,7 +37,7 @@ def test_a_shared_store_is_used_and_left_open(tmp_path: Path) -> None:
         async with open_store(tmp_path / "shared.sqlite3") as store:
             async with RealtimeEngine(settings(tmp_path), store=lambda: store) as engine:
                 assert engine.store is store
-            assert await store.list("nobody") == []
+            assert await store.query("SELECT id FROM conversations") == []
         assert not (tmp_path / "c.sqlite3").exists()
 
     asyncio.run(story())
@@ -46,7 +46,7 @@ def test_a_shared_store_is_used_and_left_open(tmp_path: Path) -> None:
 def test_its_own_store_is_opened_and_closed_with_it(tmp_path: Path) -> None:
     async def story() -> None:
         async with RealtimeEngine(settings(tmp_path)) as engine:
-            assert await engine.store.list("nobody") == []
+            assert await engine.store.query("SELECT id FROM conversations") == []
         with pytest.raises(ConfigurationError):
             _ = engine.store
 

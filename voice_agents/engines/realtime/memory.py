@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.realtime.turn import RealtimeTurn
 from voice_agents.engines.tasks import Tasks
 from voice_agents.providers.realtime.config import PastItem
 
+ENGINE = "realtime"
+"""As its turns are remembered."""
 TRANSCRIPT_WAIT_S = 4.0
 """How long memory waits for the user's words after the answer was played."""
 PAST_BUDGET = 24_000
@@ -70,13 +74,20 @@ class RealtimeMemory:
         failure: Exception | None = None
         entries = turn.entries(position)
         try:
-            await self._history.append(self._conversation, *entries)
+            await self._history.append(self._conversation, *_with_facts(entries, turn, position))
             self._entries = await self._history.messages(self._conversation)
         except Exception as error:
             failure = error
             self._entries = [*self._entries, *entries]
         self._unsettled.remove((turn, position))
         self._on_settled(turn, turn.heard(position), failure)
+
+
+def _with_facts(entries: Sequence[HistoryEntry], turn: RealtimeTurn, position: int) -> Sequence[HistoryEntry]:
+    if not entries:
+        return entries
+    facts = TurnFacts.of(ENGINE, turn.marks.result(), turn.unheard(position))
+    return [replace(entries[0], facts=facts), *entries[1:]]
 
 
 def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:

@@ -78,6 +78,7 @@ class RealtimeSession:
             detection=turns.detection,
             mode=turns.mode,
             silence_s=turns.silence_s,
+            language=turns.language,
         )
         self._link = RealtimeLink(self, self._tell)
         self._client = parts.realtime(self._config, self._past, self._tasks.guard(self._link.on_connection))
@@ -174,7 +175,7 @@ class RealtimeSession:
     def set_turns(self, turns: TurnSettings) -> None:
         """See :class:`~voice_agents.engines.base.Session`."""
         self._dialogue.configure(turns)
-        self._configure(detection=turns.detection, mode=turns.mode, silence_s=turns.silence_s)
+        self._configure(detection=turns.detection, mode=turns.mode, silence_s=turns.silence_s, language=turns.language)
 
     def set_voice(self, voice: str) -> None:
         """See :class:`~voice_agents.engines.base.Session`; a server keeps the voice it has spoken with."""

@@ -13,6 +13,7 @@ from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.realtime.words import UserWords
 from voice_agents.providers.realtime.config import PastItem
 from voice_agents.providers.realtime.events import ToolCall
+from voice_agents.turns.heard import split_heard
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.voiced import VoicedWords, VoiceHabit
 
@@ -146,6 +147,11 @@ class RealtimeTurn:
     def heard(self, position: int) -> str:
         """The words played up to ``position``."""
         return " ".join(text for item in self.spoken() if (text := item.heard(position)))
+
+    def unheard(self, position: int) -> str:
+        """What was written and not played up to ``position``."""
+        rest = (split_heard(item.words.text, item.heard(position))[1].strip() for item in self.spoken())
+        return " ".join(text for text in rest if text)
 
     def entries(self, position: int) -> list[HistoryEntry]:
         """What memory keeps when playing ended at ``position``."""

@@ -11,9 +11,11 @@ from typing import Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import EMPTY, first_audible
 from voice_agents.conversation.agent import AgentOutput, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.engines.mouth import Mouth
 from voice_agents.errors import ProviderError
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
+from voice_agents.turns.heard import split_heard
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.playout import SpokenWord
 from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter, speakable
@@ -25,8 +27,8 @@ class Work(Protocol):
     def stream(self) -> AsyncIterator[AgentOutput]:
         """Tokens and tool calls, once."""
 
-    async def settle(self, heard: Mapping[str, str]) -> None:
-        """Remember it as it was heard, by message id."""
+    async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:
+        """Remember it as it was heard, by message id, and these facts with it."""
 
     async def discard(self) -> None:
         """Forget it."""
@@ -106,6 +108,10 @@ class Answer:
             if heard.get(source, "").split() == speakable(text).split():
                 heard[source] = text
         return heard
+
+    def unheard(self, heard: Mapping[str, str]) -> str:
+        """What was written so far beyond these words."""
+        return " ".join(split_heard(text, heard.get(source, ""))[1].strip() for source, text in self._written.items())
 
     async def _think(self, work: Work) -> None:
         """A model that hesitates lets go of what can be spoken meanwhile."""

@@ -140,9 +140,11 @@ class SandwichEngine:
             return NoChat()
         return ChatModel(self._chat_endpoint, self._timeouts.chat)
 
-    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
         """A recogniser for one session."""
-        return self._speech_to_text(on_partial, on_connection)
+        return self._speech_to_text(on_partial, on_connection, language)
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
@@ -170,8 +172,8 @@ def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, Age
 
 def _recognisers(settings: Settings, timeouts: SttTimeouts) -> SpeechToTextFactory:
     endpoint = settings.endpoint(Role.STT)
-    return lambda on_partial, on_connection: ElevenLabsStt(
-        endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts
+    return lambda on_partial, on_connection, language: ElevenLabsStt(
+        endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
     )
 
 

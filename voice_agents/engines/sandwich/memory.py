@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
+from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History, HistoryEntry, Speaker, done_entries
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.reporter import Reporter
@@ -17,6 +18,8 @@ from voice_agents.errors import ProviderError
 from voice_agents.events import TurnDone, UserTranscript
 from voice_agents.turns.backchannel import is_backchannel
 
+ENGINE = "sandwich"
+"""As its turns are remembered."""
 LATE_WORDS_S = 4.0
 """How long memory waits for the words of a turn that was cut before they were known."""
 NEXT_ANSWER_S = 0.6
@@ -54,8 +57,8 @@ class SandwichMemory:
 
     def keep(self, answer: Answer, run: asyncio.Task[None], user: UserTurn, number: int) -> None:
         """The answer to this turn is over: it was heard until now."""
-        settle = self._settle(self._before(run), answer, answer.heard(), user, number)
-        self._start(settle)
+        heard = answer.heard()
+        self._start(self._settle(self._before(run), answer, heard, answer.unheard(heard), user, number))
 
     def keep_words(self, user: UserTurn, number: int) -> None:
         """The user's words, which get no answer."""
@@ -74,12 +77,18 @@ class SandwichMemory:
         return [*runs] if self.settling is None else [self.settling, *runs]
 
     async def _settle(
-        self, before: Before, answer: Answer, heard: Mapping[str, str], user: UserTurn, number: int
+        self,
+        before: Before,
+        answer: Answer,
+        heard: Mapping[str, str],
+        unheard: str,
+        user: UserTurn,
+        number: int,
     ) -> None:
         await asyncio.wait(before)
         try:
             if answer.work is not None:
-                await answer.work.settle(heard)
+                await answer.work.settle(heard, TurnFacts.of(ENGINE, answer.marks.result(), unheard))
             else:
                 await self._store_words(user, number)
         except Exception as error:
@@ -108,7 +117,7 @@ class SandwichMemory:
             text = ""
         self._tell.emit(UserTranscript, turn=number, text=text, final=True)
         if text:
-            said = HistoryEntry(role=Speaker.USER, text=text)
+            said = HistoryEntry(role=Speaker.USER, text=text, facts=TurnFacts.of(ENGINE, user.marks.result()))
             await self._history.append(self._conversation, said, *done_entries(user.deeds))
         return bool(text)
 

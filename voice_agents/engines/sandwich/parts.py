@@ -68,8 +68,10 @@ class SandwichParts(Protocol):
     def chat(self) -> Chat:
         """A chat model."""
 
-    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener) -> SpeechToText:
-        """A recogniser."""
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
+        """A recogniser; ``language`` as in :class:`~voice_agents.settings.TurnSettings`."""
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice."""

@@ -55,7 +55,7 @@ class SandwichSession:
         self._floor_alarm = Alarm(guard)
         self._hearing = Hearing(parts.voice_activity(), turns, self, self._clock, guard)
         on_connection = guard(partial(self._tell.connection, Role.STT))
-        self._stt = parts.speech_to_text(guard(self._hearing.on_partial), on_connection)
+        self._stt = parts.speech_to_text(guard(self._hearing.on_partial), on_connection, turns.language)
         self._hearing.listen_with(self._stt)
         self._listening = False
         """The recogniser is entered; a conversation that is only typed needs none."""

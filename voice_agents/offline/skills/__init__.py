@@ -39,7 +39,7 @@ _HELP = Skill(
     _help,
     ("What can you do?", "Help me."),
     typed=(
-        "what (are your skills | do you (know | understand) | else can you do)",
+        "what (are your skills | are you able to do | do you (know | understand) | else can you do)",
         "(how can you | can you) help [me]",
     ),
     demo=True,

@@ -18,22 +18,6 @@ def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     return tuple(Use("get_time", {"place": place}) for place in places or [""])
 
 
-def _calculate(slots: Slots, talk: Talk) -> Step:
-    return Use("calculate", {"expression": slots["sum"]})
-
-
-def _ask_unit(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_UNIT)
-
-
-def _ask_note(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_NOTE)
-
-
-def _ask_sum(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_SUM)
-
-
 def _convert(slots: Slots, talk: Talk) -> Step:
     source = slots.get("unit", slots.get("measure"))
     return Use(
@@ -43,10 +27,6 @@ def _convert(slots: Slots, talk: Talk) -> Step:
 
 def _roll(slots: Slots, talk: Talk) -> Step:
     return Use("roll_dice", {"sides": int(slots.get("sides", 6)), "count": slots.get("few", 1)})
-
-
-def _flip(slots: Slots, talk: Talk) -> Step:
-    return Use("flip_coin")
 
 
 def _set_timer(slots: Slots, talk: Talk) -> Step:
@@ -60,26 +40,6 @@ def _bare_duration(slots: Slots, talk: Talk) -> Step:
     if talk.answers and talk.answers[-1] == HOW_LONG:
         return _set_timer(slots, talk)
     return Say("Shall I set a timer? Then say, set a timer, and for how long.")
-
-
-def _list_timers(slots: Slots, talk: Talk) -> Step:
-    return Use("list_timers")
-
-
-def _cancel_timers(slots: Slots, talk: Talk) -> Step:
-    return Use("cancel_timers")
-
-
-def _save_note(slots: Slots, talk: Talk) -> Step:
-    return Use("save_note", {"text": slots["errand"]})
-
-
-def _list_notes(slots: Slots, talk: Talk) -> Step:
-    return Use("list_notes")
-
-
-def _delete_notes(slots: Slots, talk: Talk) -> Step:
-    return Use("delete_notes")
 
 
 _ASK_TIME = "(what time is it | what is the time | tell me the time)"
@@ -112,7 +72,7 @@ SKILLS = (
             "in <city>",
         ),
         free=(
-            "(time | late | clock) ... (in | at | over in) <city>",
+            "(what time | the time | time is it | how late | the clock | local time) ... (in | at | over in) <city>",
             "(time is it | the time now | the current time)",
         ),
         ability="tell the time in a city",
@@ -121,7 +81,7 @@ SKILLS = (
     Skill(
         "sum",
         ("(what is | how much is | calculate) <sum>",),
-        _calculate,
+        lambda slots, talk: Use("calculate", {"expression": slots["sum"]}),
         (
             "What's seven times eight?",
             "How much is twenty one plus forty two?",
@@ -162,7 +122,11 @@ SKILLS = (
             "(change | turn) <amount> <measure> (to | into) <measure:target>",
             "convert <measure> to <measure:target>",
         ),
-        free=("<amount> <unit> ... (in | to | into | as) <unit:target>", "how many <unit:target> ... <amount> <unit>"),
+        free=(
+            "<amount> <unit> ... (in | to | into | as) <unit:target>",
+            "how many <unit:target> ... <amount> <unit>",
+            "<amount> <unit> ... how many <unit:target>",
+        ),
         ability="convert units",
         demo=True,
     ),
@@ -184,7 +148,7 @@ SKILLS = (
     Skill(
         "coin",
         ("(flip | toss) a coin", "heads or tails"),
-        _flip,
+        lambda slots, talk: Use("flip_coin"),
         ("Flip a coin.", "Heads or tails?"),
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
         free=("(flip | toss | throw) ... coin", "heads or tails"),
@@ -225,9 +189,27 @@ SKILLS = (
         demo=True,
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
-    Skill("which_unit", (), _ask_unit, (), typed=("convert <amount> <measure>", "convert (units | something)")),
-    Skill("which_note", (), _ask_note, (), typed=("(take | make | write | save) [me] (a | another) note",)),
-    Skill("which_sum", (), _ask_sum, (), typed=("(calculate | compute) [something]", "do (a calculation | some math)")),
+    Skill(
+        "which_unit",
+        (),
+        lambda slots, talk: Say(WHICH_UNIT),
+        (),
+        typed=("convert <amount> <measure>", "convert (units | something)"),
+    ),
+    Skill(
+        "which_note",
+        (),
+        lambda slots, talk: Say(WHICH_NOTE),
+        (),
+        typed=("(take | make | write | save) [me] (a | another) note",),
+    ),
+    Skill(
+        "which_sum",
+        (),
+        lambda slots, talk: Say(WHICH_SUM),
+        (),
+        typed=("(calculate | compute) [something]", "do (a calculation | some math)"),
+    ),
     Skill(
         "list_timers",
         (
@@ -235,7 +217,7 @@ SKILLS = (
             "how much time is left",
             "(list | show) [me] (my | all | the) timers",
         ),
-        _list_timers,
+        lambda slots, talk: Use("list_timers"),
         ("How much time is left?", "What timers are running?", "List my timers."),
         typed=(
             "[(list | show)] timers",
@@ -243,13 +225,17 @@ SKILLS = (
             "(are there | do i have | have i) [any] timers [running]",
             "which timers are (running | there | set)",
         ),
-        free=("timer ... (left | remaining | running)", "(how long | how much time | any) ... timer"),
+        free=(
+            "timer ... (left | remaining | running)",
+            "(how long | how much (time | longer) | when | any) ... timer",
+            "how (many (minutes | seconds) | much time) ... left",
+        ),
         demo=True,
     ),
     Skill(
         "cancel_timers",
         ("(cancel | stop | delete) (the | my | all) (timer | timers)",),
-        _cancel_timers,
+        lambda slots, talk: Use("cancel_timers"),
         ("Cancel the timer.", "Stop all timers."),
         typed=("(cancel | stop | delete | clear | kill) [all] [(of | the | my)] (timer | timers)",),
     ),
@@ -261,7 +247,7 @@ SKILLS = (
             "remember to <errand>",
             "remind me to <errand>",
         ),
-        _save_note,
+        lambda slots, talk: Use("save_note", {"text": slots["errand"]}),
         ("Take a note: buy milk.", "Remember to call the doctor.", "Make a note to water the plants."),
         typed=(
             "(add | save | write) [(a | me a | down a | this)] note [that | to | of | saying] <errand>",
@@ -285,20 +271,24 @@ SKILLS = (
             "what are my notes",
             "what did i ask you to remember",
         ),
-        _list_notes,
+        lambda slots, talk: Use("list_notes"),
         ("Read my notes.", "What did I ask you to remember?"),
         typed=(
             "[what is in | what do i have in] my notes",
             "(do i have | are there) [any] notes",
             "(read | list | show) [me] [all] [(of | the)] notes",
         ),
-        free=("(read | show | list | hear | tell | what | see) ... notes",),
+        free=(
+            "(read | show | list | hear | tell | what | see) ... notes",
+            "what ... (ask | asked | tell | told) you to remember",
+            "(what | show me) ... i ... written down",
+        ),
         demo=True,
     ),
     Skill(
         "delete_notes",
         ("(delete | clear | forget) [all] my notes",),
-        _delete_notes,
+        lambda slots, talk: Use("delete_notes"),
         ("Delete my notes.",),
         typed=("(delete | clear | erase | remove | forget) (all [of] [(my | the)] | the) notes",),
     ),

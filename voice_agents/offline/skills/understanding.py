@@ -18,7 +18,7 @@ MAX_JOINTS = 8
 
 _LEAD = (
     "[(hello | hi | hey) [there] | good (morning | afternoon | evening)]"
-    " ([and] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now]"
+    " [oh | ah] ([and] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now]"
     " [please | (can | could | would | will) you [please | maybe | just | kindly] [please]"
     " | i (want | would like | need) you to | i was wondering if you could | do you think you could"
     " | would you mind | go ahead and | just]"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_agents.offline.onnx import session
+from voice_agents.offline.weights import session
 
 RATE = 16_000
 Samples = NDArray[np.float32]

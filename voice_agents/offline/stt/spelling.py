@@ -12,9 +12,17 @@ _UH_HUH = re.compile(r"uh?[\W]*hu?h\W*", re.IGNORECASE)
 _SPEECH_SIGNS = re.compile(r"[^\w\s.,;:?!'’%$€£&+*/=°@#()-]")
 _NOTES = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 
-
-_OLD_SPELLINGS = {"per cent": "percent", "to-day": "today", "to-night": "tonight", "to-morrow": "tomorrow"}
-_OLD_SPELLING = re.compile(rf"\b({'|'.join(_OLD_SPELLINGS)})\b", re.IGNORECASE)
+_SPELLINGS = {
+    **{"per cent": "percent", "to-day": "today", "to-night": "tonight", "to-morrow": "tomorrow", "good-bye": "goodbye"},
+    **{"centre": "center", "centres": "centers", "theatre": "theater", "theatres": "theaters", "metre": "meter"},
+    **{"metres": "meters", "kilometre": "kilometer", "kilometres": "kilometers", "centimetres": "centimeters"},
+    **{"litre": "liter", "litres": "liters", "grey": "gray", "programme": "program", "travelling": "traveling"},
+    **{"colour": "color", "colours": "colors", "favourite": "favorite", "favour": "favor", "flavour": "flavor"},
+    **{"neighbour": "neighbor", "neighbours": "neighbors", "honour": "honor", "harbour": "harbor", "labour": "labor"},
+    **{"behaviour": "behavior", "organise": "organize", "realise": "realize", "recognise": "recognize"},
+}
+"""The model learned from books of several centuries and countries -> American English of today."""
+_OTHER_SPELLING = re.compile(rf"\b({'|'.join(_SPELLINGS)})\b", re.IGNORECASE)
 
 
 def spelled(text: str) -> str:
@@ -26,9 +34,14 @@ def spelled(text: str) -> str:
         return MURMUR
     if _UH_HUH.fullmatch(text):
         return "Uh-huh."
-    text = _OLD_SPELLING.sub(lambda old: _OLD_SPELLINGS[old[0].lower()], text)
+    text = _OTHER_SPELLING.sub(_respelled, text)
     text = text[:1].upper() + text[1:]
     return text.rstrip(",;:-") + "." if text[-1] not in ".?!" else text
+
+
+def _respelled(found: re.Match[str]) -> str:
+    new = _SPELLINGS[found[0].lower()]
+    return new.capitalize() if found[0][0].isupper() else new
 
 
 def joined(parts: list[str]) -> str:

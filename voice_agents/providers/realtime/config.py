@@ -23,6 +23,8 @@ class RealtimeConfig:
     """PUSH_TO_TALK turns the server's detection off: :meth:`RealtimeClient.commit` ends a turn."""
     silence_s: float = 0.5
     """Silence after which ``server_vad`` takes the turn."""
+    language: str = ""
+    """What the user speaks, for the transcript; empty: the server finds out."""
     speaking: bool = True
     """Answers are spoken; False: only written."""
 

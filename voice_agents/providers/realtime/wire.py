@@ -58,7 +58,8 @@ def dialect_of(session: Mapping[str, Any]) -> Dialect | None:
 
 def session_of(config: RealtimeConfig, dialect: Dialect, transcribe_model: str) -> Json:
     """A whole session object. Absent fields are the server's own; null turns something off."""
-    transcription = {"model": transcribe_model} if transcribe_model else None
+    language = {"language": config.language} if config.language else {}
+    transcription = {"model": transcribe_model, **language} if transcribe_model else None
     shared: Json = {
         "instructions": config.instructions,
         "tools": [dict(t) for t in config.tools],

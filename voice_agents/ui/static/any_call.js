@@ -48,6 +48,10 @@ export class AnyCall {
     await this.calls[this.way].replace(track);
   }
 
+  get voice() {
+    return this.calls[this.way].voice;
+  }
+
   get trouble() {
     return this.calls.webrtc.trouble ?? "";
   }

@@ -5,7 +5,7 @@ const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seco
 export class Dock {
   constructor(kind, act) {
     const part = (name) => document.getElementById(`${kind}-${name}`);
-    for (const name of ["talk", "status", "banner", "action", "timer", "mute", "end", "truth"]) this[name] = part(name);
+    for (const name of ["talk", "status", "banner", "action", "timer", "mute", "end", "truth", "recording"]) this[name] = part(name);
     this.caption = this.talk.querySelector(".va-caption");
     this.end.onclick = () => act("end");
     this.mute.onclick = () => act("mute");
@@ -25,6 +25,7 @@ export class Dock {
       write(this.action, shown.line.action.label);
     }
     const here = facts.call !== "none";
+    this.recording.hidden = !facts.recording;
     this.end.hidden = !here;
     this.mute.setAttribute("aria-pressed", String(facts.muted));
     this.mute.setAttribute("aria-label", facts.muted ? "Unmute microphone" : "Mute microphone");

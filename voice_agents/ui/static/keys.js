@@ -5,13 +5,13 @@ const LONG_PRESS_MS = 350;
 const isTyping = (target) => target.closest?.("textarea, input, select, [contenteditable]");
 const isPressable = (target) => target.closest?.("button, a, summary, dialog");
 
-/** `act(name)`: "interrupt", "mute", "new", "type", "help", "hold", "release". */
+/** `act(name)`: "interrupt", "mute", "new", "conversations", "type", "help", "hold", "release". */
 export function listenToKeys(act) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
     if (event.key === "Escape") return act("interrupt");
     if (isTyping(event.target)) return;
-    const named = { m: "mute", n: "new", "/": "type", "?": "help" }[event.key.toLowerCase()];
+    const named = { m: "mute", n: "new", c: "conversations", "/": "type", "?": "help" }[event.key.toLowerCase()];
     if (named && !event.repeat) {
       event.preventDefault();
       act(named);

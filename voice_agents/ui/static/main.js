@@ -3,9 +3,13 @@
 import { Caller } from "./call.js";
 import { prepareDevices } from "./devices.js";
 import { Dock } from "./dock.js";
+import { Drawer } from "./drawer.js";
 import { listenToButton, listenToKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { identity, place, settings } from "./memory.js";
+import { hush, play } from "./playback.js";
+import { Recorder, Recordings } from "./recordings.js";
+import { Replays } from "./replays.js";
 import { TabSettings } from "./settings.js";
 import { openSheet, prepareSheets } from "./sheets.js";
 import { after, beginning, look, speaks } from "./state.js";
@@ -26,6 +30,7 @@ class Page {
   constructor() {
     this.facts = beginning();
     this.tabs = new Map();
+    this.replays = new Replays();
     this.caller = new Caller((event) => this.tell(event), (kind) => this.#wanted(kind), () => settings.get());
     this.caller.reachable = () => this.facts.server === "here";
     this.caller.said = (text) => this.#tab.transcript.say(text);
@@ -33,6 +38,8 @@ class Page {
     this.#theme();
     prepareSheets();
     this.devices = prepareDevices(this.caller);
+    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), current: () => identity.get().conversation });
+    this.#recordings();
     this.#header();
     listenToKeys((name) => this.act(name));
     this.link = new Link((message) => this.#hear(message), (other, changed) => this.#here(other, changed), () => this.tell({ is: "server_gone" }));
@@ -53,6 +60,9 @@ class Page {
     this.facts = after(before, event);
     if (this.facts === before) return;
     this.caller.microphone.speak(speaks(this.facts));
+    if (event.is === "up") this.#upAgain(before.call === "lost");
+    if (event.is === "ended") this.#recorded();
+    this.#followAnswer(before);
     this.#draw();
   }
 
@@ -88,8 +98,13 @@ class Page {
     const { type, lines, gone, spoken, timing, ...rest } = message;
     if (type === "voices") return this.tabs.get(message.kind)?.settings.offerVoices(message);
     if (type === "give_back") return this.#giveBack(message.text);
+    if (["conversations", "refused", "forgotten", "export"].includes(type)) return this.drawer.hear(message);
+    if (type === "sample") return this.tabs.get(message.kind)?.settings.hearSample(message);
+    if (type === "earlier") return this.tabs.forEach(({ transcript }) => transcript.putBefore(message));
     if (type === "sheet") this.#begin(message);
+    else if (message.fresh) this.tabs.forEach(({ transcript }) => transcript.clear());
     for (const tab of this.tabs.values()) {
+      if (message.fresh) tab.transcript.back = message.back;
       tab.transcript.draw({ lines, gone, spoken });
       if (timing?.[tab.kind]) byId(`${tab.kind}-latency`).innerHTML = timing[tab.kind];
     }
@@ -101,7 +116,7 @@ class Page {
     const same = identity.get().conversation === conversation;
     identity.set({ owner, conversation });
     for (const tab of this.tabs.values()) tab.transcript.clear();
-    if (same && place.get().scroll !== null) requestAnimationFrame(() => (this.#tab.transcript.scroller.scrollTop = place.get().scroll));
+    if (same && place.get().scroll !== null) requestAnimationFrame(() => (this.#tab.transcript.fromEnd = place.get().scroll));
   }
 
   #giveBack(text) {
@@ -134,6 +149,7 @@ class Page {
       unmute: () => this.tell({ is: "muted", muted: false }),
       new: () => this.#new(),
       undo: () => this.#undo(),
+      conversations: () => this.drawer.open(),
       type: () => this.#tab.box.focus(),
       help: () => openSheet(byId("va-help")),
       hold: () => this.#hold(),
@@ -169,8 +185,16 @@ class Page {
   }
 
   #undo() {
-    identity.set(this.undone);
-    this.link.send({ do: "open", kind: this.facts.kind, ...this.undone });
+    this.#open(this.undone.conversation, this.facts.kind);
+  }
+
+  /** Go on with one of this browser's conversations, in this engine. */
+  #open(conversation, kind) {
+    if (this.facts.call !== "none") this.#hangUp();
+    if (this.tabs.has(kind)) this.show(kind);
+    identity.set({ conversation });
+    place.set({ scroll: null });
+    this.link.send({ do: "open", kind: this.facts.kind, ...identity.get() });
     this.tell({ is: "problem", problem: null });
   }
 
@@ -208,6 +232,56 @@ class Page {
     this.tell({ is: "mode", byHand: this.#tab.settings.byHand });
   }
 
+  // --- recordings, if they are wanted ---
+
+  #recordings() {
+    const box = byId("va-record");
+    Recordings.sweep();
+    if (!box) return;
+    box.checked = settings.get().record;
+    box.onchange = () => {
+      settings.set({ record: box.checked });
+      box.checked ? this.#record(false) : this.#recorded();
+    };
+    this.caller.microphone.onopened = (stream) => this.recorder?.follow(stream);
+  }
+
+  #upAgain(goesOn) {
+    hush();
+    this.#record(goesOn);
+    this.replays.listen(this.caller.call.voice).catch(() => {}); // then there is nothing to hear again
+  }
+
+  /** Each answer of a call can be heard again as it sounded. */
+  #followAnswer(before) {
+    const speaks = ({ call, session }) => call === "up" && session.status === "Speaking";
+    if (speaks(this.facts)) return this.replays.begins();
+    if (!speaks(before)) return;
+    const { transcript } = this.#tab;
+    const line = transcript.lastAnswer;
+    if (this.replays.ends(line)) this.tabs.forEach((tab) => tab.transcript.offerReplay(line));
+  }
+
+  async #replay(line, button) {
+    if (button.textContent === "Stop") return hush();
+    button.textContent = "Stop";
+    await play(this.replays.sound(line), this.replays.rate);
+    button.textContent = "Replay";
+  }
+
+  #record(goesOn) {
+    if (!settings.get().record || this.facts.call !== "up") return;
+    this.recorder?.stop();
+    this.recorder = new Recorder(identity.get().conversation, this.caller.call, this.caller.microphone.stream, goesOn ? this.recorder : null);
+    this.tell({ is: "recording", recording: true });
+  }
+
+  #recorded() {
+    this.recorder?.stop();
+    this.recorder = null;
+    this.tell({ is: "recording", recording: false });
+  }
+
   // --- parts ---
 
   #addTab(root) {
@@ -215,7 +289,7 @@ class Page {
     const box = root.querySelector("textarea");
     const transcript = new Transcript(byId(`${kind}-chat`), byId(`${kind}-empty`), (text) => this.#readOut(kind, text));
     const tab = { kind, box, transcript, dock: new Dock(kind, (name) => this.act(name)) };
-    tab.settings = new TabSettings(kind, (what) => this.#settingChanged(kind, what));
+    tab.settings = new TabSettings(kind, (what) => this.#settingChanged(kind, what), (voice) => this.link.send({ do: "hear_voice", kind, voice }));
     this.tabs.set(kind, tab);
     listenToButton(byId(`${kind}-talk`), (name) => this.act(name));
     byId(`${kind}-text`).onsubmit = (event) => {
@@ -234,7 +308,10 @@ class Page {
     box.value = place.get().drafts[kind] ?? "";
     root.querySelectorAll(".va-example").forEach((button) => (button.onclick = () => this.#say(button.textContent)));
     byId(`${kind}-devices`).onclick = () => (this.devices.fill(), openSheet(byId("va-devices")));
-    transcript.scroller.addEventListener("scroll", () => place.set({ scroll: transcript.scroller.scrollTop }), { passive: true });
+    transcript.scroller.addEventListener("scroll", () => place.set({ scroll: transcript.fromEnd }), { passive: true });
+    transcript.replayable = (id) => this.replays.has(id);
+    transcript.onreplay = (id, button) => this.#replay(id, button);
+    transcript.onback = (before) => this.link.send({ do: "earlier", before });
   }
 
   #keepDraft() {

@@ -17,12 +17,17 @@ const write = (store, name, value) => {
 
 const kept = (store, name, otherwise) => {
   const value = read(store, name, otherwise);
-  return { get: () => value, set: (change) => write(store, name, Object.assign(value, change)) };
+  return {
+    get: () => value,
+    set: (change) => write(store, name, Object.assign(value, change)),
+    forget: (key) => delete value[key] && write(store, name, value),
+  };
 };
 
 const local = () => { try { return window.localStorage; } catch { return null; } };
 const session = () => { try { return window.sessionStorage; } catch { return null; } };
 
 export const identity = kept(local(), "voice-agents", {});
-export const settings = kept(local(), "voice-agents-settings", { voices: {}, theme: "", microphone: "", loudspeaker: "" });
+export const settings = kept(local(), "voice-agents-settings", { voices: {}, theme: "", microphone: "", loudspeaker: "", record: false });
+export const deleted = kept(local(), "voice-agents-deleted", {}); // conversations whose recordings go: id and when
 export const place = kept(session(), "voice-agents-place", { tab: "", drafts: {}, scroll: null, restarted: false });

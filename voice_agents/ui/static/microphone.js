@@ -8,6 +8,7 @@ export class Microphone {
   constructor() {
     this.stream = null;
     this.onlost = () => {}; // its device is gone or was taken away
+    this.onopened = () => {};
   }
 
   static get possible() {
@@ -23,6 +24,7 @@ export class Microphone {
     const [track] = stream.getAudioTracks();
     track.addEventListener("ended", () => this.stream === stream && this.onlost());
     this.meter = new Meter(stream);
+    this.onopened(stream);
     return stream;
   }
 

@@ -4,6 +4,7 @@ import { Level, sound } from "./microphone.js";
 import { NotConnected } from "./webrtc_call.js";
 
 const CONNECT_MS = 10000;
+const LAST_WORDS_MS = 300;
 const MOST_UNSENT_BYTES = 150000; // 3 s of sound at 24 kHz: a network so slow is no use to a conversation
 
 export class SocketCall {
@@ -107,6 +108,10 @@ export class SocketCall {
     if (this.capture) this.#from(this.stream);
   }
 
+  get voice() {
+    return this.player;
+  }
+
   get level() {
     return this.meter?.level ?? 0;
   }
@@ -140,7 +145,7 @@ export class SocketCall {
       node?.disconnect();
     }
     this.speaker?.pause();
-    if (this.context?.state !== "closed") this.context?.close();
+    setTimeout(() => this.context?.state !== "closed" && this.context?.close(), LAST_WORDS_MS); // for who listens to it
   }
 
   #close() {

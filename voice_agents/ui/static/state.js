@@ -15,6 +15,7 @@ export const beginning = (kind = "") => ({
   held: false,
   byHand: false, // turns end when the button is let go
   problem: null, // { text, action?, level? }: what the page itself could not do
+  recording: false, // both sides, in this browser
   note: "", // a hint that the next event wipes away
   session: { status: "Ready", kind: "", inCall: false, live: false, banner: null },
 });
@@ -39,6 +40,7 @@ const reactions = {
   problem: (_, { problem }) => ({ problem }),
   muted: (_, { muted }) => ({ muted }),
   held: (_, { held }) => ({ held }),
+  recording: (_, { recording }) => ({ recording }),
   note: (_, { note }) => ({ note }),
 };
 

@@ -1,6 +1,7 @@
 // Draws one tab's transcript from the server's lines; words are text, never markup.
 
 const NEAR_END_PX = 80;
+const FROM_BEGIN_PX = 300;
 
 const element = (tag, className = "", text = "") => Object.assign(document.createElement(tag), { className, textContent: text });
 
@@ -8,7 +9,11 @@ export class Transcript {
   constructor(list, empty, announce) {
     Object.assign(this, { list, empty, announce, items: new Map() });
     this.scroller = list.parentElement;
+    Object.assign(this, { back: false, asked: null, onback: () => {} });
+    this.scroller.addEventListener("scroll", () => this.#lookBack(), { passive: true });
     list.addEventListener("click", ({ target }) => this.#copy(target.closest(".va-copy")));
+    list.addEventListener("click", ({ target }) => target.closest(".va-replay") && this.onreplay(Number(target.closest(".va-line").dataset.id), target));
+    Object.assign(this, { replayable: () => false, onreplay: () => {} });
   }
 
   /** Begins anew, with what a conversation already holds. */
@@ -16,6 +21,36 @@ export class Transcript {
     this.list.replaceChildren();
     this.items.clear();
     this.quiet = true; // what was said earlier is not read out again
+    this.asked = null;
+  }
+
+  /** How far the end of what is shown is from the end of the transcript. */
+  get fromEnd() {
+    return this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight;
+  }
+
+  set fromEnd(px) {
+    this.scroller.scrollTop = this.scroller.scrollHeight - this.scroller.clientHeight - px;
+  }
+
+  /** Near its begin, what was said before is asked for. */
+  #lookBack() {
+    const first = Number(this.list.firstElementChild?.dataset.id);
+    if (!this.back || this.scroller.scrollTop > FROM_BEGIN_PX || this.asked === first) return;
+    this.asked = first;
+    this.onback(first);
+  }
+
+  /** What was said before the line with this id; what is looked at stays where it is. */
+  putBefore({ before, lines }) {
+    if (Number(this.list.firstElementChild?.dataset.id) !== before) return;
+    const { fromEnd } = this;
+    this.back = lines.length > 0;
+    this.quiet = true;
+    for (const line of lines) this.#put(line);
+    this.quiet = false;
+    this.fromEnd = fromEnd;
+    this.#lookBack();
   }
 
   draw({ lines = [], gone = [], spoken }) {
@@ -39,6 +74,18 @@ export class Transcript {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
+  /** The id of the newest answer; null when there is none. */
+  get lastAnswer() {
+    const answers = this.list.querySelectorAll("[data-testid=bot]");
+    return answers.length ? Number(answers[answers.length - 1].dataset.id) : null;
+  }
+
+  /** Its sound can be heard again now. */
+  offerReplay(id) {
+    const row = this.items.get(id)?.querySelector(".va-after");
+    if (row && !row.querySelector(".va-replay")) row.append(replayButton());
+  }
+
   #remove(id) {
     this.items.get(id)?.remove();
     this.items.delete(id);
@@ -54,6 +101,7 @@ export class Transcript {
     // `data-testid` names who speaks, as gradio's own transcript does.
     Object.assign(item.dataset, { id: line.id, order: line.order, settled: line.settled, testid: testids[line.who] });
     item.dataset.unheard = Boolean(line.unheard);
+    if (this.replayable(line.id)) item.querySelector(".va-after")?.append(replayButton());
     if (line.who === "agent" && !line.unheard) split(item, this.spoken?.[line.id] ?? (line.settled ? null : 0));
     if (!known) {
       this.items.set(line.id, item);
@@ -77,7 +125,7 @@ export class Transcript {
   }
 
   async #copy(button) {
-    if (!button) return;
+    if (!button || button.matches(".va-replay")) return;
     await navigator.clipboard?.writeText(button.closest(".va-line").querySelector(".va-words").textContent);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
@@ -102,9 +150,9 @@ function parts(line) {
   const words = element("span", "va-words");
   words.append(line.text);
   if (line.unheard) {
-    const unheard = element("del", "va-unheard", line.unheard);
+    const unheard = element("del", "va-unheard", line.unheard.trim());
     unheard.title = "Not heard: you interrupted here";
-    words.append(unheard);
+    words.append(line.text && " ", unheard);
   }
   const who = element("span", "va-who", names[line.who]);
   return line.who === "agent" && line.settled ? [who, words, after(line)] : [who, words];
@@ -122,6 +170,8 @@ function after(line) {
   row.append(copy);
   return row;
 }
+
+const replayButton = () => Object.assign(element("button", "va-copy va-replay", "Replay"), { type: "button" });
 
 function chip(line) {
   const details = element("details", "va-chip-line");

@@ -1,5 +1,5 @@
 // A call over WebRTC, answered by the fastrtc component of the tab. The shape of every call (other transports have it too):
-//   new Call(kind, wanted, stream), .start() -> promise, .stop(), .replace(track), .level, .output(deviceId),
+//   new Call(kind, wanted, stream), .start() -> promise, .stop(), .replace(track), .level, .voice, .output(deviceId),
 //   .onup(), .onlost(), .onend(sentence)   sentence: why the server ended it, or "" when the user knows.
 
 import { Meter } from "./microphone.js";
@@ -89,6 +89,11 @@ export class WebRtcCall {
   async replace(track) {
     this.stream = new MediaStream([track]);
     await this.sender?.replaceTrack(track);
+  }
+
+  /** The node the agent sounds from, once it is up. */
+  get voice() {
+    return this.meter?.source;
   }
 
   get level() {

@@ -1,0 +1,60 @@
+"""Speaking into an answer over the page's own port: the page, its engine and a browser, all real; the voice is a tone.
+
+Every word of that voice takes a quarter of a second, so what was heard is known from what the browser has played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.bench.provider import WORD_S, fixed_delays
+from tests.bench.transports import serving
+from tests.browser.helpers.chromium import VoicePage, chromium
+from tests.voices import RATE, flite, onset
+from voice_agents.engines.base import OUTPUT_RATE
+
+QUESTION = flite("What time is it in Tokyo?")
+PART_OF_A_WORD = 0.5
+WITHOUT_WEBRTC = "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;"
+LISTENS_TO_WHAT_IS_TOLD = """(() => {
+  const Native = window.WebSocket;
+  window.__told = [];
+  window.WebSocket = class extends Native {
+    send(data) {
+      if (typeof data === "string" && data.includes('"played"')) window.__told.push(JSON.parse(data));
+      super.send(data);
+    }
+  };
+})();"""
+HEARD = """(words) => {
+  const heard = words.cloneNode(true);
+  heard.querySelector("del").remove();
+  return heard.textContent;
+}"""
+
+
+async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word() -> None:
+    with fixed_delays() as provider, serving(provider) as (url, _):
+        async with chromium() as context:
+            await context.add_init_script(WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD)
+            page = VoicePage(await context.new_page())
+            await page.open(url)
+            await page.record()
+            await page.shows("Listening")
+            await page.type("hello")
+            await page.page.wait_for_function(f"__told.at(-1)?.position > {4 * OUTPUT_RATE}")
+            speaking = asyncio.create_task(page.speak(QUESTION, RATE))
+            unheard = page.part("chat").locator("del").first
+            await expect(unheard).to_contain_text("interrupted.")
+            last_sound, began = await page.page.evaluate("[__soundAt, __saidAt]")
+            await speaking
+            stopped_ms = last_sound - began - 1000 * onset(QUESTION) / RATE
+            sys.stdout.write(f"{stopped_ms:6.0f} ms from the voice's first sound to the answer's last in the browser\n")
+            told: list[dict[str, Any]] = await page.page.evaluate("__told")
+            played_s = [each["position"] for each in told if each["turn"] == told[0]["turn"]][-1] / OUTPUT_RATE
+            heard = await page.answers().first.evaluate(HEARD)
+            assert abs(len(heard.split()) - played_s / WORD_S) <= 1 + PART_OF_A_WORD
