@@ -22,7 +22,6 @@ from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
 from voice_agents.local_models import find_model_server
 from voice_agents.logs import set_up_logging
-from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
 from voice_agents.settings import Settings
@@ -117,6 +116,7 @@ def serve(settings: Settings, address: Address, share: bool, stopping: Stopping)
             # where gradio looks whether the port is free; it does so for IPv4 only
             os.environ["GRADIO_SERVER_NAME"] = DEFAULT_HOST if ":" in address.host else address.host
             # Here, because it takes seconds, in which the offline server starts.
+            from voice_agents.offline.brain import EXAMPLES
             from voice_agents.ui.app import App, serve_page
 
             if embedded is not None:

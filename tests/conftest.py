@@ -25,10 +25,19 @@ ONE_SERVER = {
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
     "tests/test_instances.py",
+    "tests/test_stopping.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
+    "tests/turns/test_voiced.py",
 }
-"""Files whose tests share a server or a recogniser that is slow to start."""
+"""Files whose tests share a server, a recogniser or speech that takes long to begin."""
+REAL_APP = {
+    "tests/browser/test_api_in_the_browser.py",
+    "tests/browser/test_app_page.py",
+    "tests/browser/test_other_pages.py",
+    "tests/browser/test_own_addresses.py",
+}
+"""Files of ``tests/browser`` that start ``app.py`` with its voices, one after the other; the rest runs beside them."""
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
@@ -59,7 +68,7 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no
         """The group a test belongs to, or itself."""
         file = nodeid.partition("::")[0]
         if file.startswith("tests/browser/"):
-            return "browser"  # two of them and their apps do not fit on two cores beside the rest
+            return "browser, app" if file in REAL_APP else "browser, demo"
         return file if file in ONE_SERVER else nodeid
 
 

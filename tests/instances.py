@@ -20,19 +20,26 @@ MISSING = "nginx is not installed (apt install nginx)"
 START_S = 20.0
 
 
-@asynccontextmanager
-async def instances(
-    database: PostgresUrl, url: str, key: str, count: int = 3, max_sessions: int = 100
-) -> AsyncIterator[Sequence[AppProcess]]:
-    """``python app.py`` several times, whose parts all run on the one offline server at ``url``."""
-    env = {
-        "DATABASE_URL": database.url,
+def provided_by(url: str, key: str) -> dict[str, str]:
+    """Variables that make an app take the offline server at ``url`` for the vendors."""
+    return {
         "ELEVENLABS_BASE_URL": url,
         "ELEVENLABS_API_KEY": key,
         "OPENAI_BASE_URL": f"{url}/openai/v1",
         "OPENAI_API_KEY": key,
         "OPENAI_MODEL": "offline",
         "OPENAI_REALTIME_MODEL": "offline",
+    }
+
+
+@asynccontextmanager
+async def instances(
+    database: PostgresUrl, url: str, key: str, count: int = 3, max_sessions: int = 100
+) -> AsyncIterator[Sequence[AppProcess]]:
+    """``python app.py`` several times, whose parts all run on the one offline server at ``url``."""
+    env = {
+        **provided_by(url, key),
+        "DATABASE_URL": database.url,
         "MAX_SESSIONS": str(max_sessions),
         "MAX_SESSIONS_PER_VISITOR": str(max_sessions),
     }

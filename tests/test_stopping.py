@@ -8,14 +8,15 @@ import os
 import re
 import secrets
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.forked import Process, start_python
+from tests.instances import provided_by
 from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client
 from tests.transports.rtc_client import RtcCaller
@@ -23,9 +24,9 @@ from tests.transports.typist import typed
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
+from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.stopping import STOP_S
 
-ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
 WITHIN_S = 120.0
 
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="no such signals else
 class App:
     """``python app.py`` as the leader of a process group of its own, as in a terminal."""
 
-    def __init__(self, process: asyncio.subprocess.Process, database: Path) -> None:
+    def __init__(self, process: Process, database: Path) -> None:
         self.process = process
         self.database = database
         self.address = ""
@@ -66,16 +67,24 @@ class App:
             return await History(store).messages(Conversation(id=identity, owner=owner))
 
 
+@pytest.fixture(scope="module")
+def speech() -> Iterator[dict[str, str]]:
+    """Variables for an app whose providers are a server that is there already; the app's own takes seconds to start."""
+    with EmbeddedServer() as server:
+        yield provided_by(server.url, server.key)
+
+
 @asynccontextmanager
-async def running(database: Path, *arguments: str, env: Mapping[str, str] | None = None) -> AsyncIterator[App]:
+async def running(
+    database: Path, *arguments: str, env: Mapping[str, str] | None = None, forked: bool = True
+) -> AsyncIterator[App]:
+    """The app, with an offline server of its own unless ``env`` names another."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--port", "0", *arguments),
-        cwd=ROOT,
-        env={**own, "DATABASE_URL": str(database), **(env or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+    process = await start_python(
+        ["app.py", "--port", "0", *arguments],
+        {**own, "DATABASE_URL": str(database), **(env or {})},
+        piped=True,
+        forked=forked,
     )
     try:
         async with asyncio.timeout(WITHIN_S):
@@ -134,10 +143,10 @@ async def shown(url: str, identity: dict[str, str], words: str) -> None:
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])
 @pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
 async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
-    tmp_path: Path, number: int, group: bool, kind: str
+    tmp_path: Path, speech: dict[str, str], number: int, group: bool, kind: str
 ) -> None:
     identity = {"owner": secrets.token_hex(16), "conversation": secrets.token_hex(16)}
-    async with running(tmp_path / "talk.sqlite3") as app:
+    async with running(tmp_path / "talk.sqlite3", env=speech) as app:
         await app.serves()
         url = f"http://{app.address}"
         async with RtcCaller(url, f"{kind}-mic", identity) as caller:
@@ -167,9 +176,9 @@ def link(tmp_path: Path) -> Tunnel:
 
 @pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
 async def test_a_share_link_stays_until_its_visitors_are_told(
-    tmp_path: Path, link: Tunnel, number: int, group: bool
+    tmp_path: Path, speech: dict[str, str], link: Tunnel, number: int, group: bool
 ) -> None:
-    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+    async with running(tmp_path / "talk.sqlite3", "--share", env={**speech, **link.env}) as app:
         await app.serves()
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "What is seven times eight?")
@@ -183,8 +192,8 @@ async def test_a_share_link_stays_until_its_visitors_are_told(
         await gone(link)
 
 
-async def test_a_second_ctrl_c_ends_the_share_link_too(tmp_path: Path, link: Tunnel) -> None:
-    async with running(tmp_path / "talk.sqlite3", "--share", env=link.env) as app:
+async def test_a_second_ctrl_c_ends_the_share_link_too(tmp_path: Path, speech: dict[str, str], link: Tunnel) -> None:
+    async with running(tmp_path / "talk.sqlite3", "--share", env={**speech, **link.env}) as app:
         await app.serves()
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "Tell me a long story")
@@ -209,8 +218,10 @@ async def gone(link: Tunnel) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sandwich", "realtime"])
-async def test_an_answer_that_takes_too_long_is_stored_as_heard(tmp_path: Path, kind: str) -> None:
-    async with running(tmp_path / "talk.sqlite3") as app:
+async def test_an_answer_that_takes_too_long_is_stored_as_heard(
+    tmp_path: Path, speech: dict[str, str], kind: str
+) -> None:
+    async with running(tmp_path / "talk.sqlite3", env=speech) as app:
         await app.serves()
         async with client(f"ws://{app.address}/ws/{kind}") as talk:
             await answering(app, talk, "Tell me a long story")
@@ -225,8 +236,8 @@ async def test_an_answer_that_takes_too_long_is_stored_as_heard(tmp_path: Path, 
         assert entries[-1].text
 
 
-async def test_nobody_gets_in_meanwhile(tmp_path: Path) -> None:
-    async with running(tmp_path / "talk.sqlite3") as app:
+async def test_nobody_gets_in_meanwhile(tmp_path: Path, speech: dict[str, str]) -> None:
+    async with running(tmp_path / "talk.sqlite3", env=speech) as app:
         await app.serves()
         async with client(f"ws://{app.address}/ws/sandwich") as talk:
             await answering(app, talk, "Tell me a long story")
@@ -261,7 +272,7 @@ async def test_a_server_that_nobody_uses_ends_quietly(tmp_path: Path, number: in
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: int) -> None:
-    async with running(tmp_path / "talk.sqlite3") as app:
+    async with running(tmp_path / "talk.sqlite3", forked=False) as app:
         while not await asyncio.to_thread(app.database.exists):  # noqa: ASYNC110 - the last thing before the heavy libraries
             await asyncio.sleep(0.01)
         app.signal(number, group=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Collection, Mapping
 from io import StringIO
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -62,6 +62,26 @@ class Values:
                 f"{name} must list host names without http:// and without a port, such as talk.example.com."
             )
         return hosts
+
+    def networks(self, name: str) -> str:
+        """Addresses or networks separated by commas, or an asterisk; as it stands."""
+        value = self.get(name)
+        for part in () if value == "*" else filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(part, strict=False)
+            except ValueError:
+                raise ConfigurationError(
+                    f"{name} must list addresses such as 10.0.0.2 or 10.0.0.0/8 (with commas between), or be *; "
+                    f"{part!r} is none."
+                ) from None
+        return value
+
+    def headers(self, name: str) -> str:
+        """``name=value`` pairs with commas between, as it stands. Never quoted: values are keys."""
+        value = self.get(name)
+        if not all(pair.partition("=")[0].strip() and "=" in pair for pair in value.split(",") if value):
+            raise ConfigurationError(f"{name} must be pairs such as name=value, with commas between.")
+        return value
 
     def url(self, name: str) -> str:
         """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password."""

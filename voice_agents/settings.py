@@ -154,6 +154,7 @@ class Settings:
         values = Values.of(os.environ if env is None else env, dotenv)
         chat, realtime = _language_models(values)
         stt, tts = _speech(values)
+        values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         return cls(
             stt=stt,
             tts=tts,
@@ -166,7 +167,7 @@ class Settings:
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
             otlp_endpoint=values.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
-            otlp_headers=values.get("OTEL_EXPORTER_OTLP_HEADERS"),
+            otlp_headers=values.headers("OTEL_EXPORTER_OTLP_HEADERS"),
             otlp_service=values.get("OTEL_SERVICE_NAME", "voice-agents"),
             log_level=values.one_of("LOG_LEVEL", LOG_LEVELS, "warning").upper(),
             log_content=values.one_of("LOG_CONTENT", ("0", "1"), "0") == "1",

@@ -117,12 +117,16 @@ def growth(warm: Figures, last: Figures) -> list[str]:
 
 async def main(count: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        async with AppProcess(Path(folder)) as app:
+        app = AppProcess(Path(folder))
+        try:
+            await app.start()
             print(row("before", await app.figures()), flush=True)
             first = await callers(app, "WebRTC", over_the_page, count)
             second = await callers(app, "WebSocket", over_the_api, count)
             held = [*first, *second]
             wrong = disagreements(held[-1], count) + growth(first[0], held[-1])
+        finally:
+            await app.end()
     print("\n".join(wrong) or "The figures agree with what happened, and nothing was left.")
     return int(bool(wrong))
 

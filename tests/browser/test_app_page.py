@@ -35,7 +35,9 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProc
     """``python app.py`` with a database of its own."""
     executable()
     database = tmp_path_factory.mktemp("app") / "conversations.sqlite3"
-    async with AppProcess(["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}) as process:
+    async with AppProcess(
+        ["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}, forked=False
+    ) as process:
         yield process
 
 

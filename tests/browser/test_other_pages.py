@@ -20,7 +20,8 @@ from playwright.async_api import BrowserContext, Error, Frame
 
 from tests.attacks import routes
 from tests.browser.helpers.chromium import chromium, executable
-from tests.browser.helpers.process import ROOT, AppProcess
+from tests.browser.helpers.process import AppProcess
+from tests.forked import ROOT
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

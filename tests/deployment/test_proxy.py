@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from tests.browser.helpers.process import free_port
 from tests.deployment.container import HERE
+from tests.forked import start_python
 from tests.transports.api.client import client
 from tests.transports.rtc_client import RtcCaller
 from tests.transports.test_aiortc import controls, until
@@ -62,17 +62,13 @@ async def app(folder: Path) -> AsyncIterator[int]:
     own = {
         name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "OPENAI_", "ELEVENLABS_"))
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--port", "0"),
-        cwd=HERE,
-        env={
-            **own,
-            "DATABASE_URL": str(folder / "talk.sqlite3"),
-            "GRADIO_ROOT_PATH": "/voice",
-            "ALLOWED_HOSTS": PUBLIC,
-        },
-        stdout=asyncio.subprocess.PIPE,
-    )
+    env = {
+        **own,
+        "DATABASE_URL": str(folder / "talk.sqlite3"),
+        "GRADIO_ROOT_PATH": "/voice",
+        "ALLOWED_HOSTS": PUBLIC,
+    }
+    process = await start_python(["app.py", "--port", "0"], env, piped=True)
     try:
         assert process.stdout is not None
         found = None

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from voice_agents.doctor.calls import SAID, word_error
+from voice_agents.doctor.calls import word_error
 from voice_agents.doctor.run import run
-from voice_agents.doctor.script import TYPED
+from voice_agents.doctor.script import SPOKEN, TYPED
 from voice_agents.errors import VoiceAgentError
+from voice_agents.offline.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-is-secret"
@@ -39,6 +40,13 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"ALLOWED_HOSTS": "http://talk.example.com"}, "ALLOWED_HOSTS"),
     ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
     ({"LOG_CONTENT": "yes"}, "LOG_CONTENT"),
+    ({"TRANSPORT": "udp"}, "TRANSPORT"),
+    ({"FORWARDED_ALLOW_IPS": "10.0.0.1, my-proxy"}, "FORWARDED_ALLOW_IPS"),
+    (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": SECRET},
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+    ({"TURN_URL": "turn.example.com", "TURN_USERNAME": "me", "TURN_PASSWORD": SECRET}, "TURN_URL"),
 ]
 
 
@@ -96,6 +104,29 @@ def test_what_is_not_installed_is_told_with_what_installs_it(
 
 
 def test_words_that_were_missed_changed_or_made_up_are_counted() -> None:
-    assert word_error(SAID, [*SAID, TYPED]) == 0
+    assert word_error(SPOKEN, [*SPOKEN, TYPED]) == 0
     assert word_error(["roll two dice", "tell me"], ["roll dice", "sell me now"]) == pytest.approx(3 / 5)
-    assert word_error(SAID, []) == 1
+    assert word_error(SPOKEN, []) == 1
+    assert word_error([], []) == 0
+
+
+def test_a_fresh_machine_is_examined_from_python_to_a_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real app and the real offline server; of the script only what is asked (the rest: test_script.py)."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/talk.sqlite3")
+    monkeypatch.setattr("voice_agents.doctor.script.STEPS", ("question", "typed turn"))
+    code = run(EmbeddedServer, host=None, port=0, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    outcomes = {check["name"]: check["outcome"] for check in told["checks"]}
+    assert "failed" not in outcomes.values(), told
+    assert [call["call"] for call in told["calls"]] == ["call over WebRTC, sandwich", "call over WebSocket, sandwich"]
+    for call in told["calls"]:
+        steps = {step["name"]: step["outcome"] for step in call["steps"]}
+        assert steps.keys() == {"question", "typed turn"}
+        assert "failed" not in steps.values() or outcomes["time for these calls"] == "warning", told
+    assert (code == 0) is told["healthy"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from voice_agents.doctor.findings import Finding, Outcome, Report, Score
 from voice_agents.doctor.hearing import LOUD, Heard
 from voice_agents.doctor.machine import secrets_of
+from voice_agents.doctor.strain import BUSY, LATE_S, Strain
 
 KEY = "sk-very-secret-key"
 
@@ -66,8 +68,9 @@ async def test_a_caller_knows_when_it_heard_nothing() -> None:
     assert heard.longest_gap_s(1.0, 3.0) == pytest.approx(1.5)
     assert heard.longest_gap_s(2.5, 9.0) == pytest.approx(0.44)
     assert heard.longest_gap_s(5.0, 9.0) == 0.0
-    assert heard.last_before_gap(1.1, 0.6) == 1.04
-    assert heard.last_before_gap(2.55, 0.6) == 3.0
+    assert heard.last_before_longest_gap(1.01, 3.0) == 1.04
+    assert heard.last_before_longest_gap(2.55, 9.0) == 3.0
+    assert heard.last_before_longest_gap(4.0, 9.0) == 4.0
     assert await heard.sound(1.5, 0.1) == 2.54
     assert await heard.sound(3.0, 0.0) is None
 
@@ -81,3 +84,15 @@ def test_only_what_can_be_heard_counts_as_sound() -> None:
         return len(heard.loud_at)
 
     assert asyncio.run(hear()) == 3
+
+
+async def test_a_machine_with_time_is_not_called_busy_and_one_without_is() -> None:
+    async with Strain() as strain:
+        pass
+    strain.beat(LATE_S, BUSY * (os.cpu_count() or 1))
+    assert strain.sentence == ""
+    strain.beat(LATE_S + 0.1, 0.0)
+    assert "0.35 s late" in strain.sentence
+    loaded = Strain()
+    loaded.beat(0.0, 100.0)
+    assert "100.0 programs" in loaded.sentence

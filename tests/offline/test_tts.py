@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest_asyncio
 
 from tests.bench.text import words as plain_words
 from voice_agents.audio import EMPTY, Pcm, resample, rms_dbfs
+from voice_agents.offline import tts
 from voice_agents.offline.brain import expectation
 from voice_agents.offline.pronouncing import spoken as spoken_token
 from voice_agents.offline.stt import SAMPLE_RATE as HEARD_RATE
@@ -18,6 +21,14 @@ from voice_agents.offline.stt import Recogniser
 from voice_agents.offline.tts import DEFAULT_VOICE, SAMPLE_RATE, VOICES, Synthesis, Voice, WordTiming, find_voice
 
 ANSWER = "It is ten past nine in Tokyo, on Tuesday. Dr. Smith's café takes $3.50 for a cup of tea!"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """To load the voice takes a second, and it keeps nothing of what it said."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tts, "_load", cache(tts._load))
+        yield
 
 
 @pytest_asyncio.fixture
@@ -221,6 +232,7 @@ async def test_where_piper_is_missing_espeak_speaks(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(tts, "_load", inspect.unwrap(tts._load))
     async with Voice() as voice:
         pcm, words = await spoken(voice.speak(ANSWER))
 

@@ -487,6 +487,40 @@ async def test_warming_up_a_server_that_is_not_there_does_no_harm() -> None:
         await chat.warm()
 
 
+@pytest.mark.parametrize("steps", range(0, 16, 2))
+async def test_a_connection_that_is_just_being_opened_is_closed_with_the_model(steps: int) -> None:
+    """At whatever step of it; what connected after the client was closed stayed open for ever."""
+    connections: list[asyncio.Task[bytes]] = []
+    accepted = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.create_task(_until_closed(reader)))
+        accepted.set()
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+        await asyncio.wait([connections[-1]])
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, asyncio.timeout(WAIT_S):
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with ChatModel(Endpoint(Provider.OPENAI, address, "model-1", KEY), PATIENT) as chat:
+            warming = asyncio.create_task(chat.warm())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        await asyncio.wait([warming])
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.close()
+        await accepted.wait()  # of this connection or one before it: they are accepted in order
+        await asyncio.wait(connections)
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
 async def test_the_key_is_in_no_repr() -> None:
     async with asking(HELLO) as asked:
         assert KEY not in repr(asked.chat.model)

@@ -15,6 +15,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
+from voice_agents.transports.line import Line
 from voice_agents.transports.registry import Ending, SessionRegistry, SessionRequest
 from voice_agents.ui.desk import Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of
@@ -106,9 +107,10 @@ async def test_a_message_that_is_too_long_is_refused_in_the_page() -> None:
         assert len(desk.registry) == 0
 
 
-async def test_no_place_left_is_said_in_the_page() -> None:
+async def test_no_place_in_line_either_is_said_in_the_page() -> None:
     late = Conversation()
     async with running_desk(places=1) as desk:
+        desk.registry.line = Line(1, longest=0)
         await desk.say(SessionRequest("sandwich", Conversation()), "first")
         assert await desk.say(SessionRequest("sandwich", late), "second") == "second"
         banner = (await desk.sheet(late)).view.banner

@@ -70,6 +70,15 @@ def test_a_call_that_waits_in_line_is_not_up_yet_and_says_where_it_stands() -> N
     assert (found["word"], found["press"], found["line"]) == ("Connecting", "cancel", where)
 
 
+def test_a_relay_that_cannot_be_used_is_said_while_the_call_listens_and_not_after_it() -> None:
+    trouble = "The relay for calls (Twilio) does not accept TWILIO_AUTH_TOKEN, so calls are tried without it."
+    up = [HERE, {"is": "asking"}, {"is": "connecting"}, {"is": "up", "way": "webrtc", "trouble": trouble}, LIVE]
+    assert shown(*up, session("Listening"))["line"] == {"level": "warning", "text": trouble}
+    assert shown(*up, session("Thinking"))["line"]["text"] == "The answer comes."
+    again = [*up, {"is": "ended"}, *CALL[1:], session("Listening")]
+    assert shown(*again)["line"]["text"] == "Speak any time."
+
+
 def test_before_a_call_the_button_starts_one() -> None:
     found = shown(HERE)
     assert (found["word"], found["caption"], found["press"]) == ("Ready", "Start conversation", "start")

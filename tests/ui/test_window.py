@@ -13,6 +13,7 @@ from tests.ui.test_desk import running_desk
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
+from voice_agents.transports.registry import Ending, SessionRequest
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.voice_tab import TabSpec
@@ -171,3 +172,36 @@ async def test_voices_that_cannot_be_listed_leave_the_default_and_say_why() -> N
     found = await voices(TabSpec("sandwich", "", "", (), list_voices=refuse, default_voice="r"))
     assert found["voices"] == [("Default", "r")]
     assert found["note"] == "The voices could not be listed. The key is wrong."
+
+
+async def test_a_typed_turn_waits_in_line_and_is_answered_by_itself() -> None:
+    late = Conversation()
+    async with running_desk(places=1) as desk, opened(desk, late) as page:
+        first = await desk.open(SessionRequest("sandwich", Conversation()))
+        await page.window.take({"do": "say", "kind": "sandwich", "text": "am I next?"})
+        await page.until(lambda p: "You are next" in ((p.shown.get("banner") or {}).get("text") or ""))
+        await page.window.take({"do": "ping"})
+        assert page.messages[-1] == {"type": "pong"}, "it is served while it waits"
+        await first.end(Ending.LEFT)
+        await page.until(lambda p: "am I next?" in p.texts and p.shown["banner"] is None)
+        assert page.given_back() == []
+
+
+@pytest.mark.parametrize("leaves", [{"do": "new"}, {"do": "hang_up", "kind": "sandwich"}])
+async def test_a_typed_turn_that_leaves_the_line_is_given_back(leaves: dict[str, str]) -> None:
+    async with running_desk(places=1) as desk, opened(desk, Conversation()) as page:
+        await desk.open(SessionRequest("sandwich", Conversation()))
+        await page.window.take({"do": "say", "kind": "sandwich", "text": "am I next?"})
+        await page.window.take(leaves)
+        await page.until(lambda p: p.given_back() == ["am I next?"])
+        assert len(desk.registry.line) == 0
+
+
+async def test_a_window_that_is_closed_leaves_the_line() -> None:
+    async with running_desk(places=1) as desk:
+        await desk.open(SessionRequest("sandwich", Conversation()))
+        async with opened(desk, Conversation()) as page:
+            await page.window.take({"do": "say", "kind": "sandwich", "text": "am I next?"})
+            assert len(desk.registry.line) == 1
+        await asyncio.sleep(0)  # in which what was cancelled ends
+        assert len(desk.registry.line) == 0

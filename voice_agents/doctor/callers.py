@@ -21,6 +21,7 @@ from voice_agents.doctor.webrtc import RATE as WIRE_RATE
 from voice_agents.doctor.webrtc import RtcCaller
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.api.options import conversation_of
+from voice_agents.transports.registry import Transport
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 
@@ -33,6 +34,7 @@ CONNECTED_WITHIN_S = 20.0
 class Caller(Protocol):
     """Somebody in a call: a microphone that never rests, and ears."""
 
+    transport: Transport
     conversation: Conversation
     heard: Heard
 
@@ -45,6 +47,8 @@ class Caller(Protocol):
 
 class WebRtcCaller:
     """Over the page's own call; made by :func:`over_webrtc`."""
+
+    transport = Transport.WEBRTC
 
     def __init__(self, rtc: RtcCaller, conversation: Conversation, heard: Heard, kind: str) -> None:
         self.conversation = conversation
@@ -71,6 +75,8 @@ class WebRtcCaller:
 
 class SocketCaller:
     """Over the API, hands-free; made by :func:`over_socket`."""
+
+    transport = Transport.WEBSOCKET
 
     def __init__(self, socket: ClientConnection, conversation: Conversation) -> None:
         self.conversation = conversation

@@ -1,13 +1,12 @@
-"""The app started inside, called over WebRTC and over its WebSocket, and looked at for what is left behind."""
+"""The running app is called over WebRTC and over its WebSocket, and looked at for what is left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from pathlib import Path
 
 import httpx
 from websockets.exceptions import WebSocketException
@@ -19,13 +18,13 @@ from voice_agents.conversation.store import open_store
 from voice_agents.doctor.callers import Caller, over_socket, over_webrtc
 from voice_agents.doctor.findings import Finding, Outcome, Report, Score
 from voice_agents.doctor.process import AppProcess, Figures
-from voice_agents.doctor.script import QUESTION, STORY, TOOL, TYPED, ScriptedCall
+from voice_agents.doctor.script import TYPED, ScriptedCall
+from voice_agents.doctor.strain import Strain
 from voice_agents.errors import VoiceAgentError
 
-SAID = (QUESTION, TOOL, STORY, QUESTION, STORY, STORY)
-"""By voice, in this order."""
 BROKEN = (VoiceAgentError, OSError, TimeoutError, httpx.HTTPError, WebSocketException, StopIteration, KeyError)
 """What a call that does not come to be may raise."""
+WARM_WITHIN_S = 20.0
 SETTLE_WITHIN_S = 15.0
 TASKS_MORE, FILES_MORE, MEMORY_MORE_MB = 2, 4, 80.0
 """So much more than before the calls is no leak."""
@@ -37,55 +36,49 @@ CALLS: Sequence[tuple[str, Call, str]] = (
 )
 
 
-async def check_calls(report: Report, speech: dict[str, Pcm]) -> None:
-    """Everything that needs the app to run. ``speech``: the caller's phrases by their words, 16 kHz."""
-    with tempfile.TemporaryDirectory() as folder:
-        said: list[tuple[Score, Conversation]] = []
-        try:
-            async with AppProcess(Path(folder)) as app:
-                report.add(
-                    Finding("app", Outcome.OK, "started inside, and the page takes its password", (), app.started_s)
-                )
-                await _warm_up(app)
-                before = await app.figures()
-                for name, call, engine in CALLS:
-                    said.append(await _call(app, name, call, engine, speech))
-                leaks = await _leaks(app, before)
-        except VoiceAgentError as error:
-            report.add(Finding("app", Outcome.FAILED, str(error)))
-            return
-        async with open_store(app.database) as store:
-            for score, conversation in said:
-                texts = [e.text for e in await History(store).messages(conversation) if e.role is Speaker.USER]
-                score.figures["heard-text error, share of words"] = word_error(SAID, texts)
-                report.add_score(score)
-        report.add(leaks)
+async def check_calls(report: Report, app: AppProcess, speech: dict[str, Pcm]) -> None:
+    """Both calls at once, on the app that runs. ``speech``: the caller's phrases by their words, 16 kHz."""
+    await _warm_up(app)
+    before, began = await app.figures(), time.monotonic()
+    async with Strain() as strain:
+        made = await asyncio.gather(*(_call(app, name, call, engine, speech) for name, call, engine in CALLS))
+        after, took_s = await app.figures(), time.monotonic() - began
+        leaks = await _leaks(app, before)
+    async with open_store(app.database) as store:
+        for score, conversation, said in made:
+            texts = [e.text for e in await History(store).messages(conversation) if e.role is Speaker.USER]
+            score.figures["heard-text error, share of words"] = word_error(said, texts)
+            report.add_score(score)
+    cpu_s = after.total("process_cpu_seconds_total") - before.total("process_cpu_seconds_total")
+    report.add(Finding("CPU", Outcome.OK, f"{cpu_s / took_s:.2f} of a core for both calls"))
+    report.add(leaks)
+    if strain.sentence:
+        report.add(Finding("time for these calls", Outcome.WARNING, strain.sentence))
 
 
 async def _warm_up(app: AppProcess) -> None:
     """What is loaded at the first call is no leak."""
-    for _, call, engine in CALLS:
-        try:
-            async with asyncio.timeout(30), call(app, engine) as caller:
-                await caller.type("Hello")
-                await caller.heard.sound(0.0, 10.0)
-        except BROKEN:
-            continue  # the call itself will tell
+    await asyncio.gather(*(_hello(app, call, engine) for _, call, engine in CALLS))
     await _settled(app)
+
+
+async def _hello(app: AppProcess, call: Call, engine: str) -> None:
+    with suppress(*BROKEN):  # the call itself will tell
+        async with asyncio.timeout(WARM_WITHIN_S), call(app, engine) as caller:
+            await caller.type("Hello")
+            await caller.heard.sound(0.0, WARM_WITHIN_S)
 
 
 async def _call(
     app: AppProcess, name: str, call: Call, engine: str, speech: dict[str, Pcm]
-) -> tuple[Score, Conversation]:
+) -> tuple[Score, Conversation, list[str]]:
     try:
         async with call(app, engine) as caller:
-            score = await ScriptedCall(app, caller, engine, speech).run(name)
-            conversation = caller.conversation
+            scripted = ScriptedCall(app, caller, speech)
+            return await scripted.run(name), caller.conversation, scripted.said
     except BROKEN as error:
         says = f"the call could not be made ({type(error).__name__}: {error})"
-        return Score(name, [Finding("connection", Outcome.FAILED, says)]), Conversation()
-    await _settled(app)
-    return score, conversation
+        return Score(name, [Finding("connection", Outcome.FAILED, says)]), Conversation(), []
 
 
 async def _settled(app: AppProcess) -> None:
@@ -122,7 +115,7 @@ def word_error(said: Sequence[str], heard: Sequence[str]) -> float:
         diagonal, row[0] = row[0], i
         for j, other in enumerate(got, 1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1] / len(wanted)
+    return row[-1] / max(1, len(wanted))
 
 
 def _words(texts: Sequence[str]) -> list[str]:

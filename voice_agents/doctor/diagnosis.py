@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from voice_agents.conversation.file import check_database
 from voice_agents.doctor import machine
 from voice_agents.doctor.calls import check_calls
 from voice_agents.doctor.findings import Finding, Outcome, Report
+from voice_agents.doctor.process import AppProcess
 from voice_agents.doctor.providers import check_providers
 from voice_agents.doctor.script import QUESTION, SPOKEN
 from voice_agents.environment import Values
@@ -49,14 +51,54 @@ def examine(report: Report, start_offline: StartOffline, *, host: str | None, po
         return
     report.add(machine.tried("database", lambda: _database(settings)))
     report.add(machine.sound())
-    with ExitStack() as stack:
-        try:
-            offline = stack.enter_context(start_offline())
-        except VoiceAgentError as error:
-            report.add(Finding("offline server", Outcome.FAILED, str(error)))
+    asyncio.run(_inside(report, settings, start_offline))
+
+
+async def _inside(report: Report, settings: Settings, start_offline: StartOffline) -> None:
+    """What needs a voice. The app starts beside the offline server: both take seconds, and wait for nothing."""
+    async with _app_beside(begin=report.healthy) as starting:
+        with ExitStack() as stack:
+            try:
+                offline = await asyncio.to_thread(stack.enter_context, start_offline())
+            except VoiceAgentError as error:
+                report.add(Finding("offline server", Outcome.FAILED, str(error)))
+                return
+            report.secrets = [*report.secrets, offline.key]
+            app = await _started(report, starting)
+            speech = await _with_sound(report, settings, offline)
+        if app is None or not report.healthy:
+            report.add(Finding("calls", Outcome.SKIPPED, "they are made when everything above works"))
             return
-        report.secrets = [*report.secrets, offline.key]
-        asyncio.run(_with_sound(report, settings, offline))
+        await check_calls(report, app, speech)
+
+
+@asynccontextmanager
+async def _app_beside(*, begin: bool) -> AsyncIterator[asyncio.Task[AppProcess] | None]:
+    """The app, which is on its way; None where it need not ``begin``."""
+    if not begin:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        app = AppProcess(Path(folder))
+        starting = asyncio.create_task(app.start())
+        try:
+            yield starting
+        finally:
+            starting.cancel()
+            await asyncio.wait([starting])
+            await app.end()
+
+
+async def _started(report: Report, starting: asyncio.Task[AppProcess] | None) -> AppProcess | None:
+    if starting is None:
+        return None
+    try:
+        app = await starting
+    except VoiceAgentError as error:
+        report.add(Finding("app", Outcome.FAILED, str(error)))
+        return None
+    report.add(Finding("app", Outcome.OK, "started inside, and the page takes its password", (), app.started_s))
+    return app
 
 
 def _settings(report: Report) -> Settings | None:
@@ -77,8 +119,8 @@ def _database(settings: Settings) -> str:
     return "can be read and written"
 
 
-async def _with_sound(report: Report, settings: Settings, offline: OfflineServer) -> None:
-    """The providers are asked, and the calls made, with what the offline voice says."""
+async def _with_sound(report: Report, settings: Settings, offline: OfflineServer) -> dict[str, Pcm]:
+    """The providers are asked with what the offline voice says; what a caller needs of it."""
     own = Settings().with_offline(offline.url, offline.key)
     speech: dict[str, Pcm] = {}
     try:
@@ -94,10 +136,7 @@ async def _with_sound(report: Report, settings: Settings, offline: OfflineServer
     question = speech.get(QUESTION, np.zeros(0, np.int16)) if heard else np.zeros(0, np.int16)
     for finding in await check_providers(filled, question, QUESTION):
         report.add(finding)
-    if not report.healthy:
-        report.add(Finding("calls", Outcome.SKIPPED, "they are made when everything above works"))
-        return
-    await check_calls(report, speech)
+    return speech
 
 
 async def _spoken(settings: Settings, words: str) -> Pcm:

@@ -42,15 +42,21 @@ class Heard:
             return None
         return found[0]
 
+    async def silence(self, silent_s: float) -> None:
+        """Until nothing was heard for so long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            ends = max(self.loud_at, default=0.0) + silent_s
+            if ends <= loop.time():
+                return
+            await asyncio.sleep(ends - loop.time())
+
     def longest_gap_s(self, after: float, until: float) -> float:
         """The longest silence between two sounds of this time, in seconds."""
         times = [at for at in self.loud_at if after <= at <= until]
         return max((later - at for at, later in pairwise(times)), default=0.0)
 
-    def last_before_gap(self, after: float, gap_s: float) -> float | None:
-        """The last sound before the first gap that begins after this time; None if there was none, or no such gap."""
-        times = [at for at in self.loud_at if at > after - gap_s]
-        for at, following in zip(times, [*times[1:], float("inf")], strict=True):
-            if following - at >= gap_s and following > after:
-                return at
-        return None
+    def last_before_longest_gap(self, after: float, until: float) -> float:
+        """The last sound before the longest silence of this time; ``after`` if there was none in it."""
+        times = [after, *(at for at in self.loud_at if after < at <= until)]
+        return max(pairwise([*times, until]), key=lambda pair: pair[1] - pair[0])[0]

@@ -16,7 +16,7 @@ from voice_agents.doctor.findings import Finding, Outcome
 
 MADE_FOR = (3, 11), (3, 13)
 ROOT = Path(__file__).resolve().parents[2]
-_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b")
+_VARIABLE = re.compile(r"\b(?:[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|TRANSPORT)\b")
 _SECRET_NAMES = re.compile(r"KEY|TOKEN|PASSWORD|SECRET|HEADERS|CREDENTIAL")
 
 

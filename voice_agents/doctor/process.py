@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 import httpx
@@ -23,6 +22,14 @@ from voice_agents.errors import VoiceAgentError
 START_WITHIN_S = 90.0
 STOP_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
+UNLIMITED = {
+    "MAX_SESSIONS": "20",
+    "MAX_SESSIONS_PER_VISITOR": "20",
+    "SESSION_TIME_LIMIT": "3600",
+    "DAILY_MINUTES_PER_VISITOR": "0",
+    "TRANSPORT": "auto",
+}
+"""What limits visitors is not for these calls."""
 _SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -50,7 +57,7 @@ class Figures:
 class AppProcess:
     """``python app.py`` with a fresh database and password; whoever holds ``password`` may use it.
 
-    Raises VoiceAgentError, with what the app said, when it does not come up.
+    :meth:`start` raises VoiceAgentError, with what the app said, when it does not come up.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,10 +70,12 @@ class AppProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the context is left
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> Self:
+        """Until its page takes the password; what was begun has to be ended with :meth:`end` in any case."""
         began = asyncio.get_running_loop().time()
         env = {
             **os.environ,
+            **UNLIMITED,
             "APP_PASSWORD": self.password,
             "DATABASE_URL": f"sqlite:///{self.database}",
             "GRADIO_ROOT_PATH": "",
@@ -78,18 +87,23 @@ class AppProcess:
             stdout=self._said,
             stderr=self._said,
         )
-        try:
-            await self._come_up()
-        except BaseException:
-            await self._end()
-            raise
+        await self._come_up()
         self.started_s = asyncio.get_running_loop().time() - began
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
+    async def end(self) -> None:
+        """As a user ends it: SIGTERM first."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await self.http.aclose()
+        self._said.close()
 
     async def figures(self) -> Figures:
         """What the app tells of itself now."""
@@ -127,16 +141,3 @@ class AppProcess:
         with suppress(httpx.TransportError):
             return (await self.http.get("/health")).status_code in (200, 503)
         return False
-
-    async def _end(self) -> None:
-        process = self._process
-        if process is not None and process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_WITHIN_S):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        await self.http.aclose()
-        self._said.close()

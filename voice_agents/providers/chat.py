@@ -107,6 +107,7 @@ class ChatModel:
         )
         model.answer_for(endpoint, self._timeouts)
         self.model: BaseChatModel = model
+        self._warming: set[asyncio.Task[Any] | None] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,16 +115,30 @@ class ChatModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if warming := [task for task in self._warming if task is not None]:
+            for task in warming:
+                task.cancel()
+            await asyncio.wait(warming)  # a connection that comes after the client is closed would be nobody's
         await self._http.aclose()
 
     async def warm(self) -> None:
-        """Open a connection ahead of a turn, if there is none. Errors are ignored: the turn will tell."""
+        """Open a connection ahead of a turn, if there is none. Errors are ignored: the turn will tell.
+
+        Leaving the model cancels the task that runs this.
+        """
         key = self._endpoint.api_key
         header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
+        task = asyncio.current_task()
+        self._warming.add(task)
         try:
-            await self._http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
+            if not self._http.is_closed:
+                await self._http.get(
+                    f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s
+                )
         except httpx2.HTTPError:
             return
+        finally:
+            self._warming.discard(task)
 
 
 class _PlainChat(ChatOpenAI):

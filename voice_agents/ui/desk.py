@@ -190,14 +190,22 @@ class Desk:
     async def _foreign_state(self, conversation: Conversation) -> str:
         return await self._written_elsewhere(conversation) if self._written_elsewhere is not None else ""
 
-    async def open(self, request: SessionRequest, *, waits: bool = False) -> LiveSession:
+    async def open(
+        self, request: SessionRequest, *, waits: bool = False, on_wait: Callable[[], None] = lambda: None
+    ) -> LiveSession:
         """The live session this request asks for. Its sheet shows it, and any VoiceAgentError that is raised.
 
-        ``waits``: when all places are taken it stands in line until this is cancelled; the sheet shows where.
+        ``waits``: when all places are taken it stands in line until this is cancelled; the sheet shows where, and
+        ``on_wait`` is called whenever that changes.
         """
         sheet = await self.sheet(request.conversation)
+
+        def told(where: Wait) -> None:
+            sheet.wait(where)
+            on_wait()
+
         try:
-            live = await self.registry.open(request, sheet.wait if waits else None)
+            live = await self.registry.open(request, told if waits else None)
         except VoiceAgentError as error:
             sheet.fail(error)
             raise
@@ -215,8 +223,10 @@ class Desk:
             if await self._has_promises(request.conversation):
                 await self.open(request)
 
-    async def say(self, request: SessionRequest, text: str, window: str = "") -> str:
-        """A window's typed turn; opens a session when none is live.
+    async def say(
+        self, request: SessionRequest, text: str, window: str = "", on_wait: Callable[[], None] = lambda: None
+    ) -> str:
+        """A window's typed turn; opens a session when none is live, and waits for a place as :meth:`open` tells.
 
         Returns what is left to send: nothing, or the text when it was refused, which its sheet explains.
         """
@@ -225,7 +235,7 @@ class Desk:
         sheet = await self.sheet(request.conversation)
         try:
             wanted = checked_text(text)
-            sheet.send(await self.open(request), wanted, window)
+            sheet.send(await self.open(request, waits=True, on_wait=on_wait), wanted, window)
         except VoiceAgentError as error:
             sheet.fail(error)
             return text

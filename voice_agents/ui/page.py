@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import CallWay, Settings
+from voice_agents.transports.api.health import VERSION
 from voice_agents.transports.ice import Relays
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
@@ -25,7 +27,7 @@ from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
 from voice_agents.ui.quiet import keep_gradio_quiet
 from voice_agents.ui.socket import admitted, serve_window
-from voice_agents.ui.theme import HEAD, START, static_routes, theme
+from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 from voice_agents.ui.window import Window
 from voice_agents.ui.wishes import Wishes
@@ -83,10 +85,11 @@ def _routes(
     blocks: gr.Blocks, settings: Settings, desk: Desk, wishes: Wishes, tabs: Sequence[TabSpec]
 ) -> list[BaseRoute]:
     kinds = [tab.kind for tab in tabs]
+    mark = _mark(blocks)
 
     async def window(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
-            await serve_window(socket, lambda send: Window(desk, tabs, wishes, send))
+            await serve_window(socket, mark, lambda send: Window(desk, tabs, wishes, send))
 
     async def call(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
@@ -106,6 +109,15 @@ def _answer(button: Any, kind: str, desk: Desk, wishes: Wishes) -> None:
         return await desk.open(wishes.request(kind, values[0] if values else {}), waits=True)
 
     answer_calls(button, open_call, [], places=desk.registry.max_sessions + NEWCOMERS)
+
+
+def _mark(blocks: gr.Blocks) -> str:
+    """Of what a browser has loaded: the same for every process that serves the same page."""
+    parts = [
+        (part["id"], part["type"], part["props"].get("elem_id"), part["props"].get("value"))
+        for part in blocks.get_config_file()["components"]
+    ]
+    return sha256(f"{VERSION} {scripts()} {parts}".encode()).hexdigest()[:16]
 
 
 def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> bool:

@@ -20,7 +20,7 @@ from voice_agents.ui.window import Send, Window
 log = logging.getLogger(__name__)
 
 BOOT = secrets.token_hex(8)
-"""Of this process: a page that meets another one after an outage loads itself anew."""
+"""Of this process: a page that meets another one after an outage goes on with its call there."""
 
 LARGEST_MESSAGE = 64_000
 FIRST_MESSAGE_S = 20.0
@@ -41,14 +41,17 @@ async def admitted(socket: WebSocket, signed_in: bool) -> bool:
     return True
 
 
-async def serve_window(socket: WebSocket, make_window: MakeWindow) -> None:
-    """Serve one window, whose socket is accepted, until it is gone."""
+async def serve_window(socket: WebSocket, page: str, make_window: MakeWindow) -> None:
+    """Serve one window, whose socket is accepted, until it is gone.
+
+    ``page``: the mark of the page that is served now; a window of another one loads itself anew.
+    """
 
     async def send(data: Data) -> None:
         await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
     window = make_window(send)
-    await send({"type": "hello", "boot": BOOT})
+    await send({"type": "hello", "boot": BOOT, "page": page})
     tasks = {asyncio.create_task(window.run()), asyncio.create_task(_listen(socket, window))}
     done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in others:

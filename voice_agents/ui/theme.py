@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import gradio as gr
@@ -52,6 +53,12 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued_dark="*neutral_400",
         block_shadow="none",
     )
+
+
+def scripts() -> str:
+    """A mark of what the page loads of ours: another one when a file was changed."""
+    files = sorted(path for path in _STATIC.rglob("*") if path.is_file())
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def static_routes() -> list[BaseRoute]:

@@ -40,6 +40,9 @@ class Window:
         self._conversation: Conversation | None = None
         self._turned = asyncio.Event()
         """It goes on with another conversation than the one that is followed."""
+        self._tasks: asyncio.TaskGroup | None = None
+        self._in_line: set[asyncio.Task[str]] = set()
+        """Typed turns that wait for a place."""
         self._deeds: dict[str, Callable[[Message], Awaitable[None]]] = {
             "open": self._open,
             "new": self._new,
@@ -56,6 +59,7 @@ class Window:
     async def run(self) -> None:
         """Tell the window everything new, until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             tasks.create_task(self._tell_voices())
             while True:
                 await self._turned.wait()
@@ -97,6 +101,7 @@ class Window:
         await self._desk.keep_promises(self._wishes.request(shown, identity_of(self._known)))
 
     async def _new(self, _: Message) -> None:
+        self._leave_the_line()
         old = self._known
         await self._desk.hang_up(old)
         self._conversation = Conversation(owner=old.owner)
@@ -105,8 +110,31 @@ class Window:
     async def _say(self, message: Message) -> None:
         text = str(message.get("text", ""))
         request = self._wishes.request(self._kind(message), {**message, **identity_of(self._known)})
-        if left := await self._desk.say(request, text, self._name):
+        waits = asyncio.Event()
+        saying = asyncio.create_task(self._desk.say(request, text, self._name, waits.set))
+        self._in_line.add(saying)
+        saying.add_done_callback(self._in_line.discard)
+        waiting = asyncio.create_task(waits.wait())
+        await asyncio.wait({saying, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        taken = self._taken(saying, text)
+        if saying.done() or self._tasks is None:
+            await taken
+        else:
+            self._tasks.create_task(taken)  # beside what else the window asks meanwhile
+
+    async def _taken(self, saying: asyncio.Task[str], text: str) -> None:
+        """A typed turn comes back when it was refused, or left the line."""
+        try:
+            await asyncio.wait([saying])
+        finally:
+            saying.cancel()
+        if left := text if saying.cancelled() else saying.result():
             await self._send({"type": "give_back", "text": left})
+
+    def _leave_the_line(self) -> None:
+        for saying in self._in_line:
+            saying.cancel()
 
     async def _interrupt(self, _: Message) -> None:
         self._act(lambda session: session.interrupt())
@@ -123,6 +151,7 @@ class Window:
         self._act(lambda session: session.set_voice(voice))
 
     async def _hang_up(self, message: Message) -> None:
+        self._leave_the_line()
         await self._desk.hang_up(self._known, self._kind(message))
         await self._keep_promises(message["kind"])
 

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import httpx
 
-ROOT = Path(__file__).parents[3]
+from tests.forked import Process, start_python
+
 START_TIMEOUT_S = 120.0
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that systems give to outgoing connections: an app takes seconds to come up and listen."""
 
 
 class AppProcess:
-    """``python <arguments> <port>`` on a free port; ``url`` once entered, where it is asked as ``host``."""
+    """``python <arguments> <port>`` on a free port; ``url`` once entered, where it is asked as ``host``.
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> None:
+    ``forked=False``: what its imports take belongs to the test.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        *,
+        forked: bool = True,
+    ) -> None:
         self._arguments = arguments
+        self._forked = forked
         self._env = {**os.environ, **(env or {})}
         self._port = free_port()
         self.url = f"http://{host}:{self._port}"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self.started_s = 0.0
         """From the start of the process to its first answer, the last time it was started."""
 
@@ -41,9 +55,7 @@ class AppProcess:
     async def start(self) -> None:
         """Start it (again, on the same port) and wait until it serves."""
         began = asyncio.get_running_loop().time()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, *self._arguments, str(self._port), cwd=ROOT, env=self._env
-        )
+        self._process = await start_python([*self._arguments, str(self._port)], self._env, forked=self._forked)
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as http:
             while not await self._serves(http):
                 assert self._process.returncode is None, "the app ended instead of serving"
@@ -64,6 +76,8 @@ class AppProcess:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port nobody listens on now, and which no outgoing connection is given meanwhile."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -18,7 +18,7 @@ from tests.stories.realtime.server import FIRST_WORD
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Interrupted, SpeechEnded, Status, TurnDone
 
-CALLS, INTERRUPTIONS = 10, 20
+CALLS, INTERRUPTIONS = 5, 20
 
 
 def teller(rng: random.Random) -> Script:

@@ -33,9 +33,11 @@ async def test_the_figures_are_those_a_client_counted(live_api: str, engine: str
     tools = [m for m in told if m["type"] == "agent_tool"]
     assert tools
     assert found[f"voice_agents_calls_total{{{labels},transport=websocket}}"] == 1
-    assert found[f"voice_agents_turns_total{{{labels},outcome=completed}}"] == len(QUESTIONS)
-    assert found[f"voice_agents_tool_calls_total{{{labels},outcome=ok}}"] == len(tools)
-    assert found[f"voice_agents_latency_seconds_count{{{labels},stage=voice_to_voice}}"] == len(QUESTIONS)
+    assert found[f"voice_agents_turns_total{{{labels},outcome=completed,transport=websocket}}"] == len(QUESTIONS)
+    assert found[f"voice_agents_tool_calls_total{{{labels},outcome=ok,transport=websocket}}"] == len(tools)
+    assert found[f"voice_agents_latency_seconds_count{{{labels},stage=voice_to_voice,transport=websocket}}"] == len(
+        QUESTIONS
+    )
     played_s = found[f"voice_agents_audio_seconds_total{{direction=played,{labels}}}"]
     assert played_s == pytest.approx(len(sound(told)) / 2 / 24_000)
     role = "realtime" if engine == "realtime" else "chat"
@@ -57,5 +59,5 @@ async def test_who_hangs_up_in_an_answer_has_interrupted_it(live_api: str, engin
         await caller.closed()
         found = figures_of((await http.get(f"http://{live_api}/metrics")).text)
     turns = {name: value for name, value in found.items() if name.startswith("voice_agents_turns_total")}
-    assert turns == {f"voice_agents_turns_total{{engine={engine},outcome=interrupted}}": 1}
+    assert turns == {f"voice_agents_turns_total{{engine={engine},outcome=interrupted,transport=websocket}}": 1}
     assert found[f"voice_agents_sessions_ended_total{{engine={engine},reason=left,transport=websocket}}"] == 1

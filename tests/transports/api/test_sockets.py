@@ -21,7 +21,7 @@ from voice_agents.events import AgentText
 from voice_agents.settings import TurnMode
 from voice_agents.transports.api.limits import SocketLimits
 from voice_agents.transports.door import REFUSED_AFTER
-from voice_agents.transports.line import LONGEST
+from voice_agents.transports.line import Line
 
 SECOND = (8000 * np.sin(np.arange(16_000) / 10)).astype("<i2").tobytes()
 SILENCE = bytes(len(SECOND))
@@ -287,17 +287,18 @@ async def test_who_leaves_the_line_waits_no_more(leaving: str) -> None:
 
 async def test_a_line_that_is_too_long_is_refused() -> None:
     async with serve_api(max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:
+        api.registry.line = Line(places=1, longest=3)
         await answered(first)
         async with AsyncExitStack() as opened:
-            callers = [await opened.enter_async_context(client(f"{api.ws}/ws/sandwich")) for _ in range(LONGEST + 1)]
-            for caller in callers[:LONGEST]:
+            callers = [await opened.enter_async_context(client(f"{api.ws}/ws/sandwich")) for _ in range(4)]
+            for caller in callers[:3]:
                 await caller.say(type="text", text="me too")
                 await caller.until("status")
             await callers[-1].say(type="text", text="me too")
             code, told = await callers[-1].closed()
             assert code == 1013
             assert errors(told) == [
-                f"All 1 places of this server are taken, and {LONGEST} are waiting for one. Please come back later."
+                "All 1 places of this server are taken, and 3 are waiting for one. Please come back later."
             ]
 
 

@@ -41,8 +41,8 @@ class Call:
     def ended(self, why: object) -> None: ...
 
 
-def latency(stage: str, *seconds: float, engine: str = "sandwich") -> dict[str, Any]:
-    labels = f"{{engine={engine},stage={stage}}}"
+def latency(stage: str, *seconds: float, engine: str = "sandwich", transport: str = "webrtc") -> dict[str, Any]:
+    labels = f"{{engine={engine},stage={stage},transport={transport}}}"
     return {
         f"voice_agents_latency_seconds_count{labels}": len(seconds),
         f"voice_agents_latency_seconds_sum{labels}": pytest.approx(sum(seconds)),
@@ -68,13 +68,13 @@ async def test_a_script_of_turns_is_counted_exactly() -> None:
             "voice_agents_sessions{engine=realtime,transport=typed}": 1,
             "voice_agents_calls_total{engine=sandwich,transport=webrtc}": 1,
             "voice_agents_calls_total{engine=realtime,transport=typed}": 1,
-            "voice_agents_turns_total{engine=sandwich,outcome=completed}": 2,
-            "voice_agents_turns_total{engine=sandwich,outcome=interrupted}": 1,
-            "voice_agents_turns_total{engine=sandwich,outcome=failed}": 1,
-            "voice_agents_interruptions_total{engine=sandwich}": 1,
-            "voice_agents_pauses_total{engine=sandwich}": 2,
-            "voice_agents_resumes_total{engine=sandwich}": 1,
-            "voice_agents_tool_calls_total{engine=sandwich,outcome=ok}": 2,
+            "voice_agents_turns_total{engine=sandwich,outcome=completed,transport=webrtc}": 2,
+            "voice_agents_turns_total{engine=sandwich,outcome=interrupted,transport=webrtc}": 1,
+            "voice_agents_turns_total{engine=sandwich,outcome=failed,transport=webrtc}": 1,
+            "voice_agents_interruptions_total{engine=sandwich,transport=webrtc}": 1,
+            "voice_agents_pauses_total{engine=sandwich,transport=webrtc}": 2,
+            "voice_agents_resumes_total{engine=sandwich,transport=webrtc}": 1,
+            "voice_agents_tool_calls_total{engine=sandwich,outcome=ok,transport=webrtc}": 2,
             "voice_agents_errors_total{engine=sandwich,kind=ProviderTimeout,outcome=mended,provider=offline,role=speech-to-text}": 1,  # noqa: E501
             "voice_agents_errors_total{engine=sandwich,kind=ProviderTimeout,outcome=failed,provider=offline,role=chat}": 1,  # noqa: E501
             "voice_agents_errors_total{engine=realtime,kind=InvalidInput,outcome=failed,provider=,role=}": 1,
@@ -126,8 +126,8 @@ async def test_the_stop_of_a_voice_without_a_sudden_sound_is_measured_and_a_coug
             SpeechStarted(turn=2, at=9.1, began=8.9),
         )
         found = figures_of(figures.page().decode())
-    assert found["voice_agents_latency_seconds_count{engine=sandwich,stage=stop}"] == 1
-    assert found["voice_agents_latency_seconds_sum{engine=sandwich,stage=stop}"] == pytest.approx(0.07)
+    assert found["voice_agents_latency_seconds_count{engine=sandwich,stage=stop,transport=typed}"] == 1
+    assert found["voice_agents_latency_seconds_sum{engine=sandwich,stage=stop,transport=typed}"] == pytest.approx(0.07)
 
 
 async def test_what_a_client_got_is_what_the_figures_say() -> None:
@@ -143,9 +143,9 @@ async def test_what_a_client_got_is_what_the_figures_say() -> None:
         await api.until_places(0)
         found = figures_of(figures.page().decode())
     assert found["voice_agents_calls_total{engine=sandwich,transport=websocket}"] == 1
-    assert found["voice_agents_turns_total{engine=sandwich,outcome=completed}"] == 1
-    assert found["voice_agents_turns_total{engine=sandwich,outcome=interrupted}"] == 1
-    assert found["voice_agents_interruptions_total{engine=sandwich}"] == 1
+    assert found["voice_agents_turns_total{engine=sandwich,outcome=completed,transport=websocket}"] == 1
+    assert found["voice_agents_turns_total{engine=sandwich,outcome=interrupted,transport=websocket}"] == 1
+    assert found["voice_agents_interruptions_total{engine=sandwich,transport=websocket}"] == 1
     assert found["voice_agents_audio_seconds_total{direction=played,engine=sandwich}"] >= len(heard) / 48_000
     assert found["voice_agents_sessions{engine=sandwich,transport=websocket}"] == 0
 

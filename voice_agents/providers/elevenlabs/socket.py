@@ -41,7 +41,10 @@ async def open_socket(endpoint: Endpoint, path: str, role: Role, timeout_s: floa
     try:
         yield socket
     finally:
-        await socket.close()
+        try:
+            await socket.close()
+        finally:
+            socket.transport.abort()  # whoever leaves does not wait for a server that does not say goodbye
 
 
 def unexpected(error: Exception, endpoint: Endpoint, role: Role) -> ProviderError:

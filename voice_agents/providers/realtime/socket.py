@@ -54,8 +54,11 @@ class Connector:
         try:
             yield connection
         finally:
-            with suppress(ConnectionClosed):
-                await connection.close()
+            try:
+                with suppress(ConnectionClosed):
+                    await connection.close()
+            finally:  # whoever leaves does not wait for a server that does not say goodbye
+                connection._connection.transport.abort()
 
     async def _connect(self, timeout_s: float) -> AsyncRealtimeConnection:
         parts = urlsplit(self._endpoint.base_url)

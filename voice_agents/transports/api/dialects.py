@@ -32,6 +32,9 @@ Outgoing = dict[str, Any] | bytes
 """A JSON message, or a binary frame."""
 
 
+_BEGINNINGS = (SpeechStarted, SpeechEnded, UserTranscript, AgentText, AgentAudio, ToolCalled)
+
+
 class TurnEnds:
     """Which turns are over for a client: each exactly once, and one for an ``end`` after which nobody was heard."""
 
@@ -39,6 +42,10 @@ class TurnEnds:
         self._open: int | None = None
         self._last = 0
         self._asked = False
+        self._answered = False
+        """Something of an answer to the open turn came."""
+        self._played = False
+        """It was played to its end."""
 
     @property
     def open(self) -> bool:
@@ -52,24 +59,35 @@ class TurnEnds:
     def over(self, event: Event) -> bool:
         """Whether this event ends a turn that the client was not told the end of.
 
-        Playing to the end and cutting end it at once; that what was heard has been stored comes later and is no news.
+        Cutting ends it at once. An answer that was played to its end ends it when it is stored: a client that was told
+        so finds it again, whatever happens to this server.
         """
         match event:
             case Interrupted(turn=turn) | TurnDone(turn=turn):
                 return turn > self._last and self._close(turn)
             case StatusChanged(status=Status.LISTENING):
-                return self._open is not None and self._close(self._open)
+                self._played = self._answered
+                return not self._played and self._open is not None and self._close(self._open)
             case Notice(text=text):
                 return text == NOTHING_HEARD and self.open and self._close(self._open or self._last)
             case SpeechEnded() | UserTranscript(final=True) | AgentText() | AgentAudio() | ToolCalled():
                 if event.turn > self._last:
+                    before = self._answered and self._open == event.turn
+                    self._answered = before or isinstance(event, AgentText | AgentAudio | ToolCalled)
                     self._open, self._asked = event.turn, False
         return False
+
+    def overtaken(self, event: Event) -> bool:
+        """Whether the next turn begins with this event before the last one, played to its end, is stored."""
+        if self._open is None or not self._played or event.turn <= self._open:
+            return False
+        return isinstance(event, _BEGINNINGS) and self._close(self._open)
 
     def _close(self, turn: int) -> bool:
         self._last, self._asked = max(turn, self._last), False
         if self._open is not None and self._open <= turn:
             self._open = None
+            self._answered = self._played = False
         return True
 
 
@@ -115,7 +133,8 @@ class Dialect(ABC):
 
     def tell(self, event: Event) -> list[Outgoing]:
         """What the client is sent for an event. Stale audio must not come here."""
-        told = list(self._told(event))
+        told = self._over() if self.ends.overtaken(event) else []
+        told += self._told(event)
         if self.ends.over(event):
             told += self._over()
         return told

@@ -40,6 +40,7 @@ SAME_MOMENT_S = 0.02
 class _Talk:
     """What is remembered of a session while it lives."""
 
+    engine: str
     transport: Transport = Transport.TYPED
     paused_at: float | None = None
     voice: SpeechStarted | None = None
@@ -47,6 +48,14 @@ class _Talk:
     """Turns whose answer has begun and is not over."""
     cut: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """Its first two labels: how it is made, and how it is carried now."""
+        return self.engine, self.transport
+
+
+WAY = ("engine", "transport")
 
 
 class Figures(Watcher):
@@ -65,7 +74,7 @@ class Figures(Watcher):
             "voice_agents_latency_seconds",
             "Where the time of a turn went, by the words of turns/latency.py; stop: the user's first speech sample "
             "while the agent talks -> the agent is told to be silent.",
-            ("engine", "stage"),
+            (*WAY, "stage"),
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -74,12 +83,15 @@ class Figures(Watcher):
         self._calls = self._counter("calls", "Calls begun; typed: conversations written without one.", "transport")
         self._ended = self._counter("sessions_ended", "Sessions that are over, and why.", "transport", "reason")
         self._turns = self._counter(
-            "turns", "Turns that are over: completed, interrupted, failed, or left by their user untold.", "outcome"
+            "turns",
+            "Turns that are over: completed, interrupted, failed, or left by their user untold.",
+            "transport",
+            "outcome",
         )
-        self._interruptions = self._counter("interruptions", "Answers that were cut.")
-        self._pauses = self._counter("pauses", "Times the agent fell silent for a sound.")
-        self._resumes = self._counter("resumes", "Times it went on: the sound was nothing.")
-        self._tools = self._counter("tool_calls", "Tools that were called: ok, error.", "outcome")
+        self._interruptions = self._counter("interruptions", "Answers that were cut.", "transport")
+        self._pauses = self._counter("pauses", "Times the agent fell silent for a sound.", "transport")
+        self._resumes = self._counter("resumes", "Times it went on: the sound was nothing.", "transport")
+        self._tools = self._counter("tool_calls", "Tools that were called: ok, error.", "transport", "outcome")
         self._errors = self._counter(
             "errors",
             "What went wrong, by the provider it went wrong with (none: this program or its user); failed: a turn or "
@@ -91,9 +103,7 @@ class Figures(Watcher):
         self._sound = self._counter("audio_seconds", "Audio heard from users, and played to them.", "direction")
 
     def _make_gauges(self, settings: Settings, version: str) -> None:
-        self._sessions = Gauge(
-            "voice_agents_sessions", "Sessions that live.", ("engine", "transport"), registry=self.registry
-        )
+        self._sessions = Gauge("voice_agents_sessions", "Sessions that live.", WAY, registry=self.registry)
         places = Gauge("voice_agents_places", "Sessions that may live at once.", registry=self.registry)
         places.set(settings.max_sessions)
         self._tasks = Gauge("voice_agents_tasks", "Tasks of the server's event loop.", registry=self.registry)
@@ -112,7 +122,7 @@ class Figures(Watcher):
 
     def opened(self, live: LiveSession) -> None:
         """See :class:`~voice_agents.transports.registry.Watcher`."""
-        self._talks[live] = _Talk()
+        self._talks[live] = _Talk(live.request.kind)
         self._sessions.labels(live.request.kind, Transport.TYPED).inc()
 
     def called(self, live: LiveSession, transport: Transport) -> None:
@@ -133,7 +143,7 @@ class Figures(Watcher):
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._ended.labels(live.request.kind, talk.transport, why.name.lower()).inc()
         if talk.answered:
-            self._turns.labels(live.request.kind, "left").inc(len(talk.answered))
+            self._turns.labels(*talk.way, "left").inc(len(talk.answered))
 
     def event(self, live: LiveSession, event: Event) -> None:
         """See :class:`~voice_agents.transports.registry.Watcher`."""
@@ -144,40 +154,38 @@ class Figures(Watcher):
             case AgentAudio(pcm=pcm):
                 self._sound.labels(engine, "played").inc(len(pcm) / live.session.output_rate)
             case SpeechStarted() | AgentPaused() | AgentResumed() | Interrupted():
-                self._on_floor(engine, talk, event)
+                self._on_floor(talk, event)
             case ToolReturned(error=error):
-                self._tools.labels(engine, "error" if error else "ok").inc()
+                self._tools.labels(*talk.way, "error" if error else "ok").inc()
             case ProviderUsed():
                 self._on_used(engine, event)
             case TurnDone(turn=turn, latency=latency):
-                self._on_done(engine, talk, turn, latency)
+                self._on_done(talk, turn, latency)
             case Failed(error=error):
                 talk.failed.add(event.turn)
                 self._count_error(engine, error, "failed")
             case Notice(error=VoiceAgentError() as error):
                 self._count_error(engine, error, "mended")
 
-    def _on_floor(
-        self, engine: str, talk: _Talk, event: SpeechStarted | AgentPaused | AgentResumed | Interrupted
-    ) -> None:
+    def _on_floor(self, talk: _Talk, event: SpeechStarted | AgentPaused | AgentResumed | Interrupted) -> None:
         match event:
             case SpeechStarted(began=began):
                 talk.voice = event
                 if talk.paused_at is not None and began is not None and began - talk.paused_at <= SAME_SOUND_S:
-                    self._observe(engine, "stop", max(0.0, talk.paused_at - began))
+                    self._observe(talk, "stop", max(0.0, talk.paused_at - began))
                 talk.paused_at = None
             case AgentPaused(at=at, position=position):
-                self._pauses.labels(engine).inc()
+                self._pauses.labels(*talk.way).inc()
                 voice = talk.voice
                 if position and voice is not None and voice.began is not None and at - voice.at <= SAME_MOMENT_S:
-                    self._observe(engine, "stop", at - voice.began)
+                    self._observe(talk, "stop", at - voice.began)
                 elif position:
                     talk.paused_at = at
             case AgentResumed():
-                self._resumes.labels(engine).inc()
+                self._resumes.labels(*talk.way).inc()
                 talk.paused_at = None
             case Interrupted(turn=turn):
-                self._interruptions.labels(engine).inc()
+                self._interruptions.labels(*talk.way).inc()
                 talk.cut.add(turn)
                 talk.paused_at = None
 
@@ -189,18 +197,18 @@ class Figures(Watcher):
         if used.characters:
             self._characters.labels(engine, provider).inc(used.characters)
 
-    def _on_done(self, engine: str, talk: _Talk, turn: int, latency: TurnLatency) -> None:
+    def _on_done(self, talk: _Talk, turn: int, latency: TurnLatency) -> None:
         outcome = "failed" if turn in talk.failed else "interrupted" if turn in talk.cut else "completed"
-        self._turns.labels(engine, outcome).inc()
+        self._turns.labels(*talk.way, outcome).inc()
         talk.answered.discard(turn)
         talk.failed.discard(turn)
         talk.cut.discard(turn)
         for stage in STAGES:
             if (seconds := getattr(latency, stage)) is not None:
-                self._observe(engine, stage, seconds)
+                self._observe(talk, stage, seconds)
 
-    def _observe(self, engine: str, stage: str, seconds: float) -> None:
-        self._latency.labels(engine, stage).observe(seconds)
+    def _observe(self, talk: _Talk, stage: str, seconds: float) -> None:
+        self._latency.labels(*talk.way, stage).observe(seconds)
 
     def _count_error(self, engine: str, error: VoiceAgentError, outcome: str) -> None:
         role = error.role if isinstance(error, ProviderError) else None

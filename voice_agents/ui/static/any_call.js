@@ -48,6 +48,10 @@ export class AnyCall {
     await this.calls[this.way].replace(track);
   }
 
+  get trouble() {
+    return this.calls.webrtc.trouble ?? "";
+  }
+
   get level() {
     return this.calls[this.way].level;
   }

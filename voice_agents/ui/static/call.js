@@ -45,7 +45,7 @@ export class Caller {
     } catch (error) {
       if (!current()) return call.stop();
       if (this.lostAt && error instanceof NotConnected) return call.stop();
-      this.#over(notConnected(call.way, call.forced, error.message));
+      this.#over(notConnected(call.way, call.forced, error.message || call.trouble));
     } finally {
       if (call === this.call) this.dialling = false;
     }
@@ -56,9 +56,21 @@ export class Caller {
     else this.since = performance.now();
     this.lostAt = 0;
     clearInterval(this.redialling);
-    const { way, forced } = this.call;
+    const { way, forced, trouble } = this.call;
     this.way = way;
-    this.tell({ is: "up", way, forced });
+    this.tell({ is: "up", way, forced, trouble });
+  }
+
+  /** The process that had the call is gone and another one is here: nothing to wait for. Without a call: nothing. */
+  goOn() {
+    if (!this.since) return;
+    this.#lost(this.attempt);
+    this.#redial(this.attempt);
+  }
+
+  #redial(attempt) {
+    this.call?.stop();
+    this.#dial(attempt);
   }
 
   #lost(attempt) {
@@ -69,10 +81,7 @@ export class Caller {
       const away = performance.now() - this.lostAt;
       if (attempt !== this.attempt) return clearInterval(this.redialling);
       if (away > REDIAL_MS) return this.#over(notConnected(this.way, this.call?.forced));
-      if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) {
-        this.call?.stop();
-        this.#dial(attempt);
-      }
+      if (away > MAY_RECOVER_MS && this.reachable() && !this.dialling) this.#redial(attempt);
     }, 1500);
   }
 

@@ -6,7 +6,7 @@ const SILENT_MS = 5000; // no answer to a ping for so long: the network is away,
 
 export class Link {
   constructor(hear, here, gone) {
-    Object.assign(this, { hear, here, gone, boot: null, heardAt: 0 });
+    Object.assign(this, { hear, here, gone, boot: null, page: null, heardAt: 0 });
     this.connect();
     setInterval(() => this.#watch(), PING_MS);
     window.addEventListener("online", () => this.#tryNow());
@@ -33,9 +33,10 @@ export class Link {
     this.heardAt = performance.now();
     if (message.type === "pong") return;
     if (message.type !== "hello") return this.hear(message);
-    const other = this.boot !== null && this.boot !== message.boot;
-    this.boot = message.boot;
-    this.here(other);
+    const other = this.boot !== null && this.boot !== message.boot; // restarted, or another instance
+    const changed = other && this.page !== message.page;
+    Object.assign(this, { boot: message.boot, page: message.page });
+    this.here(other, changed);
   }
 
   async #lost(opened) {

@@ -35,7 +35,7 @@ class Page {
     this.devices = prepareDevices(this.caller);
     this.#header();
     listenToKeys((name) => this.act(name));
-    this.link = new Link((message) => this.#hear(message), (other) => this.#here(other), () => this.tell({ is: "server_gone" }));
+    this.link = new Link((message) => this.#hear(message), (other, changed) => this.#here(other, changed), () => this.tell({ is: "server_gone" }));
     const remembered = place.get().tab;
     this.show(this.tabs.has(remembered) ? remembered : [...this.tabs.keys()][0]);
     if (place.get().restarted) this.#sayRestarted();
@@ -71,13 +71,17 @@ class Page {
 
   // --- the server ---
 
-  #here(otherServer) {
-    if (otherServer) {
+  /** `other`: another process than before; `changed`: its page is another one, too. */
+  #here(other, changed) {
+    if (changed) {
       place.set({ restarted: true });
-      return location.reload(); // its scripts and the component's number may have changed
+      return location.reload();
     }
     this.tell({ is: "server_here" });
     this.link.send({ do: "open", kind: this.facts.kind, ...identity.get() });
+    if (!other) return;
+    if (this.facts.call === "none") this.#sayRestarted();
+    else this.caller.goOn();
   }
 
   #hear(message) {

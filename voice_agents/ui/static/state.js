@@ -10,6 +10,7 @@ export const beginning = (kind = "") => ({
   callKind: "",
   way: "", // the call's: "webrtc" or "websocket"
   forced: false, // TRANSPORT allows only that one
+  trouble: "", // why the relay for calls cannot be used, told by the server
   muted: false,
   held: false,
   byHand: false, // turns end when the button is let go
@@ -32,9 +33,9 @@ const reactions = {
   mode: (_, { byHand }) => ({ byHand, note: "" }),
   asking: (facts) => ({ call: "asking", callKind: facts.kind, problem: null, note: "" }),
   connecting: () => ({ call: "connecting" }),
-  up: (_, { way = "", forced = false }) => ({ call: "up", problem: null, way, forced }),
+  up: (_, { way = "", forced = false, trouble = "" }) => ({ call: "up", problem: null, way, forced, trouble }),
   lost: (facts) => (facts.call === "up" ? { call: "lost" } : {}),
-  ended: (_, { problem = null }) => ({ call: "none", callKind: "", way: "", muted: false, held: false, problem }),
+  ended: (_, { problem = null }) => ({ call: "none", callKind: "", way: "", trouble: "", muted: false, held: false, problem }),
   problem: (_, { problem }) => ({ problem }),
   muted: (_, { muted }) => ({ muted }),
   held: (_, { held }) => ({ held }),
@@ -98,6 +99,7 @@ function lineOf(facts, word) {
   if (facts.call === "none" && session.inCall) return info("This conversation is in a call in another window.");
   if (told) return { level: "info", text: told.text };
   if (facts.note) return info(facts.note);
+  if (facts.trouble && word === "Listening") return { level: "warning", text: facts.trouble };
   return info(sentenceOf(facts, word));
 }
 

@@ -19,7 +19,9 @@ export class WebRtcCall {
   /** Resolves when sound flows both ways. Throws NotConnected. */
   async start() {
     if (!globalThis.RTCPeerConnection) throw new NotConnected();
-    const peer = (this.peer = new RTCPeerConnection(await this.#ask("turn", null).then((found) => (found?.error ? {} : found ?? {}))));
+    const found = (await this.#ask("turn", null)) ?? {};
+    this.trouble = found.trouble; // the relay for calls cannot be used, in a sentence
+    const peer = (this.peer = new RTCPeerConnection(found.error ? {} : found));
     this.sender = peer.addTrack(this.stream.getAudioTracks()[0], this.stream);
     peer.ontrack = ({ streams, track }) => this.#play(streams[0] ?? new MediaStream([track]));
     const channel = peer.createDataChannel("text");
