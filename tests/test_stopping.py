@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -283,7 +284,7 @@ async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: i
 async def test_a_start_that_is_broken_off_in_its_imports_ends_quietly(tmp_path: Path, number: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "importtime", "app.py", "--port", "0"),
-        cwd=ROOT,
+        cwd=Path(__file__).parents[1],
         env={**os.environ, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
         stderr=asyncio.subprocess.PIPE,
     )
