@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fails for another reason
     sys.exit("Python 3.11 or newer is needed.")
@@ -15,7 +16,7 @@ from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_addre
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
-from voice_agents.local_models import find_model_server
+from voice_agents.local_models import ModelServer, find_model_server
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
@@ -64,10 +65,10 @@ def main() -> int:
         set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
         check_database(settings.database)
-        settings = with_local_chat(settings, options.chat)
+        settings, model_server = with_local_chat(settings, options.chat)
         if said := warning(settings, address.host, options.share):
             print(said, flush=True)
-        serve(settings, address, options.share, stopping)
+        serve(settings, model_server, address, options.share, stopping)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)
         return 1
@@ -76,33 +77,50 @@ def main() -> int:
     return 0
 
 
-def with_local_chat(settings: Settings, choice: str) -> Settings:
-    """Take, or tell of, a model server on this machine where no chat provider is configured."""
+def with_local_chat(settings: Settings, choice: str) -> tuple[Settings, ModelServer | None]:
+    """Take, or tell of, a model server on this machine where no chat provider is configured; the one that was taken."""
     if Role.CHAT not in settings.missing_roles:
-        return settings
+        return settings, None
     found = find_model_server()
     if choice == "auto":
         print(f"Chat: {found.introduction}." if found else "Chat: no model server answers on this machine.", flush=True)
-        return settings if found is None else settings.with_model_server(found)
+        return (settings, None) if found is None else (settings.with_model_server(found), found)
     if found is not None:
         print(
             f"Chat: the small offline agent. {found.introduction} could answer: python app.py --chat auto", flush=True
         )
-    return settings
+    return settings, None
 
 
-def serve(settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:
+@contextmanager
+def ended_with(server: EmbeddedServer | None) -> Iterator[None]:
+    """A start that is broken off, as by Ctrl-C, does not wait for a server that is still starting."""
+    try:
+        yield
+    except BaseException:
+        if server is not None:
+            server.give_up()
+        raise
+
+
+def serve(
+    settings: Settings, model_server: ModelServer | None, address: Address, share: bool, stopping: Stopping
+) -> None:
     """Start what is embedded and serve the page until it is to stop."""
+    thinking = ("--model-server", model_server.base_url, model_server.model) if model_server is not None else ()
     with ExitStack() as stack:
-        with no_collections(), ThreadPoolExecutor(1) as beside:
-            embedded = beside.submit(stack.enter_context, EmbeddedServer()) if settings.missing_roles else None
+        server = EmbeddedServer(thinking) if settings.missing_roles else None
+        with no_collections(), ThreadPoolExecutor(1) as beside, ended_with(server):
+            embedded = beside.submit(stack.enter_context, server) if server is not None else None
             # where gradio looks whether the port is free; it does so for IPv4 only
             os.environ["GRADIO_SERVER_NAME"] = DEFAULT_HOST if ":" in address.host else address.host
             # Here, because it takes seconds, in which the offline server starts.
             from voice_agents.offline.brain import EXAMPLES
             from voice_agents.ui.app import App, serve_page
-        if embedded is not None:
-            server = embedded.result()
+
+            if embedded is not None:
+                embedded.result()
+        if server is not None:
             settings = settings.with_offline(server.url, server.key, lambda: server.outage)
         offline = ", ".join(role.value for role in settings.offline_roles)
         print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)

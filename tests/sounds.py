@@ -55,6 +55,15 @@ def _sweep(seconds: float, first_hz: float, last_hz: float) -> _Signal:
     return np.asarray(np.sin(2 * np.pi * (first_hz * time + (last_hz - first_hz) * time**2 / (2 * seconds))))
 
 
+def _buzz(hertz: float, *formants_hz: float) -> _Signal:
+    """A buzz whose loudness goes up and down four times a second, as speech does; its overtones near some pitches."""
+    time = _time(3)
+    overtones = np.arange(1, int(3000 / hertz) + 1)
+    levels = [sum(np.exp(-(((hertz * n - peak) / 150) ** 2)) for peak in formants_hz) + 0.2 / n for n in overtones]
+    tones = sum(level * np.sin(2 * np.pi * hertz * n * time) for level, n in zip(levels, overtones, strict=True))
+    return np.asarray(tones * (1 + 0.9 * np.sin(2 * np.pi * 4 * time)))
+
+
 def _sounds() -> dict[str, tuple[_Signal, float]]:
     breath = _noise(1.2, 1) * np.sin(np.pi * _time(1.2) / 1.2) ** 2
     cough = np.concatenate([_fading(0.35, 0.8, 0.08), _gap(0.15), _fading(0.3, 0.6, 0.07, 2)])
@@ -83,6 +92,8 @@ def _sounds() -> dict[str, tuple[_Signal, float]]:
         "siren": (np.concatenate([_sweep(1, 600, 1200), _sweep(1, 1200, 600), _sweep(1, 600, 1200)]), 0.3),
         "whistle": (_sweep(1.2, 1500, 2500), 0.3),
         "wind": (wind / np.abs(wind).max(), 0.4),
+        "buzzer": (_buzz(150, 300), 0.5),
+        "talking machine": (_buzz(120, 700, 1200, 2600), 0.5),
         "rain": (_noise(3, 0.5, 6) + _repeated(_fading(0.03, 0, 0.003, 7), 100, 0.03)[: 3 * RATE], 0.15),
     }
 
@@ -92,4 +103,4 @@ SOUNDS: Mapping[str, Pcm] = {
     for name, (signal, peak) in _sounds().items()
 }
 """Name -> sound."""
-assert len(SOUNDS) == 24
+assert len(SOUNDS) == 26

@@ -43,7 +43,7 @@ AT_HOME = {
     "opentelemetry": {"transports"},
     "prometheus_client": {"transports"},
     "elevenlabs": {"providers"},
-    "openai": {"providers"},
+    "openai": {"providers", "offline"},
     "ctranslate2": {"offline"},
     "espeakng_loader": {"offline"},
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.test_audio import pitch, tone
 from voice_agents.audio import EMPTY, Pcm, rms_dbfs
-from voice_agents.offline.mp3 import Mp3Encoder
+from voice_agents.offline.elevenlabs.speech import Mp3Encoder
 
 
 def decoded(data: bytes) -> tuple[Pcm, int]:
@@ -24,10 +24,10 @@ def decoded(data: bytes) -> tuple[Pcm, int]:
 def encoded(pcm: Pcm, rate: int, kbps: int, step: int) -> bytes:
     encoder = Mp3Encoder(rate, kbps)
     pieces = [encoder.feed(pcm[start : start + step]) for start in range(0, len(pcm), step)]
-    return b"".join((*pieces, encoder.flush()))
+    return b"".join((*pieces, encoder.feed(EMPTY, last=True)))
 
 
-@pytest.mark.parametrize(("rate", "kbps"), [(22_050, 32), (24_000, 48), (44_100, 32), (44_100, 128), (44_100, 192)])
+@pytest.mark.parametrize(("rate", "kbps"), [(22_050, 32), (24_000, 48), (44_100, 64), (44_100, 128)])
 def test_the_sound_comes_back_at_its_rate_pitch_level_and_length(rate: int, kbps: int) -> None:
     sound = tone(rate, 2.0)
     data = encoded(sound, rate, kbps, step=rate // 10)
@@ -53,4 +53,4 @@ def test_a_little_sound_comes_at_once() -> None:
 def test_less_than_a_frame_and_nothing_at_all_end_well() -> None:
     assert len(decoded(encoded(tone(44_100, 0.01), 44_100, 128, step=441))[0])
     encoder = Mp3Encoder(44_100, 128)
-    assert encoder.feed(EMPTY) + encoder.flush() == b""
+    assert encoder.feed(EMPTY) + encoder.feed(EMPTY, last=True) == b""

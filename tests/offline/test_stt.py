@@ -21,6 +21,7 @@ from tests.voices import flite, need, noisy, padded, trimmed
 from voice_agents.audio import EMPTY, Pcm, read_wav, resample
 from voice_agents.offline.brain import expectation
 from voice_agents.offline.stt import SAMPLE_RATE, Recogniser, Utterance
+from voice_agents.offline.stt.listening import Listening
 from voice_agents.offline.stt.moonshine import Samples
 from voice_agents.turns.backchannel import is_backchannel
 
@@ -261,6 +262,20 @@ async def test_what_goes_wrong_in_a_model_is_raised(recogniser: Recogniser, monk
         await heard(recogniser, padded(flite("tell me a joke")))
     monkeypatch.undo()
     assert isinstance(recogniser.utterance(), Utterance)
+
+
+async def test_what_is_recognised_does_not_depend_on_when_the_recogniser_looks() -> None:
+    """On a busy machine the pass of a pause begins late, when more of the silence is there."""
+    early, late = Listening(), Listening()
+    speech = padded(flite("set a timer for ten seconds", "awb"), 0.5, 0.0)
+    early.feed(speech)
+    while not early.pausing:
+        early.feed(np.zeros(320, np.int16))
+    late.feed(padded(speech, 0.0, 1.0))
+    assert late.pausing
+
+    assert early.last.voiced_s == late.last.voiced_s
+    assert np.array_equal(early.sound(early.last), late.sound(late.last))
 
 
 async def settled(utterance: Utterance) -> None:

@@ -15,6 +15,7 @@ from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline.door import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
@@ -76,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="send a Realtime answer's sound at most X times faster than it plays (default: as fast as it is made)",
     )
+    parser.add_argument(
+        "--model-server",
+        nargs=2,
+        metavar=("URL", "MODEL"),
+        help="let this model of a server with OpenAI's chat protocol (http://127.0.0.1:11434/v1 llama3.2) answer on the"
+        " Realtime sockets",
+    )
     parser.add_argument("--open", action="store_true", help="take any key; web pages are refused all the same")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server, without port"
@@ -127,6 +135,7 @@ async def _serve(options: argparse.Namespace) -> None:
         hosts=options.allow_host,
         origins=options.allow_origin,
     ) as server:
+        server.services.model_server = ModelServer(*options.model_server) if options.model_server else None
         leave_out_what_is_loaded()
         print(server.url, flush=True)
         if options.parent_pipe:

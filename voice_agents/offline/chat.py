@@ -25,7 +25,8 @@ from starlette.types import Scope
 
 from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.chat_request import ChatRequest, Refused, check_model, error_body, parse
+from voice_agents.offline.chat_request import ChatRequest, check_model, parse
+from voice_agents.offline.checks import Rejected, error_body
 from voice_agents.offline.faults import Fault, Service
 from voice_agents.offline.services import Pace, Services
 
@@ -102,7 +103,7 @@ class _Chat:
             return _unauthorized()
         try:
             return JSONResponse(_model(check_model(request.path_params["model"])))
-        except Refused as error:
+        except Rejected as error:
             return JSONResponse(error.body, error.status)
 
     async def complete(self, request: Request) -> Response:
@@ -115,7 +116,7 @@ class _Chat:
             return _unauthorized()
         try:
             asked = parse(await request.body(), request.path_params.get("deployment"))
-        except Refused as error:
+        except Rejected as error:
             return JSONResponse(error.body, error.status)
         reply = self._services.brain.reply(asked.messages, asked.tools)
         if asked.one_call:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voice_agents.offline import chat
-from voice_agents.offline.chat_request import error_body
+from voice_agents.offline.checks import error_body
 from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.realtime.access import KEY_SUBPROTOCOL
 from voice_agents.offline.realtime.access import PATHS as REALTIME_PATHS

@@ -14,6 +14,7 @@ from voice_agents.offline.faults import FaultPlan, Service
 
 if TYPE_CHECKING:
     from voice_agents.offline.brain import Brain
+    from voice_agents.offline.model_server import ModelServer
     from voice_agents.offline.tts import Synthesis
 
 
@@ -92,6 +93,8 @@ class Services:
     recogniser: Recogniser
     voice: Voice
     brain: Brain
+    model_server: ModelServer | None = None
+    """Answers on the Realtime sockets in place of ``brain``."""
     faults: FaultPlan = field(default_factory=FaultPlan)
     pace: Pace = field(default_factory=Pace)
     connections: Connections = field(default_factory=Connections)

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from voice_agents.offline import chat
-from voice_agents.offline.chat_request import error_body
+from voice_agents.offline.checks import error_body
 
 _SOCKET = "websocket"
 """Stands where a method does."""

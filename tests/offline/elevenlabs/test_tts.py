@@ -17,8 +17,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, WORD_S, FakeVoice, close_code, connect, said, tell, until
 from voice_agents.audio import from_bytes
-from voice_agents.offline.elevenlabs.tts_options import TextBuffer
-from voice_agents.offline.g711 import decode_ulaw
+from voice_agents.offline.elevenlabs.options import TextBuffer
 from voice_agents.offline.server import OfflineServer
 
 SETTINGS = {"stability": 0.5, "similarity_boost": 0.75, "speed": 1.1}
@@ -257,19 +256,11 @@ async def test_audio_comes_at_the_rate_asked_for(server: OfflineServer, rate: in
     assert np.median(pcm) == pytest.approx(1000, abs=20)
 
 
-async def test_mu_law_is_one_byte_a_sample(server: OfflineServer) -> None:
-    async with multi(server, output_format="ulaw_8000") as socket:
-        await tell(socket, text="Hello there. ", context_id="t")
-        await tell(socket, context_id="t", close_context=True)
-        pcm = decode_ulaw(audio_of(await until_final(socket)))
-    assert len(pcm) == pytest.approx(2 * WORD_S * 8000, abs=8)
-    assert np.median(pcm) == pytest.approx(1000, abs=40)
-
-
 @pytest.mark.parametrize(
     ("query", "error"),
     [
         ({"output_format": "opus_48000_32"}, "output_format_not_allowed"),
+        ({"output_format": "ulaw_8000"}, "output_format_not_allowed"),
         ({"model_id": "eleven_v3"}, "model_not_found"),
         ({"inactivity_timeout": "900"}, "invalid_input_message"),
         ({"model_id": "eleven_flash_v2_5", "apply_text_normalization": "on"}, "invalid_input_message"),

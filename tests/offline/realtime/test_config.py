@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from voice_agents.offline.realtime.audio import AudioFormat
-from voice_agents.offline.realtime.config import SessionConfig
-from voice_agents.offline.realtime.errors import Rejected
+from voice_agents.offline.checks import Rejected
+from voice_agents.offline.realtime.checks import check
+from voice_agents.offline.realtime.config import ResponseOptions, SessionConfig
 from voice_agents.offline.realtime.vad import Eagerness, SemanticVad, ServerVad
 
 TOOL = {"type": "function", "name": "get_time", "description": "Tells the time.", "parameters": {"type": "object"}}
@@ -20,12 +20,21 @@ def initial() -> SessionConfig:
 
 def updated(config: SessionConfig | None = None, **session: Any) -> SessionConfig:
     update = {"type": "realtime"} | session
-    return (config or initial()).updated(update, has_spoken=False, is_responding=False)
+    return (config or initial()).updated(told(update), has_spoken=False, is_responding=False)
+
+
+def told(update: Any) -> Any:
+    """An update as it comes out of the checks."""
+    return check({"type": "session.update", "session": update})["session"]
+
+
+def asking(config: SessionConfig, response: Any) -> ResponseOptions:
+    return config.response(check({"type": "response.create", "response": response})["response"])
 
 
 def refusal(update: Any, *, has_spoken: bool = False, is_responding: bool = False) -> Rejected:
     with pytest.raises(Rejected) as refused:
-        initial().updated(update, has_spoken=has_spoken, is_responding=is_responding)
+        initial().updated(told(update), has_spoken=has_spoken, is_responding=is_responding)
     return refused.value
 
 
@@ -52,18 +61,15 @@ def test_null_turns_a_part_off() -> None:
 def test_a_part_is_merged_into_what_it_was() -> None:
     config = updated(audio=detection(type="server_vad", silence_duration_ms=900))
     config = updated(config, audio=detection(type="server_vad", threshold=0.7))
-    assert config.detection == ServerVad(0.7, 300, 900, None, True, True)
+    assert config.detection == ServerVad(0.7, 300, 900, True, True)
 
 
 def test_a_part_that_becomes_another_kind_starts_from_that_kinds_defaults() -> None:
     config = updated(audio=detection(type="server_vad", create_response=False))
     config = updated(config, audio=detection(type="semantic_vad", eagerness="high"))
     assert config.detection == SemanticVad(Eagerness.HIGH, True, True)
-    config = updated(config, audio={"input": {"format": {"type": "audio/pcmu"}}})
-    assert config.input_format is AudioFormat.PCMU
-    assert config.values["audio"]["input"]["format"] == {"type": "audio/pcmu"}
-    back = updated(config, audio={"input": {"format": {"type": "audio/pcm"}}})
-    assert back.values["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    back = updated(config, audio=detection(type="server_vad"))
+    assert back.detection == initial().detection
 
 
 def test_tools_are_replaced_not_merged() -> None:
@@ -87,7 +93,11 @@ def test_tools_are_replaced_not_merged() -> None:
         ({"type": "realtime", "max_output_tokens": 5000}, "integer_above_max_value", "session.max_output_tokens"),
         ({"type": "realtime", "max_output_tokens": 0}, "integer_below_min_value", "session.max_output_tokens"),
         ({"type": "realtime", "tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
-        ({"type": "realtime", "tools": [{"type": "mcp"}]}, "invalid_value", "session.tools[0].type"),
+        (
+            {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]},
+            "invalid_value",
+            "session.tools[0].type",
+        ),
         ({"type": "realtime", "tool_choice": "maybe"}, "invalid_value", "session.tool_choice"),
         (
             {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
@@ -136,7 +146,7 @@ def test_the_voice_stays_once_it_was_heard() -> None:
     update = {"type": "realtime", "audio": {"output": {"voice": "cedar"}}}
     assert refusal(update, has_spoken=True).code == "cannot_update_voice"
     same = {"type": "realtime", "audio": {"output": {"voice": "marin"}}}
-    initial().updated(same, has_spoken=True, is_responding=False)
+    initial().updated(told(same), has_spoken=True, is_responding=False)
 
 
 def test_the_speed_stays_while_the_model_speaks() -> None:
@@ -151,18 +161,17 @@ def test_a_response_can_differ_from_the_session() -> None:
         "instructions": "Sing.",
         "output_modalities": ["text"],
         "tool_choice": "none",
-        "conversation": "none",
+        "conversation": "auto",
         "metadata": {"purpose": "title"},
         "max_output_tokens": 10,
-        "audio": {"output": {"format": {"type": "audio/pcma"}}},
+        "audio": {"output": {"format": {"type": "audio/pcm"}}},
     }
-    options = config.response(asked)
+    options = asking(config, asked)
     assert (options.instructions, options.spoken, options.tools) == ("Sing.", False, frozenset())
-    assert (options.in_conversation, options.max_tokens, options.metadata) == (False, 10, {"purpose": "title"})
-    assert (options.format, options.voice) == (AudioFormat.PCMA, "ash")
+    assert (options.max_tokens, options.metadata, options.voice) == (10, {"purpose": "title"}, "ash")
     plain = config.response()
     assert (plain.instructions, plain.spoken, plain.tools) == ("Be brief.", True, frozenset({"get_time"}))
-    assert (plain.in_conversation, plain.max_tokens, plain.input) == (True, None, None)
+    assert plain.max_tokens is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +186,7 @@ def test_a_response_can_differ_from_the_session() -> None:
 )
 def test_a_response_is_checked_too(asked: Any, param: str) -> None:
     with pytest.raises(Rejected) as refused:
-        initial().response(asked)
+        asking(initial(), asked)
     assert refused.value.param == param
 
 

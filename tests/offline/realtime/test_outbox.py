@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from voice_agents.offline.realtime.outbox import MAX_WAITING, Outbox
 from voice_agents.offline.realtime.preview import GaShape
+from voice_agents.offline.realtime.session import MAX_WAITING, Outbox
 from voice_agents.offline.sockets import VendorSocket
 
 

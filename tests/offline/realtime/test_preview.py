@@ -14,9 +14,9 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI
 
 from tests.offline.conftest import WORD_S
 from tests.offline.realtime.caller import Caller, Event, HeldVoice, ScriptedBrain, calling, serving, sound
+from voice_agents.audio import resample, to_bytes
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.g711 import encode_alaw
-from voice_agents.offline.realtime.errors import Rejected
+from voice_agents.offline.checks import Rejected
 from voice_agents.offline.realtime.preview import PreviewShape
 from voice_agents.offline.server import OfflineServer
 
@@ -75,7 +75,7 @@ async def test_the_session_is_flat(server: OfflineServer, way: Any) -> None:
             instructions="Be brief.",
             voice="ash",
             temperature=0.7,
-            input_audio_format="g711_ulaw",
+            input_audio_format="pcm16",
             input_audio_transcription={"model": "whisper-1"},
             turn_detection={"silence_duration_ms": 900},
             tools=[TIME],
@@ -83,7 +83,7 @@ async def test_the_session_is_flat(server: OfflineServer, way: Any) -> None:
             max_response_output_tokens=100,
         )
         assert updated["modalities"] == ["text"] and updated["temperature"] == 0.7
-        assert (updated["voice"], updated["input_audio_format"]) == ("ash", "g711_ulaw")
+        assert (updated["voice"], updated["input_audio_format"]) == ("ash", "pcm16")
         assert updated["turn_detection"] == session["turn_detection"] | {"silence_duration_ms": 900}
         assert updated["max_response_output_tokens"] == 100
 
@@ -121,9 +121,9 @@ async def test_a_written_answer_has_the_previews_names(server: OfflineServer) ->
 async def test_history_and_audio_go_in_and_calls_come_out(server: OfflineServer, brain: ScriptedBrain) -> None:
     brain._replies = [Reply(tool_calls=(ToolCall("call_1", "get_time", {}),)), Reply(ANSWER)]
     async with azure(server) as caller:
-        await configure(caller, tools=[TIME], turn_detection=None, input_audio_format="g711_alaw")
+        await configure(caller, tools=[TIME], turn_detection=None, input_audio_format="pcm16")
         await write(caller, "Hello Ada.", role="assistant")
-        await caller.append(encode_alaw(sound(2.0)[::2]))
+        await caller.append(to_bytes(resample(sound(2.1), 16_000, 24_000)))
         await caller.tell("input_audio_buffer.commit")
         await caller.until("conversation.item.created")
         await caller.tell("response.create")
@@ -151,6 +151,7 @@ async def test_an_answer_is_truncated_and_cancelled_as_ever() -> None:
     ("session", "param"),
     [
         ({"input_audio_format": "mp3"}, "session.input_audio_format.type"),
+        ({"input_audio_format": "g711_ulaw"}, "session.input_audio_format.type"),
         ({"turn_detection": {"type": "server_vad", "threshold": 3}}, "session.turn_detection.threshold"),
         ({"temperature": 3}, "session.temperature"),
         ({"speed": 9}, "session.speed"),

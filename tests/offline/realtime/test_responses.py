@@ -15,7 +15,6 @@ from tests.offline.realtime.caller import Caller, Event, HeldVoice, ScriptedBrai
 from tests.voices import flite
 from voice_agents.audio import from_bytes
 from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.g711 import decode_ulaw
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.tts import Synthesis
 
@@ -188,56 +187,6 @@ async def test_two_responses_at_once_are_one_too_many() -> None:
         assert (await caller.done())["status"] == "completed"
 
 
-async def test_a_response_beside_the_conversation_leaves_no_trace_in_it(
-    server: OfflineServer, brain: ScriptedBrain
-) -> None:
-    async with calling(server) as caller:
-        await caller.write("hello")
-        before = len(caller.of("conversation.item.added"))
-        message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "A title, please."}]}
-        options: Event = {
-            "conversation": "none",
-            "instructions": "Make a title.",
-            "input": [message],
-            "output_modalities": ["text"],
-            "metadata": {"purpose": "title"},
-        }
-        await caller.tell("response.create", response=options)
-        response = await caller.done()
-        assert (response["conversation_id"], response["metadata"]) == (None, {"purpose": "title"})
-        assert [(m.role, m.text) for m in brain.asked[0][0]] == [
-            ("system", "Make a title."),
-            ("user", "A title, please."),
-        ]
-        assert len(caller.of("conversation.item.added")) == before
-        await caller.tell("response.create")
-        await caller.done()
-        assert brain.history == [("user", "hello")]
-
-
-async def test_a_response_beside_the_conversation_may_run_while_one_in_it_does() -> None:
-    voice = HeldVoice(3)
-    async with serving(ScriptedBrain(ANSWER), voice) as server, calling(server) as caller:
-        await caller.ask("hello")
-        await caller.until("response.output_audio.delta")
-        await caller.tell("response.create", response={"conversation": "none", "output_modalities": ["text"]})
-        beside = await caller.done()
-        assert (beside["conversation_id"], beside["status"]) == (None, "completed")
-        voice.go_on.set()
-        assert (await caller.done())["conversation_id"] is not None
-
-
-async def test_a_response_may_refer_to_items(server: OfflineServer, brain: ScriptedBrain) -> None:
-    async with calling(server) as caller:
-        await caller.write("first")
-        item_id = await caller.write("second")
-        await caller.tell("response.create", response={"input": [{"type": "item_reference", "id": item_id}]})
-        await caller.done()
-        assert brain.history == [("user", "second")]
-        bad = {"input": [{"type": "item_reference", "id": "nowhere"}]}
-        assert (await caller.refused("response.create", response=bad))["param"] == "response.input[0].id"
-
-
 @pytest.mark.parametrize(("spoken", "limit"), [(True, 12), (False, 3)])
 async def test_an_answer_that_is_too_long_is_cut(server: OfflineServer, spoken: bool, limit: int) -> None:
     async with calling(server) as caller:
@@ -326,11 +275,20 @@ async def test_cancelling_nothing_is_an_error_that_harms_nobody(server: OfflineS
 async def test_a_response_is_cancelled_by_its_id() -> None:
     voice = HeldVoice(3)
     async with serving(ScriptedBrain(ANSWER), voice) as server, calling(server) as caller:
-        await caller.tell("response.create", response={"conversation": "none"})
-        beside = (await caller.until("response.created"))["response"]["id"]
-        assert (await caller.refused("response.cancel"))["code"] == "response_cancel_not_active"
-        await caller.tell("response.cancel", response_id=beside)
+        await caller.tell("response.create")
+        response_id = (await caller.until("response.created"))["response"]["id"]
+        error = await caller.refused("response.cancel", response_id="another")
+        assert error["code"] == "response_cancel_not_active"
+        await caller.tell("response.cancel", response_id=response_id)
         assert (await caller.done())["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("response", [{"conversation": "none"}, {"input": []}])
+async def test_answers_beside_the_conversation_are_not_offered(server: OfflineServer, response: Event) -> None:
+    async with calling(server) as caller:
+        error = await caller.refused("response.create", response=response)
+        assert error["param"] == f"response.{next(iter(response))}"
+        assert "is not offered offline" in error["message"]
 
 
 async def test_a_call_that_was_cut_short_is_not_remembered(server: OfflineServer, brain: ScriptedBrain) -> None:
@@ -408,17 +366,6 @@ async def test_speed_reaches_the_voice(server: OfflineServer, voice: FakeVoice) 
         await caller.ask("hello")
         await caller.done()
     assert voice.spoken[0][2] == 1.3
-
-
-async def test_telephone_audio_out(server: OfflineServer) -> None:
-    async with calling(server) as caller:
-        await caller.configure(audio={"output": {"format": {"type": "audio/pcmu"}}})
-        await caller.ask("hello")
-        response = await caller.done()
-    pcm = decode_ulaw(caller.sound())
-    assert len(pcm) == pytest.approx(len(ANSWER.split()) * WORD_S * 8000, abs=2)
-    assert abs(int(np.median(pcm)) - 1000) < 40
-    assert response["audio"]["output"]["format"] == {"type": "audio/pcmu"}
 
 
 async def test_pcm_out_is_what_the_voice_said(server: OfflineServer) -> None:

@@ -129,28 +129,6 @@ async def test_speech_interrupts_the_answer(talk: AsyncRealtimeConnection) -> No
     assert late == []
 
 
-@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
-async def test_a_telephone_is_understood_and_answered(talk: AsyncRealtimeConnection, kind: Any) -> None:
-    from voice_agents.offline.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
-
-    encode, decode = (encode_ulaw, decode_ulaw) if kind == "audio/pcmu" else (encode_alaw, decode_alaw)
-    audio: Any = {
-        "input": {"format": {"type": kind}, "transcription": {"model": "whisper-1"}},
-        "output": {"format": {"type": kind}},
-    }
-    await talk.session.update(session={"type": "realtime", "audio": audio})
-    await until(talk, "session.updated")
-    sound = resample(padded(flite("what is your name", "slt")), 16_000, 8_000)
-    for start in range(0, len(sound), 160):
-        await talk.input_audio_buffer.append(audio=base64.b64encode(encode(sound[start : start + 160])).decode())
-    events: list[Any] = []
-    await until(talk, "response.done", events)
-    words = [e.transcript for e in events if e.type.endswith("input_audio_transcription.completed")]
-    assert words in (["What's your name?"], ["What is your name?"])
-    data = b"".join(base64.b64decode(e.delta) for e in events if e.type == "response.output_audio.delta")
-    assert np.abs(decode(data).astype(int)).max() > 3000
-
-
 @pytest.mark.parametrize("eagerness", ["high", "auto"])
 async def test_semantic_detection_by_voice(talk: AsyncRealtimeConnection, eagerness: Any) -> None:
     audio: Any = {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}}

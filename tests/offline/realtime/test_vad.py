@@ -12,7 +12,6 @@ from voice_agents.offline.realtime.vad import (
     Detection,
     DetectorEvent,
     Eagerness,
-    IdleTimeout,
     SemanticVad,
     ServerVad,
     SpeechBegan,
@@ -36,8 +35,8 @@ class Loudness:
         pass
 
 
-def server_vad(silence_ms: int = 500, threshold: float = 0.5, idle_ms: int | None = None) -> ServerVad:
-    return ServerVad(threshold, 300, silence_ms, idle_ms, True, True)
+def server_vad(silence_ms: int = 500, threshold: float = 0.5) -> ServerVad:
+    return ServerVad(threshold, 300, silence_ms, True, True)
 
 
 def voice(seconds: float) -> Pcm:
@@ -110,21 +109,6 @@ def test_semantic_detection_waits_by_the_words_and_its_eagerness(
     over = run(detector(SemanticVad(eagerness, True, True)), audio, words)[-1]
     assert isinstance(over, SpeechOver)
     assert over.end / MS == pytest.approx(640 + waits_ms, abs=10)
-
-
-def test_silence_after_an_answer_times_out_once() -> None:
-    listening = detector(server_vad(idle_ms=5000))
-    assert run(listening, quiet(8.0)) == []
-    listening.wait_from(10 * RATE)
-    (timeout,) = run(listening, quiet(12.0))
-    assert timeout == IdleTimeout(10 * RATE, 15 * RATE)
-
-
-def test_speech_ends_the_wait_for_it() -> None:
-    listening = detector(server_vad(idle_ms=5000))
-    listening.wait_from(0)
-    events = run(listening, np.concatenate([quiet(3.0), voice(0.64), quiet(9.0)]))
-    assert [type(event) for event in events] == [SpeechBegan, SpeechOver]
 
 
 def test_positions_go_on_from_where_the_detector_came_in() -> None:

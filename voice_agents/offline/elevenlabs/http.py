@@ -18,14 +18,8 @@ from starlette.routing import BaseRoute, Route
 
 from voice_agents.offline.bodies import faulty_body
 from voice_agents.offline.elevenlabs.access import TOKEN_TYPES, Access, refusal_body
-from voice_agents.offline.elevenlabs.speech import DEFAULT_FORMAT, Alignment, CharTime, OutputFormat, speak
-from voice_agents.offline.elevenlabs.tts_options import (
-    SOCKET_MODELS,
-    BadInput,
-    check_voice,
-    parse_format,
-    parse_speed,
-)
+from voice_agents.offline.elevenlabs.options import DEFAULT_FORMAT, SOCKET_MODELS, BadInput, TtsRequest, check_asked
+from voice_agents.offline.elevenlabs.speech import Alignment, CharTime, Encoder, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
 from voice_agents.offline.tts import SAMPLE_RATE, VOICES, OfflineVoice, find_voice
@@ -43,7 +37,7 @@ class _Asked:
 
     text: str
     voice_id: str
-    output: OutputFormat
+    output_format: str
     speed: float
 
 
@@ -122,7 +116,9 @@ class _SpeechEndpoints:
             return _error(error.name, error.name, error.status or 400)
         asked = await _parse(request)
         body = faulty_body(spoken(asked), faults, request.scope, malformed=b"<html>Bad gateway</html>\n")
-        return StreamingResponse(body, media_type=media_type or asked.output.media_type)
+        return StreamingResponse(
+            body, media_type=media_type or ("audio/mpeg" if asked.output_format.startswith("mp3") else "audio/pcm")
+        )
 
     async def _audio(self, asked: _Asked) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._spoken(asked, Alignment.NONE)) as pieces:
@@ -142,7 +138,7 @@ class _SpeechEndpoints:
 
     async def _spoken(self, asked: _Asked, alignment: Alignment) -> AsyncGenerator[_Spoken, None]:
         not_before = time.monotonic() + self._services.pace.tts_first_audio_s
-        encoder = asked.output.encoder()
+        encoder = Encoder(asked.output_format)
         at_ms = 0.0
         chunks = speak(self._services.voice, asked.text, asked.voice_id, alignment, asked.speed)
         with self._services.connections.opened(Service.TTS_HTTP):
@@ -157,18 +153,11 @@ class _SpeechEndpoints:
 async def _parse(request: Request) -> _Asked:
     """Raises BadInput."""
     voice_id = request.path_params["voice_id"]
-    check_voice(voice_id)
-    try:
-        body = await request.json()
-    except ValueError:
-        raise BadInput("invalid_input_message", "the body is not JSON") from None
-    text = body.get("text") if isinstance(body, dict) else None
-    if not isinstance(text, str) or not text.strip():
-        raise BadInput("invalid_input_message", "text is required")
-    if body.get("model_id") not in (None, *SOCKET_MODELS):
-        raise BadInput("model_not_found", f"The model {body['model_id']!r} is not served offline.")
-    output = parse_format(request.query_params.get("output_format", DEFAULT_FORMAT))
-    return _Asked(text, voice_id, output, parse_speed(body.get("voice_settings")))
+    output_format = request.query_params.get("output_format", DEFAULT_FORMAT)
+    body = TtsRequest.read((await request.body()).decode(errors="replace"), "invalid_input_message")
+    check_asked(voice_id, body.model_id, output_format)
+    speed = (body.voice_settings and body.voice_settings.speed) or 1.0
+    return _Asked(body.text, voice_id, output_format, speed)
 
 
 def _timed(spoken: _Spoken) -> bytes:
@@ -196,23 +185,24 @@ async def _voices(_request: Request) -> Response:
 async def _one_voice(request: Request) -> Response:
     """The voice that speaks for this id, which it keeps."""
     voice_id = request.path_params["voice_id"]
-    check_voice(voice_id)
+    check_asked(voice_id)
     return JSONResponse(_voice(find_voice(voice_id)) | {"voice_id": voice_id})
 
 
 async def _voice_settings(request: Request) -> Response:
     """The one setting the voices here have, as it is when a request does not set it."""
-    check_voice(request.path_params["voice_id"])
-    return JSONResponse({"speed": parse_speed(None)})
+    check_asked(request.path_params["voice_id"])
+    return JSONResponse({"speed": 1.0})
 
 
 def _voice(voice: OfflineVoice) -> dict[str, Any]:
+    engine = "espeak-ng" if voice.espeak else "piper"
     return {
         "voice_id": voice.voice_id,
         "name": f"{voice.name} (offline)",
         "category": "premade",
-        "labels": {"provider": "offline", "engine": "espeak-ng", "descriptive": voice.description},
-        "description": f"{voice.description}, spoken on this machine by espeak-ng",
+        "labels": {"provider": "offline", "engine": engine, "descriptive": voice.description},
+        "description": f"{voice.description}; spoken on this machine",
         "preview_url": None,
         "settings": None,
     }

@@ -1,4 +1,4 @@
-"""Speech in ElevenLabs' shapes: output formats, and audio chunks with the times of the characters spoken in them."""
+"""Speech in ElevenLabs' shapes: encoded, and as chunks with the times of the characters spoken in them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Self, cast
+from fractions import Fraction
+from typing import cast
 
+import av
 import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
-from voice_agents.offline.g711 import encode_alaw, encode_ulaw
-from voice_agents.offline.mp3 import Mp3Encoder
+from voice_agents.offline.elevenlabs.options import FORMATS
 from voice_agents.offline.services import Voice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
@@ -23,69 +24,49 @@ FIRST_CHUNK_S = 0.1
 CHUNK_S = 0.25
 """Audio in every later chunk."""
 
-_PCM_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
-_ENCODINGS = {"pcm": to_bytes, "ulaw": encode_ulaw, "alaw": encode_alaw}
-_MP3_RATES_KBPS = ((22050, 32), (24000, 48), (44100, 32), (44100, 64), (44100, 96), (44100, 128), (44100, 192))
-_RAW_FORMATS = {f"pcm_{rate}": rate for rate in _PCM_RATES} | {"ulaw_8000": 8000, "alaw_8000": 8000}
-_MP3_FORMATS = {f"mp3_{rate}_{kbps}": (rate, kbps) for rate, kbps in _MP3_RATES_KBPS}
-DEFAULT_FORMAT = "mp3_44100_128"
-"""What the vendor sends when nothing is asked for."""
-
-
-class UnsupportedFormat(ValueError):
-    """The output format is not served here; the message says which are."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputFormat:
-    """How the client wants its audio: raw mono samples without a container, or MP3."""
-
-    name: str
-    rate: int
-    kbps: int | None = None
-    """Bit rate of MP3; None for raw samples."""
-
-    @classmethod
-    def parse(cls, name: str) -> Self:
-        """Raises UnsupportedFormat for opus, wav and unknown names."""
-        if name in _MP3_FORMATS:
-            return cls(name, *_MP3_FORMATS[name])
-        if name in _RAW_FORMATS:
-            return cls(name, _RAW_FORMATS[name])
-        known = ", ".join((*_MP3_FORMATS, *_RAW_FORMATS))
-        raise UnsupportedFormat(f"output_format {name} is not served offline; ask for one of {known}.")
-
-    @property
-    def media_type(self) -> str:
-        """The content type of a body in this format."""
-        return "audio/pcm" if self.kbps is None else "audio/mpeg"
-
-    def encoder(self) -> Encoder:
-        """For one piece of speech."""
-        return Encoder(self)
-
 
 class Encoder:
-    """24 kHz samples -> bytes in the output format, as a stream."""
+    """24 kHz samples -> bytes in one of ``FORMATS``, as a stream, for one piece of speech."""
 
-    def __init__(self, output: OutputFormat) -> None:
-        self._resampler = Resampler(SAMPLE_RATE, output.rate)
-        self._codec = output.name.partition("_")[0]
-        self._mp3 = None if output.kbps is None else Mp3Encoder(output.rate, output.kbps)
+    def __init__(self, output_format: str) -> None:
+        rate, kbps = FORMATS[output_format]
+        self._resampler = Resampler(SAMPLE_RATE, rate)
+        self._mp3 = None if kbps is None else Mp3Encoder(rate, kbps)
 
     async def feed(self, pcm: Pcm, *, last: bool) -> bytes:
         """The next samples; ``last`` gives what the resampler and the codec still hold back, too."""
         ready = self._resampler.feed(pcm)
         if last:
             ready = np.concatenate((ready, self._resampler.flush()))
-        if self._mp3 is None:
-            return _ENCODINGS[self._codec](ready)
-        return await asyncio.to_thread(_compress, self._mp3, ready, last)
+        # MP3 is milliseconds of work, so done off the event loop
+        return to_bytes(ready) if self._mp3 is None else await asyncio.to_thread(self._mp3.feed, ready, last=last)
 
 
-def _compress(encoder: Mp3Encoder, pcm: Pcm, last: bool) -> bytes:
-    """Milliseconds of work, so done off the event loop."""
-    return encoder.feed(pcm) + (encoder.flush() if last else b"")
+class Mp3Encoder:
+    """PCM16 samples -> bare MP3 frames (no ID3 tag, no Xing header), as a stream, by libmp3lame through PyAV.
+
+    Blocks: about 10 ms for a second of speech and 3 ms for the first call; one thread at a time. The codec delays the
+    sound by 25 ms at 44.1 kHz and by 50 ms at 22.05 kHz, and pads its end to whole frames.
+    """
+
+    def __init__(self, rate: int, kbps: int) -> None:
+        self._rate = rate
+        self._codec: av.AudioCodecContext = av.CodecContext.create("libmp3lame", "w")
+        self._codec.sample_rate, self._codec.layout, self._codec.format = rate, "mono", "s16p"
+        self._codec.bit_rate, self._codec.time_base = kbps * 1000, Fraction(1, rate)
+        self._fifo = av.AudioFifo()
+
+    def feed(self, pcm: Pcm, *, last: bool = False) -> bytes:
+        """The next samples in; the frames that are complete, out. ``last``: those held back, too."""
+        if not self._codec.is_open:
+            self._codec.open()
+        if len(pcm):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm[None, :]), format="s16p", layout="mono")
+            frame.sample_rate = self._rate
+            self._fifo.write(frame)
+        frames = self._fifo.read_many(self._codec.frame_size, partial=last)
+        packets = [packet for frame in frames for packet in self._codec.encode(frame)]
+        return b"".join(map(bytes, (*packets, *(self._codec.encode(None) if last else ()))))
 
 
 @dataclass(frozen=True, slots=True)

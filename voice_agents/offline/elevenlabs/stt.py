@@ -1,28 +1,27 @@
-"""ElevenLabs realtime speech-to-text (``/v1/speech-to-text/realtime``), answered by the local recogniser."""
+"""ElevenLabs speech-to-text, answered by the local recogniser: the realtime socket, and whole recordings."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import io
 import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.routing import BaseRoute, WebSocketRoute
+import av
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voice_agents.audio import EMPTY, Pcm, Resampler, from_bytes, rms_dbfs
 from voice_agents.offline.elevenlabs.access import Access, refusal_body
-from voice_agents.offline.elevenlabs.stt_options import (
-    ENGINE_RATE,
-    AudioDecoder,
-    CommitStrategy,
-    InvalidOption,
-    SilenceGate,
-    SttOptions,
-)
+from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services, Utterance
 from voice_agents.offline.sockets import Message, VendorSocket, serve
@@ -35,6 +34,10 @@ MAX_UNCOMMITTED_S = 90.0
 """That much uncommitted audio is committed without being asked."""
 PARTIAL_INTERVAL_S = 0.1
 """Partials come at most this often, and only when they have changed."""
+LONGEST_S = 600.0
+"""A longer recording is refused: nobody waits for it to be heard here."""
+MOST_BYTES = 64 << 20
+_GATE_FRAME = ENGINE_RATE // 50
 
 _ERRORS = {
     "error": "Something went wrong.",
@@ -75,7 +78,7 @@ class SttDialect:
 
 
 def routes(services: Services, access: Access) -> list[BaseRoute]:
-    """The speech-to-text socket."""
+    """The speech-to-text socket and endpoint."""
 
     async def realtime(websocket: WebSocket) -> None:
         async def run(socket: VendorSocket) -> None:
@@ -84,13 +87,32 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
                 return await socket.fail("auth_error")
             try:
                 options = SttOptions.parse(websocket.query_params)
-            except InvalidOption as error:
+            except BadInput as error:
                 return await socket.fail("invalid_request", _error("invalid_request", str(error)))
             return await _Session(socket, services, options).run()
 
         await serve(websocket, services, Service.STT, SttDialect(), run)
 
-    return [WebSocketRoute("/v1/speech-to-text/realtime", realtime)]
+    async def convert(request: Request) -> Response:
+        """A whole recording; the faults of ``stt`` that refuse strike it."""
+        if not access.has_key(request):
+            return JSONResponse(refusal_body(401), 401)
+        if (refusal := services.faults.begin(Service.STT).refusal) is not None:
+            return JSONResponse(refusal_body(refusal.status), refusal.status)
+        try:
+            pcm = await _recording(request)
+        except BadInput as error:
+            return JSONResponse({"detail": {"status": error.name, "message": str(error)}}, 400)
+        utterance = services.recogniser.utterance()
+        utterance.feed(pcm)
+        text, length_s = await utterance.finish(), len(pcm) / ENGINE_RATE
+        answer = {"language_code": "eng", "language_probability": 1.0, "text": text, "words": spread(text, 0, length_s)}
+        return JSONResponse(answer | {"transcription_id": uuid.uuid4().hex, "audio_duration_secs": round(length_s, 3)})
+
+    return [
+        WebSocketRoute("/v1/speech-to-text/realtime", realtime),
+        Route("/v1/speech-to-text", convert, methods=["POST"]),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +125,6 @@ class _Commit:
     received: float
 
 
-class _BadMessage(Exception):
-    """The client sent something unusable; ``name`` is the error it is told."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
-
-
 class _Session:
     """One connection: audio in, partial and committed transcripts out. Commits are answered in their order."""
 
@@ -118,8 +132,8 @@ class _Session:
         self._socket = socket
         self._services = services
         self._options = options
-        self._decoder = AudioDecoder(options)
-        self._gate = SilenceGate(options) if options.strategy is CommitStrategy.VAD else None
+        self._resampler = Resampler(options.rate, ENGINE_RATE)
+        self._gate = SilenceGate(options) if options.commit_strategy == "vad" else None
         self._utterance = services.recogniser.utterance(self._heard)
         self._samples = 0
         self._segment_start = 0
@@ -149,42 +163,45 @@ class _Session:
                 commit.words.cancel()
 
     async def _start(self) -> None:
-        config = self._options.as_config()
+        config = self._options.model_dump() | {"sample_rate": self._options.rate}
         await self._socket.send({"message_type": "session_started", "session_id": uuid.uuid4().hex, "config": config})
 
     async def _read(self) -> None:
         try:
             while (text := await self._socket.receive(self._idle_left_s())) is not None:
-                await self._take(_parse(text))
+                await self._take(AudioChunk.read(text, "invalid_request"))
         except TimeoutError:
             await self._socket.close(1000)
-        except _BadMessage as error:
+        except BadInput as error:
             await self._socket.fail(error.name, _error(error.name, str(error)))
 
     def _idle_left_s(self) -> float:
         return max(0.0, self._last_audio + IDLE_S - time.monotonic())
 
-    async def _take(self, message: Message) -> None:
-        if message["sample_rate"] != self._options.rate:
-            raise _BadMessage("input_error", f"sample_rate must be {self._options.rate}, as in audio_format")
-        if message["audio_base_64"]:
+    async def _take(self, message: AudioChunk) -> None:
+        if message.sample_rate != self._options.rate:
+            raise BadInput("input_error", f"sample_rate must be {self._options.rate}, as in audio_format")
+        if message.audio_base_64:
             self._hear(message)
-        if not message["commit"]:
+        if not message.commit:
             return
         if self._uncommitted_s < MIN_COMMIT_S:
             await self._socket.fail("commit_throttled")
         else:
             self._commit()
 
-    def _hear(self, message: Message) -> None:
-        if message.get("previous_text") and self._had_audio:
-            raise _BadMessage("invalid_request", "previous_text can only be sent with the first chunk of audio")
+    def _hear(self, message: AudioChunk) -> None:
+        if message.previous_text and self._had_audio:
+            raise BadInput("invalid_request", "previous_text can only be sent with the first chunk of audio")
         self._had_audio = True
         self._last_audio = time.monotonic()
         try:
-            pcm = self._decoder.feed(base64.b64decode(message["audio_base_64"], validate=True))
+            data = base64.b64decode(message.audio_base_64, validate=True)
+            if len(data) % 2:
+                raise ValueError("the audio ends in the middle of a sample")
         except ValueError as error:
-            raise _BadMessage("input_error", f"audio_base_64: {error}") from None
+            raise BadInput("input_error", f"audio_base_64: {error}") from None
+        pcm = self._resampler.feed(from_bytes(data)) if data else EMPTY
         self._utterance.feed(pcm)
         self._samples += len(pcm)
         over = self._gate is not None and self._gate.feed(pcm)
@@ -225,15 +242,15 @@ class _Session:
         if missing is not None:
             return
         await self._socket.send({"message_type": "committed_transcript", "text": text})
-        if self._options.with_timestamps or self._options.with_language:
+        if self._options.include_timestamps or self._options.include_language_detection:
             await self._socket.send(self._timestamped(text, commit))
 
     def _timestamped(self, text: str, commit: _Commit) -> Message:
-        words = spread(text, commit.start_s, commit.end_s) if self._options.with_timestamps else []
+        words = spread(text, commit.start_s, commit.end_s) if self._options.include_timestamps else []
         return {
             "message_type": "committed_transcript_with_timestamps",
             "text": text,
-            "language_code": self._options.language or "en",
+            "language_code": self._options.language_code or "en",
             "words": words,
         }
 
@@ -259,20 +276,6 @@ async def _finish(utterance: Utterance) -> str:
     return await utterance.finish()
 
 
-def _parse(text: str) -> Message:
-    """The one message a client may send, or _BadMessage."""
-    try:
-        message = json.loads(text)
-    except ValueError:
-        raise _BadMessage("invalid_request", "the message is not JSON") from None
-    if not isinstance(message, dict) or message.get("message_type") != "input_audio_chunk":
-        raise _BadMessage("invalid_request", "message_type must be input_audio_chunk")
-    for name, kind in (("audio_base_64", str), ("commit", bool), ("sample_rate", int)):
-        if not isinstance(message.get(name), kind):
-            raise _BadMessage("invalid_request", f"{name} is required and must be of type {kind.__name__}")
-    return message
-
-
 def _error(name: str, message: str) -> Message:
     return {"message_type": name, "error": message}
 
@@ -288,3 +291,69 @@ def spread(text: str, start_s: float, end_s: float) -> list[dict[str, Any]]:
         entries.append({"text": piece, "start": round(at, 3), "end": round(until, 3), "type": kind, "logprob": 0.0})
         at = until
     return entries
+
+
+async def _recording(request: Request) -> Pcm:
+    """The file of the form as samples at 16 kHz. Raises BadInput."""
+    async with request.form(max_files=1) as form:
+        file = form.get("file")
+        if not form.get("model_id"):
+            raise BadInput("invalid_content", "model_id is required.")
+        if not isinstance(file, UploadFile):
+            raise BadInput(
+                "invalid_content",
+                "file is required: a recording, up to ten minutes long. Addresses are not fetched here.",
+            )
+        data = await file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadInput("invalid_content", "file is too large: 64 MB at most.")
+        if form.get("file_format") == "pcm_s16le_16":
+            return from_bytes(data)
+    return await asyncio.to_thread(_decoded, data)
+
+
+def _decoded(data: bytes) -> Pcm:
+    """Any container and codec FFmpeg knows -> mono at 16 kHz."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=ENGINE_RATE)
+    pieces, samples = [EMPTY], 0
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            for frame in container.decode(audio=0):
+                for part in resampler.resample(frame):
+                    pieces.append(part.to_ndarray().reshape(-1).astype(np.int16))
+                    samples += len(pieces[-1])
+                if samples > LONGEST_S * ENGINE_RATE:
+                    raise BadInput("invalid_content", "The recording is too long: ten minutes at most.")
+            pieces += [part.to_ndarray().reshape(-1).astype(np.int16) for part in resampler.resample(None)]
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        raise BadInput("invalid_content", "file is no recording that can be read.") from error
+    return np.concatenate(pieces)
+
+
+class SilenceGate:
+    """Server-side voice activity by level: says when a segment with speech is followed by enough silence.
+
+    ``vad_threshold`` 0.1 to 0.9 is read as a level between -52 and -32 dBFS (0.4: -45); the vendor's own detector is
+    a model, this one only has to be good enough for clean test speech.
+    """
+
+    def __init__(self, options: SttOptions) -> None:
+        self._level_dbfs = -55.0 + 25.0 * options.vad_threshold
+        self._min_speech_s = options.min_speech_duration_ms / 1000
+        self._silence_s = max(options.vad_silence_threshold_secs, options.min_silence_duration_ms / 1000)
+        self._rest = EMPTY
+        self._speech_s = self._quiet_s = 0.0
+
+    def feed(self, pcm: Pcm) -> bool:
+        """More audio at 16 kHz. True once per segment, when it is over."""
+        samples, over = np.concatenate((self._rest, pcm)), False
+        whole = len(samples) // _GATE_FRAME * _GATE_FRAME
+        self._rest = samples[whole:]
+        for frame in samples[:whole].reshape(-1, _GATE_FRAME):
+            if rms_dbfs(frame) >= self._level_dbfs:
+                self._speech_s, self._quiet_s = self._speech_s + _GATE_FRAME / ENGINE_RATE, 0.0
+                continue
+            self._quiet_s += _GATE_FRAME / ENGINE_RATE
+            if self._quiet_s >= self._silence_s:
+                over, self._speech_s = over or self._speech_s >= self._min_speech_s, 0.0
+        return over

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import time
 from contextlib import aclosing
 from typing import Any
@@ -13,8 +12,8 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_agents.offline.elevenlabs.access import Access, refusal_body
-from voice_agents.offline.elevenlabs.speech import Alignment, SpokenChunk, speak
-from voice_agents.offline.elevenlabs.tts_options import BadInput, ContextSettings, TextBuffer, TtsOptions
+from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMessage, TtsOptions
+from voice_agents.offline.elevenlabs.speech import Alignment, Encoder, SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import Message, VendorSocket, serve
@@ -88,31 +87,30 @@ class _Context:
     """One stretch of speech: gathers text, speaks its pieces in order, ends with ``isFinal``."""
 
     def __init__(
-        self, context_id: str | None, socket: VendorSocket, services: Services, options: TtsOptions, first: Message
+        self, context_id: str | None, socket: VendorSocket, services: Services, options: TtsOptions, first: TtsMessage
     ) -> None:
         self._id = context_id
         self._socket = socket
         self._services = services
         self._options = options
-        self._settings = ContextSettings.parse(first)
-        self._buffer = TextBuffer(options.auto_mode, self._settings.schedule)
+        self._first = first
+        self._buffer = TextBuffer(options.auto_mode, first.schedule)
         self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
 
-    def take(self, message: Message) -> None:
+    def take(self, message: TtsMessage) -> None:
         """Text of a message, and its ``flush`` and ``try_trigger_generation``. Raises BadInput."""
-        self._settings.check_unchanged(message)
-        text = message.get("text") or ""
-        if not isinstance(text, str):
-            raise BadInput("invalid_input_message", "text must be a string")
-        flush, trigger = bool(message.get("flush")), bool(message.get("try_trigger_generation"))
-        for piece in self._buffer.add(text, flush=flush, trigger=trigger):
-            self._pieces.put_nowait((piece, time.monotonic()))
+        message.check_same_settings(self._first)
+        self._gather(message.text or "", flush=message.flush, trigger=message.try_trigger_generation)
 
     def close(self, *, flush: bool) -> None:
         """No more text. What was set to be spoken is spoken; what is still gathered only with ``flush``."""
         if flush:
-            self.take({"flush": True})
+            self._gather("", flush=True, trigger=False)
         self._pieces.put_nowait(None)
+
+    def _gather(self, text: str, *, flush: bool, trigger: bool) -> None:
+        for piece in self._buffer.add(text, flush=flush, trigger=trigger):
+            self._pieces.put_nowait((piece, time.monotonic()))
 
     async def run(self) -> None:
         """Speak until closed."""
@@ -129,9 +127,9 @@ class _Context:
 
     async def _speak(self, piece: str, not_before: float) -> None:
         options = self._options
-        encoder = options.output.encoder()
+        encoder = Encoder(options.output_format)
         alignment = Alignment.EACH if options.sync_alignment else Alignment.FIRST
-        spoken = speak(self._services.voice, piece, options.voice_id, alignment, self._settings.speed)
+        spoken = speak(self._services.voice, piece, options.voice_id, alignment, self._first.speed)
         async with aclosing(spoken):
             async for chunk in spoken:
                 await asyncio.sleep(not_before - time.monotonic())
@@ -161,7 +159,7 @@ class _Session:
                 await self._read()
             except TimeoutError:
                 name = "input_timeout_exceeded"
-                seconds = self._options.inactivity_s
+                seconds = self._options.inactivity_timeout
                 await self._socket.fail(name, _error(name, _ERRORS[name].format(f"{seconds:g}")))
             except BadInput as error:
                 await self._socket.fail(error.name, _error(error.name, str(error)))
@@ -170,24 +168,21 @@ class _Session:
 
     async def _read(self) -> None:
         while not self._socket.is_gone:
-            text = await self._socket.receive(None if self._ending else self._options.inactivity_s)
+            text = await self._socket.receive(None if self._ending else self._options.inactivity_timeout)
             if text is None:
                 return
             if self._ending:
                 continue
-            message = _parse(text)
-            self._authorise(message)
+            message = TtsMessage.read(text, "invalid_input_message")
+            self._authorised = self._authorised or bool(message.xi_api_key or message.authorization)
+            if not self._authorised:
+                raise BadInput("invalid_api_key", _ERRORS["invalid_api_key"])
             self._take(message)
 
-    def _authorise(self, message: Message) -> None:
-        self._authorised = self._authorised or bool(message.get("xi_api_key") or message.get("authorization"))
-        if not self._authorised:
-            raise BadInput("invalid_api_key", _ERRORS["invalid_api_key"])
-
-    def _take(self, message: Message) -> None:
+    def _take(self, message: TtsMessage) -> None:
         raise NotImplementedError
 
-    def _open(self, context_id: str | None, first: Message) -> _Context:
+    def _open(self, context_id: str | None, first: TtsMessage) -> _Context:
         context = _Context(context_id, self._socket, self._services, self._options, first)
         task = self._tasks.create_task(self._run(context))
         self._unfinished += 1
@@ -207,10 +202,10 @@ class _SingleSession(_Session):
 
     _context: _Context | None = None
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: TtsMessage) -> None:
         if self._context is None:
             self._context = self._open(None, message)
-        if message.get("text") == "":
+        if message.text == "":
             self._ending = True
             self._context.close(flush=True)
         else:
@@ -224,17 +219,17 @@ class _MultiSession(_Session):
         super().__init__(socket, services, options, authorised)
         self._contexts: dict[str, _Context] = {}
 
-    def _take(self, message: Message) -> None:
-        if message.get("close_socket"):
+    def _take(self, message: TtsMessage) -> None:
+        if message.close_socket:
             return self._close_all()
-        context_id = message.get("context_id") or DEFAULT_CONTEXT
-        if context_id not in self._contexts and "text" not in message:
+        context_id = message.context_id or DEFAULT_CONTEXT
+        if context_id not in self._contexts and message.text is None:
             return None  # a flush or close of a context that is closed already
         if context_id not in self._contexts:
             self._check_room()
             self._contexts[context_id] = self._open(context_id, message)
         self._contexts[context_id].take(message)
-        if message.get("close_context"):
+        if message.close_context:
             self._contexts.pop(context_id).close(flush=False)
         return None
 
@@ -250,16 +245,6 @@ class _MultiSession(_Session):
         self._contexts.clear()
         if not self._unfinished:
             self._tasks.create_task(self._socket.close(1000))
-
-
-def _parse(text: str) -> Message:
-    try:
-        message = json.loads(text)
-    except ValueError:
-        raise BadInput("invalid_input_message", "the message is not JSON") from None
-    if not isinstance(message, dict):
-        raise BadInput("invalid_input_message", "the message is not a JSON object")
-    return message
 
 
 def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:

@@ -1,5 +1,5 @@
 """OpenAI and Azure Realtime as served here."""
 
-from voice_agents.offline.realtime.endpoints import routes
+from voice_agents.offline.realtime.access import routes
 
 __all__ = ["routes"]

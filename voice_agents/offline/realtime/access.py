@@ -1,16 +1,27 @@
-"""Who may open a Realtime socket, on which path, and in which generation's words they are answered."""
+"""OpenAI and Azure Realtime (speech to speech) sockets: who may open them, and in which generation's words.
+
+GA on ``/openai/v1/realtime`` (Azure) and ``/v1/realtime`` (OpenAI); the preview's names and shapes for clients that
+come to ``/openai/realtime?api-version=`` or with the header ``OpenAI-Beta: realtime=v1``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.chat_request import UNKNOWN_MODEL, error_body
-from voice_agents.offline.realtime.errors import INVALID_REQUEST, SERVER_ERROR
+from voice_agents.offline.chat_request import UNKNOWN_MODEL
+from voice_agents.offline.checks import INVALID_REQUEST, SERVER_ERROR, error_body
+from voice_agents.offline.faults import Service
+from voice_agents.offline.realtime.checks import error_event, new_id
 from voice_agents.offline.realtime.preview import GaShape, PreviewShape, Shape
-from voice_agents.offline.sockets import Message
+from voice_agents.offline.realtime.session import RealtimeSession
+from voice_agents.offline.services import Services
+from voice_agents.offline.sockets import Message, VendorSocket, serve
 
 AZURE_GA, AZURE_PREVIEW, OPENAI = "/openai/v1/realtime", "/openai/realtime", "/v1/realtime"
 PATHS = (AZURE_GA, AZURE_PREVIEW, OPENAI)
@@ -38,6 +49,15 @@ _REFUSALS = {
     429: ("Requests to this deployment have exceeded its rate limit. Please retry later.", "requests", "429"),
 }
 _SERVER_ERROR = ("The server had an error while processing your request. Sorry about that!", SERVER_ERROR, None)
+
+_ERRORS = {
+    "server_error": "The server had an error while processing your request. Sorry about that!",
+    "session_expired": "Your session hit the maximum duration of 60 minutes.",
+    "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
+    "rate_limit_exceeded": "Rate limit reached. Please try again later.",
+    "invalid_api_key": "Incorrect API key provided.",
+}
+_CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key": 1008}
 
 
 class NotAdmitted(Exception):
@@ -96,3 +116,42 @@ def _has_key(headers: Mapping[str, str], query: Mapping[str, str], offered: list
     bearer = kind.lower() == "bearer" and bool(token.strip())
     azure = headers.get("api-key", "") or query.get("api-key", "")
     return bearer or bool(azure.strip()) or as_subprotocol
+
+
+class RealtimeDialect:
+    """Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""
+
+    def type_of(self, message: Message) -> str:
+        return str(message.get("type", ""))
+
+    def refusal(self, status: int) -> Message:
+        return refusal_body(status)
+
+    def error(self, name: str) -> Message:
+        kind = SERVER_ERROR if name == "server_error" else INVALID_REQUEST
+        return {"event_id": new_id("event")} | error_event(_ERRORS.get(name, name), name, kind=kind)
+
+    def close_code(self, name: str) -> int | None:
+        return _CLOSES.get(name)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The Realtime sockets, see ``admit`` for who may open them."""
+
+    def endpoint(path: str) -> Any:
+        async def connect(websocket: WebSocket) -> None:
+            try:
+                admission = admit(websocket, path)
+            except NotAdmitted as refused:
+                await websocket.send_denial_response(JSONResponse(refused.body, refused.status))
+                return
+
+            async def run(socket: VendorSocket) -> None:
+                await RealtimeSession(socket, services, admission.model, admission.shape).run()
+
+            dialect, subprotocol = RealtimeDialect(), admission.subprotocol
+            await serve(websocket, services, Service.REALTIME, dialect, run, subprotocol=subprotocol)
+
+        return connect
+
+    return [WebSocketRoute(path, endpoint(path)) for path in PATHS]

@@ -1,7 +1,4 @@
-"""The configuration of a Realtime session: what ``session.update`` may say, and what holds after it.
-
-Names, values and ranges are those of the vendor's SDK (``openai.types.realtime``).
-"""
+"""The configuration of a Realtime session: what holds in it, and what holds for one response."""
 
 from __future__ import annotations
 
@@ -11,40 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voice_agents.offline.realtime.audio import AudioFormat
-from voice_agents.offline.realtime.errors import Rejected
-from voice_agents.offline.realtime.schema import invalid_value, missing
-from voice_agents.offline.realtime.session_schema import RESPONSE, SESSION
+from voice_agents.offline.checks import Rejected, missing
 from voice_agents.offline.realtime.vad import Detection, Eagerness, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60
 """What a session says of how long it may last; this server does not end it."""
 DEFAULT_INSTRUCTIONS = "You are the small offline agent. Be helpful and brief."
 DEFAULT_VOICE = "marin"
+PCM = {"type": "audio/pcm", "rate": 24_000}
+"""The one format in both directions."""
 
-_FORMATS: dict[str, dict[str, Any]] = {
-    "audio/pcm": {"type": "audio/pcm", "rate": 24_000},
-    "audio/pcmu": {"type": "audio/pcmu"},
-    "audio/pcma": {"type": "audio/pcma"},
-}
-_DETECTION: dict[str, dict[str, Any]] = {
+_ANSWERS = {"create_response": True, "interrupt_response": True}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "audio/pcm": PCM,
     "server_vad": {
-        "type": "server_vad",
-        "threshold": 0.5,
-        "prefix_padding_ms": 300,
-        "silence_duration_ms": 500,
-        "idle_timeout_ms": None,
-        "create_response": True,
-        "interrupt_response": True,
+        **{"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500},
+        **{"idle_timeout_ms": None} | _ANSWERS,
     },
-    "semantic_vad": {
-        "type": "semantic_vad",
-        "eagerness": "auto",
-        "create_response": True,
-        "interrupt_response": True,
-    },
+    "semantic_vad": {"type": "semantic_vad", "eagerness": "auto"} | _ANSWERS,
 }
-_DEFAULTS = _FORMATS | _DETECTION
 """What a part starts from when its ``type`` becomes another one."""
 
 
@@ -55,18 +37,18 @@ class ResponseOptions:
     spoken: bool
     """Audio with its transcript, or text."""
     instructions: str
-    tools: frozenset[str]
-    """Names of the functions that may be called."""
+    functions: tuple[dict[str, Any], ...]
+    """Those that may be called, as the client described them."""
     one_call: bool
     voice: str
-    format: AudioFormat
     speed: float
     max_tokens: int | None
     metadata: Mapping[str, Any] | None
-    in_conversation: bool
-    """Its items join the conversation; else it stands outside (``conversation: "none"``)."""
-    input: tuple[dict[str, Any], ...] | None
-    """Items as the client sent them, in place of the conversation."""
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """Names of the functions that may be called."""
+        return frozenset(function["name"] for function in self.functions)
 
 
 class SessionConfig:
@@ -79,36 +61,30 @@ class SessionConfig:
     @classmethod
     def initial(cls, model: str, session_id: str) -> SessionConfig:
         """Before the first update."""
-        audio_in = {"format": _FORMATS["audio/pcm"], "transcription": None, "noise_reduction": None}
-        audio_out = {"format": _FORMATS["audio/pcm"], "voice": DEFAULT_VOICE, "speed": 1.0}
+        heard = {"transcription": None, "noise_reduction": None, "turn_detection": _DEFAULTS["server_vad"]}
+        spoken = {"voice": DEFAULT_VOICE, "speed": 1.0}
         values = {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": session_id,
-            "model": model,
-            "output_modalities": ["audio"],
-            "instructions": DEFAULT_INSTRUCTIONS,
-            "tools": [],
-            "tool_choice": "auto",
-            "max_output_tokens": "inf",
-            "tracing": None,
-            "truncation": "auto",
-            "prompt": None,
+            **{"type": "realtime", "object": "realtime.session", "id": session_id, "model": model},
+            **{
+                "output_modalities": ["audio"],
+                "instructions": DEFAULT_INSTRUCTIONS,
+                "tools": [],
+                "tool_choice": "auto",
+            },
+            **{"max_output_tokens": "inf", "tracing": None, "truncation": "auto", "prompt": None, "include": None},
             "expires_at": int(time.time()) + SESSION_S,
-            "audio": {"input": audio_in | {"turn_detection": _DETECTION["server_vad"]}, "output": audio_out},
-            "include": None,
+            "audio": {"input": {"format": PCM} | heard, "output": {"format": PCM} | spoken},
         }
         return cls(copy.deepcopy(values))
 
     def updated(self, update: Any, *, has_spoken: bool, is_responding: bool) -> SessionConfig:
-        """With the fields of a ``session.update``; what is absent stays. Raises Rejected.
+        """With the fields of a ``session.update`` that was checked; what is absent stays. Raises Rejected.
 
         ``has_spoken``: there was assistant audio, the voice stays. ``is_responding``: the speed cannot change now.
         """
-        checked = SESSION(update, "session")
-        if checked.get("model", self.values["model"]) != self.values["model"]:
+        if update.get("model", self.values["model"]) != self.values["model"]:
             raise Rejected("The model of a session cannot be changed.", "invalid_value", "session.model")
-        changed = SessionConfig(copy.deepcopy(_merged(self.values, checked)))
+        changed = SessionConfig(copy.deepcopy(_merged(self.values, update)))
         _check_modalities(changed.values["output_modalities"], "session")
         if has_spoken and changed.voice != self.voice:
             message = "Cannot update a conversation's voice if assistant audio is present."
@@ -120,16 +96,6 @@ class SessionConfig:
         if transcription is not None and "model" not in transcription:
             raise missing("session.audio.input.transcription.model")
         return changed
-
-    @property
-    def input_format(self) -> AudioFormat:
-        """What the client sends."""
-        return AudioFormat(self.values["audio"]["input"]["format"]["type"])
-
-    @property
-    def output_format(self) -> AudioFormat:
-        """What the client gets."""
-        return AudioFormat(self.values["audio"]["output"]["format"]["type"])
 
     @property
     def voice(self) -> str:
@@ -153,30 +119,26 @@ class SessionConfig:
         values = self.values["audio"]["input"]["turn_detection"]
         if values is None:
             return None
-        options = {name: value for name, value in values.items() if name != "type"}
+        options = {name: value for name, value in values.items() if name not in ("type", "idle_timeout_ms")}
         if values["type"] == "server_vad":
             return ServerVad(**options)
         return SemanticVad(**options | {"eagerness": Eagerness(options["eagerness"])})
 
     def response(self, asked: Any = None) -> ResponseOptions:
         """The options of a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""
-        checked = {} if asked is None else RESPONSE(asked, "response")
-        _check_modalities(checked.get("output_modalities", ["audio"]), "response")
-        values = _merged(self.values, checked)
-        output, tokens = values["audio"]["output"], values["max_output_tokens"]
-        voice, given = output["voice"], checked.get("input")
+        asked = asked or {}
+        _check_modalities(asked.get("output_modalities", ["audio"]), "response")
+        config = SessionConfig(_merged(self.values, asked))
+        tokens = config.values["max_output_tokens"]
         return ResponseOptions(
-            spoken=values["output_modalities"] == ["audio"],
-            instructions=values["instructions"],
-            tools=_callable(values["tools"], values["tool_choice"]),
-            one_call=values.get("parallel_tool_calls") is False,
-            voice=voice["id"] if isinstance(voice, dict) else voice,
-            format=AudioFormat(output["format"]["type"]),
-            speed=float(output["speed"]),
+            spoken=config.values["output_modalities"] == ["audio"],
+            instructions=config.values["instructions"],
+            functions=_callable(config.values["tools"], config.values["tool_choice"]),
+            one_call=config.values.get("parallel_tool_calls") is False,
+            voice=config.voice,
+            speed=config.speed,
             max_tokens=None if tokens == "inf" else tokens,
-            metadata=checked.get("metadata"),
-            in_conversation=checked.get("conversation", "auto") == "auto",
-            input=None if given is None else tuple(given),
+            metadata=asked.get("metadata"),
         )
 
 
@@ -192,11 +154,11 @@ def _merged(old: Any, new: Any) -> Any:
 
 def _check_modalities(modalities: list[str], path: str) -> None:
     if modalities not in (["audio"], ["text"]):
-        raise invalid_value(str(modalities), f"{path}.output_modalities", ("['audio']", "['text']"))
+        message = f"Invalid value: {modalities}. Supported values are: ['audio'], and ['text']."
+        raise Rejected(message, "invalid_value", f"{path}.output_modalities")
 
 
-def _callable(tools: list[dict[str, Any]], how: str | dict[str, Any]) -> frozenset[str]:
-    names = frozenset(tool["name"] for tool in tools)
+def _callable(tools: list[dict[str, Any]], how: str | dict[str, Any]) -> tuple[dict[str, Any], ...]:
     if isinstance(how, dict):
-        return names & {how.get("name", "")}
-    return frozenset() if how == "none" else names
+        return tuple(tool for tool in tools if tool["name"] == how.get("name", ""))
+    return () if how == "none" else tuple(tools)

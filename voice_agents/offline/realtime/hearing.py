@@ -5,43 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 
-from voice_agents.audio import Pcm
-from voice_agents.offline.realtime.audio import ENGINE_RATE, AudioFormat, Decoder, joined
-from voice_agents.offline.realtime.vad import (
-    MS,
-    Detection,
-    DetectorEvent,
-    IdleTimeout,
-    SpeechBegan,
-    TurnDetector,
-)
+from voice_agents.audio import LiveDownsampler, Pcm
+from voice_agents.offline.realtime.items import joined
+from voice_agents.offline.realtime.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.offline.services import Recogniser, Utterance
-from voice_agents.turns.vad import CHUNK
+from voice_agents.turns.vad import CHUNK, RATE
 
+CLIENT_RATE = 24_000
+"""Hz of what clients send and get."""
 _SLICE_MS = 100
 """Audio that is resampled at once."""
 _LOOK_BACK_MS = 600
 """How far behind its beginning speech is noticed at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """What was committed: int16 mono at 16 kHz, from and to (samples since the session began), and its recogniser."""
-
-    pcm: list[Pcm]
-    start: int
-    end: int
-    utterance: Utterance | None
-
-
 class InputBuffer:
     """Audio since the last commit. With turn detection only what belongs to a turn, or may come to, is kept."""
 
-    def __init__(self, recogniser: Recogniser, audio_format: AudioFormat, detection: Detection | None) -> None:
+    def __init__(self, recogniser: Recogniser, detection: Detection | None) -> None:
         self._recogniser = recogniser
-        self._decoder = Decoder(audio_format)
+        self._downsampler = LiveDownsampler(CLIENT_RATE, RATE)
         self._detection = detection
         self._position = 0
         self._kept: deque[Pcm] = deque()
@@ -50,52 +34,37 @@ class InputBuffer:
         self._detector = self._new_detector()
 
     @property
-    def position(self) -> int:
-        """Samples (16 kHz) received since the session began."""
-        return self._position
-
-    @property
     def duration_ms(self) -> float:
         """Audio in the buffer."""
-        return (self._position - self._start) * 1000 / ENGINE_RATE
+        return (self._position - self._start) * 1000 / RATE
 
     @property
     def start_ms(self) -> int:
         """Where the audio in the buffer begins: that of a turn, padding included."""
         return self._start // MS
 
-    def configure(self, audio_format: AudioFormat, detection: Detection | None) -> None:
+    def configure(self, detection: Detection | None) -> None:
         """Other settings, from the next audio on; a turn that has begun goes on, the client ends it if need be."""
-        if audio_format is not self._decoder.format:
-            self._decoder = Decoder(audio_format)
         self._detection = detection
         if detection is not None and self._detector is not None:
             self._detector.configure(detection)
         else:
             self._detector = self._new_detector()
 
-    def wait_from(self, position: int | None) -> None:
-        """See ``TurnDetector.wait_from``."""
-        if self._detector is not None:
-            self._detector.wait_from(position)
-
     async def append(self, pcm: Pcm) -> AsyncIterator[DetectorEvent]:
-        """More audio at the format's rate, any length -> what it decides. The loop gets its turn in between."""
-        size = self._decoder.format.rate * _SLICE_MS // 1000
+        """More audio at 24 kHz, any length -> what it decides. The loop gets its turn in between."""
+        size = CLIENT_RATE * _SLICE_MS // 1000
         for start in range(0, len(pcm), size):
-            for event in self._take_in(self._decoder.feed(pcm[start : start + size])):
+            for event in self._take_in(self._downsampler.feed(pcm[start : start + size])):
                 yield event
             await asyncio.sleep(0)
 
-    def take(self, *, listen: bool = True) -> Segment:
-        """Everything in the buffer, which is empty then. ``listen``: it is to be recognised."""
-        utterance = self._utterance
-        if listen and utterance is None:
-            utterance = self._listen()
-        segment = Segment(list(self._kept), self._start, self._position, utterance)
+    def take(self) -> tuple[list[Pcm], Utterance]:
+        """Everything in the buffer, which is empty then: at 16 kHz, and on its way through the recogniser."""
+        taken = list(self._kept), self._utterance or self._listen()
         self._utterance = None
         self._empty()
-        return segment
+        return taken
 
     def clear(self) -> None:
         """Forget what is in the buffer."""
@@ -124,8 +93,7 @@ class InputBuffer:
             for event in self._detector.feed(piece, words):
                 if isinstance(event, SpeechBegan):
                     self._begin(event.start)
-                if not isinstance(event, IdleTimeout) or self._utterance is None:
-                    yield event
+                yield event
 
     def _keep(self, piece: Pcm) -> None:
         self._position += len(piece)

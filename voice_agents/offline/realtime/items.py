@@ -1,4 +1,4 @@
-"""The items of a Realtime conversation, and what the rule-based model sees of them."""
+"""The items of a Realtime conversation: made by clients or here, and what the model sees of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from voice_agents.audio import Pcm
-from voice_agents.offline.brain import Message, ToolCall
-from voice_agents.offline.realtime.audio import ENGINE_RATE, AudioFormat, joined
-from voice_agents.offline.realtime.errors import Rejected
-from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
+import numpy as np
 
+from voice_agents.audio import EMPTY, Pcm, from_bytes, resample, to_bytes
+from voice_agents.offline.brain import Message, ToolCall
+from voice_agents.offline.checks import Rejected, invalid_value, missing
+from voice_agents.offline.realtime.checks import new_id
+from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
+from voice_agents.turns.vad import RATE
+
+MAX_ID_CHARS = 32
 ROOT = "root"
 """``previous_item_id`` of an item that goes to the beginning."""
 
@@ -54,8 +58,11 @@ class Part:
     @property
     def audio_ms(self) -> float:
         """Length of its sound."""
-        rate = ENGINE_RATE if self.type == "input_audio" else VOICE_RATE
-        return self.samples * 1000 / rate
+        return self.samples * 1000 / self._rate
+
+    @property
+    def _rate(self) -> int:
+        return RATE if self.type == "input_audio" else VOICE_RATE
 
     def truncate(self, end_ms: int) -> None:
         """Keep the sound before ``end_ms`` and the words that began in it; the transcript goes."""
@@ -65,14 +72,14 @@ class Part:
         self.transcript = None
         self.truncated = True
 
-    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
-        """As the client sees it; with its sound when a format is given."""
+    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+        """As the client sees it; ``audible``: with its sound (a millisecond of work for each second)."""
         if self.type in ("input_text", "output_text"):
             return {"type": self.type, "text": self.text}
         wire: dict[str, Any] = {"type": self.type, "transcript": self.transcript}
-        if audio_format is not None:
-            rate = ENGINE_RATE if self.type == "input_audio" else VOICE_RATE
-            wire["audio"] = base64.b64encode(audio_format.pack_whole(joined(self.audio), rate)).decode()
+        if audible:
+            sound = resample(joined(self.audio), self._rate, VOICE_RATE) if self.samples else EMPTY
+            wire["audio"] = base64.b64encode(to_bytes(sound)).decode()
         return wire
 
 
@@ -84,15 +91,13 @@ class MessageItem:
     role: Role
     content: list[Part]
     status: ItemStatus = ItemStatus.COMPLETED
-    unheard: bool = False
-    """Silence that was committed because the user said nothing: the model does not take it for a turn."""
     listening: asyncio.Task[None] | None = None
     """Ends when the words of its sound are known; they are in ``Part.text`` then. Never fails, see ``deaf``."""
     deaf: str = ""
     """What went wrong in the recogniser."""
 
-    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
-        content = [part.to_wire(audio_format) for part in self.content]
+    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+        content = [part.to_wire(audible=audible) for part in self.content]
         return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
 
     @property
@@ -112,7 +117,7 @@ class CallItem:
     """JSON text."""
     status: ItemStatus = ItemStatus.COMPLETED
 
-    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
         call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
         return _frame(self.id, "function_call", self.status) | call
 
@@ -126,7 +131,7 @@ class OutputItem:
     output: str
     status: ItemStatus = ItemStatus.COMPLETED
 
-    def to_wire(self, audio_format: AudioFormat | None = None) -> dict[str, Any]:
+    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
         answer = {"call_id": self.call_id, "output": self.output}
         return _frame(self.id, "function_call_output", self.status) | answer
 
@@ -210,7 +215,7 @@ def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
             if item.status is ItemStatus.COMPLETED:
                 call = ToolCall(item.call_id, item.name, _arguments(item.arguments))
                 messages.append(Message("assistant", "", (call,)))
-        elif not item.unheard and (item.text or item.role == "user"):
+        elif item.text or item.role == "user":
             messages.append(Message(item.role, item.text))
     return messages
 
@@ -221,3 +226,59 @@ def _arguments(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return arguments if isinstance(arguments, dict) else {}
+
+
+def parse_item(given: dict[str, Any], path: str) -> Item:
+    """An item as a client sent it, of the vendor's types already; its sound is still to be recognised.
+
+    Raises Rejected. Assistant messages can be created from text only, as at the vendor.
+    """
+    item_id = given.get("id") or new_id("item")
+    if len(item_id) > MAX_ID_CHARS:
+        message = (
+            f"Invalid '{path}.id': string too long. Expected a string with maximum length {MAX_ID_CHARS}, "
+            f"but got a string with length {len(item_id)} instead."
+        )
+        raise Rejected(message, "string_above_max_length", f"{path}.id")
+    match given["type"]:
+        case "message":
+            parts = enumerate(given["content"])
+            content = [_part(part, f"{path}.content[{at}]", given["role"]) for at, part in parts]
+            return MessageItem(item_id, given["role"], content)
+        case "function_call":
+            return CallItem(item_id, given.get("call_id") or new_id("call"), given["name"], given["arguments"])
+        case "function_call_output":
+            return OutputItem(item_id, given["call_id"], given["output"])
+        case kind:
+            raise invalid_value(kind, f"{path}.type", ["'message'", "'function_call'", "'function_call_output'"])
+
+
+def _part(given: dict[str, Any], path: str, role: Role) -> Part:
+    kind = given.get("type")
+    offered = {"user": ("input_text", "input_audio"), "system": ("input_text",), "assistant": ("output_text",)}[role]
+    if kind not in offered:
+        raise invalid_value(kind, f"{path}.type", [repr(name) for name in offered])
+    content = "audio" if kind == "input_audio" else "text"
+    if content not in given:
+        raise missing(f"{path}.{content}")
+    if kind != "input_audio":
+        return Part(kind, given["text"])
+    heard = decoded(given["audio"], f"{path}.audio")
+    heard = resample(heard, VOICE_RATE, RATE) if len(heard) else heard
+    return Part("input_audio", transcript=given.get("transcript"), audio=[heard])
+
+
+def decoded(audio: str, path: str) -> Pcm:
+    """A client's sound, at 24 kHz. Raises Rejected."""
+    try:
+        data = base64.b64decode(audio, validate=True)
+        if len(data) % 2:
+            raise ValueError("the audio ends in the middle of a sample")
+    except ValueError as error:
+        raise Rejected(f"Invalid '{path}': {error}.", "invalid_value", path) from None
+    return from_bytes(data)
+
+
+def joined(pieces: Sequence[Pcm]) -> Pcm:
+    """One array out of many."""
+    return np.concatenate(pieces) if pieces else EMPTY

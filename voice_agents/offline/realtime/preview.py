@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from voice_agents.offline.realtime.errors import Event
-from voice_agents.offline.realtime.schema import number
+from voice_agents.offline.realtime.checks import Event, in_range
 
 DEFAULT_TEMPERATURE = 0.8
-_temperature = number(0.6, 1.2)
 
 _EVENTS = {
     "conversation.item.added": "conversation.item.created",
@@ -20,9 +18,9 @@ _EVENTS = {
     "response.output_audio_transcript.delta": "response.audio_transcript.delta",
     "response.output_audio_transcript.done": "response.audio_transcript.done",
 }
-_UNKNOWN = frozenset({"conversation.item.done", "input_audio_buffer.timeout_triggered"})
+_UNKNOWN = frozenset({"conversation.item.done"})
 """Events the preview does not have."""
-_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+_FORMATS = {"audio/pcm": "pcm16"}
 _CONTENT = {"output_text": "text", "output_audio": "audio"}
 _NESTED: dict[str, tuple[str, ...]] = {
     "modalities": ("output_modalities",),
@@ -71,10 +69,7 @@ class PreviewShape:
             case {"type": "session.update", "session": dict(session)}:
                 return event | {"session": {"type": "realtime"} | self._nested(session, "session")}
             case {"type": "response.create", "response": dict(response)}:
-                nested = self._nested(response, "response")
-                if isinstance(items := nested.get("input"), list):
-                    nested["input"] = [_ga_item(item) for item in items]
-                return event | {"response": nested}
+                return event | {"response": self._nested(response, "response")}
             case {"type": "conversation.item.create", "item": item}:
                 return event | {"item": _ga_item(item)}
             case _:
@@ -100,8 +95,8 @@ class PreviewShape:
         nested: dict[str, Any] = {}
         for name, value in flat.items():
             if name == "temperature":
-                temperature = _temperature(value, f"{path}.temperature")
-                self._temperature = temperature if path == "session" else self._temperature
+                in_range(value, f"{path}.temperature", 0.6, 1.2)
+                self._temperature = value if path == "session" else self._temperature
                 continue
             place = nested
             *above, last = _NESTED.get(name, (name,))

@@ -7,15 +7,16 @@ import base64
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from voice_agents.offline.brain import Reply, ToolCall
-from voice_agents.offline.realtime.audio import Encoder
-from voice_agents.offline.realtime.config import ResponseOptions
-from voice_agents.offline.realtime.errors import SERVER_ERROR, Event, new_id
+from voice_agents.audio import Pcm, to_bytes
+from voice_agents.offline.brain import Message, Reply, ToolCall
+from voice_agents.offline.checks import SERVER_ERROR
+from voice_agents.offline.realtime.checks import Event, new_id
+from voice_agents.offline.realtime.config import PCM, ResponseOptions
 from voice_agents.offline.realtime.items import (
     CallItem,
     Conversation,
@@ -25,17 +26,17 @@ from voice_agents.offline.realtime.items import (
     Part,
     as_messages,
     heard,
+    joined,
 )
-from voice_agents.offline.realtime.speech import Speech
-from voice_agents.offline.realtime.usage import AUDIO_TOKEN_MS, rate_limits, tokens, usage
-from voice_agents.offline.realtime.voices import offline_voice
 from voice_agents.offline.services import Services
+from voice_agents.offline.tts import SAMPLE_RATE, Synthesis, WordTiming, find_voice
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from voice_agents.offline.tts import Synthesis
-
+CHUNK_S = 0.2
+"""Sound in an audio delta, but for the first, which comes as soon as it can."""
+AUDIO_TOKEN_MS = 50
+"""The vendor counts a token for so much of the assistant's sound ..."""
+USER_AUDIO_TOKEN_MS = 100
+"""... and for so much of the user's."""
 _ARGUMENTS_PIECE = 16
 _WRITTEN_PIECE = re.compile(r"\s*\S+|\s+$")
 
@@ -58,7 +59,6 @@ class Response:
         services: Services,
         options: ResponseOptions,
         conversation: Conversation,
-        context: Sequence[Item],
         *,
         emit: Callable[[Event], None],
         room: Callable[[], Awaitable[None]],
@@ -66,7 +66,7 @@ class Response:
         taken: float,
         conversation_id: str,
     ) -> None:
-        """``context``: what the model is to answer. ``taken``: when (monotonic) the user's turn was.
+        """The model is to answer ``conversation`` as it is now. ``taken``: when (monotonic) the user's turn was.
 
         ``room`` is awaited before more is made. ``on_done`` is called once, when everything has been emitted.
         """
@@ -77,15 +77,16 @@ class Response:
         """Sound made so far."""
         self._services = services
         self._conversation = conversation
-        self._context = tuple(context)
+        self._context = conversation.items
         self._emit = emit
         self._room = room
         self._on_done = on_done
         self._due = taken + services.pace.realtime_first_audio_s
-        self._conversation_id = conversation_id if options.in_conversation else None
+        self._conversation_id = conversation_id
         self._output: list[MessageItem | CallItem] = []
         self._open: MessageItem | CallItem | None = None
         self._previous_id: str | None = None
+        self._speech: Speech | None = None
         self._spoken_tokens = 0
         self._out_of_tokens = False
         self._task: asyncio.Task[None] | None = None
@@ -117,11 +118,29 @@ class Response:
     async def _answer(self) -> None:
         await heard(self._context)
         messages = as_messages(self.options.instructions, self._context)
+        calls: list[ToolCall] = []
+        async with aclosing(self._thoughts(messages)) as thoughts:
+            async for thought in thoughts:
+                if isinstance(thought, ToolCall):
+                    calls.append(thought)
+                elif not self._out_of_tokens:
+                    await self._say(thought)
+        self._finish_saying()
+        for call in calls[: 1 if self.options.one_call else None]:
+            await self._call(call)
+
+    async def _thoughts(self, messages: Sequence[Message]) -> AsyncGenerator[str | ToolCall, None]:
+        """What the model says, in pieces, and what it calls."""
+        if (server := self._services.model_server) is not None:
+            async with aclosing(server.answer(messages, self.options.functions)) as answer:
+                async for thought in answer:
+                    yield thought
+            return
         reply: Reply = self._services.brain.reply(messages, self.options.tools)
         if reply.text:
-            await self._say(reply.text)
-        for call in reply.tool_calls[: 1 if self.options.one_call else None]:
-            await self._call(call)
+            yield reply.text
+        for call in reply.tool_calls:
+            yield call
 
     async def _when_due(self) -> None:
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
@@ -134,21 +153,28 @@ class Response:
             self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
 
     async def _say(self, text: str) -> None:
-        """One message, spoken or written."""
-        item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
-        self._begin_item(item)
-        part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
-        item.content.append(part)
-        self._emit_item("response.content_part.added", content_index=0, part=_part(part))
-        if self.options.spoken:
-            await self._speak(part, text)
+        """The next piece of the message, spoken or written."""
+        if self._speech is None:
+            item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
+            self._begin_item(item)
+            part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
+            item.content.append(part)
+            self._speech = Speech(part)
+            self._emit_item("response.content_part.added", content_index=0, part=_part(part))
         else:
-            await self._write(part, text)
-        self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+            text = f" {text}"
+        if self.options.spoken:
+            await self._speak(self._speech, text)
+        else:
+            await self._write(self._speech.part, text)
 
-    async def _speak(self, part: Part, text: str) -> None:
-        speech = Speech(part, text, Encoder(self.options.format))
-        voice = self._services.voice.speak(text, offline_voice(self.options.voice), self.options.speed)
+    def _finish_saying(self) -> None:
+        if self._speech is not None:
+            self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+
+    async def _speak(self, speech: Speech, text: str) -> None:
+        speech.begin(text)
+        voice = self._services.voice.speak(text, find_voice(self.options.voice).voice_id, self.options.speed)
         async with aclosing(cast("AsyncGenerator[Synthesis, None]", voice)) as stream:
             async for synthesis in stream:
                 speech.add(synthesis.pcm, synthesis.words)
@@ -200,9 +226,8 @@ class Response:
         self._open = item
         self._output.append(item)
         self._emit(self._of_item("response.output_item.added"))
-        if self.options.in_conversation:
-            self._previous_id = self._conversation.insert(item)
-            self._emit(self._of_conversation("conversation.item.added"))
+        self._previous_id = self._conversation.insert(item)
+        self._emit(self._of_conversation("conversation.item.added"))
 
     def _end_item(self, status: ItemStatus) -> None:
         """All that is said when an item is done, whether it was finished or not."""
@@ -221,8 +246,7 @@ class Response:
                 self._emit_item("response.output_text.done", content_index=0, text=part.text)
             self._emit_item("response.content_part.done", content_index=0, part=_part(part))
         self._emit(self._of_item("response.output_item.done"))
-        if self.options.in_conversation:
-            self._emit(self._of_conversation("conversation.item.done"))
+        self._emit(self._of_conversation("conversation.item.done"))
         self._open = None
 
     def _end(self, status: ResponseStatus, details: dict[str, Any] | None = None) -> None:
@@ -262,7 +286,7 @@ class Response:
             "conversation_id": self._conversation_id,
             "output_modalities": ["audio" if options.spoken else "text"],
             "max_output_tokens": options.max_tokens or "inf",
-            "audio": {"output": {"format": _format(options), "voice": options.voice}},
+            "audio": {"output": {"format": PCM, "voice": options.voice}},
             "usage": usage(options.instructions, self._context, self._output) if done else None,
             "metadata": options.metadata,
         }
@@ -275,6 +299,94 @@ def _part(part: Part) -> dict[str, Any]:
     return {"type": "audio", "transcript": part.transcript or ""}
 
 
-def _format(options: ResponseOptions) -> dict[str, Any]:
-    rate = {"rate": options.format.rate} if options.format == "audio/pcm" else {}
-    return {"type": options.format.value} | rate
+class Speech:
+    """The sound of one part on its way to the client; the part holds what was sent, no more."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self._text = ""
+        self._offset = 0
+        self._offset_ms = self._made_ms = 0.0
+        """Where the present piece begins, and how much was made in all."""
+        self._said = 0
+        self._waiting: list[Pcm] = []
+        self._begun: list[tuple[int, float]] = []
+        self._first = True
+
+    @property
+    def said(self) -> str:
+        """The words that were sent."""
+        return self._text[: self._said]
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is enough to be sent."""
+        return bool(self._waiting) and (self._first or sum(map(len, self._waiting)) >= CHUNK_S * SAMPLE_RATE)
+
+    def begin(self, text: str) -> None:
+        """The text goes on with this, of which sound will be added."""
+        self._offset, self._offset_ms = len(self._text), self._made_ms
+        self._text += text
+
+    def add(self, pcm: Pcm, words: Sequence[WordTiming]) -> None:
+        """The next samples (24 kHz) and the words that begin in them, timed from where the piece began."""
+        self._waiting.append(pcm)
+        self._made_ms += len(pcm) * 1000 / SAMPLE_RATE
+        at, at_ms = self._offset, self._offset_ms
+        self._begun += [(at + word.offset + word.length, at_ms + word.start_ms) for word in words]
+
+    def take(self, *, last: bool = False) -> tuple[str, bytes, float]:
+        """Words and bytes to be sent now, and how many milliseconds they are. ``last``: the piece is over."""
+        said = self._said
+        self._said = max([said, *(end for end, _ in self._begun)]) if not last else len(self._text)
+        sound = joined(self._waiting)
+        taken = self._text[said : self._said], to_bytes(sound), len(sound) * 1000 / SAMPLE_RATE
+        if not self.part.truncated:
+            self.part.audio += self._waiting
+            self.part.words += self._begun
+            self.part.text = self.part.transcript = self.said
+        self._waiting, self._begun, self._first = [], [], False
+        return taken
+
+
+def tokens(text: str) -> int:
+    """Tokens of a text, a little fewer than a real tokeniser counts."""
+    return len(re.findall(r"\w{1,12}|[^\w\s]", text))
+
+
+def usage(instructions: str, context: Sequence[Item], output: Sequence[Item]) -> dict[str, Any]:
+    """The ``usage`` of a response."""
+    in_text, in_audio = _count(context)
+    in_text += tokens(instructions)
+    out_text, out_audio = _count(output)
+    no_tokens = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
+    counted = {"text_tokens": in_text, "audio_tokens": in_audio}
+    return {
+        "total_tokens": in_text + in_audio + out_text + out_audio,
+        "input_tokens": in_text + in_audio,
+        "output_tokens": out_text + out_audio,
+        "input_token_details": no_tokens | counted | {"cached_tokens": 0, "cached_tokens_details": no_tokens},
+        "output_token_details": {"text_tokens": out_text, "audio_tokens": out_audio},
+    }
+
+
+def _count(items: Sequence[Item]) -> tuple[int, int]:
+    """Text and audio tokens. The user's words are not counted beside their sound, the assistant's are."""
+    of_text = of_audio = 0
+    for item in items:
+        if isinstance(item, MessageItem):
+            for part in item.content:
+                of_text += tokens(part.text) if part.type != "input_audio" else 0
+                each_ms = USER_AUDIO_TOKEN_MS if part.type == "input_audio" else AUDIO_TOKEN_MS
+                of_audio += round(part.audio_ms / each_ms)
+        elif isinstance(item, CallItem):
+            of_text += tokens(item.name) + tokens(item.arguments)
+        else:
+            of_text += tokens(item.output)
+    return of_text, of_audio
+
+
+def rate_limits() -> Event:
+    """``rate_limits.updated``: there are none here, so always the same."""
+    limit = {"limit": 100_000, "remaining": 100_000, "reset_seconds": 0.0}
+    return {"type": "rate_limits.updated", "rate_limits": [{"name": name} | limit for name in ("requests", "tokens")]}

@@ -3,28 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import base64
+import re
 import time
-from collections.abc import Coroutine, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from voice_agents.offline.realtime.config import ResponseOptions, SessionConfig
-from voice_agents.offline.realtime.conversation import ItemDesk, added_and_done
-from voice_agents.offline.realtime.errors import Event, Rejected, error_event, new_id
+from voice_agents.offline.checks import SERVER_ERROR, Rejected, parse_object
+from voice_agents.offline.faults import FaultKind
+from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
+from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
-from voice_agents.offline.realtime.item_input import parse_item
-from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part
-from voice_agents.offline.realtime.outbox import Outbox
+from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
 from voice_agents.offline.realtime.preview import Shape
-from voice_agents.offline.realtime.requests import check, parse_json
 from voice_agents.offline.realtime.response import Response
-from voice_agents.offline.realtime.transcription import Transcriber
-from voice_agents.offline.realtime.vad import MS, DetectorEvent, IdleTimeout, SpeechBegan
-from voice_agents.offline.services import Services
+from voice_agents.offline.realtime.vad import MS, DetectorEvent, SpeechBegan
+from voice_agents.offline.services import Services, Utterance
 from voice_agents.offline.sockets import VendorSocket
 
 MIN_COMMIT_MS = 100
 """Less audio than this cannot be committed."""
+MAX_WAITING = 4
+"""Events waiting to be sent, above which an answer that is being made waits."""
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+
+class Outbox:
+    """Events for one socket. ``translate`` gives what a client of another dialect is sent in place of an event."""
+
+    def __init__(self, socket: VendorSocket, translate: Callable[[Event], Sequence[Event]]) -> None:
+        self._socket = socket
+        self._translate = translate
+        self._waiting: deque[Event] = deque()
+        self._filled = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    def put(self, event: Event) -> None:
+        """Send an event, after those before it; it gets its ``event_id`` here."""
+        for translated in self._translate(event):
+            kind = translated["type"]
+            self._waiting.append({"type": kind, "event_id": new_id("event")} | translated)
+        self._filled.set()
+        if len(self._waiting) > MAX_WAITING:
+            self._has_room.clear()
+
+    async def room(self) -> None:
+        """Wait until the client has taken most of what there is."""
+        await self._has_room.wait()
+
+    async def run(self) -> None:
+        """Send, until cancelled."""
+        while True:
+            await self._filled.wait()
+            while self._waiting:
+                await self._socket.send(self._waiting[0])
+                self._waiting.popleft()
+                if len(self._waiting) <= MAX_WAITING // 2:
+                    self._has_room.set()
+            self._filled.clear()
 
 
 class RealtimeSession:
@@ -38,14 +75,11 @@ class RealtimeSession:
         self._conversation = Conversation()
         self._conversation_id = new_id("conv")
         self._outbox = Outbox(socket, shape.outgoing)
-        self._buffer = InputBuffer(services.recogniser, self._config.input_format, self._config.detection)
-        self._transcriber = Transcriber(services, socket.faults, self._conversation, self._emit)
-        self._desk = ItemDesk(self._conversation, socket.faults, self._emit)
+        self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
         """Of the turn the client was told of."""
         self._active: Response | None = None
-        """The response that writes to the conversation."""
-        self._others: dict[str, Response] = {}
+        """The response that is being made."""
         self._has_spoken = False
         self._running: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup
@@ -66,7 +100,7 @@ class RealtimeSession:
         async for text in self._socket:
             event_id: str | None = None
             try:
-                event = parse_json(text)
+                event = parse_object(text, "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
                 await self._obey(check(self._shape.incoming(event)))
             except Rejected as error:
@@ -85,35 +119,82 @@ class RealtimeSession:
                 self._turn_item_id = None
                 self._emit({"type": "input_audio_buffer.cleared"})
             case "response.create":
-                await self._respond_as_asked(event.get("response"))
+                self._respond(event.get("response"))
             case "response.cancel":
                 self._cancel(event.get("response_id"))
             case _:
                 await self._obey_about_item(event)
 
     async def _obey_about_item(self, event: Event) -> None:
+        """``conversation.item.*``."""
+        if event["type"] == "conversation.item.create":
+            await self._create(event["item"], event.get("previous_item_id"))
+            return
+        item = self._find(event["item_id"], event["type"].rpartition(".")[2])
         match event["type"]:
-            case "conversation.item.create":
-                self._desk.create(await self._parsed(event["item"], "item"), event.get("previous_item_id"))
             case "conversation.item.retrieve":
-                await self._desk.retrieve(event["item_id"], self._config.input_format, self._config.output_format)
+                wire = await asyncio.to_thread(item.to_wire, audible=True)
+                self._emit({"type": "conversation.item.retrieved", "item": wire})
             case "conversation.item.delete":
-                self._desk.delete(event["item_id"])
-            case "conversation.item.truncate":
-                self._desk.truncate(event["item_id"], event["content_index"], event["audio_end_ms"])
+                self._conversation.delete(item)
+                self._emit({"type": "conversation.item.deleted", "item_id": item.id})
+            case _:
+                self._truncate(item, event["content_index"], event["audio_end_ms"])
+
+    def _find(self, item_id: str, verb: str) -> Item:
+        item = self._conversation.find(item_id)
+        if item is None:
+            message = f"Error {verb[:-1]}ing item: the item with id '{item_id}' does not exist."
+            raise Rejected(message, f"item_{verb}_invalid_item_id", "item_id")
+        return item
+
+    async def _create(self, raw: dict[str, Any], after: str | None) -> None:
+        """An item the client made, whose sound is being recognised, behind another one (None: at the end)."""
+        item = await asyncio.to_thread(parse_item, raw, "item")
+        self._add(item, after)
+        sounds = [part for part in item.content if part.type == "input_audio"] if isinstance(item, MessageItem) else []
+        if isinstance(item, MessageItem) and sounds:
+            utterances = [self._services.recogniser.utterance() for _ in sounds]
+            for part, utterance in zip(sounds, utterances, strict=True):
+                utterance.feed(joined(part.audio))
+            item.listening = self._spawn(self._listen(item, utterances))
+
+    def _add(
+        self, item: Item, after: str | None = None, *, before_it: Callable[[str | None], None] = lambda _: None
+    ) -> None:
+        """A complete item; ``before_it`` is called with the id of the one before it."""
+        previous = self._conversation.insert(item, after)
+        before_it(previous)
+        about = {"previous_item_id": previous, "item": item.to_wire()}
+        self._emit({"type": "conversation.item.added"} | about)
+        self._emit({"type": "conversation.item.done"} | about)
+
+    def _truncate(self, item: Item, content_index: int, audio_end_ms: int) -> None:
+        """Cut an answer to what was played; its transcript goes, the model sees the words that had begun."""
+        content = item.content if isinstance(item, MessageItem) else []
+        if not any(part.type == "output_audio" and part.samples for part in content):
+            raise Rejected("Only model output audio messages can be truncated", "unsupported_content_type")
+        if content_index >= len(content):
+            message = f"Content index {content_index} is out of range: the item has {len(content)} content parts."
+            raise Rejected(message, "invalid_value", "content_index")
+        part = content[content_index]
+        struck = self._socket.faults.on_event(FaultKind.TRUNCATE_ERROR) is not None
+        if struck or audio_end_ms > part.audio_ms:
+            length_ms = min(int(part.audio_ms), max(0, audio_end_ms - 1))
+            raise Rejected(f"Audio content of {length_ms}ms is already shorter than {audio_end_ms}ms")
+        part.truncate(audio_end_ms)
+        where = {"item_id": item.id, "content_index": content_index, "audio_end_ms": audio_end_ms}
+        self._emit({"type": "conversation.item.truncated"} | where)
 
     def _update(self, update: Any) -> None:
-        has_spoken = self._has_spoken or any(response.audio_ms for response in self._responses)
-        self._config = self._config.updated(update, has_spoken=has_spoken, is_responding=bool(self._responses))
-        self._buffer.configure(self._config.input_format, self._config.detection)
+        has_spoken = self._has_spoken or (self._active is not None and self._active.audio_ms > 0)
+        is_responding = self._active is not None
+        self._config = self._config.updated(update, has_spoken=has_spoken, is_responding=is_responding)
+        self._buffer.configure(self._config.detection)
         self._emit({"type": "session.updated", "session": self._config.values})
 
     async def _append(self, audio: str) -> None:
-        try:
-            pcm = self._config.input_format.unpack(base64.b64decode(audio, validate=True))
-        except ValueError as error:
-            raise Rejected(f"Invalid 'audio': {error}.", "invalid_value", "audio") from None
-        async for event in self._buffer.append(pcm):
+        async for event in self._buffer.append(decoded(audio, "audio")):
             self._on_turn(event)
 
     def _on_turn(self, event: DetectorEvent) -> None:
@@ -128,16 +209,12 @@ class RealtimeSession:
                 self._active.cancel("turn_detected")
             return
         item_id = self._turn_item_id or new_id("item")
-        if isinstance(event, IdleTimeout):
-            times = {"audio_start_ms": event.start // MS, "audio_end_ms": event.end // MS, "item_id": item_id}
-            self._emit({"type": "input_audio_buffer.timeout_triggered"} | times)
-        else:
-            where = {"audio_end_ms": event.end // MS, "item_id": item_id}
-            self._emit({"type": "input_audio_buffer.speech_stopped"} | where)
-        self._commit(item_id, unheard=isinstance(event, IdleTimeout))
-        if detection.create_response or isinstance(event, IdleTimeout):
+        where = {"audio_end_ms": event.end // MS, "item_id": item_id}
+        self._emit({"type": "input_audio_buffer.speech_stopped"} | where)
+        self._commit(item_id)
+        if detection.create_response:
             try:
-                self._respond(self._config.response(), self._conversation.items)
+                self._respond()
             except Rejected as error:
                 self._emit(error_event(str(error), error.code, error.param))
 
@@ -150,92 +227,81 @@ class RealtimeSession:
             raise Rejected(message, "input_audio_buffer_commit_empty")
         self._commit(self._turn_item_id or new_id("item"))
 
-    def _commit(self, item_id: str, *, unheard: bool = False) -> None:
+    def _commit(self, item_id: str) -> None:
         """What is in the buffer becomes an item of the user's."""
         self._turn_item_id = None
-        segment = self._buffer.take(listen=not unheard)
-        item = MessageItem(item_id, "user", [Part("input_audio", audio=segment.pcm)], unheard=unheard)
-        previous = self._conversation.insert(item)
-        committed = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item_id}
-        self._emit(committed)
-        for event in added_and_done(item, previous):
-            self._emit(event)
-        if segment.utterance is not None:
-            item.listening = self._spawn(self._transcriber.listen(item, [segment.utterance]))
-            if self._config.transcribes:
-                self._spawn(self._transcriber.report(item, time.monotonic()))
+        pcm, utterance = self._buffer.take()
+        item = MessageItem(item_id, "user", [Part("input_audio", audio=pcm)])
+        committed = {"type": "input_audio_buffer.committed", "item_id": item_id}
+        self._add(item, before_it=lambda previous: self._emit(committed | {"previous_item_id": previous}))
+        item.listening = self._spawn(self._listen(item, [utterance]))
+        if self._config.transcribes:
+            self._spawn(self._report(item, time.monotonic()))
 
-    async def _parsed(self, raw: Any, path: str) -> Item:
-        """An item the client made, whose sound is being recognised."""
-        item = await asyncio.to_thread(parse_item, raw, path, self._config.input_format)
-        if isinstance(item, MessageItem) and (sounds := self._transcriber.hear(item)):
-            item.listening = self._spawn(self._transcriber.listen(item, sounds))
-        return item
+    async def _listen(self, item: MessageItem, utterances: Sequence[Utterance]) -> None:
+        """Put the words of an item's sounds where the model finds them."""
+        sounds = [part for part in item.content if part.type == "input_audio"]
+        try:
+            for part, utterance in zip(sounds, utterances, strict=True):
+                part.text = await utterance.finish()
+        except Exception as error:
+            item.deaf = str(error) or type(error).__name__
 
-    @property
-    def _responses(self) -> list[Response]:
-        """Those that are being made."""
-        return [*([self._active] if self._active else []), *self._others.values()]
+    async def _report(self, item: MessageItem, committed: float) -> None:
+        """Tell the client the words of an item that was committed then (monotonic), unless it has deleted it.
 
-    async def _respond_as_asked(self, asked: Any) -> None:
+        May end long after the response to the words has begun.
+        """
+        faults = self._socket.faults
+        late, missing = faults.on_event(FaultKind.LATE_COMMIT), faults.on_event(FaultKind.MISSING_COMMIT)
+        if item.listening is not None:
+            await asyncio.wait((item.listening,))
+        delay_s = late.delay_s if late is not None else 0.0
+        await asyncio.sleep(max(0.0, committed + self._services.pace.stt_commit_s - time.monotonic()) + delay_s)
+        if missing is not None or self._conversation.find(item.id) is not item:
+            return
+        where = {"item_id": item.id, "content_index": 0}
+        if item.deaf:
+            error = {"type": SERVER_ERROR, "code": "transcription_failed", "message": item.deaf, "param": None}
+            self._emit({"type": f"{_TRANSCRIPTION}.failed"} | where | {"error": error})
+            return
+        part = item.content[0]
+        for piece in re.findall(r"\s*\S+", part.text):
+            self._emit({"type": f"{_TRANSCRIPTION}.delta"} | where | {"delta": piece})
+        part.transcript = part.text
+        usage = {"type": "duration", "seconds": round(part.audio_ms / 1000, 3)}
+        told = {"transcript": part.text, "usage": usage}
+        self._emit({"type": f"{_TRANSCRIPTION}.completed"} | where | told)
+
+    def _respond(self, asked: Any = None) -> None:
+        """Answer the conversation; ``asked``: what a client wants otherwise than in its session."""
         options = self._config.response(asked)
-        if options.input is None:
-            self._respond(options, self._conversation.items)
-        else:
-            given = enumerate(options.input)
-            self._respond(options, [await self._referred(raw, f"response.input[{index}]") for index, raw in given])
-
-    def _respond(self, options: ResponseOptions, context: Sequence[Item]) -> None:
-        if options.in_conversation and self._active is not None:
+        if self._active is not None:
             message = (
                 f"Conversation already has an active response in progress: {self._active.id}. "
                 "Wait until the response is finished before creating a new one."
             )
             raise Rejected(message, "conversation_already_has_active_response")
-        response = Response(
+        self._active = Response(
             self._services,
             options,
             self._conversation,
-            context,
             emit=self._emit,
             room=self._outbox.room,
             on_done=self._on_response_done,
             taken=time.monotonic(),
             conversation_id=self._conversation_id,
         )
-        if options.in_conversation:
-            self._active = response
-        else:
-            self._others[response.id] = response
-        self._buffer.wait_from(None)
-        response.start(self._spawn)
-
-    async def _referred(self, raw: dict[str, Any], path: str) -> Item:
-        """An item of a response's own input: one of the conversation's by its id, or a new one."""
-        if raw.get("type") != "item_reference":
-            return await self._parsed(raw, path)
-        item = self._conversation.find(str(raw.get("id")))
-        if item is None:
-            message = f"Item with id '{raw.get('id')}' not found."
-            raise Rejected(message, "response_create_invalid_item_reference", f"{path}.id")
-        return item
+        self._active.start(self._spawn)
 
     def _on_response_done(self, response: Response) -> None:
-        if response is self._active:
-            self._active = None
-        self._others.pop(response.id, None)
-        if response.audio_ms:
-            self._has_spoken = True
-            self._buffer.wait_from(self._buffer.position + round(response.audio_ms * MS))
+        self._active = None
+        self._has_spoken = self._has_spoken or response.audio_ms > 0
 
     def _cancel(self, response_id: str | None) -> None:
-        if response_id is None:
-            response = self._active
-        else:
-            response = next((response for response in self._responses if response.id == response_id), None)
-        if response is None:
+        if self._active is None or response_id not in (None, self._active.id):
             raise Rejected("Cancellation failed: no active response found", "response_cancel_not_active")
-        response.cancel("client_cancelled")
+        self._active.cancel("client_cancelled")
 
     def _emit(self, event: Event) -> None:
         self._outbox.put(event)

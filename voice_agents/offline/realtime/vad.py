@@ -40,7 +40,6 @@ class ServerVad:
     threshold: float
     prefix_padding_ms: int
     silence_duration_ms: int
-    idle_timeout_ms: int | None
     create_response: bool
     interrupt_response: bool
 
@@ -59,7 +58,6 @@ class SemanticVad:
 
     threshold = 0.5
     prefix_padding_ms = _PREFIX_MS
-    idle_timeout_ms = None
 
     def silence_ms(self, words: str) -> int:
         """Silence after which the turn is taken, given the words so far."""
@@ -90,15 +88,7 @@ class SpeechOver:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class IdleTimeout:
-    """The user has said nothing for ``idle_timeout_ms`` since ``start``, the end of the last answer's sound."""
-
-    start: int
-    end: int
-
-
-DetectorEvent = SpeechBegan | SpeechOver | IdleTimeout
+DetectorEvent = SpeechBegan | SpeechOver
 
 
 class TurnDetector:
@@ -111,7 +101,6 @@ class TurnDetector:
         self._model = _Weighed(model or SileroVad(), detection.threshold)
         self._activity = VoiceActivity(self._model)
         self._in_turn = False
-        self._idle_from: int | None = None
 
     def configure(self, detection: Detection) -> None:
         """Other settings from the next audio on; a turn that has begun goes on."""
@@ -128,24 +117,18 @@ class TurnDetector:
         """Samples the session has received."""
         return self._offset + self._activity.position
 
-    def wait_from(self, position: int | None) -> None:
-        """An answer's sound ends there: from then on the user's silence counts. None: an answer is being made."""
-        self._idle_from = position
-
     def feed(self, pcm: Pcm, words: str = "") -> list[DetectorEvent]:
         """The next samples (a chunk of at most 32 ms for exact decisions) and the words of the turn so far."""
         events: list[DetectorEvent] = []
         for event in self._activity.feed(pcm):
             if isinstance(event, VoiceStarted) and not self._in_turn:
                 self._in_turn = True
-                self._idle_from = None
                 events.append(SpeechBegan(self._offset + event.start))
-        events += self._over(words) if self._in_turn else self._idle()
-        return events
+        return [*events, *self._over(words)] if self._in_turn else events
 
     def until_decision(self, words: str = "") -> int:
         """Samples that may be fed at once without missing the moment of a decision."""
-        end = self._turn_end(words) if self._in_turn else self._idle_end()
+        end = self._turn_end(words) if self._in_turn else None
         return CHUNK if end is None else min(CHUNK, max(1, end - self.position))
 
     def _turn_end(self, words: str) -> int | None:
@@ -160,18 +143,6 @@ class TurnDetector:
             return []
         self._in_turn = False
         return [SpeechOver(end)]
-
-    def _idle_end(self) -> int | None:
-        """Where the user will have been silent for too long."""
-        timeout_ms = self._detection.idle_timeout_ms
-        return None if timeout_ms is None or self._idle_from is None else self._idle_from + timeout_ms * MS
-
-    def _idle(self) -> list[DetectorEvent]:
-        start, end = self._idle_from, self._idle_end()
-        if start is None or end is None or self.position < end:
-            return []
-        self._idle_from = None
-        return [IdleTimeout(start, end)]
 
 
 class _Weighed:

@@ -39,6 +39,10 @@ class Talk:
     """The value a slot had last in ``requests``; None if it never had one."""
 
 
+Act = Callable[[Slots, Talk], Step | tuple[Step, ...]]
+"""What is done about a request in a conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skill:
     """One thing the offline agent can do."""
@@ -47,7 +51,7 @@ class Skill:
     """Lower-case letters and underscores."""
     phrases: tuple[str, ...]
     """What can be said or typed for it, in the phrase language."""
-    act: Callable[[Slots, Talk], Step | tuple[Step, ...]]
+    act: Act
     examples: tuple[str, ...]
     """As a user would write them; said without the punctuation they are in the grammar."""
     typed: tuple[str, ...] = ()

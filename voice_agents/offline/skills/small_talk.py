@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voice_agents.offline.skills import numbers, stories
-from voice_agents.offline.skills.model import Say, Skill, Step, Talk
+from voice_agents.offline.skills.model import Act, Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 
 COUNT_LIMIT = 100
@@ -22,29 +22,18 @@ def _next(texts: tuple[str, ...], talk: Talk) -> Say:
     return Say(texts[told % len(texts)])
 
 
+def _says(*texts: str) -> Act:
+    """Answers with these texts, one after the other."""
+    return lambda slots, talk: _next(texts, talk)
+
+
 def _hello(slots: Slots, talk: Talk) -> Step:
     return Say("Hello again." if talk.answers else "Hello, it is good to hear you. What can I do for you?")
-
-
-def _how_are_you(slots: Slots, talk: Talk) -> Step:
-    return Say("I am fine, thank you. What can I do for you?")
-
-
-def _thanks(slots: Slots, talk: Talk) -> Step:
-    return _next(("You are welcome.", "My pleasure.", "Any time."), talk)
 
 
 def _goodbye(slots: Slots, talk: Talk) -> Step:
     name = talk.recall("name")
     return Say(f"Goodbye, {name}. It was nice to talk to you." if name else "Goodbye. It was nice to talk to you.")
-
-
-def _who(slots: Slots, talk: Talk) -> Step:
-    return Say(ABOUT_ME)
-
-
-def _hear(slots: Slots, talk: Talk) -> Step:
-    return Say("Yes, I can hear you.")
 
 
 def _name(slots: Slots, talk: Talk) -> Step:
@@ -69,16 +58,8 @@ def _sentence(text: str) -> str:
     return text if text[-1:] in (".", "!", "?") else f"{text}."
 
 
-def _story(slots: Slots, talk: Talk) -> Step:
-    return _next(stories.STORIES, talk)
-
-
 def _topic(slots: Slots, talk: Talk) -> Step:
     return Say(stories.TOPICS[slots["topic"]])
-
-
-def _joke(slots: Slots, talk: Talk) -> Step:
-    return _next(stories.JOKES, talk)
 
 
 def _count(slots: Slots, talk: Talk) -> Step:
@@ -90,26 +71,10 @@ def _count(slots: Slots, talk: Talk) -> Step:
     return Say(" ".join(f"{ten.capitalize()}." for ten in tens))
 
 
-def _stop(slots: Slots, talk: Talk) -> Step:
-    return Say("Okay.")
-
-
-def _go_on(slots: Slots, talk: Talk) -> Step:
-    return Say(LISTENING)
-
-
-def _yes(slots: Slots, talk: Talk) -> Step:
-    return Say("Good. What shall I do?")
-
-
-def _no(slots: Slots, talk: Talk) -> Step:
-    return Say("All right.")
-
-
 GO_ON = Skill(
     "go_on",
     ("go on", "continue"),
-    _go_on,
+    _says(LISTENING),
     ("Go on.", "Please continue."),
     typed=("[yes | yeah | mm hmm | uh huh] [please] (go (on | ahead) | continue | keep going | carry on)",),
 )
@@ -138,7 +103,7 @@ SKILLS = (
     Skill(
         "story",
         ("tell me (a | another) story",),
-        _story,
+        _says(*stories.STORIES),
         ("Tell me a story.", "Tell me another story."),
         typed=("(tell | read) [me | us] (a | another | one more) [(short | long | nice | new)] story", "[a] story"),
         free=("(hear | tell | telling | give | read | know | want | love | another) ... story",),
@@ -158,7 +123,7 @@ SKILLS = (
     Skill(
         "joke",
         ("tell me (a | another) joke",),
-        _joke,
+        _says(*stories.JOKES),
         ("Tell me a joke.", "Tell me another joke."),
         typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke", "make me laugh"),
         free=(
@@ -200,7 +165,7 @@ SKILLS = (
     Skill(
         "how_are_you",
         ("how are you [doing] [today]",),
-        _how_are_you,
+        _says("I am fine, thank you. What can I do for you?"),
         ("How are you?", "How are you doing today?"),
         typed=("(how is it going | what is up | how do you do)", "(hey | hello | hi) how are you [doing] [today]"),
     ),
@@ -213,7 +178,7 @@ SKILLS = (
             "what is your name",
             "who made you",
         ),
-        _who,
+        _says(ABOUT_ME),
         ("Are you real?", "Who are you?", "What's your name?"),
         typed=("are you (an ai | a human | a bot | a machine | a language model | alive | there a person)",),
         demo=True,
@@ -221,14 +186,14 @@ SKILLS = (
     Skill(
         "hear_me",
         ("can you hear me", "are you (there | listening)"),
-        _hear,
+        _says("Yes, I can hear you."),
         ("Can you hear me?", "Are you there?"),
         typed=("(test | testing) [one two three | 1 2 3]", "do you hear me"),
     ),
     Skill(
         "thanks",
         ("(thank you | thanks) [very much]",),
-        _thanks,
+        _says("You are welcome.", "My pleasure.", "Any time."),
         ("Thank you.", "Thanks."),
         typed=("(thank you | thanks) [(so much | a lot)]", "(great | good | nice | perfect | cool | awesome) [thanks]"),
     ),
@@ -242,11 +207,23 @@ SKILLS = (
     Skill(
         "stop",
         ("stop [it]", "never mind", "be quiet", "forget it", "stop talking"),
-        _stop,
+        _says("Okay."),
         ("Stop.", "Never mind."),
         typed=("(cancel | shut up | enough | that is enough | wait | hold on | quiet | silence)",),
     ),
     GO_ON,
-    Skill("yes", ("yes", "(okay | sure)"), _yes, ("Yes.", "Okay."), typed=("(yeah | yep | yup | of course | right)",)),
-    Skill("no", ("no", "no thanks", "no thank you"), _no, ("No.", "No, thank you."), typed=("(nope | nah | not now)",)),
+    Skill(
+        "yes",
+        ("yes", "(okay | sure)"),
+        _says("Good. What shall I do?"),
+        ("Yes.", "Okay."),
+        typed=("(yeah | yep | yup | of course | right)",),
+    ),
+    Skill(
+        "no",
+        ("no", "no thanks", "no thank you"),
+        _says("All right."),
+        ("No.", "No, thank you."),
+        typed=("(nope | nah | not now)",),
+    ),
 )

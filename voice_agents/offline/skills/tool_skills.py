@@ -18,22 +18,6 @@ def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     return tuple(Use("get_time", {"place": place}) for place in places or [""])
 
 
-def _calculate(slots: Slots, talk: Talk) -> Step:
-    return Use("calculate", {"expression": slots["sum"]})
-
-
-def _ask_unit(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_UNIT)
-
-
-def _ask_note(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_NOTE)
-
-
-def _ask_sum(slots: Slots, talk: Talk) -> Step:
-    return Say(WHICH_SUM)
-
-
 def _convert(slots: Slots, talk: Talk) -> Step:
     source = slots.get("unit", slots.get("measure"))
     return Use(
@@ -43,10 +27,6 @@ def _convert(slots: Slots, talk: Talk) -> Step:
 
 def _roll(slots: Slots, talk: Talk) -> Step:
     return Use("roll_dice", {"sides": int(slots.get("sides", 6)), "count": slots.get("few", 1)})
-
-
-def _flip(slots: Slots, talk: Talk) -> Step:
-    return Use("flip_coin")
 
 
 def _set_timer(slots: Slots, talk: Talk) -> Step:
@@ -60,26 +40,6 @@ def _bare_duration(slots: Slots, talk: Talk) -> Step:
     if talk.answers and talk.answers[-1] == HOW_LONG:
         return _set_timer(slots, talk)
     return Say("Shall I set a timer? Then say, set a timer, and for how long.")
-
-
-def _list_timers(slots: Slots, talk: Talk) -> Step:
-    return Use("list_timers")
-
-
-def _cancel_timers(slots: Slots, talk: Talk) -> Step:
-    return Use("cancel_timers")
-
-
-def _save_note(slots: Slots, talk: Talk) -> Step:
-    return Use("save_note", {"text": slots["errand"]})
-
-
-def _list_notes(slots: Slots, talk: Talk) -> Step:
-    return Use("list_notes")
-
-
-def _delete_notes(slots: Slots, talk: Talk) -> Step:
-    return Use("delete_notes")
 
 
 _ASK_TIME = "(what time is it | what is the time | tell me the time)"
@@ -121,7 +81,7 @@ SKILLS = (
     Skill(
         "sum",
         ("(what is | how much is | calculate) <sum>",),
-        _calculate,
+        lambda slots, talk: Use("calculate", {"expression": slots["sum"]}),
         (
             "What's seven times eight?",
             "How much is twenty one plus forty two?",
@@ -184,7 +144,7 @@ SKILLS = (
     Skill(
         "coin",
         ("(flip | toss) a coin", "heads or tails"),
-        _flip,
+        lambda slots, talk: Use("flip_coin"),
         ("Flip a coin.", "Heads or tails?"),
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
         free=("(flip | toss | throw) ... coin", "heads or tails"),
@@ -225,9 +185,27 @@ SKILLS = (
         demo=True,
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
-    Skill("which_unit", (), _ask_unit, (), typed=("convert <amount> <measure>", "convert (units | something)")),
-    Skill("which_note", (), _ask_note, (), typed=("(take | make | write | save) [me] (a | another) note",)),
-    Skill("which_sum", (), _ask_sum, (), typed=("(calculate | compute) [something]", "do (a calculation | some math)")),
+    Skill(
+        "which_unit",
+        (),
+        lambda slots, talk: Say(WHICH_UNIT),
+        (),
+        typed=("convert <amount> <measure>", "convert (units | something)"),
+    ),
+    Skill(
+        "which_note",
+        (),
+        lambda slots, talk: Say(WHICH_NOTE),
+        (),
+        typed=("(take | make | write | save) [me] (a | another) note",),
+    ),
+    Skill(
+        "which_sum",
+        (),
+        lambda slots, talk: Say(WHICH_SUM),
+        (),
+        typed=("(calculate | compute) [something]", "do (a calculation | some math)"),
+    ),
     Skill(
         "list_timers",
         (
@@ -235,7 +213,7 @@ SKILLS = (
             "how much time is left",
             "(list | show) [me] (my | all | the) timers",
         ),
-        _list_timers,
+        lambda slots, talk: Use("list_timers"),
         ("How much time is left?", "What timers are running?", "List my timers."),
         typed=(
             "[(list | show)] timers",
@@ -249,7 +227,7 @@ SKILLS = (
     Skill(
         "cancel_timers",
         ("(cancel | stop | delete) (the | my | all) (timer | timers)",),
-        _cancel_timers,
+        lambda slots, talk: Use("cancel_timers"),
         ("Cancel the timer.", "Stop all timers."),
         typed=("(cancel | stop | delete | clear | kill) [all] [(of | the | my)] (timer | timers)",),
     ),
@@ -261,7 +239,7 @@ SKILLS = (
             "remember to <errand>",
             "remind me to <errand>",
         ),
-        _save_note,
+        lambda slots, talk: Use("save_note", {"text": slots["errand"]}),
         ("Take a note: buy milk.", "Remember to call the doctor.", "Make a note to water the plants."),
         typed=(
             "(add | save | write) [(a | me a | down a | this)] note [that | to | of | saying] <errand>",
@@ -285,7 +263,7 @@ SKILLS = (
             "what are my notes",
             "what did i ask you to remember",
         ),
-        _list_notes,
+        lambda slots, talk: Use("list_notes"),
         ("Read my notes.", "What did I ask you to remember?"),
         typed=(
             "[what is in | what do i have in] my notes",
@@ -298,7 +276,7 @@ SKILLS = (
     Skill(
         "delete_notes",
         ("(delete | clear | forget) [all] my notes",),
-        _delete_notes,
+        lambda slots, talk: Use("delete_notes"),
         ("Delete my notes.",),
         typed=("(delete | clear | erase | remove | forget) (all [of] [(my | the)] | the) notes",),
     ),

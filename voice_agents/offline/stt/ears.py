@@ -22,6 +22,8 @@ _DOUBT = -0.17
 _DOUBT_WITH_MEANING = -0.4
 _GUESS = -1.2
 """Words with a lower score were not heard but made up."""
+_NOBODY, _LONG_S = -1.5, 1.0
+"""With a lower score of Whisper's, in a sound that long, nobody spoke: people in a noisy room are above -1.2."""
 _FITS = -1.6
 """An expected phrase with a lower score was not said."""
 _FEW_WORDS, _SURE_ENOUGH = 2, -0.6
@@ -60,7 +62,7 @@ class Ears:
     def final(self, samples: Samples, voiced_s: float) -> str:
         """The words; ``voiced_s``: for how many seconds somebody speaks in it."""
         if self._moonshine is None:
-            return self._settled(self._second_opinion(samples, Heard("", _GUESS)), voiced_s)
+            return self._settled(self._second_opinion(samples, Heard("", _GUESS), voiced_s), voiced_s)
         sound = self._moonshine.listen(samples)
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
         if same := self._expected.same(heard.text):
@@ -70,10 +72,10 @@ class Ears:
         if phrase is not None and (len(phrase.text.split()) > _FEW_WORDS or phrase.score > _SURE_ENOUGH):
             return phrase.text
         if phrase is not None or heard.score < (_DOUBT_WITH_MEANING if means_something else _DOUBT):
-            other = self._second_opinion(samples, heard)
+            other = self._second_opinion(samples, heard, voiced_s)
             if phrase is not None and plain(other.text) == plain(phrase.text):
                 return phrase.text
-            if not means_something or other.score > heard.score:
+            if not means_something or other.score > heard.score or not other.text:
                 heard = other
         return self._settled(heard, voiced_s)
 
@@ -86,10 +88,12 @@ class Ears:
         found = moonshine.likeliest(sound, self._tree)
         return found if found.score > max(_FITS, heard.score - worse) else None
 
-    def _second_opinion(self, samples: Samples, first: Heard) -> Heard:
+    def _second_opinion(self, samples: Samples, first: Heard, voiced_s: float) -> Heard:
         if self._whisper is None:
             return first
         second = self._whisper.words(samples)
+        if second.score < _NOBODY and voiced_s > _LONG_S:
+            return Heard("", second.score)
         return first if second.score < _GUESS and first.text else second
 
     def _settled(self, heard: Heard, voiced_s: float) -> str:

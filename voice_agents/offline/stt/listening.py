@@ -17,14 +17,16 @@ _SURE, _LIKELY, _MAYBE = 0.9, 0.5, 0.35
 _LIKELY_CHUNKS = 3
 """A voice is there if one chunk is sure and three are likely: of 24 kinds of noise none was, of 374 recordings of
 speech all were."""
-_PAUSE = RATE // 10
+_PAUSE = 4 * CHUNK
+"""Silence that may be the end of the utterance, and what is kept of the room after the voice: never more, so that the
+words do not depend on how much of it was there when somebody had time to look."""
 _ROOM = RATE * 2 // 5
-"""What is kept of the room before and after the voice; the models need some of it."""
+"""What is kept of the room before the voice; the models need some of it."""
 _STRETCH = 10 * RATE
 _STRETCH_PAUSE = RATE * 2 // 5
 _LONGEST_STRETCH = 25 * RATE
 """The models were trained on less than 30 s: longer speech is heard in stretches, ending in a pause if possible."""
-_LONGEST = 100 * RATE
+_LONGEST = 600 * RATE
 """What is said after that without a commit is not heard."""
 _TARGET_RMS = 10 ** (-23 / 20)
 _MOST_GAIN = 30.0
@@ -78,7 +80,7 @@ class Listening:
 
     @property
     def pausing(self) -> bool:
-        """Whether the speaker has been silent for 100 ms: it may be the end."""
+        """Whether the speaker has been silent for 128 ms: it may be the end."""
         return self.last.has_voice and self._judged - self.last.last_voice >= _PAUSE
 
     def feed(self, pcm: Pcm) -> None:
@@ -95,7 +97,7 @@ class Listening:
         """The samples to be recognised of a stretch with a voice: -1 to 1, at the level the models know best."""
         assert stretch.first_voice is not None
         start = max(stretch.start, stretch.first_voice - _ROOM)
-        end = min(self._length if stretch.end is None else stretch.end, stretch.last_voice + _ROOM)
+        end = min(self._length if stretch.end is None else stretch.end, stretch.last_voice + _PAUSE)
         return levelled(self._samples[start:end])
 
     def snapshot(self) -> Stretch:

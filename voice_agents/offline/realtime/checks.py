@@ -1,0 +1,142 @@
+"""The events a Realtime client may send, and what of them is offered here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, Optional
+
+from openai.types import realtime as vendor
+from openai.types.realtime.realtime_response_create_params_param import RealtimeResponseCreateParamsParam
+from openai.types.realtime.realtime_session_create_request_param import RealtimeSessionCreateRequestParam
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
+from voice_agents.offline.checks import INVALID_REQUEST, Rejected, check_type, invalid_value, missing
+
+Event = dict[str, Any]
+"""A JSON object with a ``type``, in either direction."""
+
+
+def error_event(
+    message: str,
+    code: str | None = None,
+    param: str | None = None,
+    event_id: str | None = None,
+    kind: str = INVALID_REQUEST,
+) -> Event:
+    """The ``error`` event; ``event_id`` is that of the client's event that caused it."""
+    return {
+        "type": "error",
+        "error": {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id},
+    }
+
+
+def new_id(prefix: str) -> str:
+    """``item_``, ``resp_``, ``event_`` and so on with random letters after it; at most 32 characters."""
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+class _SessionUpdate(TypedDict):
+    type: Literal["session.update"]
+    session: RealtimeSessionCreateRequestParam
+    event_id: NotRequired[str | None]
+
+
+class _ResponseCreate(TypedDict):
+    type: Literal["response.create"]
+    response: NotRequired[RealtimeResponseCreateParamsParam]
+    event_id: NotRequired[str | None]
+
+
+_TYPES: dict[str, Any] = {
+    "session.update": _SessionUpdate,
+    "input_audio_buffer.append": vendor.InputAudioBufferAppendEventParam,
+    "input_audio_buffer.commit": vendor.InputAudioBufferCommitEventParam,
+    "input_audio_buffer.clear": vendor.InputAudioBufferClearEventParam,
+    "conversation.item.create": vendor.ConversationItemCreateEventParam,
+    "conversation.item.retrieve": vendor.ConversationItemRetrieveEventParam,
+    "conversation.item.delete": vendor.ConversationItemDeleteEventParam,
+    "conversation.item.truncate": vendor.ConversationItemTruncateEventParam,
+    "response.create": _ResponseCreate,
+    "response.cancel": vendor.ResponseCancelEventParam,
+}
+_STRICT = ConfigDict(extra="forbid", strict=True)
+# pydantic takes a configuration for what is no class of its own only
+_EVENTS = {name: TypeAdapter[Any](Optional[kind], config=_STRICT) for name, kind in _TYPES.items()}  # noqa: UP045
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "session.max_output_tokens": (1, 4096),
+    "response.max_output_tokens": (1, 4096),
+    "session.audio.output.speed": (0.25, 1.5),
+    "session.audio.input.turn_detection.threshold": (0.0, 1.0),
+    "session.audio.input.turn_detection.prefix_padding_ms": (0, float("inf")),
+    "session.audio.input.turn_detection.silence_duration_ms": (0, float("inf")),
+    "content_index": (0, float("inf")),
+    "audio_end_ms": (0, float("inf")),
+}
+"""What the vendor's documentation says and its types do not."""
+_ONLY: Mapping[str, tuple[Any, ...]] = {
+    "session.audio.input.format.type": ("audio/pcm", None),
+    "session.audio.output.format.type": ("audio/pcm", None),
+    "response.audio.output.format.type": ("audio/pcm", None),
+    "session.audio.input.turn_detection.idle_timeout_ms": (None,),
+    "response.conversation": ("auto", None),
+    "response.input": (None,),
+}
+"""What of the protocol is offered here where it is not all."""
+_MAY_BE_NULL = frozenset(
+    {
+        *("event_id", "previous_item_id", "response_id", "noise_reduction", "transcription", "transcript", "language"),
+        *("description", "parameters", "prompt", "include", "tracing", "metadata", "reasoning"),
+    }
+)
+"""What clients may turn off or leave out so, whatever the types say."""
+
+
+def check(event: Event) -> Event:
+    """The event, if it is one a client may send here. Raises Rejected."""
+    if "type" not in event:
+        raise missing("type")
+    if not isinstance(event["type"], str) or event["type"] not in _EVENTS:
+        raise invalid_value(event["type"], "type", list(_EVENTS))
+    for path, offered in _ONLY.items():
+        if (value := _at(event, path)) not in offered:
+            names = " or ".join(repr(name) for name in offered if name) or "to leave it out"
+            raise Rejected(f"'{path}': {value!r} is not offered offline, only {names}.", "invalid_value", path)
+    check_type(_EVENTS[event["type"]], _without_nulls(event))
+    for path, (low, high) in _RANGES.items():
+        in_range(_at(event, path), path, low, high)
+    for at, tool in enumerate((event.get("session") or event.get("response") or {}).get("tools") or ()):
+        path = f"{'session' if 'session' in event else 'response'}.tools[{at}]"
+        if tool["type"] != "function":
+            raise invalid_value(tool["type"], f"{path}.type", ["'function'"])
+        if "name" not in tool:
+            raise missing(f"{path}.name")
+    return event
+
+
+def in_range(value: Any, path: str, low: float, high: float) -> None:
+    """Raises Rejected for a number outside, ends included; what is no number is left to the types."""
+    if not isinstance(value, int | float) or low <= value <= high:
+        return
+    kind = "integer" if isinstance(low, int) else "decimal"
+    side, bound = ("below_min", f">= {low}") if value < low else ("above_max", f"<= {high}")
+    how = f"{kind} {side.replace('_', ' ')}imum value. Expected a value {bound}, but got {value} instead."
+    raise Rejected(f"Invalid '{path}': {how}", f"{kind}_{side}_value", path)
+
+
+def _at(event: Event, path: str) -> Any:
+    value: Any = event
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nulls(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_nulls(entry) for name, entry in value.items() if entry is not None or name not in _MAY_BE_NULL
+    }
