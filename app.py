@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fails for another reason
     sys.exit("Python 3.11 or newer is needed.")
@@ -91,21 +92,35 @@ def with_local_chat(settings: Settings, choice: str) -> tuple[Settings, ModelSer
     return settings, None
 
 
+@contextmanager
+def ended_with(server: EmbeddedServer | None) -> Iterator[None]:
+    """A start that is broken off, as by Ctrl-C, does not wait for a server that is still starting."""
+    try:
+        yield
+    except BaseException:
+        if server is not None:
+            server.give_up()
+        raise
+
+
 def serve(
     settings: Settings, model_server: ModelServer | None, address: Address, share: bool, stopping: Stopping
 ) -> None:
     """Start what is embedded and serve the page until it is to stop."""
     thinking = ("--model-server", model_server.base_url, model_server.model) if model_server is not None else ()
     with ExitStack() as stack:
-        with no_collections(), ThreadPoolExecutor(1) as beside:
-            embedded = beside.submit(stack.enter_context, EmbeddedServer(thinking)) if settings.missing_roles else None
+        server = EmbeddedServer(thinking) if settings.missing_roles else None
+        with no_collections(), ThreadPoolExecutor(1) as beside, ended_with(server):
+            embedded = beside.submit(stack.enter_context, server) if server is not None else None
             # where gradio looks whether the port is free; it does so for IPv4 only
             os.environ["GRADIO_SERVER_NAME"] = DEFAULT_HOST if ":" in address.host else address.host
             # Here, because it takes seconds, in which the offline server starts.
             from voice_agents.offline.brain import EXAMPLES
             from voice_agents.ui.app import App, serve_page
-        if embedded is not None:
-            server = embedded.result()
+
+            if embedded is not None:
+                embedded.result()
+        if server is not None:
             settings = settings.with_offline(server.url, server.key, lambda: server.outage)
         offline = ", ".join(role.value for role in settings.offline_roles)
         print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)

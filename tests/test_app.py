@@ -44,6 +44,7 @@ REFUSED: list[tuple[dict[str, str], list[str], str]] = [
     ({"GRADIO_ROOT_PATH": "//example.com"}, [], "GRADIO_ROOT_PATH must be"),
     ({"DATABASE_URL": "sqlite:///~nobodyatall/x"}, [], "DATABASE_URL"),
     ({"DATABASE_URL": "~nobodyatall/x"}, [], "DATABASE_URL"),
+    ({"DATABASE_URL": "sqlite:///~nobody/x"}, [], "DATABASE_URL"),
     ({"DATABASE_URL": "sqlite:////proc/none/conversations.sqlite3"}, [], "set DATABASE_URL to a file"),
     ({"DATABASE_URL": "sqlite:///"}, [], "DATABASE_URL"),
     ({"DATABASE_URL": "sqlite:////"}, [], "set DATABASE_URL to a file"),

@@ -59,6 +59,15 @@ async def endless(_request: Request) -> StreamingResponse:
     return StreamingResponse(words())
 
 
+async def late(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def refused(socket: WebSocket) -> None:
+    await socket.send_denial_response(PlainTextResponse("no", 403))
+
+
 async def flood(socket: WebSocket) -> None:
     """A socket that is sent more than anybody's buffers hold."""
     await socket.accept()
@@ -75,6 +84,8 @@ ROUTES = [
     Route("/endless", endless),
     WebSocketRoute("/ws", echo),
     WebSocketRoute("/flood", flood),
+    WebSocketRoute("/late", late),
+    WebSocketRoute("/refused", refused),
 ]
 
 
@@ -93,7 +104,7 @@ async def served(within_s: float = WITHIN_S, lost: asyncio.Event | None = None) 
     """``lost`` is set when the server lets go of a connection."""
     told = {"lost": lost or asyncio.Event()}
     http = type("Http", (Told, impatient(H11Protocol, within_s, within_s)), told)
-    ws = type("Sockets", (Told, impatient_socket(WebSocketsSansIOProtocol, within_s)), told)
+    ws = type("Sockets", (Told, impatient_socket(WebSocketsSansIOProtocol, within_s, within_s)), told)
     async with listening(Starlette(routes=ROUTES), http=http, ws=ws) as port:
         yield port
 
@@ -188,6 +199,33 @@ async def test_nonsense_after_the_answer_is_no_matter_for_the_log(caplog: pytest
         await connection[0].readuntil(b"quick")
         connection[1].write(b"no chunk\r\n")
         await rest(connection)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"POST /ws HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000\r\n",
+        b"GET /late HTTP/1.1\r\nHost: localhost\r\n",
+    ],
+)
+async def test_a_socket_that_is_never_opened_does_not_stay(begun: bytes) -> None:
+    """uvicorn hands it over to its WebSockets, which understand no such handshake and say nothing."""
+    lost = asyncio.Event()
+    async with served(lost=lost) as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(begun + HANDSHAKE)
+        async with asyncio.timeout(10):
+            await lost.wait()
+        await rest(connection)
+
+
+async def test_a_refused_handshake_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as port:
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        connection[1].write(b"GET /refused HTTP/1.1\r\nHost: localhost\r\n" + HANDSHAKE)
+        assert b" 403 " in (await rest(connection)).split(b"\r\n")[0]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 

@@ -102,12 +102,40 @@ class _Impatient(_UntilRead):
         self.transport.close()
 
 
+class _ImpatientSocket(_UntilRead):
+    """Of WebSockets."""
+
+    request_s: float
+    handshake_complete: bool
+    close_sent: bool
+    _too_late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._too_late = self.loop.call_later(self.request_s, self._close_unopened)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+        super().connection_lost(exc)
+
+    async def send(self, message: Any) -> None:
+        """A refusal completes the handshake too: uvicorn would log an error for each."""
+        await super().send(message)  # type: ignore[misc]
+        self.handshake_complete = self.handshake_complete or self.close_sent
+
+    def _close_unopened(self) -> None:
+        if not self.handshake_complete:
+            self.transport.abort()
+
+
 def impatient(protocol: type[Any], request_s: float = REQUEST_S, unread_s: float = UNREAD_S) -> type[Any]:
     """One of uvicorn's HTTP protocols, for its ``Config.http`` or ``http_protocol_class``, that waits only so long."""
     limits = {"request_s": request_s, "unread_s": unread_s}
     return type(f"Impatient{protocol.__name__}", (_Impatient, protocol), limits)
 
 
-def impatient_socket(protocol: type[Any], unread_s: float = UNREAD_S) -> type[Any]:
-    """One of uvicorn's WebSocket protocols, for its ``Config.ws``, that does not keep who reads nothing."""
-    return type(f"Impatient{protocol.__name__}", (_UntilRead, protocol), {"unread_s": unread_s})
+def impatient_socket(protocol: type[Any], request_s: float = REQUEST_S, unread_s: float = UNREAD_S) -> type[Any]:
+    """One of uvicorn's WebSocket protocols, for its ``Config.ws``: opened in time, not kept when nothing is read."""
+    limits = {"request_s": request_s, "unread_s": unread_s}
+    return type(f"Impatient{protocol.__name__}", (_ImpatientSocket, protocol), limits)

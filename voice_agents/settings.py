@@ -307,9 +307,12 @@ def _database(values: Values) -> Path | PostgresUrl:
     path = rest.removeprefix("/") if colon else url
     if not path or path == rest:
         raise ConfigurationError("DATABASE_URL names no file: write sqlite:///path/to/file.sqlite3 (three slashes).")
+    home = path.partition("/")[0]
     try:
+        if home.startswith("~") and not Path(home).expanduser().is_dir():  # which root would make
+            raise ConfigurationError(f"DATABASE_URL: there is no folder that {home} means: write the path in full.")
         return Path(path).expanduser()
     except RuntimeError:
         raise ConfigurationError(
-            f"DATABASE_URL: there is no user whose home {path.partition('/')[0]} could be: write the path in full."
+            f"DATABASE_URL: there is no user whose home {home} could be: write the path in full."
         ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.browser.helpers.chromium import VoicePage, chromium, executable, microphone_file
+from tests.browser.helpers.chromium import VoicePage, chromium, executable, microphone_file, one_browser
 from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite, padded
 
@@ -29,9 +29,9 @@ async def demo() -> AsyncIterator[AppProcess]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_demo() -> AsyncIterator[AppProcess]:
-    """One demo page for all tests of a file that do not kill it."""
+    """One demo page for all tests of a file that do not kill it, and one browser."""
     executable()
-    async with AppProcess(["-m", "tests.ui.demo"]) as process:
+    async with AppProcess(["-m", "tests.ui.demo"]) as process, one_browser():
         yield process
 
 

@@ -28,11 +28,6 @@ AGAIN = "Say that again"
 IDLE = "voiceAgents.caller.call === null && !voiceAgents.caller.since"
 
 
-@pytest.fixture(params=["webrtc", "websocket"])
-def script(request: pytest.FixtureRequest) -> str:
-    return NEVER_CONNECTS if request.param == "websocket" else ""
-
-
 @asynccontextmanager
 async def two_instances(postgres: PostgresServer, folder: Path) -> AsyncIterator[tuple[list[AppProcess], str]]:
     """Two, and the address of nginx in front of them; of the third in its configuration nobody knows."""
@@ -49,56 +44,57 @@ async def two_instances(postgres: PostgresServer, folder: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def in_a_call(url: str, *scripts: str) -> AsyncIterator[VoicePage]:
+async def in_a_call(address: str, place: str, *scripts: str) -> AsyncIterator[VoicePage]:
+    """A page that nginx sends to the instance of this name, and its call."""
     async with chromium(viewport={"width": 1280, "height": 900}) as context:
+        await context.add_cookies([{"name": "voice_agents_at", "value": place, "url": address}])
         for script in scripts:
             await context.add_init_script(script)
         page = VoicePage(await context.new_page())
-        await page.open(url)
+        await page.open(address)
         await page.record()
         await page.shows("Listening", within_s=30)
         yield page
 
 
-async def has_the_call(apps: list[AppProcess]) -> AppProcess:
-    """The instance that holds the only session."""
+async def in_use(app: AppProcess) -> int:
     async with httpx.AsyncClient() as http:
-        used = {app: (await http.get(f"{app.url}/health")).json()["sessions"]["in_use"] for app in apps}
-    [found] = [app for app in apps if used[app]]
-    return found
+        return int((await http.get(f"{app.url}/health")).json()["sessions"]["in_use"])
 
 
-async def test_the_call_goes_on_at_another_instance_and_not_after_it_was_taken_over(
-    postgres: PostgresServer, tmp_path: Path, script: str
+async def is_carried_on(page: VoicePage, gone: AppProcess, other: AppProcess, answers: int) -> None:
+    """The instance is killed under the page's call, which goes on at the other one as if nothing had been."""
+    await page.page.evaluate("window.stillTheSame = true")
+    assert await in_use(gone) == 1
+    await gone.kill()
+    killed = time.monotonic()
+    await page.shows("Reconnecting")
+    await page.shows("Listening")
+    said("from the kill until it listens again", killed)
+    assert await in_use(other) == 1
+    await page.says("Connection lost for")
+    await page.type(AGAIN)
+    await expect(page.answers().filter(has_text="fifty-six")).to_have_count(answers, timeout=30_000)
+    await page.shows("Listening", within_s=30)
+    assert await page.page.evaluate("window.stillTheSame"), "it was not loaded anew"
+    assert await page.live_microphones() == 1
+
+
+async def test_a_call_goes_on_at_another_instance_and_not_after_it_was_taken_over(
+    postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    async with two_instances(postgres, tmp_path) as (apps, address), in_a_call(address, script) as page:
+    async with two_instances(postgres, tmp_path) as ((one, two), address), in_a_call(address, "one") as page:
         await page.type("What is seven times eight?")
         await page.says("fifty-six", within_s=30)
         await page.shows("Listening", within_s=30)
-        await page.page.evaluate("window.stillTheSame = true")
+        await is_carried_on(page, one, two, answers=2)
 
-        gone = await has_the_call(apps)
-        [other] = [app for app in apps if app is not gone]
-        await gone.kill()
-        killed = time.monotonic()
-        await page.shows("Reconnecting")
-        await page.shows("Listening")
-        said("from the kill until it listens again", killed)
-        assert await has_the_call([other]) is other
-        await page.says("Connection lost for")
-        await page.type(AGAIN)
-        await expect(page.answers().filter(has_text="fifty-six")).to_have_count(2, timeout=30_000)
-        assert await page.page.evaluate("window.stillTheSame"), "it was not loaded anew"
-        assert await page.live_microphones() == 1
-
-        # the same person opens it at the other instance: this page's call ends, and does not fetch it back
-        await gone.start()
+        # the same person opens it at the first one, over a WebSocket: this page's call ends and is not fetched back
+        await one.start()
         same = json.dumps(await page.page.evaluate("localStorage.getItem('voice-agents')"))
-        async with in_a_call(gone.url, f"localStorage.setItem('voice-agents', {same})") as second:
+        script = f"localStorage.setItem('voice-agents', {same})"
+        async with in_a_call(address, "one", NEVER_CONNECTS, script) as second:
             await page.told("This conversation goes on elsewhere", within_s=30)
             await page.microphones_are(0)
-            assert await page.page.evaluate(IDLE)
-            await second.type(AGAIN)
-            await expect(second.answers().filter(has_text="fifty-six")).to_have_count(3, timeout=30_000)
-            await second.shows("Listening")
+            await is_carried_on(second, one, two, answers=3)
             assert await page.page.evaluate(IDLE)

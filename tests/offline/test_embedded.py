@@ -131,6 +131,30 @@ def test_a_slow_start_is_waited_for_and_said(tmp_path: Path, log: Said) -> None:
     assert log.heard.is_set()
 
 
+@pytest.mark.parametrize("log", ["still starting"], indirect=True)
+def test_a_start_can_be_given_up(tmp_path: Path, log: Said) -> None:
+    """Ctrl-C while it starts: nobody waits for it, and it does not stay behind."""
+    server = EmbeddedServer(program=small(tmp_path, "time.sleep(600)"), slow_start_s=0.1)
+
+    def give_up() -> None:
+        log.heard.wait(WAIT_S)
+        server.give_up()
+
+    threading.Thread(target=give_up, daemon=True).start()
+    with pytest.raises(VoiceAgentError, match="did not start"), server:
+        pass
+    assert server.pid is not None and not Path(f"/proc/{server.pid}").exists()
+    server.give_up()
+
+
+def test_one_that_was_given_up_before_does_not_start(tmp_path: Path) -> None:
+    server = EmbeddedServer(program=small(tmp_path))
+    server.give_up()
+    with pytest.raises(VoiceAgentError, match="given up"), server:
+        pass
+    assert server.pid is None
+
+
 def test_one_that_ends_instead_says_why(tmp_path: Path) -> None:
     server = EmbeddedServer(program=small(tmp_path, "sys.exit('no voice today')"))
     with pytest.raises(VoiceAgentError, match="no voice today"), server:

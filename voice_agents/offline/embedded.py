@@ -80,6 +80,8 @@ class EmbeddedServer:
 
     def __enter__(self) -> Self:
         with self._lock:
+            if self._leaving.is_set():
+                raise VoiceAgentError("The offline server was given up before it started.")
             self._child = _Child(self._command("0"), self.key)
         try:
             self.url = self._child.wait_until_it_serves(self._slow_start_s)
@@ -98,6 +100,13 @@ class EmbeddedServer:
             assert self._child is not None
             self._child.end()
         self._watch.join()
+
+    def give_up(self) -> None:
+        """From another thread: entering has taken too long and raises now; a child that starts is ended."""
+        self._leaving.set()
+        with self._lock:
+            if self._child is not None:
+                self._child.end_process()
 
     def _command(self, port: str) -> list[str]:
         return [*self._program, "--port", port, "--parent-pipe", *self._arguments]
@@ -186,18 +195,19 @@ class _Child:
                 waited_s += slow_start_s
                 logger.warning("The offline server is still starting after %.0f s: waiting for it.", waited_s)
         if not url.startswith("http"):
-            self._end_process()
+            self.end_process()
             raise VoiceAgentError(f"The offline server did not start: {_tail(self._errors)}")
         return url
 
     def end(self) -> None:
         """End the process politely, then by force, and close what it was reached by. Any number of times."""
-        self._end_process()
+        self.end_process()
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._errors.close()
 
-    def _end_process(self) -> None:
+    def end_process(self) -> None:
+        """As :meth:`end`, but what it says can still be read to its end."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()

@@ -10,11 +10,11 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -147,7 +147,7 @@ class _Running:
             log_level=logging.WARNING,
             access_log=False,
             http=impatient(AutoHTTPProtocol),
-            ws=impatient_socket(_Sockets),
+            ws=impatient_socket(WebSocketsSansIOProtocol),
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )
@@ -194,15 +194,6 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-class _Sockets(WebSocketsSansIOProtocol):
-    """uvicorn's websockets, which would log an error for every handshake that is refused with a response."""
-
-    async def send(self, message: Any) -> None:
-        await super().send(message)
-        # a response completes the handshake, too
-        self.handshake_complete = self.handshake_complete or self.close_sent
-
-
 class _Handlers:
     """Knows the task and transport of every request, so that all can be ended at once and one can be cut."""
 
@@ -220,6 +211,8 @@ class _Handlers:
         self._open[task] = transport
         try:
             await self._application(scope, receive, send)
+        except ClientDisconnect:
+            pass  # its request has not come to the end
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
