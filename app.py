@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 if sys.version_info < (3, 11):  # noqa: UP036  # said here, before anything fails for another reason
     sys.exit("Python 3.11 or newer is needed.")
+if __name__ == "__main__":  # the imports take a second, in which nothing is begun: a traceback would be of no use
+    for early in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(early, lambda *_: os._exit(0))
 
 from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
 from voice_agents.collector import no_collections

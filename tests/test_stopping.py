@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -277,3 +278,21 @@ async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: i
             await asyncio.sleep(0.01)
         app.signal(number, group=True)
         assert await app.ended() == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_start_that_is_broken_off_in_its_imports_ends_quietly(tmp_path: Path, number: int) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "app.py", "--port", "0"),
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(WITHIN_S):
+        while b"voice_agents.errors" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(number)
+        said = await process.stderr.read()
+        assert await process.wait() == 0
+    assert not [line for line in said.splitlines() if not line.startswith(b"import time:")]

@@ -80,6 +80,8 @@ class _Impatient(_UntilRead):
             super().send_400_response(msg)  # type: ignore[misc]
         except Exception:
             self.transport.close()
+        if self.cycle is not None:  # whoever still works on this request has nobody to answer
+            self.cycle.disconnected = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

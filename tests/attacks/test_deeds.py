@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from tests.attacks.others import DEEDS, about
+from tests.attacks.others import DEEDS, OF_THE_OWNER, about
 from voice_agents.settings import TurnSettings
 from voice_agents.ui.window import Window
 from voice_agents.ui.wishes import Wishes
@@ -15,4 +15,4 @@ def test_everything_a_window_can_ask_for_is_tried_with_forged_ids() -> None:
 
     nothing = cast(Any, None)
     window = Window(nothing, (), Wishes(TurnSettings()), send, cast(Any, object()))
-    assert {deed["do"] for deed in (*DEEDS, *about("x"))} == window.asked_for - {"open", "ping"}
+    assert {deed["do"] for deed in (*DEEDS, *OF_THE_OWNER, *about("x"))} == window.asked_for - {"open", "ping"}

@@ -89,12 +89,18 @@ async def lost(database: PostgresUrl, talks: Sequence[Talk]) -> list[str]:
             said = [entry for entry in entries if entry.role is not Speaker.TOOL]
             place = 0
             for question, answer in talk.finished:
-                asked = next((n for n in range(place, len(said)) if said[n].text == question), None)
-                if asked is None or not _answers(said[asked + 1 : asked + 2], answer):
+                asked = _place_of(said, place, question, answer)
+                if asked is None:
                     kept = " / ".join(f"{entry.role}: {entry.text}" for entry in said)
                     missing.append(f"talk {talk.number}: {question} {answer} (kept: {kept})")
                 place = place if asked is None else asked + 1
     return missing
+
+
+def _place_of(said: Sequence[HistoryEntry], first: int, question: str, answer: str) -> int | None:
+    """Where this turn is kept: a question whose answer broke off was asked again, and is kept both times."""
+    places = (n for n in range(first, len(said)) if said[n].text == question)
+    return next((n for n in places if _answers(said[n + 1 : n + 2], answer)), None)
 
 
 def _answers(kept: Sequence[HistoryEntry], answer: str) -> bool:

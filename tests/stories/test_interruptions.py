@@ -15,7 +15,16 @@ from tests.stories.caller import OUTPUT_RATE, Caller, call
 from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Call, Script, Step
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
-from voice_agents.events import AgentAudio, AgentPaused, AgentResumed, Event, Interrupted, TurnDone, UserTranscript
+from voice_agents.events import (
+    AgentAudio,
+    AgentPaused,
+    AgentResumed,
+    AgentText,
+    Event,
+    Interrupted,
+    TurnDone,
+    UserTranscript,
+)
 
 INTERRUPTIONS = 50
 SAYINGS = ["please tell me more about that", "no wait", "stop", "mm-hmm", ""]
@@ -111,3 +120,13 @@ def check_memory(caller: Caller, entries: Sequence[HistoryEntry]) -> None:
         assert abs(len(text.split()) - played) <= 1, (turn, text, played)
     said = [entry.text.strip() for entry in entries if entry.role is Speaker.AGENT and entry.text]
     assert " ".join(said).split() == " ".join(done[turn] for turn in sorted(done)).split()
+    asked_facts = [entry.facts for entry in entries if entry.role is Speaker.USER]
+    for turn, facts in zip(sorted(shown), asked_facts, strict=True):
+        assert facts is not None and facts.engine == "sandwich"
+        written = "".join(event.text for event in caller.all(AgentText) if event.turn == turn)
+        kept = done.get(turn, "") + facts.unheard
+        assert bare(written).endswith(bare(kept)), "heard and unheard words are all that was written"
+
+
+def bare(text: str) -> str:
+    return "".join(text.split())

@@ -97,5 +97,8 @@ async def memory_agrees(caller: RealtimeCaller) -> None:
     """Every turn once, in order, with the words its end was told with."""
     done = {end.turn: end.heard_text for end in caller.all(TurnDone)}
     assert len(done) == len(caller.all(TurnDone))
-    remembered = [entry.text for entry in await caller.remembered() if entry.role is Speaker.AGENT]
+    entries = await caller.remembered()
+    assert all(entry.facts and entry.facts.engine == "realtime" for entry in entries if entry.role is Speaker.USER)
+    assert any(entry.facts.unheard for entry in entries if entry.facts), "some words were never heard"
+    remembered = [entry.text for entry in entries if entry.role is Speaker.AGENT]
     assert " ".join(remembered).split() == " ".join(done[turn] for turn in sorted(done)).split()
