@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -30,7 +31,8 @@ from voice_agents.errors import ConfigurationError
 from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, SpeechEnded, ToolCalled, ToolReturned
 
 WORDS = ["what time is it", "and please tell me more", "stop"]
-INTERRUPTIONS = 200
+INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "20"))
+"""In one conversation: 200 of them with all graphs take minutes (``INTERRUPTIONS=200 python -m pytest <this file>``)."""
 EVERY_GRAPH = pytest.mark.parametrize("name", GRAPHS)
 STREAMING = [name for name in GRAPHS if name != "drafting"]
 
