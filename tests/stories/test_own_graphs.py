@@ -32,7 +32,7 @@ from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Spee
 
 WORDS = ["what time is it", "and please tell me more", "stop"]
 INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "20"))
-"""In one conversation: 200 of them with all graphs take minutes (``INTERRUPTIONS=200 python -m pytest <this file>``)."""
+"""In one conversation. 200 with all graphs take minutes: ``INTERRUPTIONS=200 python -m pytest <this file>``."""
 EVERY_GRAPH = pytest.mark.parametrize("name", GRAPHS)
 STREAMING = [name for name in GRAPHS if name != "drafting"]
 
