@@ -107,11 +107,15 @@ def sentences(messages: list[Message]) -> str:
     return " ".join(str(message.get("message", message.get("text", ""))) for message in messages)
 
 
-@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
 @pytest.mark.parametrize(
-    ("number", "group"),
-    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
-    ids=["SIGTERM", "SIGTERM to all", "Ctrl-C"],
+    ("number", "group", "kind"),
+    [
+        (signal.SIGTERM, False, "sandwich"),
+        (signal.SIGTERM, True, "realtime"),
+        (signal.SIGINT, True, "sandwich"),
+        (signal.SIGINT, True, "realtime"),
+    ],
+    ids=["SIGTERM", "SIGTERM to all", "Ctrl-C", "Ctrl-C, realtime"],
 )
 async def test_the_answer_under_way_comes_to_its_end_and_is_stored(
     tmp_path: Path, number: int, group: bool, kind: str
@@ -141,8 +145,9 @@ async def shown(url: str, identity: dict[str, str], words: str) -> None:
             pass
 
 
-@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
-@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+@pytest.mark.parametrize(
+    ("number", "group", "kind"), [(signal.SIGTERM, False, "realtime"), (signal.SIGINT, True, "sandwich")]
+)
 async def test_a_browsers_call_hears_the_answer_to_its_end_and_is_hung_up(
     tmp_path: Path, speech: dict[str, str], number: int, group: bool, kind: str
 ) -> None:
