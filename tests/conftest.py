@@ -21,23 +21,23 @@ NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
 BROWSER = Path(__file__).parent / "browser"
 ONE_SERVER = {
-    "tests/engines/test_two_engines_live.py",
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
     "tests/test_instances.py",
     "tests/test_stopping.py",
-    "tests/transports/api/test_live.py",
-    "tests/transports/api/test_live_figures.py",
     "tests/turns/test_voiced.py",
 }
 """Files whose tests share a server, a recogniser or speech that takes long to begin."""
-REAL_APP = {
+REAL_TIME = {
     "tests/browser/test_api_in_the_browser.py",
     "tests/browser/test_app_page.py",
     "tests/browser/test_other_pages.py",
     "tests/browser/test_own_addresses.py",
+    "tests/engines/test_two_engines_live.py",
+    "tests/transports/api/test_live.py",
+    "tests/transports/api/test_live_figures.py",
 }
-"""Files of ``tests/browser`` that start ``app.py`` with its voices, one after the other; the rest runs beside them."""
+"""Files in which the real voices and ears take part in a call; one after the other, beside the other browser tests."""
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
@@ -67,8 +67,10 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no
     def _split_scope(self, nodeid: str) -> str:
         """The group a test belongs to, or itself."""
         file = nodeid.partition("::")[0]
+        if file in REAL_TIME:
+            return "in real time"
         if file.startswith("tests/browser/"):
-            return "browser, app" if file in REAL_APP else "browser, demo"
+            return "in a browser"
         return file if file in ONE_SERVER else nodeid
 
 
@@ -78,11 +80,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Beside a browser the rest steps back: there a call really is heard while it is spoken, and late is wrong.
+    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
 
-    The browsers' group is among the first that are handed out, so its worker has not stepped back before.
+    These groups are among the first that are handed out, so their workers have not stepped back before.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ and not item.path.is_relative_to(BROWSER):
+    real_time = item.path.is_relative_to(BROWSER) or item.nodeid.partition("::")[0] in REAL_TIME
+    if "PYTEST_XDIST_WORKER" in os.environ and not real_time:
         step_back()
 
 

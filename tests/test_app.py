@@ -17,7 +17,7 @@ from voice_agents.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]
 PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_")
-HEAVY = ("gradio", "fastrtc", "langchain_core", "langgraph")
+HEAVY = ("openai", "gradio", "fastrtc", "langchain_core", "langgraph")
 NOBODY = 65534
 
 REFUSED: list[tuple[dict[str, str], list[str], str]] = [

@@ -57,10 +57,14 @@ def context(folder: Path) -> Iterator[Path]:
     """What ``docker build`` is sent of a folder: its files, relative, but those its .dockerignore leaves out."""
     lines = (folder / ".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    for path in sorted(folder.rglob("*")):
-        found = path.relative_to(folder)
-        if path.is_file() and not _is_ignored(PurePosixPath(found.as_posix()), rules):
-            yield found
+    again = [PurePosixPath(rule[1:]).parts[0] for rule in rules if rule.startswith("!")]
+    for top in sorted(folder.iterdir()):
+        if _is_ignored(PurePosixPath(top.name), rules) and not any(fnmatch(top.name, name) for name in again):
+            continue  # and nothing below it is taken back: a virtual environment has ten thousands of files
+        for path in [top, *sorted(top.rglob("*"))]:
+            found = path.relative_to(folder)
+            if path.is_file() and not _is_ignored(PurePosixPath(found.as_posix()), rules):
+                yield found
 
 
 def _is_ignored(path: PurePosixPath, rules: list[str]) -> bool:

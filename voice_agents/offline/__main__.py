@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
-from voice_agents.offline.door import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.key import new_key
 from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace

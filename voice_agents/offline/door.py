@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -29,7 +28,6 @@ from voice_agents.offline.realtime.access import PATHS as REALTIME_PATHS
 CONTROL_PATHS = frozenset({"/faults", "/connections"})
 """What steers and watches the server: with the key only, even where the vendors' routes take any."""
 
-_KEY_BYTES = 32
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:\[\]/@]+)(?::\d{1,5})?")
 _TOKEN_PARAMETERS = ("token", "single_use_token")
@@ -37,11 +35,6 @@ _TOKEN_PARAMETERS = ("token", "single_use_token")
 _WRONG_HOST = "This server is asked under a name that is not its own: use its address as it was printed at its start."
 _WRONG_ORIGIN = "Web pages of other addresses may not use this server."
 _WRONG_KEY = "Incorrect API key provided: use the key this server was started with."
-
-
-def new_key() -> str:
-    """A key nobody can guess."""
-    return "offline-" + secrets.token_urlsafe(_KEY_BYTES)
 
 
 class Door:

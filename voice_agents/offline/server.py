@@ -24,9 +24,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from voice_agents.errors import ConfigurationError
 from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.offline import chat, elevenlabs, realtime
-from voice_agents.offline.door import Door, new_key
+from voice_agents.offline.door import Door
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.key import new_key
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
 from voice_agents.offline.unserved import Unserved

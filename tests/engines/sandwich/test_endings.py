@@ -19,6 +19,8 @@ from voice_agents.offline.server import OfflineServer
 from voice_agents.settings import Settings
 
 CONVERSATIONS = 20
+ROUNDS = 5
+"""A cache is filled in one of them, or two; what leaks grows in each."""
 GROWTH_MAX_BYTES = 10_000
 """Memory one conversation may cost for good; a session holds far more while it lives."""
 
@@ -102,15 +104,18 @@ async def test_twenty_conversations_opened_and_killed_leave_nothing_behind(
         tracemalloc.start()
         try:
             left = []
-            for _ in range(2):  # the first fills caches
+            for _ in range(ROUNDS):
                 for number in range(CONVERSATIONS):
                     await killed(engine, number)
                 await shrinks_to(server, before)
                 gc.collect()
                 left.append(tracemalloc.get_traced_memory()[0])
+                if len(left) > 1 and left[-1] - left[-2] < CONVERSATIONS * GROWTH_MAX_BYTES:
+                    break
+            else:
+                pytest.fail(f"it grows and grows: {left}")
         finally:
             tracemalloc.stop()
-        assert left[1] - left[0] < CONVERSATIONS * GROWTH_MAX_BYTES
 
 
 @pytest.mark.parametrize("service", [Service.STT, Service.CHAT, Service.TTS])
