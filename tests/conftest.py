@@ -80,20 +80,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
+    """In a call with the real voices late is wrong; a browser has some time; the rest steps back.
 
-    These groups are among the first that are handed out, so their workers have not stepped back before.
+    The groups of both are among the first that are handed out, so their workers have not stepped back before.
     """
-    real_time = item.path.is_relative_to(BROWSER) or item.nodeid.partition("::")[0] in REAL_TIME
-    if "PYTEST_XDIST_WORKER" in os.environ and not real_time:
-        step_back()
+    if "PYTEST_XDIST_WORKER" in os.environ and item.nodeid.partition("::")[0] not in REAL_TIME:
+        step_back(4 if item.path.is_relative_to(BROWSER) else 10)
 
 
 @cache
-def step_back() -> None:
+def step_back(steps: int) -> None:
     """Once for this process and what it starts."""
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(max(0, steps - os.nice(0)))
 
 
 @pytest.hookimpl(wrapper=True)

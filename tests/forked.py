@@ -61,7 +61,7 @@ async def start_python(
         return await _Forked.start(arguments, env, piped)
     output = PIPE if piped else None
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", *arguments), cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+        *(sys.executable, "-u", *arguments), cwd=ROOT, env=env, stdout=output, stderr=output, process_group=0
     )
 
 
@@ -143,7 +143,7 @@ class _Outputs:
 
 def _run(arguments: list[str], env: dict[str, str], outputs: _Outputs) -> None:
     """In the child: be ``python -u <arguments>``."""
-    os.setsid()
+    os.setpgrp()  # and no session of its own: where each has its own share of the machine, being nice means nothing
     os.chdir(ROOT)
     outputs.take()
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -42,10 +42,11 @@ async def stopped_while_an_answer_plays(container: Container) -> Stopped:
         healthy_s = loop.time() - began
         here = f"127.0.0.1:{container.port}"
         async with httpx.AsyncClient(base_url=f"http://{here}") as http, client(f"ws://{here}/ws/sandwich") as talk:
-            assert (await http.get("/health")).is_success  # opens the connection that is used later
             await talk.say(type="text", text=QUESTION)
             await talk.until("tts_audio")
             user = _owner(process.pid)
+            # the connection that is used later, opened now: the server closes one that is idle for five seconds
+            assert (await http.get("/health")).is_success
             container.stop(process)
             stopped_at = loop.time()
             await talk.until("notice")
