@@ -29,15 +29,11 @@ ONE_SERVER = {
 }
 """Files whose tests share a server, a recogniser or speech that takes long to begin."""
 REAL_TIME = {
-    "tests/browser/test_api_in_the_browser.py",
-    "tests/browser/test_app_page.py",
-    "tests/browser/test_other_pages.py",
-    "tests/browser/test_own_addresses.py",
     "tests/engines/test_two_engines_live.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
 }
-"""Files in which the real voices and ears take part in a call; one after the other, beside the other browser tests."""
+"""Files beside ``tests/browser`` in which the real voices and ears take part in a call."""
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
@@ -67,10 +63,8 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no
     def _split_scope(self, nodeid: str) -> str:
         """The group a test belongs to, or itself."""
         file = nodeid.partition("::")[0]
-        if file in REAL_TIME:
-            return "in real time"
-        if file.startswith("tests/browser/"):
-            return "in a browser"
+        if file in REAL_TIME or file.startswith("tests/browser/"):
+            return "in real time"  # two of them at once, with their apps, do not fit on two cores
         return file if file in ONE_SERVER else nodeid
 
 
@@ -80,19 +74,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """In a call with the real voices late is wrong; a browser has some time; the rest steps back.
+    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
 
-    The groups of both are among the first that are handed out, so their workers have not stepped back before.
+    That group is among the first that are handed out, so its worker has not stepped back before.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ and item.nodeid.partition("::")[0] not in REAL_TIME:
-        step_back(4 if item.path.is_relative_to(BROWSER) else 10)
+    real_time = item.path.is_relative_to(BROWSER) or item.nodeid.partition("::")[0] in REAL_TIME
+    if "PYTEST_XDIST_WORKER" in os.environ and not real_time:
+        step_back()
 
 
 @cache
-def step_back(steps: int) -> None:
+def step_back() -> None:
     """Once for this process and what it starts."""
     if hasattr(os, "nice"):
-        os.nice(max(0, steps - os.nice(0)))
+        os.nice(10)
 
 
 @pytest.hookimpl(wrapper=True)
