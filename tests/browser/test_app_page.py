@@ -144,6 +144,7 @@ async def test_speaking_into_an_answer_stops_it_and_is_answered(app: AppProcess,
         unheard = page.part("chat").locator("del")
         await expect(unheard).to_contain_text("never felt alone again", timeout=1000 * ANSWER_S)
         await expect(page.answers().last).to_contain_text(re.compile("It is .* in Tokyo"), timeout=1000 * ANSWER_S)
+        await page.shows("Listening", ANSWER_S)  # the words are written before they are spoken
         told = await page.answers().first.inner_text()
         assert "Once upon a time" in told.replace(await unheard.inner_text(), "")
         story_sound, *answers = bursts(await page.played(), PLAYED_RATE)
