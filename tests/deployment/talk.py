@@ -48,7 +48,7 @@ async def stopped_while_an_answer_plays(container: Container) -> Stopped:
             assert (await http.get("/health")).is_success
             container.stop(process)
             stopped_at = loop.time()
-            while (answer := await http.get("/health")).is_success:  # until the signal has arrived
+            while (answer := await http.get("/health")).is_success:  # noqa: ASYNC110 - until the signal has arrived
                 await asyncio.sleep(0.05)
             await talk.until("notice")
             await talk.closed()
