@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from langgraph.types import Command
 from voice_agents.conversation.deeds import Deed, Deeds
 from voice_agents.tools import Tool, Toolbox, ToolResult
 from voice_agents.tools.foreign import has_side_effects
+from voice_agents.tools.registry import canonical, effect_of
 
 Answer = ToolMessage | Command[Any] | list[Any]
 Execute = Callable[[ToolCallRequest], Awaitable[Answer]]
@@ -129,7 +129,7 @@ async def _do_once(deeds: Deeds, request: ToolCallRequest, run: Callable[[], Awa
 
 
 def _effect(name: str, args: Mapping[str, Any]) -> str:
-    return f"{name}({json.dumps(args, sort_keys=True, default=str)})"
+    return effect_of(name, canonical(args))
 
 
 def deed_of(deeds: Deeds, name: str, args: Mapping[str, Any]) -> Deed | None:

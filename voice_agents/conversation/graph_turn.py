@@ -15,16 +15,16 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.fork import Fork
-from voice_agents.conversation.graph_listener import GraphListener, GraphRecord, ToolDone
+from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
 from voice_agents.conversation.graph_tools import DOING, Doing
 from voice_agents.conversation.history import MESSAGES, History
-from voice_agents.conversation.messages import INTERRUPTED, Record, valid
+from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.question import Question
 from voice_agents.conversation.turn import AgentTurn, Tell, ToolFinished
 from voice_agents.errors import AgentFailed, VoiceAgentError
-from voice_agents.tools import Toolbox
+from voice_agents.tools import Toolbox, ToolResult
 
 logger = logging.getLogger(__name__)
 
@@ -189,12 +189,12 @@ def _kept(left: _Run, known: set[str | None], record: GraphRecord, heard: Mappin
             continue
         key = record.keys.get(message.id or "", message.id or "")
         keys.add(key)
-        if (cut := _as_heard(message, record.told.get(key, ""), heard.get(key, ""))) is not None:
-            kept.append(cut)
+        if (left_of_it := cut(message, record.told.get(key, ""), heard.get(key, ""))) is not None:
+            kept.append(left_of_it)
     kept += _done(record, kept)
     for key, text in record.told.items():
         if key not in keys and (words := heard.get(key, "")).strip():
-            marks = {} if words.split() == text.split() and _whole(record, key) else {INTERRUPTED: True}
+            marks = {} if same(words, text) and _whole(record, key) else {INTERRUPTED: True}
             kept.append(AIMessage(words, id=new_id(), additional_kwargs=marks))
     return valid(kept)
 
@@ -221,16 +221,6 @@ def _with_unfinished(messages: Sequence[AnyMessage], fork: Fork) -> Sequence[Any
     return messages
 
 
-def _as_heard(message: AIMessage, told: str, heard: str) -> AIMessage | None:
-    whole = heard.split() == told.split()
-    if whole and told.split() == message.text.split():
-        return message if message.text.strip() or message.tool_calls else None
-    if not heard.strip() and not message.tool_calls:
-        return None
-    marks = {} if whole else {INTERRUPTED: True}
-    return AIMessage(heard, id=message.id, name=message.name, tool_calls=message.tool_calls, additional_kwargs=marks)
-
-
 def _done(record: GraphRecord, kept: Sequence[AnyMessage]) -> list[AnyMessage]:
     """What tools did that is in none of the messages: in a subgraph that was not over, or for a node itself."""
     answered = {message.tool_call_id for message in kept if isinstance(message, ToolMessage)}
@@ -242,10 +232,7 @@ def _done(record: GraphRecord, kept: Sequence[AnyMessage]) -> list[AnyMessage]:
         if tool.call_id not in called:
             call = ToolCall(name=tool.name, args=dict(tool.args), id=tool.call_id, type="tool_call")
             pairs.append(AIMessage("", id=new_id(), tool_calls=[call]))
-        pairs.append(_result(tool))
+        result = tool_message(tool.name, tool.call_id, ToolResult(tool.result, error=tool.error))
+        result.id = new_id()
+        pairs.append(result)
     return pairs
-
-
-def _result(tool: ToolDone) -> ToolMessage:
-    status: Any = "error" if tool.error else "success"
-    return ToolMessage(tool.result or "", id=new_id(), name=tool.name, tool_call_id=tool.call_id, status=status)

@@ -51,7 +51,8 @@ class Record:
             if deed.call_id not in self.results and deed.result is not None:
                 self.results[deed.call_id] = tool_message(deed.name, deed.call_id, deed.result)
         for answer in self.answers:
-            message = _cut(answer, heard.get(answer.id, ""))
+            said = answer.message or AIMessage("", id=answer.id)
+            message = cut(said, said.text, heard.get(answer.id, ""))
             if message is not None:
                 kept += [message, *_answered(message, self.results)]
         return kept
@@ -116,22 +117,24 @@ def recent(messages: Sequence[AnyMessage], budget: int) -> list[AnyMessage]:
     return list(messages)
 
 
-def _cut(answer: Answer, heard: str) -> AIMessage | None:
-    message = answer.message
-    if message is not None and _same(heard, message.text):
+def cut(message: AIMessage, told: str, heard: str) -> AIMessage | None:
+    """The message with what was heard of it; None when nothing of it stays. ``told``: what of it was to be spoken."""
+    whole = same(heard, told)
+    if whole and same(told, message.text):
         return message if message.text.strip() or message.tool_calls else None
-    calls = message.tool_calls if message is not None else []
-    if not heard.strip() and not calls:
+    if not heard.strip() and not message.tool_calls:
         return None
-    return AIMessage(heard, id=answer.id, tool_calls=calls, additional_kwargs={INTERRUPTED: True})
+    marks = {} if whole else {INTERRUPTED: True}
+    return AIMessage(heard, id=message.id, name=message.name, tool_calls=message.tool_calls, additional_kwargs=marks)
 
 
 def _answered(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[ToolMessage]:
     return [results.get(call["id"] or "") or _cancelled(call) for call in message.tool_calls]
 
 
-def _same(heard: str, text: str) -> bool:
-    return heard.split() == text.split()
+def same(one: str, other: str) -> bool:
+    """The same words, however they are spaced."""
+    return one.split() == other.split()
 
 
 def _cancelled(call: ToolCall) -> ToolMessage:

@@ -99,7 +99,7 @@ class Tool:
     def canonical(self, arguments: Mapping[str, Any]) -> str:
         """Equal for arguments that mean the same. Raises ValidationError."""
         if self.arguments is None:
-            return json.dumps(arguments, sort_keys=True, default=str)
+            return canonical(arguments)
         return BaseModel.model_dump_json(self.arguments.model_validate(arguments))
 
 
@@ -136,7 +136,7 @@ class Toolbox:
         if tool is None or not tool.side_effects:
             return None
         try:
-            return f"{name}({tool.canonical(_mapping(arguments))})"
+            return effect_of(name, tool.canonical(_mapping(arguments)))
         except (ValidationError, ToolError):
             return None
 
@@ -162,6 +162,16 @@ class Toolbox:
         except Exception:
             logger.exception("Tool %s failed", name)
             return ToolResult(f"The tool {name} failed because of an internal error.", error=True, uncertain=True)
+
+
+def effect_of(name: str, arguments: str) -> str:
+    """What a call does, as a text; ``arguments`` is canonical."""
+    return f"{name}({arguments})"
+
+
+def canonical(arguments: Mapping[str, Any]) -> str:
+    """Equal for arguments that are equal, in whatever order they stand."""
+    return json.dumps(arguments, sort_keys=True, default=str)
 
 
 def _told(result: Any) -> ToolResult:
