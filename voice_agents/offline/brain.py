@@ -6,6 +6,7 @@ What it does not understand it says it does not understand.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,20 @@ class ToolCall:
     id: str
     name: str
     arguments: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, id: str, name: str, arguments: str) -> ToolCall:
+        """From arguments as JSON text; what is no object is none. Raises ValueError for what is no JSON."""
+        parsed = json.loads(arguments or "{}")
+        return cls(id, name, parsed if isinstance(parsed, dict) else {})
+
+    @classmethod
+    def lenient(cls, id: str, name: str, arguments: str) -> ToolCall:
+        """As :meth:`of`, without arguments where they are no JSON."""
+        try:
+            return cls.of(id, name, arguments)
+        except ValueError:
+            return cls(id, name, {})
 
 
 @dataclass(frozen=True, slots=True)

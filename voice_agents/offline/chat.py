@@ -126,10 +126,9 @@ def _called(path: str, call: dict[str, Any]) -> ToolCall:
     if call["type"] != "function":
         raise missing(f"{path}.function")
     try:
-        arguments = json.loads(call["function"]["arguments"] or "{}")
+        return ToolCall.of(call["id"], call["function"]["name"], call["function"]["arguments"])
     except ValueError:
         raise Rejected(f"Invalid '{path}': the arguments are not JSON.", param=path) from None
-    return ToolCall(call["id"], call["function"]["name"], arguments if isinstance(arguments, dict) else {})
 
 
 def _check_calls(messages: Sequence[Message]) -> None:

@@ -50,7 +50,7 @@ class ModelServer:
         if rest := splitter.flush():
             yield rest
         for at, call in sorted(calls.items()):
-            yield ToolCall(call["id"] or f"call_{at}", call["name"], _arguments(call["arguments"]))
+            yield ToolCall.lenient(call["id"] or f"call_{at}", call["name"], call["arguments"])
 
     def _client(self) -> openai.AsyncOpenAI:
         timeout = openai.Timeout(SILENT_S, connect=CONNECT_S)
@@ -67,14 +67,6 @@ def _add(call: dict[str, str], part: Any) -> None:
     if part.function is not None:
         call["name"] += part.function.name or ""
         call["arguments"] += part.function.arguments or ""
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return arguments if isinstance(arguments, dict) else {}
 
 
 def _wire(messages: Sequence[Message]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -213,19 +212,11 @@ def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
             messages.append(Message("tool", item.output, tool_call_id=item.call_id))
         elif isinstance(item, CallItem):
             if item.status is ItemStatus.COMPLETED:
-                call = ToolCall(item.call_id, item.name, _arguments(item.arguments))
+                call = ToolCall.lenient(item.call_id, item.name, item.arguments)
                 messages.append(Message("assistant", "", (call,)))
         elif item.text or item.role == "user":
             messages.append(Message(item.role, item.text))
     return messages
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return arguments if isinstance(arguments, dict) else {}
 
 
 def parse_item(given: dict[str, Any], path: str) -> Item:

@@ -13,6 +13,11 @@ ASKED_BACK = frozenset({HOW_LONG, WHICH_UNIT, WHICH_NOTE, WHICH_SUM})
 """Questions about what is missing; the answer belongs to the request before."""
 
 
+def _asks_back(name: str, question: str, *typed: str) -> Skill:
+    """For a request that lacks something."""
+    return Skill(name, (), lambda slots, talk: Say(question), (), typed=typed)
+
+
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     places = [slots[slot] for slot in ("place", "city") if slot in slots]
     return tuple(Use("get_time", {"place": place}) for place in places or [""])
@@ -189,27 +194,9 @@ SKILLS = (
         demo=True,
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
-    Skill(
-        "which_unit",
-        (),
-        lambda slots, talk: Say(WHICH_UNIT),
-        (),
-        typed=("convert <amount> <measure>", "convert (units | something)"),
-    ),
-    Skill(
-        "which_note",
-        (),
-        lambda slots, talk: Say(WHICH_NOTE),
-        (),
-        typed=("(take | make | write | save) [me] (a | another) note",),
-    ),
-    Skill(
-        "which_sum",
-        (),
-        lambda slots, talk: Say(WHICH_SUM),
-        (),
-        typed=("(calculate | compute) [something]", "do (a calculation | some math)"),
-    ),
+    _asks_back("which_unit", WHICH_UNIT, "convert <amount> <measure>", "convert (units | something)"),
+    _asks_back("which_note", WHICH_NOTE, "(take | make | write | save) [me] (a | another) note"),
+    _asks_back("which_sum", WHICH_SUM, "(calculate | compute) [something]", "do (a calculation | some math)"),
     Skill(
         "list_timers",
         (
