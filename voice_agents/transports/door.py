@@ -101,13 +101,15 @@ class Door:
         self._inside[address] += 1
         try:
             with visited_from(address):
-                await self._let_in(scope, headers, receive, send)
+                await self._let_in(address, scope, headers, receive, send)
         finally:
-            self._inside -= Counter([address])  # which forgets who has left
+            self._inside[address] -= 1
+            if not self._inside[address]:
+                del self._inside[address]
 
-    async def _let_in(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _let_in(self, address: str, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, headers, receive, send)
+            await self._http(address, scope, headers, receive, send)
         elif closed := _closed(scope["path"]):
             await PlainTextResponse(closed, 403)(scope, receive, send)
         else:
@@ -125,7 +127,7 @@ class Door:
         is_link = scope.get("method") in ("GET", "HEAD")
         return _WRONG_ORIGIN if _is_fetched_by_another_page(headers, is_link) else None
 
-    async def _http(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _http(self, address: str, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             await _refuse(413, _TOO_LARGE, scope, receive, send)
@@ -136,7 +138,6 @@ class Door:
         if closed:
             await _refuse(403, closed, scope, receive, send)
             return
-        address = address_of(scope)
         if is_login and not await self._tries.admit(address):
             await _refuse(429, _TOO_MANY_TRIES, scope, receive, send)
             return
