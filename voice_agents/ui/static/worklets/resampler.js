@@ -1,4 +1,4 @@
-// Sound at another rate, for the worklets.
+// Sound at another rate and in pieces of another length, for the worklets.
 
 const HALF_WIDTH_S = 0.000625; // of the filter, and its delay
 const CUT_OFF = 0.45; // times the lower rate
@@ -29,6 +29,30 @@ export class Resampler {
     }
     this.rest = all.slice(first);
     return Float32Array.from(out);
+  }
+}
+
+/** Makes pieces of one length of what flows through; ``piece`` and ``filled`` are the one that is being filled. */
+export class Pieces {
+  constructor(length) {
+    Object.assign(this, { piece: new Float32Array(length), filled: 0 });
+  }
+
+  feed(block, full) {
+    for (let from = 0; from < block.length; ) {
+      const part = block.subarray(from, from + this.piece.length - this.filled);
+      this.piece.set(part, this.filled);
+      this.filled += part.length;
+      from += part.length;
+      if (this.filled === this.piece.length) this.take(full);
+    }
+  }
+
+  /** What is there of a piece; ``done`` must not keep it. */
+  take(done) {
+    const { filled } = this;
+    this.filled = 0;
+    done(this.piece.subarray(0, filled));
   }
 }
 
