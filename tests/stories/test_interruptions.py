@@ -65,6 +65,14 @@ async def interrupt(caller: Caller, dice: random.Random) -> None:
         caller.session.send_text("go on")
 
 
+async def listen_a_while(caller: Caller, dice: random.Random, most_s: float) -> None:
+    """Mostly into the answer that comes next."""
+    heard = len(caller.all(AgentAudio))
+    if dice.random() < 0.9:
+        await until(caller, lambda: len(caller.all(AgentAudio)) > heard)
+    await asyncio.sleep(dice.uniform(0.0, most_s))
+
+
 async def murmur(caller: Caller, dice: random.Random) -> None:
     """A cough or an "mm-hmm" beside the answer."""
     pauses = len(caller.all(AgentPaused))
@@ -84,10 +92,7 @@ def test_memory_is_what_was_played_and_nothing_stale_is_played(tmp_path: Path, s
         async with call(tmp_path, storyteller(dice), SAYINGS) as caller:
             caller.session.send_text("begin")
             while len(caller.all(Interrupted)) < INTERRUPTIONS:
-                heard = len(caller.all(AgentAudio))
-                if dice.random() < 0.9:
-                    await until(caller, lambda heard=heard: len(caller.all(AgentAudio)) > heard)  # type: ignore[misc]
-                await asyncio.sleep(dice.uniform(0.0, 6.0))
+                await listen_a_while(caller, dice, 6.0)
                 if dice.random() < 0.3:
                     await murmur(caller, dice)
                     await asyncio.sleep(dice.uniform(0.0, 0.5))

@@ -15,15 +15,16 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.runnables import RunnableLambda
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
 from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call, Script, Step
 from tests.stories.graphs import GRAPHS, THOUGHT
-from tests.stories.test_interruptions import check_memory, check_played, storyteller, until
+from tests.stories.test_interruptions import check_memory, check_played, listen_a_while, storyteller
 from tests.stories.test_interruptions import interrupt as take_the_floor
+from tests.stories.test_own_tools import Till
 from voice_agents.conversation.agent import OwnGraph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
@@ -151,10 +152,7 @@ def test_history_is_what_was_heard_over_many_interruptions(tmp_path: Path, name:
             caller.parts.model.token_s = 0.005
             caller.session.send_text("begin")
             while len(caller.all(Interrupted)) < INTERRUPTIONS:
-                heard = len(caller.all(AgentAudio))
-                if dice.random() < 0.9:
-                    await until(caller, lambda heard=heard: len(caller.all(AgentAudio)) > heard)  # type: ignore[misc]
-                await asyncio.sleep(dice.uniform(0.0, 3.0))
+                await listen_a_while(caller, dice, 3.0)
                 await take_the_floor(caller, dice)
             await asyncio.sleep(60.0)
             check_played(caller)
@@ -189,27 +187,14 @@ def test_its_tools_are_shown_and_remembered(tmp_path: Path, name: str) -> None:
     play(story())
 
 
-class Bank:
-    """Takes money, which takes its time."""
-
-    def __init__(self, takes_s: float) -> None:
-        self.paid: list[int] = []
-        self.takes_s = takes_s
-
-    async def pay(self, amount: int) -> str:
-        """Pay."""
-        await asyncio.sleep(self.takes_s)
-        self.paid.append(amount)
-        return f"Paid {amount}."
+class Bank(Till):
+    """Has an agent."""
 
     def agent(self, model: Any) -> Any:
         return create_agent(model, [self.pay])
 
     def agent_in_a_graph(self, model: Any) -> Any:
-        graph = StateGraph(MessagesState)
-        graph.add_node("helper", create_agent(model, [self.pay]))
-        graph.add_edge(START, "helper")
-        return graph.compile()
+        return in_a_row(MessagesState, helper=create_agent(model, [self.pay]))
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -269,22 +254,24 @@ def test_who_interrupts_a_tool_that_has_begun_lets_it_end(tmp_path: Path) -> Non
     play(story())
 
 
+def in_a_row(state: Any, **nodes: Any) -> Any:
+    """A compiled graph of these nodes, one after the other."""
+    graph = StateGraph(state)
+    graph.add_sequence(list(nodes.items()))
+    graph.add_edge(START, next(iter(nodes)))
+    return graph.compile()
+
+
 def failing(model: Any) -> Any:
     async def plan(state: MessagesState) -> dict[str, Any]:
         if state["messages"][-1].text == "fail":
             raise ValueError("key=secret")
         return {}
 
-    async def answer(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [await model.ainvoke(state["messages"])]}
+    async def respond(state: MessagesState) -> dict[str, Any]:
+        return await answer(model, state)
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("plan", plan)
-    graph.add_node("answer", answer)
-    graph.add_edge(START, "plan")
-    graph.add_edge("plan", "answer")
-    graph.add_edge("answer", END)
-    return graph.compile()
+    return in_a_row(MessagesState, plan=plan, answer=respond)
 
 
 def circling(model: Any) -> Any:
@@ -308,10 +295,7 @@ def asking(model: Any) -> Any:
             interrupt("May I?")
         return await answer(model, state)
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("approve", approve)
-    graph.add_edge(START, "approve")
-    return graph.compile()
+    return in_a_row(MessagesState, approve=approve)
 
 
 def commanding(model: Any) -> Any:
@@ -320,28 +304,19 @@ def commanding(model: Any) -> Any:
             return Command(goto="nowhere", graph=Command.PARENT)
         return await answer(model, state)
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("go", go)
-    graph.add_edge(START, "go")
-    return graph.compile()
+    return in_a_row(MessagesState, go=go)
 
 
 def silent(model: Any) -> Any:
     async def go(state: MessagesState) -> Any:
         return {} if state["messages"][-1].text == "fail" else await answer(model, state)
 
-    graph = StateGraph(MessagesState)
-    graph.add_node("go", go)
-    graph.add_edge(START, "go")
-    return graph.compile()
+    return in_a_row(MessagesState, go=go)
 
 
 def breaking(model: Any) -> Any:
     """It fails in the middle of its answer."""
-    graph = StateGraph(MessagesState)
-    graph.add_node("go", RunnableLambda(lambda state: None, lambda state: answer(model, state)))
-    graph.add_edge(START, "go")
-    return graph.compile()
+    return in_a_row(MessagesState, go=RunnableLambda(lambda state: None, lambda state: answer(model, state)))
 
 
 @pytest.mark.parametrize(
@@ -391,10 +366,7 @@ def test_a_graph_may_forget(tmp_path: Path) -> None:
             old = [RemoveMessage(id=one.id or "") for one in state["messages"][:-1]]
             return {"messages": [*old, await model.ainvoke(state["messages"])]}
 
-        graph = StateGraph(MessagesState)
-        graph.add_node("go", go)
-        graph.add_edge(START, "go")
-        return graph.compile()
+        return in_a_row(MessagesState, go=go)
 
     async def story() -> None:
         async with dial(tmp_path, forgetful, counting) as caller:
@@ -415,10 +387,7 @@ def test_state_that_cannot_be_stored_costs_nothing_else(tmp_path: Path, caplog: 
         async def go(state: State) -> Any:
             return {**await answer(model, state), "lock": threading.Lock(), "count": state.get("count", 0) + 1}
 
-        graph = StateGraph(State)
-        graph.add_node("go", go)
-        graph.add_edge(START, "go")
-        return graph.compile()
+        return in_a_row(State, go=go)
 
     async def story() -> None:
         async with dial(tmp_path, locking, counting) as caller:
@@ -442,8 +411,6 @@ def test_a_graph_without_messages_is_refused() -> None:
     class State(TypedDict):
         text: str
 
-    graph = StateGraph(State)
-    graph.add_node("go", lambda state: {"text": "x"})
-    graph.add_edge(START, "go")
+    graph = in_a_row(State, go=lambda state: {"text": "x"})
     with pytest.raises(ConfigurationError, match="messages"):
-        OwnGraph(graph.compile())
+        OwnGraph(graph)
