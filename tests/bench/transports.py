@@ -40,8 +40,9 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.settings import Settings
+from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.page_call import PATH
-from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.page import build_page
 from voice_agents.ui.sandwich_tab import KIND, sandwich_tab

@@ -17,7 +17,7 @@ from voice_agents.doctor.findings import Outcome, Score
 from voice_agents.doctor.hearing import Heard
 from voice_agents.doctor.process import Figures
 from voice_agents.doctor.script import QUESTION, STEPS, STORY, TOOL, ScriptedCall, cough, murmur
-from voice_agents.transports.registry import Transport
+from voice_agents.transports.live import Transport
 
 SPEECH: dict[str, Pcm] = {
     words: np.zeros(round(seconds * SPEECH_RATE), np.int16)

@@ -24,7 +24,8 @@ from voice_agents.engines.base import Session
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.settings import TurnMode, TurnSettings
-from voice_agents.transports.registry import Ending, Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, Limits, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 
 SENTENCE = "my dog is called rex"
 

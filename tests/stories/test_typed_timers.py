@@ -24,7 +24,8 @@ from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.events import AgentText, Event, ToolReturned
 from voice_agents.tools import timers
-from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, LiveSession, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 
 SET_TIMER = '{"seconds": 600, "label": "tea"}'
 

@@ -21,7 +21,8 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.door import Door
-from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Limits, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.page import Page, build_page
 from voice_agents.ui.sandwich_tab import sandwich_tab
 

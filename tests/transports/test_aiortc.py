@@ -15,8 +15,8 @@ from tests.transports.rtc_client import RATE, RtcCaller
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.conversation.model import Conversation
 from voice_agents.transports import webrtc
+from voice_agents.transports.live import Limits
 from voice_agents.transports.playback import Playback
-from voice_agents.transports.registry import Limits
 from voice_agents.ui.identity import identity_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6

@@ -18,7 +18,8 @@ from voice_agents.conversation.store import open_store
 from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.errors import SessionLimitReached, StorageFailed
 from voice_agents.transports.daily import DailyMinutes
-from voice_agents.transports.registry import Ending, Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, Limits, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 
 EVENING = 1_800_000_000.0 - 1_800_000_000.0 % 86_400 + 20 * 3600
 """Eight in the evening, UTC."""

@@ -12,7 +12,8 @@ from tests.transports.test_registry import make, request
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.transports.line import USUAL_S, Line, Wait
-from voice_agents.transports.registry import Ending, Limits, LiveSession, SessionRegistry
+from voice_agents.transports.live import Ending, Limits, LiveSession
+from voice_agents.transports.registry import SessionRegistry
 
 
 class Caller:

@@ -18,7 +18,7 @@ from tests.transports.rtc_client import Microphone, RtcCaller
 from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports import offers, webrtc
-from voice_agents.transports.registry import LiveSession
+from voice_agents.transports.live import LiveSession
 from voice_agents.transports.visitors import visited_from
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import page as whole_page

@@ -25,8 +25,9 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.events import AgentPaused
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.live import Ending, Limits, LiveSession, SessionRequest
 from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, PageCall
-from voice_agents.transports.registry import Ending, Limits, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 
 OURS = Conversation()
 WAIT_S = 20.0

@@ -11,7 +11,7 @@ from tests.transports.page_server import Served, serve_page
 from tests.transports.rtc_client import RtcCaller
 from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation
-from voice_agents.transports.registry import Ending, Limits
+from voice_agents.transports.live import Ending, Limits
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
 

@@ -14,7 +14,8 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Status, StatusChanged, UserTranscript
-from voice_agents.transports.registry import Ending, Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, Limits, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 
 
 class Ear:

@@ -22,7 +22,7 @@ from tests.transports.test_aiortc import controls, until
 from tests.transports.typist import typed
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports.door import Door
-from voice_agents.transports.registry import Ending
+from voice_agents.transports.live import Ending
 from voice_agents.transports.shares import Shares
 from voice_agents.transports.visitors import address_of, is_own_machine, plain_address, visitor_address
 from voice_agents.ui.app import PROXIES_OF_A_SPACE

@@ -18,7 +18,8 @@ from voice_agents.engines.reporter import Reporter
 from voice_agents.engines.waiting import Waiting
 from voice_agents.events import Notice
 from voice_agents.transports import sleep
-from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry
+from voice_agents.transports.live import Ending, LiveSession
+from voice_agents.transports.registry import SessionRegistry
 
 ASLEEP_S = 30.0
 SOUND = np.zeros(320, np.int16)
@@ -158,7 +159,8 @@ import asyncio
 import numpy as np
 from tests.transports.test_registry import Ear, make, request
 from tests.transports.test_sleep import notices, send_sound
-from voice_agents.transports.registry import Limits, SessionRegistry
+from voice_agents.transports.live import Limits
+from voice_agents.transports.registry import SessionRegistry
 
 async def main():
     async with SessionRegistry(make, limits=Limits(no_sound_s=0.6, stood_still_s=0.5, backlog_s=0.1)) as registry:

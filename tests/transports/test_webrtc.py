@@ -12,9 +12,10 @@ from tests.ui.fake_engine import FRAME, FakeSession, sweep
 from voice_agents.conversation.model import Conversation
 from voice_agents.events import AgentAudio, AgentAudioDone
 from voice_agents.settings import TurnSettings
+from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.playback import FRAME as PACKET
 from voice_agents.transports.playback import OpusPacket
-from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.transports.webrtc import CallHandler
 
 

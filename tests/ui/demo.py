@@ -24,7 +24,8 @@ from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import open_store
 from voice_agents.engines.base import Session
 from voice_agents.settings import CallWay, Settings
-from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.transports.live import SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.page import build_page
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import sandwich_tab

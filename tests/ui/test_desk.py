@@ -16,7 +16,8 @@ from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
 from voice_agents.transports.line import Line
-from voice_agents.transports.registry import Ending, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import Desk, Sheet
 from voice_agents.ui.identity import conversation_of, identity_of
 

@@ -20,7 +20,8 @@ from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import TurnSettings
-from voice_agents.transports.registry import SessionRegistry, SessionRequest
+from voice_agents.transports.live import SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import DELETED, Desk
 from voice_agents.ui.drawer import Drawer
 from voice_agents.ui.identity import identity_of

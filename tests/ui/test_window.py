@@ -13,7 +13,7 @@ from tests.ui.test_desk import running_desk
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
-from voice_agents.transports.registry import Ending, SessionRequest
+from voice_agents.transports.live import Ending, SessionRequest
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.voice_tab import TabSpec

@@ -21,7 +21,7 @@ from voice_agents.doctor.webrtc import RATE as WIRE_RATE
 from voice_agents.doctor.webrtc import RtcCaller
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.api.options import conversation_of
-from voice_agents.transports.registry import Transport
+from voice_agents.transports.live import Transport
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.realtime_tab import KIND as REALTIME
 

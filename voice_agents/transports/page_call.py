@@ -26,7 +26,7 @@ from voice_agents.audio import from_bytes, to_bytes
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.api.limits import Intake, SocketLimits
-from voice_agents.transports.registry import Ending, LiveSession, Transport
+from voice_agents.transports.live import Ending, LiveSession, Transport
 from voice_agents.transports.socket_call import DONE, SocketCall
 
 PATH = "/page/call"
@@ -58,7 +58,7 @@ class PageCall(SocketCall):
     # What the session tells
 
     def hear(self, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Listener`."""
+        """See :class:`~voice_agents.transports.live.Listener`."""
         if self._live is None or self._over.is_set():
             return
         epoch = self._live.session.epoch
@@ -75,7 +75,7 @@ class PageCall(SocketCall):
             self._end("", LOST)
 
     def ended(self, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.registry.Listener`; the page, the other one, tells other reasons."""
+        """See :class:`~voice_agents.transports.live.Listener`; the page, the other one, tells other reasons."""
         lost = why in (Ending.NO_SOUND, Ending.SLEPT)
         self._end(why.sentence if why is Ending.REPLACED else "", LOST if lost else DONE)
 

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from voice_agents.transports.api.sendbox import SendBox
-from voice_agents.transports.registry import Listener, LiveSession
+from voice_agents.transports.live import Listener, LiveSession
 
 DONE = 1000
 """The conversation is over (RFC 6455 section 7.4.1)."""

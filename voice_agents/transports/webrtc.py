@@ -18,10 +18,10 @@ from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, Relays
+from voice_agents.transports.live import Ending, LiveSession
 from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard
 from voice_agents.transports.playback import WIRE_RATE, Playback
 from voice_agents.transports.quiet import end_calls_quietly
-from voice_agents.transports.registry import Ending, LiveSession
 
 MICROPHONE = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True}
 """Wishes, not demands: a device that lacks one of them is used all the same."""

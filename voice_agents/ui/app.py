@@ -38,8 +38,9 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
+from voice_agents.transports.live import Limits, SessionRequest
 from voice_agents.transports.page_call import PATH as CALL_PATH
-from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.transports.uncompressed import uncompressed
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines

@@ -13,7 +13,8 @@ from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import Event, Status
 from voice_agents.transports.line import Wait
-from voice_agents.transports.registry import Ending, LiveSession, SessionRegistry, SessionRequest
+from voice_agents.transports.live import Ending, LiveSession, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, Line, earlier_lines
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,10 @@ from voice_agents.errors import InvalidInput
 from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.api.health import VERSION
 from voice_agents.transports.ice import Relays
+from voice_agents.transports.live import LiveSession
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
-from voice_agents.transports.registry import LiveSession, SessionRegistry
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import status
 from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewhere

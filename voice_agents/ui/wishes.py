@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
-from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.visitors import visitor_address
 from voice_agents.ui.identity import conversation_of
 

@@ -23,7 +23,8 @@ from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door
-from voice_agents.transports.registry import Limits, SessionRegistry, SessionRequest, Watcher
+from voice_agents.transports.live import Limits, SessionRequest, Watcher
+from voice_agents.transports.registry import SessionRegistry
 
 WAIT_S = 20.0
 OFFLINE = Settings().with_offline("http://127.0.0.1:1")

@@ -16,7 +16,7 @@ from voice_agents.errors import InvalidInput, ProviderTimeout, Role
 from voice_agents.events import AgentText, Event, Failed, UserTranscript
 from voice_agents.settings import Settings
 from voice_agents.transports.api.health import REMEMBERED_S, VERSION, ProviderRecord
-from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.live import SessionRequest
 
 SANDWICH = SessionRequest("sandwich", Conversation())
 REALTIME = SessionRequest("realtime", Conversation())

@@ -34,7 +34,8 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.settings import Settings
-from voice_agents.transports.registry import LiveSession, SessionRegistry, SessionRequest, Watcher
+from voice_agents.transports.live import LiveSession, SessionRequest, Watcher
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.turns.latency import TurnLatency
 
 SETTINGS = Settings().with_offline("http://127.0.0.1:1")

@@ -26,7 +26,7 @@ from tests.transports.watch.script import (
 from voice_agents.errors import InvalidInput
 from voice_agents.events import AgentPaused, AgentResumed, Failed, SpeechStarted
 from voice_agents.transports.api.access import PasswordCheck
-from voice_agents.transports.registry import Transport
+from voice_agents.transports.live import Transport
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.route import metrics_route
 

@@ -27,7 +27,7 @@ from tests.transports.watch.script import (
 )
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.events import AgentText, Event, ProviderUsed, SpeechStarted, UserTranscript
-from voice_agents.transports.registry import name_of
+from voice_agents.transports.live import name_of
 from voice_agents.transports.watch.spans import Spans, otlp_exporter
 from voice_agents.ui.app import App
 

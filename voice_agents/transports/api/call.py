@@ -30,7 +30,7 @@ from voice_agents.transports.api.messages import (
 from voice_agents.transports.api.options import SocketOptions
 from voice_agents.transports.api.places import Places
 from voice_agents.transports.line import Wait
-from voice_agents.transports.registry import Ending, LiveSession, SessionRequest, Transport
+from voice_agents.transports.live import Ending, LiveSession, SessionRequest, Transport
 from voice_agents.transports.socket_call import SocketCall
 
 PIECE_S = 0.1
@@ -88,7 +88,7 @@ class ApiCall(SocketCall):
     # What the session tells
 
     def hear(self, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Listener`."""
+        """See :class:`~voice_agents.transports.live.Listener`."""
         stale = isinstance(event, AgentAudio) and self._live is not None and event.epoch < self._live.session.epoch
         if stale or self._over.is_set():
             return
@@ -100,7 +100,7 @@ class ApiCall(SocketCall):
             self._end("", Code.REFUSED)  # it would not read a sentence either
 
     def ended(self, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.registry.Listener`."""
+        """See :class:`~voice_agents.transports.live.Listener`."""
         self._end(*_ENDINGS.get(why, ("The conversation was ended.", Code.DONE)))
 
     # What the client says

@@ -15,7 +15,7 @@ from voice_agents.events import AgentAudio, AgentText, Event, Failed, UserTransc
 from voice_agents.settings import Settings
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.places import Places
-from voice_agents.transports.registry import LiveSession, SessionRequest, Watcher
+from voice_agents.transports.live import LiveSession, SessionRequest, Watcher
 
 VERSION = "0.1.0"
 SERVICE = "voice-agents"
@@ -37,7 +37,7 @@ class ProviderRecord(Watcher):
         self._failures: dict[Role, deque[float]] = {role: deque(maxlen=LAST_CALLS) for role in Role}
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         self.watch(live.request, event)
 
     def watch(self, request: SessionRequest, event: Event) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from voice_agents.conversation.model import Conversation
 from voice_agents.transports.line import Told
-from voice_agents.transports.registry import LiveSession, SessionRequest
+from voice_agents.transports.live import LiveSession, SessionRequest
 
 
 class Places(Protocol):

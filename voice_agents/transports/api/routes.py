@@ -18,7 +18,7 @@ from voice_agents.transports.api.health import Health, ProviderRecord
 from voice_agents.transports.api.limits import SocketLimits
 from voice_agents.transports.api.options import SocketOptions
 from voice_agents.transports.api.places import Places
-from voice_agents.transports.registry import SessionRequest
+from voice_agents.transports.live import SessionRequest
 
 
 @dataclass(frozen=True, slots=True)

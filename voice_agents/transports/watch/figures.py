@@ -24,7 +24,7 @@ from voice_agents.events import (
     TurnDone,
 )
 from voice_agents.settings import Settings
-from voice_agents.transports.registry import Ending, LiveSession, Transport, Watcher
+from voice_agents.transports.live import Ending, LiveSession, Transport, Watcher
 from voice_agents.turns.latency import TurnLatency
 
 SECONDS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
@@ -121,12 +121,12 @@ class Figures(Watcher):
     # What happens
 
     def opened(self, live: LiveSession) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         self._talks[live] = _Talk(live.request.kind)
         self._sessions.labels(live.request.kind, Transport.TYPED).inc()
 
     def called(self, live: LiveSession, transport: Transport) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         talk = self._talks[live]
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._sessions.labels(live.request.kind, transport).inc()
@@ -134,11 +134,11 @@ class Figures(Watcher):
         talk.transport = transport
 
     def sound(self, live: LiveSession, seconds: float) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         self._sound.labels(live.request.kind, "heard").inc(seconds)
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         talk = self._talks.pop(live)
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._ended.labels(live.request.kind, talk.transport, why.name.lower()).inc()
@@ -146,7 +146,7 @@ class Figures(Watcher):
             self._turns.labels(*talk.way, "left").inc(len(talk.answered))
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         engine, talk = live.request.kind, self._talks[live]
         if isinstance(event, AgentText | AgentAudio | ToolCalled):
             talk.answered.add(event.turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from voice_agents.events import Event, Failed, Interrupted, TurnDone, UserTranscript
-from voice_agents.transports.registry import Ending, LiveSession, Transport, Watcher
+from voice_agents.transports.live import Ending, LiveSession, Transport, Watcher
 
 log = logging.getLogger("voice_agents.turns")
 
@@ -19,16 +19,16 @@ class Lines(Watcher):
         """What the user said last."""
 
     def called(self, live: LiveSession, transport: Transport) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         log.info("session %s: %s, %s", live.name, live.request.kind, transport.value)
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         self._words.pop(live, None)
         log.info("session %s: ended (%s)", live.name, why.name.lower())
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         match event:
             case UserTranscript(text=text, final=True):
                 self._words[live] = text

@@ -38,7 +38,7 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.settings import Endpoint, Provider, Settings
-from voice_agents.transports.registry import Ending, LiveSession, Watcher
+from voice_agents.transports.live import Ending, LiveSession, Watcher
 from voice_agents.turns.latency import TurnLatency
 
 TRACES_PATH = "/v1/traces"
@@ -117,11 +117,11 @@ class Spans(Watcher):
     # What happens
 
     def opened(self, live: LiveSession) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         self._turns[live] = {}
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         for number, turn in self._turns.pop(live).items():
             if turn.taken is not None or turn.first_text is not None:
                 turn.cut = True
@@ -129,7 +129,7 @@ class Spans(Watcher):
                 self._tell(live, number, turn, max(at for at in known if at is not None))
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.registry.Watcher`."""
+        """See :class:`~voice_agents.transports.live.Watcher`."""
         turns = self._turns[live]
         match event:
             case TurnDone(turn=number, at=at, latency=latency):
