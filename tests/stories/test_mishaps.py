@@ -26,7 +26,6 @@ from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
 from voice_agents.engines.realtime.dialogue import RealtimeDialogue
-from voice_agents.engines.realtime.floor import ServedFloor
 from voice_agents.engines.realtime.session import RealtimeSession
 from voice_agents.engines.sandwich.session import SandwichSession
 from voice_agents.engines.standing import Standing
@@ -35,8 +34,9 @@ from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Noti
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.endpointing import Endpointer
-from voice_agents.turns.floor import Floor
+from voice_agents.turns.words_floor import WordsFloor
 from voice_agents.turns.playout import Playout
+from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import VoiceActivity
 
 
@@ -222,7 +222,7 @@ def test_a_callback_that_fails_breaks_the_session_aloud(
             await asyncio.sleep(1.0)
             match moment:
                 case "the floor's alarm":
-                    for floor in (Floor, ServedFloor):
+                    for floor in (WordsFloor, ServerFloor):
                         monkeypatch.setattr(floor, "advance", bug)
                     if isinstance(caller, Caller):
                         caller.say(1, 0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voice_agents.errors import Role
 from voice_agents.events import Status
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.turns.floor_terms import FloorState
+from voice_agents.turns.floor import FloorState
 
 _BY_FLOOR = {
     FloorState.LISTENING: Status.LISTENING,

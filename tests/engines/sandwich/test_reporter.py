@@ -6,7 +6,7 @@ from voice_agents.engines.sandwich.reporter import SandwichReporter
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.turns.floor_terms import FloorState
+from voice_agents.turns.floor import FloorState
 
 
 async def told(reporter: SandwichReporter) -> list[str]:

@@ -8,7 +8,6 @@ from functools import partial
 from voice_agents.alarm import Alarm, Guard
 from voice_agents.engines.mouth import Mouth
 from voice_agents.engines.realtime.answer import RealtimeAnswer
-from voice_agents.engines.realtime.floor import ServedFloor
 from voice_agents.engines.realtime.memory import RealtimeMemory
 from voice_agents.engines.realtime.parts import RealtimeConnection
 from voice_agents.engines.realtime.tools import ToolRunner
@@ -31,8 +30,9 @@ from voice_agents.events import (
 )
 from voice_agents.providers.realtime.config import PastItem
 from voice_agents.settings import TurnMode, TurnSettings
-from voice_agents.turns.floor_terms import TALKING, FloorAction, FloorState
+from voice_agents.turns.floor import TALKING, FloorAction, FloorState
 from voice_agents.turns.playout import Frame
+from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import VoiceActivity
 
 NO_COUGH_S = 0.8
@@ -76,7 +76,7 @@ class RealtimeDialogue:
         self._clock = clock
         self.user = RealtimeUser(voice, turns, self, client.send_audio, clock)
         self.mouth = Mouth(self, clock, turns.playout_lead_s)
-        self._floor = ServedFloor(turns.mode)
+        self._floor = ServerFloor(turns.mode)
         self._floor_alarm = Alarm(guard)
         self.answer = RealtimeAnswer(client, self.mouth, tools, tell, self, clock, guard)
         self._closed = False

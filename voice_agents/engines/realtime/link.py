@@ -9,7 +9,7 @@ from voice_agents.engines.standing import Standing
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Failed, Notice, Status
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.turns.floor_terms import FloorState
+from voice_agents.turns.floor import FloorState
 
 
 class LinkListener(Protocol):

@@ -11,7 +11,7 @@ from voice_agents.engines.standing import Standing
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Event, Failed, Notice
 from voice_agents.providers.interfaces import ConnectionState
-from voice_agents.turns.floor_terms import FloorState
+from voice_agents.turns.floor import FloorState
 
 
 class SandwichReporter(Reporter):

@@ -23,8 +23,8 @@ from voice_agents.events import Event, Notice, SpeechEnded, SpeechStarted, UserT
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import Floor
-from voice_agents.turns.floor_terms import AGENT_STATES, TALKING, FloorAction, FloorState
+from voice_agents.turns.floor import AGENT_STATES, TALKING, FloorAction, FloorState
+from voice_agents.turns.words_floor import WordsFloor
 
 NO_COUGH_S = 0.8
 """Who was heard for so long and said no words that were recognised is told so."""
@@ -48,7 +48,7 @@ class SandwichSession:
     def __init__(self, parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> None:
         self.conversation = conversation
         self._clock = asyncio.get_running_loop().time
-        self._floor = Floor()
+        self._floor = WordsFloor()
         self._tell = SandwichReporter(self._clock, lambda: self.epoch)
         self._tasks = Tasks(self._tell.break_off)
         guard = self._tasks.guard

@@ -9,23 +9,23 @@ from hypothesis import given
 
 from tests.chance import SEEDS
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import Floor
-from voice_agents.turns.floor_terms import FloorAction, FloorState
+from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.words_floor import WordsFloor
 
 PAUSE, RESUME, CANCEL = FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
 MERGE, PROBE, TAKE_TURN = FloorAction.MERGE, FloorAction.PROBE, FloorAction.TAKE_TURN
 
 
-def listening() -> Floor:
+def listening() -> WordsFloor:
     """A floor whose echo cancellation has settled: the agent has spoken for ten seconds before."""
-    floor = Floor()
+    floor = WordsFloor()
     floor.agent_turn(0.0)
     floor.agent_started(0.0)
     floor.agent_finished(10.0)
     return floor
 
 
-def thinking() -> Floor:
+def thinking() -> WordsFloor:
     floor = listening()
     floor.user_started(17.0)
     floor.user_stopped(18.0)
@@ -33,13 +33,13 @@ def thinking() -> Floor:
     return floor
 
 
-def speaking() -> Floor:
+def speaking() -> WordsFloor:
     floor = thinking()
     floor.agent_started(19.0)
     return floor
 
 
-def paused() -> Floor:
+def paused() -> WordsFloor:
     """The user made a sound from 20.0 to 20.3 while the agent spoke."""
     floor = speaking()
     assert floor.user_started(20.0) == [PAUSE]
@@ -48,7 +48,7 @@ def paused() -> Floor:
 
 
 def test_a_turn_goes_round() -> None:
-    floor = Floor()
+    floor = WordsFloor()
     states = [floor.state]
     for call, actions in (
         (floor.user_started, []),
@@ -111,7 +111,7 @@ def test_a_sudden_sound_that_is_a_voice_is_settled_like_any_voice() -> None:
     assert floor.state is FloorState.USER_SPEAKING
 
 
-def false_alarms(number: int, answer: str = "") -> tuple[Floor, list[FloorAction]]:
+def false_alarms(number: int, answer: str = "") -> tuple[WordsFloor, list[FloorAction]]:
     """So many voices that said nothing, in one long answer; and everything the floor wanted."""
     floor, actions = speaking(), list[FloorAction]()
     for at in range(20, 20 + 2 * number, 2):
@@ -252,7 +252,7 @@ def test_pauses_between_sounds_do_not_count_as_sound() -> None:
 
 
 def test_in_the_agents_first_seconds_only_words_take_the_floor() -> None:
-    floor = Floor()
+    floor = WordsFloor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     assert floor.user_started(2.0) == [PAUSE]
@@ -264,7 +264,7 @@ def test_in_the_agents_first_seconds_only_words_take_the_floor() -> None:
 
 
 def test_only_speech_of_the_agent_settles_the_echo_not_time() -> None:
-    floor = Floor()
+    floor = WordsFloor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     floor.agent_finished(2.0)
@@ -275,7 +275,7 @@ def test_only_speech_of_the_agent_settles_the_echo_not_time() -> None:
 
 
 def test_in_the_first_seconds_too_an_unanswered_probe_ends_the_pause() -> None:
-    floor = Floor()
+    floor = WordsFloor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     floor.user_started(2.0)
@@ -349,11 +349,11 @@ def test_push_to_talk_takes_a_turn_the_detector_missed() -> None:
 
 def test_calls_that_make_no_sense_are_refused() -> None:
     with pytest.raises(RuntimeError, match="LISTENING"):
-        Floor().agent_started(0.0)
+        WordsFloor().agent_started(0.0)
     with pytest.raises(RuntimeError):
         thinking().agent_turn(19.0)
     with pytest.raises(RuntimeError):
-        Floor().agent_finished(0.0)
+        WordsFloor().agent_finished(0.0)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ class RandomDay:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.floor = Floor()
+        self.floor = WordsFloor()
         self.open_probes = 0
         self.voice = self.sound = False
 

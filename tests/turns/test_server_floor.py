@@ -7,21 +7,21 @@ import random
 from hypothesis import given
 
 from tests.chance import SEEDS
-from voice_agents.engines.realtime.floor import DECIDE_S, HEARD_OUT_S, LONGEST_DOUBT_S, SURE_S, ServedFloor
 from voice_agents.settings import TurnMode
-from voice_agents.turns.floor_terms import FloorAction, FloorState
+from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.server_floor import DECIDE_S, HEARD_OUT_S, LONGEST_DOUBT_S, SURE_S, ServerFloor
 
 
-def speaking(mode: TurnMode = TurnMode.AUTOMATIC) -> ServedFloor:
+def speaking(mode: TurnMode = TurnMode.AUTOMATIC) -> ServerFloor:
     """The agent is heard answering the user."""
-    floor = ServedFloor(mode)
+    floor = ServerFloor(mode)
     floor.taken(0.0)
     floor.agent_started(1.0)
     return floor
 
 
 def test_a_turn_goes_round() -> None:
-    floor = ServedFloor()
+    floor = ServerFloor()
     seen = [floor.state]
     for step in (floor.user_started, floor.server_heard, floor.taken, floor.agent_started, floor.agent_finished):
         assert step(1.0) == []
@@ -87,7 +87,7 @@ def test_sounds_that_come_and_go_hold_the_agent_only_so_long_and_then_only_the_s
 
 
 def test_before_anything_was_heard_the_user_goes_on_with_the_turn() -> None:
-    floor = ServedFloor()
+    floor = ServerFloor()
     floor.taken(0.0)
     assert floor.user_started(0.1) == [FloorAction.PAUSE]
     assert floor.server_heard(0.2) == [FloorAction.MERGE]
@@ -96,13 +96,13 @@ def test_before_anything_was_heard_the_user_goes_on_with_the_turn() -> None:
 
 
 def test_what_the_agent_says_by_itself_is_cut_not_gone_on_with() -> None:
-    floor = ServedFloor()
+    floor = ServerFloor()
     floor.agent_turn(0.0)
     assert floor.server_heard(0.2) == [FloorAction.CANCEL]
 
 
 def test_the_agent_does_not_speak_up_over_a_voice() -> None:
-    floor = ServedFloor()
+    floor = ServerFloor()
     floor.user_started(0.0)
     assert floor.agent_turn(0.1) == [FloorAction.PAUSE]
     assert floor.state is FloorState.AGENT_PAUSED
@@ -133,7 +133,7 @@ def test_a_stop_button_during_a_voice_gives_the_voice_the_floor() -> None:
 @given(seed=SEEDS)
 def test_whatever_happens_silence_ends_in_listening_or_in_the_agents_hands(seed: int) -> None:
     rng = random.Random(seed)
-    floor = ServedFloor(rng.choice(list(TurnMode)))
+    floor = ServerFloor(rng.choice(list(TurnMode)))
     steps = [
         floor.sound_started,
         floor.sound_ignored,
