@@ -19,8 +19,7 @@ from tests.stories.caller import LoudnessModel
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.sandwich import SandwichEngine, SandwichSession, SandwichTimeouts
 from voice_agents.events import (
     AgentAudio,
     AgentText,

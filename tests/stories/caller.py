@@ -20,7 +20,7 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.sandwich import SandwichSession, sandwich_session
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener
@@ -283,7 +283,7 @@ async def call(
         parts = StoryParts(store, FakeModel(script), words)
         if prepare is not None:
             prepare(parts)
-        session = SandwichSession(parts, conversation or Conversation(), turns or TurnSettings(adaptive=False))
+        session = sandwich_session(parts, conversation or Conversation(), turns or TurnSettings(adaptive=False))
         async with session, Caller(session, parts).on_the_line() as caller:
             yield caller
 

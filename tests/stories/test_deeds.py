@@ -69,7 +69,7 @@ def test_who_goes_on_before_the_answer_sounds_has_it_done_once(
             await asyncio.sleep(after_s)
             caller.say(1)
             await turn_done(caller)
-            timers = caller.session._answering._timers._running
+            timers = caller.session.timers._running
             assert len(timers) == (tool is TIMER)
             assert len(await caller.parts.store.notes(caller.session.conversation.owner).all()) == (tool is NOTE)
             assert len(caller.all(ToolCalled)) == len(caller.all(ToolReturned)) == 1
@@ -154,7 +154,7 @@ def test_a_realtime_server_that_asks_again_has_it_done_once(tmp_path: Path, tool
             await asyncio.sleep(0.1)
             caller.say(1)
             await turn_done(caller)
-            assert len(caller.session._timers._running) == (tool is TIMER)
+            assert len(caller.session.timers._running) == (tool is TIMER)
             assert len(await caller.parts.store.notes(caller.session.conversation.owner).all()) == (tool is NOTE)
             assert len(caller.all(ToolCalled)) == len(caller.all(ToolReturned)) == 1
             calls = {item.call_id for item in caller.server.items if item.kind == "call"}

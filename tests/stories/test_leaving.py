@@ -21,7 +21,7 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
@@ -133,7 +133,7 @@ def test_a_call_that_is_ended_from_outside_keeps_the_sentence(tmp_path: Path, wh
             parts = StoryParts(store, FakeModel(long), [SENTENCE])
 
             def make(request: SessionRequest) -> Session:
-                return SandwichSession(parts, request.conversation, request.turns)
+                return sandwich_session(parts, request.conversation, request.turns)
 
             limits = Limits(session_s=3.0 if why is Ending.TIME_LIMIT else 60.0)
             turns = TurnSettings(silence_s=1.9, adaptive=False)
@@ -173,7 +173,7 @@ def test_who_hangs_up_on_a_slow_realtime_server_keeps_what_was_shown(tmp_path: P
             caller.say(0)
             await caller.until(SpeechEnded)
             [item] = [item for item in caller.server.items if item.kind == "user"]
-            caller.session._dialogue.on_user_words(item.item_id, "my dog is", False)
+            caller.session.backend._on_words(item.item_id, "my dog is", final=False)
         assert await remembered(tmp_path, caller.session.conversation) == ["my dog is"]
 
     play(story())
@@ -223,11 +223,11 @@ def test_a_conversation_that_is_opened_again_at_once_knows_what_is_still_being_s
         conversation = Conversation()
         async with open_store(tmp_path / "conversations.sqlite3") as store:
             parts = StoryParts(store, FakeModel(count), [SENTENCE])
-            async with SandwichSession(parts, conversation, TurnSettings()) as session:
+            async with sandwich_session(parts, conversation, TurnSettings()) as session:
                 session.send_text("hello")
                 await asyncio.sleep(0.1)
                 monkeypatch.setattr(Store, "save", slow)
-            async with SandwichSession(parts, conversation, TurnSettings()) as session:
+            async with sandwich_session(parts, conversation, TurnSettings()) as session:
                 entries = await History(store).messages(conversation)
                 assert [entry.text for entry in entries] == ["hello"]
 

@@ -25,19 +25,19 @@ from voice_agents.conversation import question, sqlite
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
-from voice_agents.engines.realtime.dialogue import RealtimeDialogue
-from voice_agents.engines.realtime.session import RealtimeSession
-from voice_agents.engines.sandwich.session import SandwichSession
-from voice_agents.engines.standing import Standing
+from voice_agents.engines.sandwich import sandwich_session
+from voice_agents.engines.server_answer import ServerAnswer
+from voice_agents.engines.session import VoiceSession
+from voice_agents.engines.troubles import Troubles
 from voice_agents.errors import InternalError, StorageFailed
 from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Notice, SpeechEnded, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.endpointing import Endpointer
-from voice_agents.turns.words_floor import WordsFloor
 from voice_agents.turns.playout import Playout
 from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.words_floor import WordsFloor
 
 
 def echo(messages: list[BaseMessage]) -> Sequence[Step]:
@@ -138,7 +138,7 @@ def test_a_realtime_session_that_cannot_follow_its_server_says_so_and_ends(
 ) -> None:
     async def story() -> None:
         async with ring(tmp_path, realtime_echo) as caller:
-            monkeypatch.setattr(RealtimeDialogue, "on_response_started", bug)
+            monkeypatch.setattr(ServerAnswer, "response_started", bug)
             caller.session.send_text("hello")
             assert "start the call again" in str((await caller.until(Failed)).error)
 
@@ -229,13 +229,10 @@ def test_a_callback_that_fails_breaks_the_session_aloud(
                     else:
                         caller.cough()
                 case "a timer":
-                    monkeypatch.setattr(SandwichSession, "on_announcement", bug)
-                    monkeypatch.setattr(RealtimeSession, "_announce", bug)
-                    session = caller.session
-                    timers = session._answering._timers if engine == "sandwich" else session._timers  # type: ignore[union-attr]
-                    loop.call_soon(timers._on_fire, "Your timer is done.")
+                    monkeypatch.setattr(VoiceSession, "_announce", bug)
+                    loop.call_soon(caller.session.timers._on_fire, "Your timer is done.")
                 case "a connection":
-                    monkeypatch.setattr(Standing, "change", bug)
+                    monkeypatch.setattr(Troubles, "connection", bug)
                     listener = listener_of(caller)
                     loop.call_soon(listener, ConnectionState.RECONNECTING, None)
                 case "a partial":
@@ -309,7 +306,7 @@ def test_speech_is_connected_to_when_there_is_something_to_hear_or_to_say(tmp_pa
                 watch(FakeStt)
                 watch(FakeVoice)
                 parts = StoryParts(store, FakeModel(echo), ["hello there"])
-                async with SandwichSession(parts, Conversation(), TurnSettings()) as session:
+                async with sandwich_session(parts, Conversation(), TurnSettings()) as session:
                     caller = Caller(session, parts)
                     listening = asyncio.create_task(caller.listen())
                     session.set_speaking(not typed)

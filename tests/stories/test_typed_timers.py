@@ -20,8 +20,8 @@ from tests.stories.realtime.items import Step as RealtimeStep
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.realtime.session import RealtimeSession
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.realtime import realtime_session
+from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import AgentText, Event, ToolReturned
 from voice_agents.tools import timers
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
@@ -75,8 +75,8 @@ async def house(file: Path, kind: str) -> AsyncIterator[tuple[Opener, Store]]:
 
         def make(request: SessionRequest) -> Session:
             if kind == "sandwich":
-                return SandwichSession(StoryParts(store, FakeModel(model), ()), request.conversation, request.turns)
-            return RealtimeSession(RealtimeStoryParts(store, server, ()), request.conversation, request.turns)
+                return sandwich_session(StoryParts(store, FakeModel(model), ()), request.conversation, request.turns)
+            return realtime_session(RealtimeStoryParts(store, server, ()), request.conversation, request.turns)
 
         async with SessionRegistry(make) as registry:
 

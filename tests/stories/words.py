@@ -21,8 +21,8 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.realtime.session import RealtimeSession
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.realtime import realtime_session
+from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import Interrupted, UserTranscript
 from voice_agents.settings import TurnSettings
 
@@ -165,10 +165,10 @@ class Talker:
         turns = TurnSettings(adaptive=self.engine == "sandwich")
         if self.engine == "sandwich":
             parts = StoryParts(self.store, FakeModel(self._chat), self.sentences)
-            return SandwichSession(parts, self.conversation, turns), parts
+            return sandwich_session(parts, self.conversation, turns), parts
         habits = Habits(transcript_after_s=self.latency_s, word_gap_s=self.dice.choice([0.01, 0.2]))
         server = RealtimeStoryParts(self.store, self._serve, self.sentences, habits)
-        return RealtimeSession(server, self.conversation, turns), server
+        return realtime_session(server, self.conversation, turns), server
 
     def _chat(self, _messages: list[BaseMessage]) -> Sequence[Step]:
         return [self._answer()]

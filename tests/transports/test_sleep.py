@@ -14,7 +14,7 @@ import pytest
 
 from tests.stories.clock import VirtualTimeLoop, play
 from tests.transports.test_registry import Ear, make, request
-from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.waiting import Waiting
 from voice_agents.events import Notice
 from voice_agents.transports import sleep
@@ -142,7 +142,7 @@ def test_a_computer_whose_timers_stand_still_in_its_sleep_is_noticed_too(monkeyp
 def test_no_provider_is_called_slow_for_our_sleep() -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
-        tell = Reporter(loop.time, lambda: 0)
+        tell = EventsOut(loop.time, lambda: 0)
         waiting = Waiting(tell, lambda call: call)
         waiting.begin(loop.time(), lambda: "Somebody is slow.")
         fall_asleep()

@@ -14,7 +14,7 @@ from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.outbox import Outbox
+from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import InvalidInput
 from voice_agents.events import (
     AgentAudio,
@@ -83,7 +83,7 @@ class FakeSession:
         self.heard_samples = 0
         self._epoch = 0
         self.turn = 0
-        self._out = Outbox(lambda: self._epoch)
+        self._out = EventsOut(asyncio.get_running_loop().time, lambda: self._epoch)
         self._answer_s = answer_s
         self._keep = keep
         self._answers = answers or {}

@@ -1,4 +1,4 @@
-"""Nobody waits in silence: whoever gets no answer for long is told whom it waits for, while the waiting goes on."""
+"""Who keeps the user waiting: told while it lasts, and of a turn that went well when it was slow all the same."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from voice_agents.alarm import Alarm, Guard
-from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.events_out import EventsOut
+from voice_agents.errors import Role
 from voice_agents.events import Notice
+from voice_agents.turns.latency import TurnLatency, TurnMarks
 
 TOLD_AFTER_S = 7.0
 """After the user's last word. Models that think take longer, so it is no reason to give up."""
@@ -17,12 +19,97 @@ OVERSLEPT_S = 2.0
 
 Awaited = Callable[[], str | None]
 """One plain sentence about who is waited for; None when nobody is, or when it was told."""
+TRANSCRIPTION_S = 0.8
+FIRST_TOKEN_S = 2.5
+FIRST_AUDIO_S = 0.8
+"""About four times what each provider usually takes, so that a busy moment is not made a matter of."""
+SERVER_S = 3.3
+"""Until a server that hears, thinks and speaks by itself has begun to speak."""
+FIRST_WORDS_S = 3.0
+"""Until the model has written what can be spoken first."""
+DRY_S = 0.6
+"""Silence in the middle of an answer."""
+NOT_AGAIN_TURNS = 5
+"""Who knows that it is slow need not be told at every turn."""
+
+_STILL = {
+    Role.REALTIME: "{} is slow at the moment: it has not answered yet. Still waiting for it.",
+    Role.STT: "{} is slow at the moment: it has not said yet what your words were ({}). Still waiting for it.",
+    Role.CHAT: "{} is slow at the moment: it has not answered yet ({}). Still waiting for it.",
+    Role.TTS: "{} is slow at the moment: it has not begun to speak yet ({}). Still waiting for it.",
+}
+
+TOOL_WAIT = "A tool takes long: the answer comes when it is done."
+
+
+def awaited_role(marks: TurnMarks, *, read: bool) -> Role | None:
+    """Whose work is missing for the first sound of an answer, or for its first words if it is only to be read."""
+    if marks.transcript_final is None:
+        return Role.STT
+    if marks.first_token is None or (marks.first_text_sent is None and not read):
+        return Role.CHAT
+    return Role.TTS if marks.first_audio is None and not read else None
+
+
+def still_waiting(role: Role, provider: str) -> str:
+    """One plain sentence about the provider that has not done its part yet."""
+    return _STILL[role].format(provider, role.value)
+
+
+class Slowness:
+    """One per session; see :meth:`sentence`."""
+
+    def __init__(self) -> None:
+        self._silent_turns = 0
+
+    def sentence(self, latency: TurnLatency, dry_s: float) -> str | None:
+        """Ask once per turn: one plain sentence, or None.
+
+        ``dry_s``: how long the speaker had nothing to play in the middle of the answer.
+        """
+        self._silent_turns = max(0, self._silent_turns - 1)
+        found = None if self._silent_turns else _slowest(latency, dry_s)
+        if found is not None:
+            self._silent_turns = NOT_AGAIN_TURNS
+        return found
+
+
+def _slowest(latency: TurnLatency, dry_s: float) -> str | None:
+    if latency.first_sentence is None and latency.first_audio is not None:
+        server = "The realtime server is slow at the moment: it began to speak after"
+        waits: tuple[tuple[float | None, float, str], ...] = (
+            (latency.first_audio, SERVER_S, server),
+            (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for"),
+        )
+        return _over(waits)
+    return _over(_stages(latency, dry_s))
+
+
+def _stages(latency: TurnLatency, dry_s: float) -> tuple[tuple[float | None, float, str], ...]:
+    return (
+        (latency.transcription, TRANSCRIPTION_S, "The speech-to-text is slow at the moment: your words took"),
+        (latency.first_token, FIRST_TOKEN_S, "The chat model is slow at the moment: it began to answer after"),
+        (latency.first_audio, FIRST_AUDIO_S, "The voice is slow at the moment: it began to speak after"),
+        (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for"),
+        (_model_s(latency), FIRST_WORDS_S, "The chat model is slow at the moment: the words to begin with took"),
+    )
+
+
+def _over(waits: tuple[tuple[float | None, float, str], ...]) -> str | None:
+    for seconds, limit, what in waits:
+        if seconds is not None and seconds > limit:
+            return f"{what} {seconds:.1f} s."
+    return None
+
+
+def _model_s(latency: TurnLatency) -> float:
+    return (latency.first_token or 0.0) + (latency.text_wait or 0.0)
 
 
 class Waiting:
     """One per session; the latest wait is the one that counts."""
 
-    def __init__(self, tell: Reporter, guard: Guard) -> None:
+    def __init__(self, tell: EventsOut, guard: Guard) -> None:
         self._tell = tell
         self._alarm = Alarm(guard)
 

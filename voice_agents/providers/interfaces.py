@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError
-from voice_agents.turns.playout import SpokenWord
+from voice_agents.turns.heard import SpokenWord
 
 __all__ = [
     "STT_RATE",

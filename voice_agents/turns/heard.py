@@ -1,6 +1,43 @@
-"""Where an answer was cut: what was written, told apart by what was heard of it."""
+"""What was heard of an answer: words with known times, and where what was written was cut."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from voice_agents.turns.sentences import speakable
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """One word of the text that was sent, with the samples it sounds at (24 kHz, from the start of its stream)."""
+
+    text: str
+    start: int
+    end: int
+
+
+class AlignedWords:
+    """One message whose voice says when each word sounds; positions are samples of the turn's sound."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        """As it was written."""
+        self._spoken: list[SpokenWord] = []
+
+    def add_text(self, text: str) -> None:
+        """More of what is written."""
+        self.text += text
+
+    def add_words(self, words: Iterable[SpokenWord]) -> None:
+        """Words whose times became known, in order."""
+        self._spoken += words
+
+    def heard(self, position: int) -> str:
+        """The words of which at least half lies before ``position``; all of them: the text as it was written."""
+        words = [word.text for word in self._spoken if (word.start + word.end) / 2 <= position]
+        heard = " ".join(words)
+        return self.text if heard.split() == speakable(self.text).split() else heard
 
 
 def split_heard(written: str, heard: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Hands out the agent's audio at real time with a small lead, and knows which words have been played.
+"""Hands out the agent's audio at real time with a small lead, and knows how far it was played.
 
 Positions are sample indices in the audio of the current turn; times are the session clock in seconds.
 """
@@ -7,22 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenWord:
-    """One word of the text that was sent, with the samples it sounds at (24 kHz, from the start of its stream)."""
-
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,6 @@ class Playout:
     def _clear(self) -> None:
         self._state = _State.IDLE
         self._audio = _Audio()
-        self._words = _Words()
         self._finished = False
         self._handed = 0
         self._anchor = 0
@@ -84,7 +73,7 @@ class Playout:
         self._handed_before_stop = 0
 
     def begin(self, now: float) -> None:
-        """A new turn: position 0, no audio, no words. A turn that still plays is cancelled."""
+        """A new turn: position 0, no audio. A turn that still plays is cancelled."""
         if self._state is not _State.IDLE and not self.done(now):
             self.cancel(now)
         self._clear()
@@ -107,16 +96,10 @@ class Playout:
         elif self._state is _State.PLAYING and epoch == self.epoch and not self._starts:
             self._player.told(self._clock(now) - min(max(position, 0), self._handed), now)
 
-    def add(self, pcm: Pcm, words: Sequence[SpokenWord] = (), source: str = "") -> None:
-        """The turn's next samples (may be none) and the words that became known, positions counted in the turn.
-
-        ``source`` is the id of the model's message the words belong to. Words may come later than their audio.
-        After ``cancel`` (until ``begin``) everything is dropped.
-        """
-        if self._state is _State.IDLE:
-            return
-        self._audio.append(pcm)
-        self._words.append(words, source)
+    def add(self, pcm: Pcm) -> None:
+        """The turn's next samples. After ``cancel`` (until ``begin``) they are dropped."""
+        if self._state is not _State.IDLE:
+            self._audio.append(pcm)
 
     def finish(self) -> None:
         """No more audio will come in this turn."""
@@ -180,7 +163,7 @@ class Playout:
         return self._handed
 
     def cancel(self, now: float) -> int:
-        """The turn is over; returns the first sample not played. ``heard`` answers until the next ``begin``."""
+        """The turn is over; returns the first sample not played."""
         if self._state is not _State.IDLE:
             self._stop(now, _State.IDLE)
             self._audio = _Audio()
@@ -201,18 +184,6 @@ class Playout:
     def paused(self) -> bool:
         """Between ``pause`` and ``resume``."""
         return self._state is _State.PAUSED
-
-    def heard(self, position: int) -> str:
-        """The words played up to ``position``, joined by spaces; a word counts when half of it was played."""
-        return " ".join(word.text for word in self._words.until(position))
-
-    def heard_by_source(self, position: int) -> dict[str, str]:
-        """As ``heard``, by source, in order of appearance; a source of which nothing was heard yet has ""."""
-        return self._words.by_source(self._words.until(position))
-
-    def spoken_by_source(self) -> dict[str, str]:
-        """All words known of each source, played or not."""
-        return self._words.by_source(self._words.all)
 
     def _clock(self, now: float) -> float:
         """The sample a player here with endless audio would be at."""
@@ -308,34 +279,3 @@ class _Audio:
             if len(part):
                 parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else EMPTY
-
-
-@dataclass(frozen=True, slots=True)
-class _SourcedWord:
-    text: str
-    middle: float
-    source: str
-
-
-class _Words:
-    """The turn's words in order, and the messages they come from."""
-
-    def __init__(self) -> None:
-        self.all: list[_SourcedWord] = []
-        self._sources: dict[str, None] = {}
-
-    def append(self, words: Sequence[SpokenWord], source: str) -> None:
-        if source or words:
-            self._sources.setdefault(source)
-        self.all += [_SourcedWord(word.text, (word.start + word.end) / 2, source) for word in words]
-
-    def until(self, position: int) -> list[_SourcedWord]:
-        """The words of which at least half lies before ``position``."""
-        return [word for word in self.all if word.middle <= position]
-
-    def by_source(self, words: Iterable[_SourcedWord]) -> dict[str, str]:
-        """Each source's share of ``words`` as text."""
-        texts: dict[str, list[str]] = {source: [] for source in self._sources}
-        for word in words:
-            texts[word.source].append(word.text)
-        return {source: " ".join(parts) for source, parts in texts.items()}

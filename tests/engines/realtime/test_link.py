@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voice_agents.engines.realtime.link import RealtimeLink
-from voice_agents.engines.reporter import Reporter
+from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderUnavailable, Role
 from voice_agents.events import Event, Failed, Notice
 from voice_agents.providers.interfaces import ConnectionState
@@ -13,23 +12,18 @@ from voice_agents.providers.interfaces import ConnectionState
 OPEN, RECONNECTING, FAILED = ConnectionState.OPEN, ConnectionState.RECONNECTING, ConnectionState.FAILED
 
 
-class Told(Reporter):
+class Told(EventsOut):
     """Remembers every line; has no other use for its connection."""
 
     def __init__(self) -> None:
         super().__init__(lambda: 0.0, lambda: 0)
         self.lines: list[tuple[type[Event], str]] = []
-        self.link = RealtimeLink(self, self)
 
     def emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
         self.lines.append((kind, values.get("text") or str(values["error"])))
 
-    def on_lost(self) -> None: ...
-    def on_given_up(self) -> None: ...
-    def on_standing(self) -> None: ...
-
     def says(self, state: ConnectionState, sentence: str = "", kind: type[ProviderError] = ProviderUnavailable) -> None:
-        self.link.on_connection(state, kind(Role.REALTIME, "x", sentence) if sentence else None)
+        self.connection(Role.REALTIME, state, kind(Role.REALTIME, "x", sentence) if sentence else None)
 
 
 def test_an_outage_is_one_line_however_often_and_for_whatever_reason_it_is_tried_again() -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from voice_agents.audio import Pcm, silence
-from voice_agents.engines.realtime.user import INPUT_RATE, RealtimeUser
+from voice_agents.engines.microphone import Microphone
+from voice_agents.engines.realtime_backend import RealtimeBackend, marks_when_taken
 from voice_agents.settings import TurnDetection, TurnSettings
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.vad import VoiceActivity
 
+INPUT_RATE = RealtimeBackend.input_rate
 TOLD_S, NOW = 0.5, 100.0
 WAITED_S = 0.56
 """From the last sample of speech to the moment the server took the turn."""
@@ -31,10 +33,12 @@ class Loud:
 class Nobody:
     """Wants to know nothing."""
 
+    def on_slice(self, raw: Pcm, pcm: Pcm) -> None: ...
     def on_sound(self) -> None: ...
     def on_sound_ignored(self) -> None: ...
     def on_voice_started(self, at: float) -> None: ...
-    def on_voice_stopped(self) -> None: ...
+    def on_voice_stopped(self, at: float, voice_s: float) -> None: ...
+    def on_silence(self, speech_end: float, silence_s: float) -> None: ...
     def on_released(self) -> None: ...
 
 
@@ -43,19 +47,19 @@ async def marks(
 ) -> TurnMarks:
     """One second of speech, then silence; the turn is taken when its last sample arrives."""
     turns = TurnSettings(silence_s=told_s, detection=detection)
-    user = RealtimeUser(VoiceActivity(Loud()), turns, Nobody(), lambda _: None, lambda: NOW)
+    nobody, voice = Nobody(), VoiceActivity(Loud())
+    user = Microphone(INPUT_RATE, voice, turns, nobody, lambda: NOW, lambda call: call, ends_turns=False)
     hearing = asyncio.create_task(user.run(lambda: False))
     speech = np.full(INPUT_RATE, 3000, dtype=np.int16)
     handled = asyncio.Event()
     sound = np.concatenate([silence(0.5, INPUT_RATE), speech, silence(WAITED_S, INPUT_RATE)])
     for start in range(0, len(sound), INPUT_RATE // 50):
         user.push(sound[start : start + INPUT_RATE // 50])
-    user._ear.after_queued(handled.set)
+    nobody.on_released = handled.set  # type: ignore[method-assign]
+    user.release()
     await handled.wait()
     hearing.cancel()
-    taken = TurnMarks()
-    user.take(taken, released=False, since_s=since_s)
-    return taken
+    return marks_when_taken(user, turns, NOW, released=False, since_s=since_s)
 
 
 @pytest.mark.parametrize(

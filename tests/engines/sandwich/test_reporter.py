@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from voice_agents.engines.sandwich.reporter import SandwichReporter
+from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.floor import FloorState
 
 
-async def told(reporter: SandwichReporter) -> list[str]:
+async def told(reporter: EventsOut) -> list[str]:
     reporter.close()
     events = [event async for event in reporter]
     return [
@@ -18,7 +18,7 @@ async def told(reporter: SandwichReporter) -> list[str]:
 
 
 async def test_a_session_listens_as_soon_as_its_connection_stands() -> None:
-    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
+    reporter = EventsOut(lambda: 0.0, lambda: 0)
     reporter.connection(Role.STT, ConnectionState.CONNECTING, None)
     reporter.show(FloorState.LISTENING)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
@@ -26,13 +26,13 @@ async def test_a_session_listens_as_soon_as_its_connection_stands() -> None:
 
 
 async def test_a_conversation_that_needs_no_connection_waits_for_none() -> None:
-    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
+    reporter = EventsOut(lambda: 0.0, lambda: 0)
     reporter.show(FloorState.LISTENING)
     assert await told(reporter) == [Status.LISTENING]
 
 
 async def test_a_lost_connection_is_shown_until_it_is_back() -> None:
-    reporter = SandwichReporter(lambda: 0.0, lambda: 0)
+    reporter = EventsOut(lambda: 0.0, lambda: 0)
     reporter.connection(Role.STT, ConnectionState.OPEN, None)
     reporter.show(FloorState.LISTENING)
     lost = ProviderUnavailable(Role.STT, "ElevenLabs", "ElevenLabs cannot be reached.")

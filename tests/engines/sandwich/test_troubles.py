@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agents.engines.sandwich.slowness import NOT_AGAIN_TURNS, Slowness
-from voice_agents.engines.sandwich.troubles import Troubles
+from voice_agents.engines.troubles import Troubles
+from voice_agents.engines.waiting import NOT_AGAIN_TURNS, Slowness
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.latency import TurnLatency

@@ -17,7 +17,7 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.realtime.session import RealtimeSession
+from voice_agents.engines.realtime import RealtimeSession, realtime_session
 from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
@@ -125,6 +125,6 @@ async def ring(
         parts = RealtimeStoryParts(store, script, words, habits or Habits(), deaf=deaf)
         if prepare is not None:
             prepare(parts)
-        session = RealtimeSession(parts, conversation or Conversation(), turns or TurnSettings())
+        session = realtime_session(parts, conversation or Conversation(), turns or TurnSettings())
         async with session, RealtimeCaller(session, parts).on_the_line() as caller:
             yield caller

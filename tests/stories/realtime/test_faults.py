@@ -176,7 +176,7 @@ def test_a_connection_lost_while_a_tool_runs_gets_its_result(tmp_path: Path) -> 
 
     async def story() -> None:
         async with ring(tmp_path, script) as caller:
-            toolbox = caller.session._dialogue.answer._tools._toolbox
+            toolbox = caller.session.toolbox
             original = toolbox.call
 
             async def call(name: str, arguments: object) -> object:

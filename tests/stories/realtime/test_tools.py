@@ -72,7 +72,7 @@ def test_a_slow_tool_is_announced_and_a_cut_one_is_answered_once(tmp_path: Path)
     async def story() -> None:
         script = calls_then_says(Call("calculate", '{"expression": "1+1"}'), Call("roll_dice"))
         async with ring(tmp_path, script, ["never mind"]) as caller:  # type: ignore[arg-type]
-            runner = caller.session._dialogue.answer._tools._toolbox
+            runner = caller.session.toolbox
             original = runner.call
 
             async def call(name: str, arguments: object) -> object:

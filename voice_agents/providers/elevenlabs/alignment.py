@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voice_agents.providers.interfaces import TTS_RATE
-from voice_agents.turns.playout import SpokenWord
+from voice_agents.turns.heard import SpokenWord
 
 CHARACTERS_PER_S = 15.0
 """How fast a voice speaks where nothing better is known (English, about 170 words a minute)."""

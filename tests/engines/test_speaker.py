@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.mouth import Mouth
+from voice_agents.engines.speaker import Speaker
 from voice_agents.turns.playout import Frame
 
 FRAME = OUTPUT_RATE // 50
@@ -35,28 +35,28 @@ class Listener:
 
 async def test_the_first_sound_is_handed_out_without_a_detour() -> None:
     listener = Listener()
-    mouth = Mouth(listener, asyncio.get_running_loop().time, lead_s=FRAME / OUTPUT_RATE)
-    mouth.begin()
-    mouth.add(np.zeros(FRAME, dtype=np.int16), (), "")
-    mouth.add(SOUND, (), "")
+    speaker = Speaker(listener, asyncio.get_running_loop().time, lead_s=FRAME / OUTPUT_RATE)
+    speaker.begin()
+    speaker.add(np.zeros(FRAME, dtype=np.int16))
+    speaker.add(SOUND)
     assert listener.news[0] == "frame 0"
-    mouth.cancel()
-    mouth.begin()
-    mouth.add(SOUND, (), "")
+    speaker.cancel()
+    speaker.begin()
+    speaker.add(SOUND)
     assert listener.news[-2:] == ["frame 0", "audible"]
 
 
 async def test_a_pause_holds_back_the_first_sound_too() -> None:
     listener = Listener()
-    mouth = Mouth(listener, asyncio.get_running_loop().time, lead_s=0.12)
-    mouth.begin()
-    mouth.pause()
-    mouth.add(SOUND, (), "")
+    speaker = Speaker(listener, asyncio.get_running_loop().time, lead_s=0.12)
+    speaker.begin()
+    speaker.pause()
+    speaker.add(SOUND)
     assert listener.news == []
-    mouth.resume()
-    speaking = asyncio.create_task(mouth.run())
+    speaker.resume()
+    speaking = asyncio.create_task(speaker.run())
     async with asyncio.timeout(5):
-        mouth.finish()
+        speaker.finish()
         await listener.over.wait()
     speaking.cancel()
     assert listener.news == ["frame 0", "audible", "last frame", "played"]

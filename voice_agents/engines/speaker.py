@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.turns.playout import Frame, Playout, SpokenWord
+from voice_agents.turns.playout import Frame, Playout
 
 
-class MouthListener(Protocol):
-    """What a session wants to know of its mouth. Called in the event loop."""
+class SpeakerListener(Protocol):
+    """What a session wants to know of its speaker. Called in the event loop."""
 
     def on_frame(self, frame: Frame) -> None:
         """These samples are to be played now."""
@@ -28,10 +28,10 @@ class MouthListener(Protocol):
         """This turn was played to its end (or had no audio at all)."""
 
 
-class Mouth:
+class Speaker:
     """Drives a :class:`Playout` from one task (:meth:`run`); between ``begin`` and the end there is one turn."""
 
-    def __init__(self, listener: MouthListener, clock: Callable[[], float], lead_s: float) -> None:
+    def __init__(self, listener: SpeakerListener, clock: Callable[[], float], lead_s: float) -> None:
         self._listener = listener
         self._clock = clock
         self._playout = Playout(lead_s=lead_s)
@@ -78,9 +78,9 @@ class Mouth:
         self._active, self._audible, self._sounding = True, False, False
         self._plays_until, self.dry_s = None, 0.0
 
-    def add(self, pcm: Pcm, words: Sequence[SpokenWord], source: str) -> None:
-        """More of the turn's audio; see :meth:`Playout.add`. The first that can be heard is handed out at once."""
-        self._playout.add(pcm, words, source)
+    def add(self, pcm: Pcm) -> None:
+        """More of the turn's audio. The first that can be heard is handed out at once."""
+        self._playout.add(pcm)
         if self._active and not self._audible:
             self._hand_out()
         self._changed.set()
@@ -118,10 +118,6 @@ class Mouth:
         """See :meth:`Playout.played`; of this turn only."""
         self._playout.played(epoch, position, self._clock())
         self._changed.set()
-
-    def heard(self) -> dict[str, str]:
-        """The words played so far, by the message they belong to."""
-        return self._playout.heard_by_source(self._playout.position(self._clock()))
 
     async def run(self) -> None:
         """Hand out frames when they are due, for ever."""

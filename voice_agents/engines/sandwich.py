@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -13,8 +14,8 @@ from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.sandwich.parts import Chat, NoChat
-from voice_agents.engines.sandwich.session import SandwichSession
+from voice_agents.engines.sandwich_backend import Chat, NoChat, SandwichBackend, SandwichParts
+from voice_agents.engines.session import VoiceSession
 from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
@@ -36,6 +37,7 @@ from voice_agents.settings import Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
+SandwichSession = VoiceSession[SandwichBackend]
 AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
 
@@ -47,6 +49,11 @@ class SandwichTimeouts:
     stt: SttTimeouts = field(default_factory=SttTimeouts)
     chat: ChatTimeouts = field(default_factory=ChatTimeouts)
     tts: TtsTimeouts = field(default_factory=TtsTimeouts)
+
+
+def sandwich_session(parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> SandwichSession:
+    """A session over these parts."""
+    return VoiceSession(partial(SandwichBackend, parts), parts, conversation, turns)
 
 
 class SandwichEngine:
@@ -114,7 +121,7 @@ class SandwichEngine:
 
     def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
         """A session on a conversation (a new one by default)."""
-        return SandwichSession(self, conversation or Conversation(), turns or self._settings.turns)
+        return sandwich_session(self, conversation or Conversation(), turns or self._settings.turns)
 
     @property
     def store(self) -> Store:

@@ -34,6 +34,8 @@ class Troubles:
             self._open.add(role)
             self._told.pop(role, None)
             return
+        if state is ConnectionState.CONNECTING and self._told.get(role, ("", False))[1]:
+            self._told.pop(role)  # who tries anew after a failure may fail anew
         self._open.discard(role)
         if error is None:
             return
@@ -82,8 +84,9 @@ class Troubles:
             self._report(role, *held)
 
     def _report(self, role: Role, error: ProviderError, failed: bool) -> None:
-        """What one provider of two roles refuses is told once."""
-        if role in self._told:
+        """What one provider of two roles refuses is told once; what trying again cannot mend, beside the attempt."""
+        told = self._told.get(role)
+        if told is not None and (told[1] or not failed):
             return
         news = (str(error), failed)
         known = news in self._told.values()

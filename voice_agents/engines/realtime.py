@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.realtime.parts import RealtimeConnection
-from voice_agents.engines.realtime.session import RealtimeSession
+from voice_agents.engines.realtime_backend import RealtimeBackend, RealtimeParts
+from voice_agents.engines.server_answer import RealtimeConnection
+from voice_agents.engines.session import VoiceSession
 from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
@@ -23,6 +25,13 @@ from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
+
+RealtimeSession = VoiceSession[RealtimeBackend]
+
+
+def realtime_session(parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> RealtimeSession:
+    """A session over these parts."""
+    return VoiceSession(partial(RealtimeBackend, parts), parts, conversation, turns)
 
 
 class RealtimeEngine:
@@ -68,7 +77,7 @@ class RealtimeEngine:
 
     def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> RealtimeSession:
         """A session on a conversation (a new one by default)."""
-        return RealtimeSession(self, conversation or Conversation(), turns or self._settings.turns)
+        return realtime_session(self, conversation or Conversation(), turns or self._settings.turns)
 
     @property
     def store(self) -> Store:

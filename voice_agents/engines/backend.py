@@ -1,0 +1,186 @@
+"""What makes a voice conversation's answers: the protocol of a backend, and what it is given by its session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.history import History
+from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.store import Store
+from voice_agents.engines.events_out import EventsOut
+from voice_agents.engines.memory import Memory
+from voice_agents.engines.microphone import Microphone
+from voice_agents.engines.speaker import Speaker
+from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.turn import Turn
+from voice_agents.engines.waiting import Waiting
+from voice_agents.events import Event
+from voice_agents.settings import TurnSettings
+from voice_agents.tools import Notes, Timers, Toolbox
+from voice_agents.turns.floor import Floor, FloorAction
+from voice_agents.turns.vad import VoiceActivity
+
+
+class SessionParts(Protocol):
+    """Makes the parts of one session; what it holds itself is shared by all sessions."""
+
+    @property
+    def store(self) -> Store:
+        """Where conversations are kept."""
+
+    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
+        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
+
+    def voice_activity(self) -> VoiceActivity:
+        """A voice detector."""
+
+
+class Host(Protocol):
+    """The session as its backend knows it.
+
+    ``coming`` is what the user is saying, ``turn`` what was taken last; ``answering``: its answer is under way.
+    """
+
+    conversation: Conversation
+    turns: TurnSettings
+    clock: Callable[[], float]
+    tell: EventsOut
+    tasks: Tasks
+    history: History
+    toolbox: Toolbox
+    memory: Memory
+    microphone: Microphone
+    speaker: Speaker
+    waiting: Waiting
+    turn: Turn
+    coming: Turn
+    answering: bool
+    read: bool
+    """Answers are only written, from the next one on."""
+
+    @property
+    def user_number(self) -> int:
+        """The number of the turn the user's present words belong to."""
+
+    def act(self, actions: Sequence[FloorAction]) -> None:
+        """Do what the floor has decided."""
+
+    def do(self, actions: Sequence[FloorAction]) -> None:
+        """As :meth:`act`, where more happens at the same moment: :meth:`act` follows."""
+
+    def begin(self, turn: Turn) -> None:
+        """This turn was taken: its answer begins."""
+
+    def speak_up(self, text: str = "") -> None:
+        """The agent speaks without being asked: it announces ``text``, or the server has something to say."""
+
+    def keep_words(self, *, murmured: bool) -> None:
+        """What the user was saying gets no answer, but stays. ``murmured``: unless it only shows that one listens."""
+
+    def show(self, kind: type[Event], **values: Any) -> None:
+        """Tell something of the answer, as soon as it is heard or certain."""
+
+    def show_held(self, *, anyway: bool = False) -> None:
+        """Look again whether what was held back can be told."""
+
+    def forget_held(self) -> None:
+        """What was held back is not told: it was taken back."""
+
+    def nothing_said(self) -> None:
+        """The turn that is being answered holds no words."""
+
+
+class Backend(Protocol):
+    """One session's way from the user's turn to the agent's words and sound.
+
+    It learns of the user by :meth:`hear` and tells the floor what it makes of it; the floor's decisions come back as
+    :meth:`probe`, :meth:`take`, :meth:`let_pass`, :meth:`withdraw` and :meth:`cut`.
+    """
+
+    name: str
+    """By which turns are remembered."""
+    input_rate: int
+    """Hz of what it hears."""
+    ends_turns: bool
+    """A turn of the user is ended by silence on our side, not by a server."""
+    tells_past: bool
+    """It asks :meth:`Memory.entries` for what was said before."""
+    last_words_s: float
+    """How long the words said last are waited for when the session is left."""
+
+    @property
+    def floor(self) -> Floor:
+        """Who may speak, by this backend's evidence."""
+
+    async def open(self) -> None:
+        """Begin to connect."""
+
+    def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """What closes the connections, first of all the one that words are still waited for from."""
+
+    @property
+    def certain(self) -> bool:
+        """What is written of an answer need not be held back until it is heard."""
+
+    @property
+    def can_speak(self) -> bool:
+        """An announcement would be spoken if it were made now."""
+
+    def listen(self) -> None:
+        """There is (or will be) something to hear or to speak."""
+
+    def hear(self, raw: Pcm, pcm: Pcm) -> None:
+        """The microphone's next samples, at the input rate and at 16 kHz."""
+
+    def voice_started(self) -> None:
+        """The user begins to speak."""
+
+    def voice_stopped(self, voice_s: float) -> None:
+        """The user fell silent, after so long."""
+
+    def silence(self) -> None:
+        """The silence that ends the user's turn is over; ``coming`` knows how long it was."""
+
+    def released(self) -> None:
+        """The user has let go of the button."""
+
+    def probe(self) -> None:
+        """Find out what was said so far, and tell the floor."""
+
+    def take(self, turn: Turn) -> None:
+        """The user's words are complete: ask for those of ``turn``, which was the coming one."""
+
+    def let_pass(self) -> None:
+        """The agent goes on: what was said is nothing as far as it is known."""
+
+    def left_over(self) -> bool:
+        """Something was said, and nothing will come that takes it."""
+
+    def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
+        """Nobody will take what the user was saying: keep it, if it was something."""
+
+    def answer(self, turn: Turn) -> None:
+        """Make the answer: steps of the turn, sound for the speaker."""
+
+    def awaited(self, turn: Turn) -> str | None:
+        """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
+
+    def cut(self, turn: Turn, position: int) -> None:
+        """The answer is over, heard up to ``position``: make no more of it."""
+
+    def withdraw(self, turn: Turn) -> None:
+        """The answer is taken back before anything of it was heard: make no more of it."""
+
+    def played(self, turn: Turn) -> None:
+        """The answer was played to its end."""
+
+    def configure(self, turns: TurnSettings) -> None:
+        """Other patience, mode, detector or language."""
+
+    def set_voice(self, voice: str) -> None:
+        """Another voice, from the next answer on."""
+
+    def set_speaking(self, speaking: bool) -> None:
+        """Whether answers are spoken or only written, from the next one on."""

@@ -1,0 +1,134 @@
+"""All that a session tells: its events in order, its status word, and how its providers' connections stand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from voice_agents.engines.troubles import Troubles
+from voice_agents.errors import SESSION_BROKE, TURN_BROKE, InternalError, ProviderError, Role, VoiceAgentError
+from voice_agents.events import AgentAudio, Event, Failed, Notice, Status, StatusChanged
+from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.turns.floor import TALKING, FloorState
+
+logger = logging.getLogger(__name__)
+
+_BY_FLOOR = {
+    FloorState.LISTENING: Status.LISTENING,
+    FloorState.USER_SPEAKING: Status.HEARING,
+    FloorState.THINKING: Status.THINKING,
+    FloorState.AGENT_SPEAKING: Status.SPEAKING,
+    FloorState.AGENT_PAUSED: Status.PAUSED,
+}
+_BY_CONNECTION = {
+    ConnectionState.FAILED: Status.ERROR,
+    ConnectionState.RECONNECTING: Status.RECONNECTING,
+    ConnectionState.CONNECTING: Status.CONNECTING,
+}
+
+
+class EventsOut:
+    """One per session; iterate it from one task. ``epoch`` says which audio is still wanted when it is taken out."""
+
+    def __init__(self, clock: Callable[[], float], epoch: Callable[[], int]) -> None:
+        self.turn = 0
+        """The number of the last turn; what events belong to unless they say otherwise."""
+        self.complained_at = -math.inf
+        """When the user was last told that something is wrong."""
+        self.complained_in: int | None = None
+        """... and in which turn."""
+        self.troubles = Troubles(self._tell_trouble)
+        self._clock = clock
+        self._epoch = epoch
+        self._carried = False
+        self._connections: dict[Role, ConnectionState] = {}
+        self._events: deque[Event] = deque()
+        self._ready = asyncio.Event()
+        self._closed = False
+        self._status: Status | None = None
+        self._floor: FloorState | None = None
+        """None: the session is not open yet, there is no status to tell."""
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if isinstance(event, AgentAudio) and event.epoch < self._epoch():
+                    continue
+                yield event
+            if self._closed:
+                return
+            self._ready.clear()
+            await self._ready.wait()
+
+    def emit(self, kind: type[Event], *, turn: int | None = None, **values: Any) -> None:
+        """Tell one event; ``values`` are its own fields."""
+        if kind is Failed or kind is Notice:
+            self.complained_at, self.complained_in = self._clock(), self.turn
+        self.put(kind(turn=self.turn if turn is None else turn, at=self._clock(), **values))
+
+    def put(self, event: Event) -> None:
+        """Tell this event. After :meth:`close` nothing is told any more."""
+        if not self._closed:
+            self._events.append(event)
+            self._ready.set()
+
+    def fail(self, error: Exception, *, turn: int | None = None) -> None:
+        """Tell why a turn could not go on or be stored; an error nobody raises on purpose is a mistake, and logged."""
+        if not isinstance(error, VoiceAgentError):
+            logger.error("A turn failed", exc_info=error)
+            error = InternalError(TURN_BROKE)
+        self.emit(Failed, turn=turn, error=error)
+
+    def break_off(self) -> None:
+        """The session cannot go on, by a mistake that was logged: its last events say so."""
+        self.emit(Failed, error=InternalError(SESSION_BROKE))
+        self._tell_status(Status.ERROR)
+        self.close()
+
+    def close(self) -> None:
+        """End the iteration after the events already told."""
+        self._closed = True
+        self._ready.set()
+
+    # The status
+
+    def show(self, floor: FloorState) -> None:
+        """Tell the status word for who has the floor now, if it is another one than before."""
+        self._floor = floor
+        self._tell_status(self._status_at(floor))
+
+    def carried_by(self, role: Role) -> None:
+        """One connection carries the whole conversation: without it nobody hears the user, and nobody thinks."""
+        self._carried = True
+        self._connections[role] = ConnectionState.CONNECTING
+
+    def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
+        """A provider's connection has changed; the status word shows it, each trouble is told once."""
+        self._connections[role] = state
+        self.troubles.connection(role, state, error)
+        if self._floor is not None:
+            self.show(self._floor)
+
+    def _status_at(self, floor: FloorState) -> Status:
+        """The worst connection while nobody speaks (if it carries all: while the agent does not), else the floor."""
+        matters = floor is FloorState.LISTENING or (self._carried and floor not in TALKING)
+        for state, status in _BY_CONNECTION.items():
+            if matters and state in self._connections.values():
+                return status
+        return _BY_FLOOR[floor]
+
+    def _tell_status(self, status: Status) -> None:
+        if status is not self._status:
+            self._status = status
+            self.emit(StatusChanged, status=status)
+
+    def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
+        if failed:
+            self.emit(Failed, error=error)
+        else:
+            self.emit(Notice, level="warning", text=str(error), error=error)

@@ -1,0 +1,154 @@
+"""What a session remembers: every turn as it was said and heard, in order, whenever its words become known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from voice_agents.conversation.facts import TurnFacts
+from voice_agents.conversation.history import History, HistoryEntry
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.events_out import EventsOut
+from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.turn import Turn, Work
+from voice_agents.errors import ProviderError
+from voice_agents.events import TurnDone, UserTranscript
+from voice_agents.turns.backchannel import is_backchannel
+
+LATE_WORDS_S = 4.0
+"""How long memory waits for the words of a turn that was over before they were known."""
+NEXT_ANSWER_S = 0.6
+"""How long the next answer waits for memory: a little longer than a run takes to let go when it is stopped."""
+
+
+class Memory:
+    """Turns are stored one after the other, each by a task that waits for the one before."""
+
+    def __init__(
+        self,
+        history: History,
+        conversation: Conversation,
+        engine: str,
+        tell: EventsOut,
+        tasks: Tasks,
+        *,
+        with_past: bool,
+    ) -> None:
+        """``engine``: the name by which its turns are remembered. ``with_past``: :meth:`entries` will be asked for."""
+        self.unfinished: set[asyncio.Task[None]] = set()
+        """Everything that is still to be stored."""
+        self._history = history
+        self._conversation = conversation
+        self._engine = engine
+        self._tell = tell
+        self._tasks = tasks
+        self._with_past = with_past
+        self._settling: asyncio.Task[None] | None = None
+        """Stores the turn that came last; over when all are stored."""
+        self._unsettled: list[tuple[Turn, int]] = []
+        self._entries: list[HistoryEntry] = []
+
+    async def open(self) -> None:
+        """Read what was said before. Raises InvalidInput when the conversation may not be continued."""
+        self._entries = await self._history.open(self._conversation)
+
+    @property
+    def behind(self) -> bool:
+        """A turn is not stored yet."""
+        return self._settling is not None and not self._settling.done()
+
+    async def ready(self) -> None:
+        """Until the turns so far are stored, so that the next answer knows of them.
+
+        Words that are still on their way hold it up for a moment only: they are stored in their place all the same.
+        """
+        if self._settling is not None and self.behind:
+            await asyncio.wait([self._settling], timeout=NEXT_ANSWER_S)
+
+    def keep(self, turn: Turn, position: int, *, answered: bool = True) -> None:
+        """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
+        self._unsettled.append((turn, position))
+        heard, unheard = turn.heard(position), turn.unheard(position)
+        self._start(self._settle(self._before(turn.run), turn, position, heard, unheard, answered))
+
+    def discard(self, turn: Turn) -> None:
+        """Nothing remains of the answer that was begun."""
+        self._start(self._discard(self._before(turn.run), turn.work))
+
+    def give_up_words(self) -> None:
+        """Words that have not come will not come."""
+        for turn, _ in self._unsettled:
+            turn.user.give_up()
+
+    def entries(self) -> list[HistoryEntry]:
+        """The conversation so far, of what is not stored yet what is known."""
+        entries = list(self._entries)
+        for turn, position in self._unsettled:
+            entries += turn.entries(position)
+        return entries
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._settling = self._tasks.start(work)
+        self.unfinished.add(self._settling)
+        self._settling.add_done_callback(self.unfinished.discard)
+
+    def _before(self, run: asyncio.Task[None] | None) -> Sequence[asyncio.Task[None]]:
+        """What has to be over first."""
+        return [task for task in (self._settling, run) if task is not None]
+
+    async def _settle(
+        self,
+        before: Sequence[asyncio.Task[None]],
+        turn: Turn,
+        position: int,
+        heard: Mapping[str, str],
+        unheard: str,
+        answered: bool,
+    ) -> None:
+        if before:
+            await asyncio.wait(before)
+        try:
+            if turn.work is not None:
+                await turn.work.settle(heard, TurnFacts.of(self._engine, turn.marks.result(), unheard))
+            else:
+                await self._settle_words(turn, position)
+        except Exception as error:
+            self._tell.fail(error, turn=turn.number)
+        self._unsettled.remove((turn, position))
+        turn.run = turn.work = None
+        if answered or turn.user.said:
+            text = " ".join(text.strip() for text in heard.values())
+            self._tell.emit(TurnDone, turn=turn.number, heard_text=text, latency=turn.marks.result())
+
+    async def _settle_words(self, turn: Turn, position: int) -> None:
+        """Wait for the user's words; then store the turn as its steps are."""
+        with contextlib.suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(LATE_WORDS_S):
+                await turn.user.final()
+        turn.user.give_up()
+        await turn.deeds.finish()
+        if turn.murmured and is_backchannel(turn.user.said):
+            turn.user.pieces.clear()
+        if turn.of_user and not turn.user.told:
+            turn.user.told = True
+            self._tell.emit(UserTranscript, turn=turn.number, text=turn.user.said, final=True)
+        entries = turn.entries(position)
+        if not entries:
+            return
+        facts = TurnFacts.of(self._engine, turn.marks.result(), turn.unheard(position))
+        try:
+            await self._history.append(self._conversation, replace(entries[0], facts=facts), *entries[1:])
+        except Exception:
+            self._entries += entries
+            raise
+        if self._with_past:
+            self._entries = await self._history.messages(self._conversation)
+
+    async def _discard(self, before: Sequence[asyncio.Task[None]], work: Work | None) -> None:
+        if before:
+            await asyncio.wait(before)
+        if work is not None:
+            await work.discard()

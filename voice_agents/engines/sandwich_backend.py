@@ -1,0 +1,382 @@
+"""The Sandwich's backend: a recogniser, a LangGraph agent and a voice, all stages overlapping."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from langchain_core.language_models import BaseChatModel
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.backend import Host, SessionParts
+from voice_agents.engines.microphone import SpeechGate
+from voice_agents.engines.spoken_answer import Outputs, SpokenAnswer
+from voice_agents.engines.turn import Piece, Turn
+from voice_agents.engines.waiting import TOOL_WAIT, awaited_role, still_waiting
+from voice_agents.errors import ProviderError, Role
+from voice_agents.events import ProviderUsed, UserTranscript
+from voice_agents.providers.interfaces import (
+    STT_RATE,
+    ConnectionListener,
+    PartialListener,
+    SpeechToText,
+    TextToSpeech,
+)
+from voice_agents.settings import TurnSettings
+from voice_agents.turns.backchannel import is_backchannel
+from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.words_floor import WordsFloor
+
+QUESTION_END_S = 1.5
+"""Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
+IDLE_S = 60.0
+"""So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
+ANNOUNCEMENT = "announcement"
+"""The message id of what the agent says by itself."""
+
+
+class Chat(Protocol):
+    """One session's line to the chat model; entered and left with the session."""
+
+    @property
+    def model(self) -> BaseChatModel | None:
+        """What it raises is a ProviderError. None: the agent has a model of its own."""
+
+    async def warm(self) -> None:
+        """Open the connection ahead of use; never raises."""
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+
+class NoChat:
+    """For an agent that has a model of its own."""
+
+    model = None
+
+    async def warm(self) -> None:
+        """There is nothing to connect to."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+
+class SandwichParts(SessionParts, Protocol):
+    """Makes the parts of one session, so that a test (or a user of the package) can bring other ones."""
+
+    @property
+    def graph(self) -> Graph | OwnGraph:
+        """The agent of all sessions."""
+
+    def provider(self, role: Role) -> str:
+        """What users call who fills this role."""
+
+    def chat(self) -> Chat:
+        """A chat model."""
+
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
+        """A recogniser; ``language`` as in :class:`~voice_agents.settings.TurnSettings`."""
+
+    def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
+        """A voice."""
+
+
+class SandwichBackend:
+    """See :class:`~voice_agents.engines.backend.Backend`."""
+
+    name = "sandwich"
+    input_rate = STT_RATE
+    ends_turns = True
+    tells_past = False
+    last_words_s = 0.25
+    certain = True
+    can_speak = True
+
+    def __init__(self, parts: SandwichParts, host: Host) -> None:
+        self.floor = WordsFloor()
+        self._parts = parts
+        self._host = host
+        guard, connection = host.tasks.guard, host.tell.connection
+        on_connection = guard(partial(connection, Role.STT))
+        self._stt = parts.speech_to_text(guard(self._on_partial), on_connection, host.turns.language)
+        self._gate = SpeechGate(self._stt.send_audio)
+        self._tts = parts.text_to_speech(guard(partial(connection, Role.TTS)))
+        self._chat = parts.chat()
+        self._agent = VoiceAgent(parts.graph, self._chat.model, host.history, host.toolbox)
+        self._listening = False
+        """The recogniser is entered; a conversation that is only typed needs none."""
+        self._voice_open: asyncio.Task[None] | None = None
+        """Enters the voice; None: nothing was to be spoken yet."""
+        self._warmed_at = -math.inf
+        self._aside: list[Piece] = []
+        """What was said to an agent that went on: its words are not known yet, and may still take the floor."""
+        self._answers = False
+        """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
+        self._answer: SpokenAnswer | None = None
+
+    # The connections
+
+    async def open(self) -> None:
+        """Begin to connect."""
+        await self._chat.__aenter__()
+        self._warm()
+
+    def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """What closes the connections; first of all the recogniser gives up the words that have not come."""
+        leaving = [self._stt.__aexit__(None, None, None)] if self._listening else []
+        if self._voice_open is not None:
+            leaving.append(self._tts.__aexit__(None, None, None))
+        return [*leaving, self._chat.__aexit__(None, None, None)]
+
+    def listen(self) -> None:
+        """There is (or will be) something to hear, and somebody who listens."""
+        if not self._listening:
+            self._listening = True
+            self._host.tasks.start_core(self._enter_stt())
+            self._open_voice()
+
+    async def _enter_stt(self) -> None:
+        await self._stt.__aenter__()
+
+    def _open_voice(self) -> asyncio.Task[None]:
+        if self._voice_open is None:
+            self._voice_open = self._host.tasks.start_core(self._enter_voice())
+        return self._voice_open
+
+    async def _enter_voice(self) -> None:
+        await self._tts.__aenter__()
+
+    def _warm(self) -> None:
+        self._warmed_at = self._host.clock()
+        self._host.tasks.start(self._chat.warm())
+
+    def configure(self, turns: TurnSettings) -> None:
+        """The recogniser keeps its language; the rest is not its business."""
+
+    def set_voice(self, voice: str) -> None:
+        """Another voice, from the next answer on."""
+        self._tts.set_voice(voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """Whether answers are spoken or only written, from the next one on."""
+        if speaking:
+            self.listen()
+
+    # What the user says
+
+    def hear(self, raw: Pcm, pcm: Pcm) -> None:
+        """The microphone's next samples: the recogniser gets those around speech."""
+        microphone = self._host.microphone
+        self._gate.feed(pcm, wanted=microphone.by_hand or microphone.voice.speaking or microphone.ending)
+
+    def voice_started(self) -> None:
+        """The user begins to speak: there will be something to answer."""
+        host = self._host
+        left_s = host.speaker.left_s
+        self._answers = host.answering and host.turn.asks and left_s is not None and left_s <= QUESTION_END_S
+        if host.clock() - self._warmed_at > IDLE_S:
+            self._warm()
+
+    def voice_stopped(self, voice_s: float) -> None:
+        """The recogniser hears that for itself."""
+
+    def _on_partial(self, text: str) -> None:
+        """The recogniser's report; a late one of a turn that was taken is not news."""
+        host = self._host
+        if not host.microphone.spoke:
+            return
+        user = host.coming.user
+        user.partial = text
+        host.microphone.words(user.shown)
+        earlier = host.turn.user.said if host.user_number != host.coming.number else ""
+        host.tell.emit(UserTranscript, turn=host.user_number, text=f"{earlier} {user.shown}".strip(), final=False)
+        host.act(self.floor.words(text, host.clock(), answers=self._answers))
+
+    def silence(self) -> None:
+        """The silence that ends the user's turn is over."""
+        self._host.act(self.floor.turn_ended(self._host.clock()))
+
+    def released(self) -> None:
+        """The user did not wait for us, so the time since the last speech sample counts as silence."""
+        host, marks = self._host, self._host.coming.marks
+        if (speech_end := host.microphone.speech_end) is not None:
+            marks.speech_end, marks.silence_s = speech_end, host.clock() - speech_end
+        host.microphone.end_by_hand()
+        self.silence()
+
+    def probe(self) -> None:
+        """Ask for what was said so far, as a piece of the turn."""
+        piece = self._commit()
+        self._host.coming.user.pieces.append(piece)
+        self._host.tasks.start_core(self._hear_out(piece))
+
+    def take(self, turn: Turn) -> None:
+        """Ask for the rest of the user's words."""
+        turn.user.pieces[:0] = self._aside
+        turn.user.pieces.append(self._commit())
+        self._aside.clear()
+        self._host.microphone.close_turn()
+
+    def let_pass(self) -> None:
+        """What the user said is nothing as far as it is known; words that come late are words all the same.
+
+        What was said after the last probe is asked for, as a piece of its own.
+        """
+        host = self._host
+        self._aside += [piece for piece in host.coming.user.pieces if not piece.final.done()]
+        rest = self._commit() if host.microphone.spoke else None
+        host.coming = Turn(host.coming.number)
+        host.microphone.close_turn()
+        host.microphone.open_turn()
+        if rest is not None:
+            self._aside.append(rest)
+            self.floor.asked()
+            host.tasks.start_core(self._hear_out(rest))
+
+    def left_over(self) -> bool:
+        """Something was said, and no end of a turn will come that takes it."""
+        return self._open and not self._host.microphone.by_hand and not self._host.microphone.ending
+
+    def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
+        """Nobody will take what the user was saying: keep it, if it was something."""
+        if self._open:
+            self._host.keep_words(murmured=murmured and not self._answers)
+
+    @property
+    def _open(self) -> bool:
+        """Something was said that no turn has taken."""
+        return bool(self._host.microphone.spoke or self._host.coming.user.pieces or self._aside)
+
+    def _commit(self) -> Piece:
+        user = self._host.coming.user
+        shown, user.partial = user.partial, ""
+        return Piece(self._stt.commit(), shown)
+
+    async def _hear_out(self, piece: Piece) -> None:
+        text = await self._words_of(piece)
+        host, was = self._host, self.floor.state
+        actions = self.floor.probed(text, host.clock(), answers=self._answers)
+        open_turn = was in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+        late_murmur = not actions and not open_turn and is_backchannel(text)
+        if late_murmur or actions in ([FloorAction.RESUME], [FloorAction.IGNORE]):
+            self._replace(piece)
+        host.act(actions)
+
+    async def _words_of(self, piece: Piece) -> str:
+        """The words of a piece; one that failed is no part of a turn unless the page shows words of it."""
+        text = await piece.words()
+        if piece.failed:
+            self._replace(piece, *([Piece.of(text)] if text else ()))
+        return text
+
+    def _replace(self, piece: Piece, *by: Piece) -> None:
+        """In what no turn has taken yet."""
+        for pieces in (self._host.coming.user.pieces, self._aside):
+            if piece in pieces:
+                index = pieces.index(piece)
+                pieces[index : index + 1] = by
+
+    # The answer
+
+    def answer(self, turn: Turn) -> None:
+        """Make the answer."""
+        answer = self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host)
+        work = self._announce(turn, answer) if turn.announces else self._answer_user(turn, answer)
+        turn.run = self._host.tasks.start_core(work)
+
+    async def _announce(self, turn: Turn, answer: SpokenAnswer) -> None:
+        async def sentence() -> AsyncIterator[AgentOutput]:
+            yield Token(turn.announces, ANNOUNCEMENT)
+
+        await self._speak(answer, sentence)
+
+    async def _answer_user(self, turn: Turn, answer: SpokenAnswer) -> None:
+        host, ahead = self._host, not self._host.memory.behind
+        async with self._agent.ready_for(host.conversation, read_ahead=ahead, deeds=turn.deeds) as work:
+            await self._answer_words(turn, answer, work)
+
+    async def _answer_words(self, turn: Turn, answer: SpokenAnswer, work: AgentTurn) -> None:
+        host = self._host
+        try:
+            text = await self._final_words(turn)
+        except ProviderError:
+            return host.speaker.finish()
+        turn.marks.mark("transcript_final", host.clock())
+        turn.user.told = True
+        host.tell.emit(UserTranscript, text=text, final=True)
+        if not text:
+            return host.nothing_said()
+        await host.memory.ready()
+        turn.deeds.withdraw()  # what the last answer did until it let go, too
+        turn.marks.mark("model_asked", host.clock())
+        work.ask(text)
+        turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
+        return await self._speak(answer, work.stream)
+
+    async def _final_words(self, turn: Turn) -> str:
+        if turn.typed:
+            return await turn.user.final()
+        with self._host.tell.troubles.depending_on(Role.STT):
+            return await turn.user.final()
+
+    async def _speak(self, answer: SpokenAnswer, outputs: Outputs) -> None:
+        """What goes wrong ends the answer; what was written or spoken of it stays."""
+        host = self._host
+        try:
+            if answer.spoken:
+                await self._open_voice()
+            with host.tell.troubles.depending_on(Role.TTS):
+                await answer.run(outputs)
+        except Exception as error:
+            if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
+                host.tell.fail(error)
+            host.speaker.finish()
+
+    def awaited(self, turn: Turn) -> str | None:
+        """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
+        role = awaited_role(turn.marks, read=turn.read)
+        if role is None or self._host.tell.troubles.tell_held(role):
+            return None
+        if role is Role.CHAT and turn.in_tools:
+            return TOOL_WAIT
+        return still_waiting(role, self._parts.provider(role))
+
+    def cut(self, turn: Turn, position: int) -> None:
+        """Make no more of it."""
+        if turn.run is not None and turn.run.cancel():
+            self._warm()  # the model's connection may have gone with the answer
+        self._count()
+
+    def withdraw(self, turn: Turn) -> None:
+        """Make no more of it; what tools with side effects did is known to the turn."""
+        self.cut(turn, 0)
+        turn.steps.clear()
+        self._host.memory.discard(turn)
+        self._host.coming.user.pieces[:0] = self._aside
+        self._aside.clear()
+
+    def played(self, turn: Turn) -> None:
+        """The answer was played to its end."""
+        self._count()
+
+    def _count(self) -> None:
+        if self._answer is not None and self._answer.characters:
+            self._host.tell.emit(ProviderUsed, role=Role.TTS, characters=self._answer.characters)
+        self._answer = None

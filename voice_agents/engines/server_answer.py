@@ -1,0 +1,340 @@
+"""One turn's answer by a Realtime server: its responses, the tools they ask for, and what was heard of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Protocol, Self
+
+from voice_agents.alarm import Alarm
+from voice_agents.audio import Pcm, first_audible
+from voice_agents.engines.backend import Host
+from voice_agents.engines.turn import CANCELLED, Speech, ToolStep, Turn
+from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
+from voice_agents.providers.realtime.config import RealtimeConfig
+from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
+from voice_agents.tools import ToolResult
+from voice_agents.turns.voiced import VoicedWords, VoiceHabit
+
+SERVER = "the realtime server"
+ANSWER_WAIT_S = 30.0
+"""The longest silence of a server that owes us an answer, or the rest of one; the client has given up before."""
+TAKEN_BACK_S = 5.0
+"""How long a server that took its answer back, and says no word of the user's, may take to begin another."""
+NOTHING_SAID_S = 1.5
+"""A turn without words ends quietly when the server does not answer it within this time."""
+SLOW_TOOL_S = 2.5
+"""A tool that takes longer is announced in the page."""
+
+
+class RealtimeConnection(Protocol):
+    """What a session asks of its client; see :class:`voice_agents.providers.realtime.client.RealtimeClient`.
+
+    The client brings a conversation over a lost connection by itself: what is owed is asked for again, a sentence that
+    was lost is heard again, and ``past`` is what the fresh server session is told.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[RealtimeEvent]: ...
+
+    def send_audio(self, pcm: Pcm) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def send_text(self, text: str) -> None: ...
+
+    def send_tool_output(self, call_id: str, output: str) -> None: ...
+
+    def respond(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def truncate(self, item_id: str, played: int) -> None: ...
+
+    def configure(self, config: RealtimeConfig) -> None: ...
+
+
+class ServerAnswer:
+    """One per session; :meth:`begin` starts each turn's answer. Between that and its end the host is ``answering``."""
+
+    def __init__(self, client: RealtimeConnection, host: Host) -> None:
+        self._client = client
+        self._host = host
+        self._awaited = False
+        """A response was asked for, or is due, and has not begun."""
+        self._active: set[str] = set()
+        """Responses that have begun and are not done."""
+        self._watch = Alarm(host.tasks.guard)
+        self._habit = VoiceHabit()
+        """How this session's voice speaks."""
+        self._tools: asyncio.Task[None] | None = None
+        self._running: list[ToolStep] = []
+
+    # From the turn to its answer
+
+    def begin(self, turn: Turn) -> None:
+        """The turn was taken and the server is to answer it."""
+        turn.marks.mark("first_text_sent", self._host.clock())
+        self._await_response()
+
+    @property
+    def silent(self) -> bool:
+        """Nothing of it has come that the user could hear or read."""
+        turn = self._host.turn
+        return turn.marks.first_audio is None and not (turn.read and any(turn.speeches))
+
+    @property
+    def receiving(self) -> bool:
+        """The answer is not complete: more of it will come."""
+        return self._awaited or bool(self._active) or any(step.result is None for step in self._running)
+
+    def response_started(self, response_id: str) -> None:
+        """The server begins with (a part of) the answer."""
+        self._awaited = False
+        self._active.add(response_id)
+        self._host.speaker.expect_more()
+        self._progress()
+
+    def response_event(self, event: AudioDelta | TextDelta | ResponseDone) -> None:
+        """What the server says of a response; one that is not part of the answer is none of ours."""
+        host, turn = self._host, self._host.turn
+        if not host.answering or event.response_id not in self._active:
+            return
+        self._progress()
+        match event:
+            case AudioDelta(response_id=response_id, item_id=item_id, pcm=pcm):
+                if turn.marks.first_audio is None and first_audible(pcm) is not None:
+                    turn.marks.mark("first_audio", host.clock())
+                self._words(response_id, item_id).add_sound(pcm)
+                turn.samples += len(pcm)
+                host.speaker.add(pcm)
+            case TextDelta(response_id=response_id, item_id=item_id, text=text):
+                self._words(response_id, item_id).add_text(text)
+                host.show(AgentText, text=text)
+            case ResponseDone():
+                self._response_done(event)
+
+    def words_known(self) -> None:
+        """The user's words of this turn have come; none at all, and no answer begun: there will be none."""
+        self._host.show_held()
+        if self._host.answering and self._awaited and not self._host.turn.user.said:
+            self._after(NOTHING_SAID_S, self._nothing_said)
+
+    def failed(self, error: ProviderError) -> None:
+        """The server will not answer the turn, or not to its end: what has come is still played."""
+        self._host.tell.emit(Failed, error=error)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """What the server still owes will not come. The results of tools are for the next response to find."""
+        if self._host.answering and (self._awaited or self._active):
+            if self._host.turn.user.awaits_item:
+                self._host.turn.user.give_up()
+            self._finish()
+
+    def connection_lost(self) -> None:
+        """Another server session goes on with what this one has not finished."""
+        if self._host.answering and self._active:
+            for speech in self._host.turn.speeches:
+                _voiced(speech).break_off()
+            self._active.clear()
+            self._await_response()
+
+    # The end of an answer
+
+    def forget(self) -> None:
+        """Nothing more is expected."""
+        self._awaited = False
+        self._active.clear()
+        self._watch.cancel()
+
+    def cut(self, turn: Turn, position: int) -> None:
+        """Stop; the server is told what was heard."""
+        if self.receiving:
+            self._client.cancel()
+        self.forget()
+        self._cancel_tools(turn)
+        for speech in turn.speeches:
+            words = _voiced(speech)
+            end = speech.start + words.samples
+            if not speech.read and (position < end or not words.complete):
+                self._client.truncate(speech.id, max(0, min(position, end) - speech.start))
+
+    def _nothing_said(self) -> None:
+        self._client.cancel()
+        self.forget()
+        self._host.nothing_said()
+
+    def _finish(self) -> None:
+        """No more will come: play what there is."""
+        self.forget()
+        if not self._host.speaker.audible and not self._host.turn.samples:
+            self._host.show_held(anyway=True)
+        self._host.speaker.finish()
+
+    # Responses
+
+    def _response_done(self, done: ResponseDone) -> None:
+        host = self._host
+        self._active.discard(done.response_id)
+        if done.status == "cancelled" and not host.speaker.audible:
+            # The server took something back that nobody heard; what it answers instead is still to come.
+            self._take_back(done.response_id)
+            self._await_response()
+            return self._after(TAKEN_BACK_S, self._gone_silent)
+        self._complete(done.response_id, whole=done.status == "completed")
+        if done.status == "failed":
+            host.tell.emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
+        elif done.status == "incomplete":
+            reason = f" ({done.reason})" if done.reason else ""
+            host.tell.emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
+        elif done.status == "completed" and done.tool_calls:
+            return self._call(done.tool_calls)
+        if not self.receiving:
+            self._finish()
+        return None
+
+    def _take_back(self, response_id: str) -> None:
+        turn = self._host.turn
+        self._host.forget_held()
+        if any(speech.response_id == response_id for speech in turn.speeches):
+            turn.withdraw()
+            turn.marks.first_audio = None
+            self._host.speaker.begin_again()
+
+    def _complete(self, response_id: str, *, whole: bool) -> None:
+        """Nothing more comes of a response (``whole``: it was not broken off); without sound it was only written."""
+        for speech in self._host.turn.speeches:
+            if speech.response_id == response_id:
+                words = _voiced(speech)
+                speech.read = words.samples == 0
+                if whole or speech.read:
+                    words.finish()
+                else:
+                    words.break_off()
+
+    def _words(self, response_id: str, item_id: str) -> VoicedWords:
+        turn = self._host.turn
+        speech = turn.speech(item_id)
+        if speech is None:
+            speech = Speech(item_id, VoicedWords(self._habit), turn.samples, turn.read, response_id)
+            turn.steps.append(speech)
+        return _voiced(speech)
+
+    # Tools
+
+    def _call(self, calls: Iterable[ToolCall]) -> None:
+        """Run all calls of a response at once; one that came already is not taken twice."""
+        host, turn = self._host, self._host.turn
+        self._watch.cancel()
+        steps = [_step(call) for call in calls if turn.tool(call.call_id) is None]
+        turn.steps += steps
+        for step in steps:
+            step.deed = turn.deeds.again(host.toolbox, step.name, step.arguments)
+            step.repeated = step.deed is not None
+            if not step.repeated:
+                host.show(ToolCalled, name=step.name, args=step.args, call_id=step.call_id)
+        host.show_held(anyway=not turn.merged)
+        self._running = steps
+        self._tools = host.tasks.start_core(self._run(turn, steps))
+
+    async def _run(self, turn: Turn, steps: list[ToolStep]) -> None:
+        host = self._host
+        began = host.clock()
+        announcing = Alarm(host.tasks.guard)
+        announcing.set(began + SLOW_TOOL_S, self._announce_tools)
+        try:
+            await asyncio.gather(*(self._do(turn, step) for step in steps))
+        finally:
+            announcing.cancel()
+        marks, took_s = turn.marks, host.clock() - began
+        if marks.first_audio is None and marks.first_text_sent is not None:
+            marks.tool_s += took_s
+            marks.first_text_sent += took_s
+        self._await_response()
+        self._client.respond()
+
+    async def _do(self, turn: Turn, step: ToolStep) -> None:
+        toolbox, arguments = self._host.toolbox, step.arguments or "{}"
+        # Another call of this response may ask for the same.
+        step.deed = step.deed or turn.deeds.again(toolbox, step.name, arguments)
+        step.deed = step.deed or turn.deeds.begin(toolbox, step.name, step.args, step.call_id)
+        if step.deed is not None:
+            await self._deed_done(turn, step)
+        else:
+            self._settle(turn, step, await toolbox.call(step.name, arguments))
+
+    async def _deed_done(self, turn: Turn, step: ToolStep) -> None:
+        assert step.deed is not None
+        await asyncio.wait([step.deed.work])
+        self._settle(turn, step, step.deed.result or ToolResult(CANCELLED, error=True))
+
+    def _settle(self, turn: Turn, step: ToolStep, result: ToolResult) -> None:
+        if step.result is None:
+            step.settle(result.text, result.error)
+        if not step.repeated:
+            values = {"call_id": step.call_id, "result": result.text, "error": result.error}
+            self._host.tell.emit(ToolReturned, turn=turn.number, **values)
+        self._client.send_tool_output(step.call_id, result.text)
+
+    def _cancel_tools(self, turn: Turn) -> None:
+        """Tools still at work stop, and the server is told so; those with side effects go on, and it is told theirs."""
+        if self._tools is not None:
+            self._tools.cancel()
+        for step in [step for step in self._running if step.result is None]:
+            if step.deed is None:
+                self._settle(turn, step, ToolResult(CANCELLED, error=True))
+            else:
+                self._host.tasks.start(self._deed_done(turn, step))
+        self._running = []
+
+    def _announce_tools(self) -> None:
+        names = ", ".join(step.name.replace("_", " ") for step in self._running if step.result is None)
+        self._host.tell.emit(Notice, level="info", text=f"Still working on it: {names}.")
+
+    # Everything ends
+
+    def _await_response(self) -> None:
+        self._awaited = True
+        self._progress()
+
+    def _progress(self) -> None:
+        self._after(ANSWER_WAIT_S, self._gone_silent)
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        self._watch.set(self._host.clock() + seconds, call)
+
+    def _gone_silent(self) -> None:
+        self._client.cancel()
+        sentence = "The realtime server did not answer in time: please try again."
+        self._host.tell.emit(Failed, error=ProviderTimeout(Role.REALTIME, SERVER, sentence))
+        self._finish()
+
+
+def _voiced(speech: Speech) -> VoicedWords:
+    assert isinstance(speech.words, VoicedWords)
+    return speech.words
+
+
+def _step(call: ToolCall) -> ToolStep:
+    """Arguments that are no JSON object are kept under ``malformed``."""
+    try:
+        args = json.loads(call.arguments or "{}")
+    except ValueError:
+        args = None
+    known = args if isinstance(args, dict) else {"malformed": call.arguments}
+    return ToolStep(call.call_id, call.name, known, arguments=call.arguments)
+
+
+def _failure(reason: str) -> str:
+    if reason.endswith("."):
+        return reason
+    return f"The realtime server could not answer ({reason or 'it gave no reason'}): please try again."

@@ -1,0 +1,440 @@
+"""One voice conversation, whichever backend answers in it: who speaks, what is told, what stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from voice_agents.alarm import Alarm
+from voice_agents.audio import Pcm
+from voice_agents.conversation.history import History
+from voice_agents.conversation.model import Conversation
+from voice_agents.engines.backend import Backend, Host, SessionParts
+from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.events_out import EventsOut
+from voice_agents.engines.memory import Memory
+from voice_agents.engines.microphone import Microphone
+from voice_agents.engines.speaker import Speaker
+from voice_agents.engines.tasks import Tasks, end_all
+from voice_agents.engines.turn import Turn, UserWords
+from voice_agents.engines.waiting import Slowness, Waiting
+from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
+from voice_agents.events import (
+    AgentAudio,
+    AgentAudioDone,
+    AgentPaused,
+    AgentResumed,
+    Event,
+    Interrupted,
+    Notice,
+    SpeechEnded,
+    SpeechStarted,
+    UserTranscript,
+)
+from voice_agents.settings import TurnSettings
+from voice_agents.tools import Timers
+from voice_agents.turns.floor import AGENT_STATES, TALKING, FloorAction, FloorState
+from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.playout import Frame
+
+NO_COUGH_S = 0.8
+"""Who was heard for so long and said no words that were recognised is told so."""
+STORE_TIMEOUT_S = 0.1
+"""What takes longer to be stored is waited for when the store is left."""
+GONE_S = 0.95
+"""A session is gone so soon, last words included, whatever a provider does."""
+
+B = TypeVar("B", bound=Backend)
+
+
+class VoiceSession(Generic[B]):
+    """One conversation; see :class:`voice_agents.engines.base.Session`.
+
+    Everything happens in the event loop of its ``async with``. Microphone, backend and speaker report here, the floor
+    decides, and :meth:`do` carries it out.
+    """
+
+    output_rate = OUTPUT_RATE
+
+    def __init__(
+        self,
+        backend: Callable[[Host], B],
+        parts: SessionParts,
+        conversation: Conversation,
+        turns: TurnSettings,
+    ) -> None:
+        self.conversation = conversation
+        self.turns = turns
+        self.clock = asyncio.get_running_loop().time
+        self.tell = EventsOut(self.clock, lambda: self.epoch)
+        self.tasks = Tasks(self.tell.break_off)
+        guard = self.tasks.guard
+        self.history = History(parts.store)
+        self.timers = Timers(guard(self._on_timer), parts.store.timers(conversation))
+        self.toolbox = parts.toolbox(self.timers, parts.store.notes(conversation.owner))
+        self.turn, self.coming, self.answering, self.read = Turn(0), Turn(1), False, False
+        self.backend = backend(self)
+        self.floor = self.backend.floor
+        self.input_rate = self.backend.input_rate
+        self.memory = Memory(
+            self.history, conversation, self.backend.name, self.tell, self.tasks, with_past=self.backend.tells_past
+        )
+        self.microphone = Microphone(
+            self.input_rate, parts.voice_activity(), turns, self, self.clock, guard, ends_turns=self.backend.ends_turns
+        )
+        self.speaker = Speaker(self, self.clock, turns.playout_lead_s)
+        self._store = parts.store
+        self.waiting = Waiting(self.tell, guard)
+        self._slowness = Slowness()
+        self._floor_alarm = Alarm(guard)
+        self._announcements: list[str] = []
+        """What the agent will say by itself, oldest first."""
+        self._held_back: list[tuple[type[Event], dict[str, Any]]] = []
+
+    # The session's life
+
+    async def __aenter__(self) -> Self:
+        await self.memory.open()
+        await self.timers.open()
+        await self.backend.open()
+        self.tasks.start_core(self.microphone.run(lambda: self._undecided))
+        self.tasks.start_core(self.speaker.run())
+        self.act([])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        leave_by = self.clock() + GONE_S
+        self._floor_alarm.cancel()
+        self.microphone.stop()
+        self.timers.close()
+        self.waiting.end()
+        self._cut()
+        self.backend.unclaimed(murmured=self.floor.state in AGENT_STATES, leaving=True)
+        try:
+            if self.memory.unfinished:
+                await asyncio.wait(self.memory.unfinished, timeout=self.backend.last_words_s)
+            closings = self.backend.closings()
+            storing = self.tasks.close(tuple(self.memory.unfinished), STORE_TIMEOUT_S, self._store.owe)
+            await end_all(leave_by - self.clock(), *closings, storing)
+        finally:
+            self.tell.close()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self.tell.__aiter__()
+
+    @property
+    def epoch(self) -> int:
+        """Counts up whenever audio already handed out became stale; drop AgentAudio whose epoch is lower."""
+        return self.speaker.epoch
+
+    @property
+    def busy(self) -> bool:
+        """The agent will speak up by itself: a timer is running, or has fired and waits for a pause."""
+        return self.timers.running or bool(self._announcements)
+
+    @property
+    def heard_so_far(self) -> str:
+        """The words of the answer that is being spoken which were played until now; "" while nothing is spoken."""
+        heard = self.answering and self.speaker.audible
+        return self.turn.heard_text(self.speaker.position) if heard else ""
+
+    # What a caller may do
+
+    def push_audio(self, pcm: Pcm) -> None:
+        """The microphone's next samples, int16 mono at ``input_rate``, any length. Never blocks.
+
+        Raises InvalidInput for anything that is not one-dimensional int16.
+        """
+        self.backend.listen()
+        self.microphone.push(pcm)
+
+    def send_text(self, text: str) -> None:
+        """A typed turn; interrupts like speech does. Raises InvalidInput when empty or longer than 4000 characters."""
+        text = checked_text(text)
+        murmured = self.floor.state in AGENT_STATES
+        self.do(self.floor.typed(self.clock()))
+        self.backend.unclaimed(murmured=murmured)
+        self.begin(Turn(self.tell.turn + 1, UserWords.of_text(text), typed=True))
+        self.act([])
+        self.microphone.go_on()
+
+    def end_turn(self) -> None:
+        """Push-to-talk release: the user's turn ends now."""
+        self.microphone.release()
+
+    def interrupt(self) -> None:
+        """Stop talking now; nothing happens when the agent is silent."""
+        self.act(self.floor.interrupt(self.clock()))
+        if self.floor.state is FloorState.LISTENING and self.backend.left_over():
+            self.backend.let_pass()
+
+    def set_turns(self, turns: TurnSettings) -> None:
+        """Change patience, mode or the server's detector, at once: for what the user is saying too."""
+        self.turns = turns
+        self.microphone.configure(turns)
+        self.backend.configure(turns)
+
+    def set_voice(self, voice: str) -> None:
+        """Change the agent's voice, from its next answer on."""
+        self.backend.set_voice(voice)
+
+    def set_speaking(self, speaking: bool) -> None:
+        """Whether answers are spoken (as at first) or, where nobody listens, only written; from the next one on."""
+        self.read = not speaking
+        self.backend.set_speaking(speaking)
+
+    def set_reporting(self, reporting: bool) -> None:
+        """Whether whoever plays the sound reports by :meth:`played` how far it is; at first nobody does."""
+        self.speaker.set_reporting(reporting)
+
+    def played(self, turn: int, epoch: int, position: int) -> None:
+        """Of the AgentAudio of this turn and epoch, all samples before ``position`` have sounded."""
+        if turn == self.tell.turn:
+            self.speaker.played(epoch, position)
+
+    # What the user does
+
+    def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.backend.hear(raw, pcm)
+
+    def on_sound(self) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.act(self.floor.sound_started(self.clock()))
+
+    def on_sound_ignored(self) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.act(self.floor.sound_ignored(self.clock()))
+
+    def on_voice_started(self, at: float) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        if not self.floor.confirmed:
+            self.tell.emit(SpeechStarted, turn=self.user_number, began=at)
+        self.backend.voice_started()
+        self.act(self.floor.user_started(self.clock()))
+
+    def on_voice_stopped(self, at: float, voice_s: float) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.coming.voice_s += voice_s
+        self.backend.voice_stopped(voice_s)
+        self.act(self.floor.user_stopped(at))
+
+    def on_silence(self, speech_end: float, silence_s: float) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.coming.marks.speech_end, self.coming.marks.silence_s = speech_end, silence_s
+        self.backend.silence()
+
+    def on_released(self) -> None:
+        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
+        self.backend.released()
+
+    @property
+    def user_number(self) -> int:
+        """The number of the turn the user's present words belong to."""
+        return self.turn.number if self._unheard and self.turn.of_user else self.coming.number
+
+    @property
+    def _unheard(self) -> bool:
+        """An answer is under way, and nothing of it was handed out yet: who goes on adds to the same turn."""
+        return self.answering and not self.speaker.audible
+
+    @property
+    def _undecided(self) -> bool:
+        """The user's voice was heard, and silence will decide what it was."""
+        return self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+
+    # What the floor decides
+
+    def act(self, actions: Sequence[FloorAction]) -> None:
+        """Do what the floor has decided, and follow where it stands now."""
+        self.do(actions)
+        self.tell.show(self.floor.state)
+        self.microphone.expect_interruption(self.floor.state in TALKING)
+        self._floor_alarm.set(self.floor.wake_at, self._on_floor_alarm)
+        self._announce()
+
+    def do(self, actions: Sequence[FloorAction]) -> None:
+        """Do what the floor has decided, where more happens at the same moment: :meth:`act` follows."""
+        for action in actions:
+            match action:
+                case FloorAction.PAUSE:
+                    self.tell.emit(AgentPaused, position=self.speaker.pause())
+                case FloorAction.RESUME:
+                    self._resume()
+                case FloorAction.CANCEL:
+                    self._cut()
+                case FloorAction.MERGE:
+                    self._withdraw()
+                case FloorAction.PROBE:
+                    self.backend.probe()
+                case FloorAction.TAKE_TURN:
+                    turn = self.coming
+                    self.backend.take(turn)
+                    self.begin(turn)
+                case FloorAction.IGNORE:
+                    self.backend.let_pass()
+
+    def _on_floor_alarm(self) -> None:
+        self.do(self.floor.advance(self.clock()))
+        if self.floor.state is FloorState.LISTENING:
+            self.backend.unclaimed(murmured=False)
+        self.act([])
+
+    def _resume(self) -> None:
+        shown_again = self.turn.user.said if self._unheard and self.coming.user.shown else ""
+        self.backend.let_pass()
+        self.tell.emit(AgentResumed, position=self.speaker.resume())
+        if shown_again:
+            self.tell.emit(UserTranscript, text=shown_again, final=True)
+
+    # Turns
+
+    def begin(self, turn: Turn) -> None:
+        """This turn was taken (or the agent speaks up by itself): its answer begins."""
+        now = self.clock()
+        self.tell.turn = turn.number
+        if turn is self.coming:
+            self.coming = Turn(turn.number + 1)
+        else:
+            self.coming.number = turn.number + 1
+        self.turn, self.answering, turn.read = turn, True, self.read
+        turn.marks.mark("turn_taken", now)
+        if turn.of_user and not turn.typed:
+            self.tell.emit(SpeechEnded, silence_s=turn.marks.silence_s)
+        self.speaker.begin()
+        if turn.of_user:
+            since = now if turn.marks.speech_end is None else turn.marks.speech_end
+            self.waiting.begin(since, partial(self._awaited, turn))
+        self.backend.answer(turn)
+
+    def keep_words(self, *, murmured: bool) -> None:
+        """What the user was saying gets no answer, but stays. ``murmured``: unless it only shows that one listens."""
+        turn = self.coming
+        self.backend.take(turn)
+        turn.murmured = murmured
+        self.tell.turn = turn.number
+        self.coming = Turn(turn.number + 1)
+        self.memory.keep(turn, 0, answered=False)
+
+    def nothing_said(self) -> None:
+        """The turn that is being answered holds no words."""
+        self.speaker.cancel()
+        self.answering = False
+        self.forget_held()
+        if self.microphone.by_hand:
+            self.tell.emit(Notice, level="info", text=NOTHING_HEARD)
+        elif self.turn.voice_s >= NO_COUGH_S:
+            self.tell.emit(Notice, level="info", text=NOT_UNDERSTOOD)
+        self.act(self.floor.nothing_said(self.clock()))
+
+    def _cut(self) -> None:
+        """The answer is over where the user stopped hearing it; nothing happens without one."""
+        if not self.answering:
+            return
+        turn, position = self.turn, self.speaker.cancel()
+        self.answering = False
+        self.show_held(anyway=self.speaker.audible or turn.read)
+        self._held_back.clear()
+        self.backend.cut(turn, position)
+        heard = turn.heard_text(position)
+        if turn.announces and not heard:
+            self._announcements.insert(0, turn.announces)
+        self.tell.emit(Interrupted, heard_text=heard)
+        self._wind_up(turn, position)
+
+    def _withdraw(self) -> None:
+        """Take the answer back, before any of it was heard; what the user says goes on with the turn."""
+        if not self.answering:
+            return
+        turn, later = self.turn, self.coming
+        self.speaker.cancel()
+        self.answering = False
+        self._held_back.clear()
+        self.backend.withdraw(turn)
+        turn.withdraw()
+        turn.marks, turn.merged = TurnMarks(), True
+        turn.user.go_on_with(later.user)
+        turn.voice_s += later.voice_s
+        self.coming = turn
+
+    def _wind_up(self, turn: Turn, position: int) -> None:
+        if turn.announces and turn.heard_text(position):
+            self.timers.said(turn.announces)
+        dry_s = 0.0 if any(turn.tools) else self.speaker.dry_s
+        slow = self._slowness.sentence(turn.marks.result(), dry_s)
+        if slow and self.tell.complained_in != self.tell.turn:
+            self.tell.emit(Notice, level="warning", text=slow)
+        self.memory.keep(turn, position)
+
+    def _awaited(self, turn: Turn) -> str | None:
+        return self.backend.awaited(turn) if self.answering and self.turn is turn else None
+
+    # What the answer tells
+
+    def show(self, kind: type[Event], **values: Any) -> None:
+        """Tell something of the answer, as soon as it is heard or certain."""
+        self._held_back.append((kind, values))
+        self.show_held()
+
+    def forget_held(self) -> None:
+        """What was held back is not told: it was taken back."""
+        self._held_back.clear()
+
+    def show_held(self, *, anyway: bool = False) -> None:
+        """Look again whether what was held back can be told: it is being heard, and stands after the user's words."""
+        turn = self.turn
+        heard = self.speaker.audible or turn.read or self.backend.certain
+        if anyway or (heard and (turn.user.known or not turn.merged)):
+            waiting, self._held_back = self._held_back, []
+            for kind, values in waiting:
+                self.tell.emit(kind, turn=turn.number, **values)
+
+    # What the agent says by itself
+
+    def _on_timer(self, text: str) -> None:
+        self._announcements.append(text)
+        self._announce()
+
+    def _announce(self) -> None:
+        if not self._announcements or self.floor.state is not FloorState.LISTENING or self.answering:
+            return
+        if self.backend.can_speak:
+            self.speak_up(self._announcements.pop(0))
+
+    def speak_up(self, text: str = "") -> None:
+        """The agent speaks without being asked: it announces ``text``, or the server has something to say."""
+        self.begin(Turn(self.tell.turn + 1, of_user=False, announces=text))
+        self.act(self.floor.agent_turn(self.clock()))
+
+    # What the speaker reports
+
+    def on_frame(self, frame: Frame) -> None:
+        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
+        self.tell.emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.epoch)
+
+    def on_audible(self) -> None:
+        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
+        self.turn.marks.mark("first_played", self.clock())
+        self.show_held()
+        self.act(self.floor.agent_started(self.clock()))
+
+    def on_last_frame(self) -> None:
+        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
+        self.tell.emit(AgentAudioDone)
+
+    def on_played(self) -> None:
+        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
+        if self.answering:
+            turn, position = self.turn, self.speaker.position
+            self.answering = False
+            self.show_held(anyway=True)
+            self.backend.played(turn)
+            if turn.announces and not turn.heard_text(position):
+                self.tell.emit(Notice, level="info", text=turn.announces)
+            self._wind_up(turn, position)
+        self.act(self.floor.agent_finished(self.clock()))
