@@ -357,7 +357,7 @@ class VoiceSession(Generic[B]):
         self._held_back.clear()
         self.backend.withdraw(turn)
         turn.withdraw()
-        turn.marks, turn.merged = TurnMarks(), True
+        turn.marks, turn.merged, turn.typed = TurnMarks(), True, False
         turn.user.go_on_with(later.user)
         turn.voice_s += later.voice_s
         self.coming = turn
@@ -366,7 +366,8 @@ class VoiceSession(Generic[B]):
         if turn.announces and turn.heard_text(position):
             self.timers.said(turn.announces)
         dry_s = 0.0 if any(turn.tools) else self.speaker.dry_s
-        slow = self._slowness.sentence(turn.marks.result(), dry_s)
+        served = not self.backend.ends_turns
+        slow = self._slowness.sentence(turn.marks.result(), dry_s, served=served)
         if slow and self.tell.complained_in != self.tell.turn:
             self.tell.emit(Notice, level="warning", text=slow)
         self.memory.keep(turn, position)

@@ -240,6 +240,7 @@ class Turn:
     announces: str = ""
     """What the agent speaks up for."""
     typed: bool = False
+    """The user said all of it in writing."""
     murmured: bool = False
     """It was said while the agent had the floor: an "mm-hmm" alone is nothing."""
     voice_s: float = 0.0

@@ -62,48 +62,43 @@ class Slowness:
     def __init__(self) -> None:
         self._silent_turns = 0
 
-    def sentence(self, latency: TurnLatency, dry_s: float) -> str | None:
+    def sentence(self, latency: TurnLatency, dry_s: float, *, served: bool = False) -> str | None:
         """Ask once per turn: one plain sentence, or None.
 
-        ``dry_s``: how long the speaker had nothing to play in the middle of the answer.
+        ``dry_s``: how long the speaker had nothing to play in the middle of the answer. ``served``: one server has
+        heard, thought and spoken.
         """
         self._silent_turns = max(0, self._silent_turns - 1)
-        found = None if self._silent_turns else _slowest(latency, dry_s)
+        found = None if self._silent_turns else _slowest(_served(latency) if served else _stages(latency), dry_s)
         if found is not None:
             self._silent_turns = NOT_AGAIN_TURNS
         return found
 
 
-def _slowest(latency: TurnLatency, dry_s: float) -> str | None:
-    if latency.first_sentence is None and latency.first_audio is not None:
-        server = "The realtime server is slow at the moment: it began to speak after"
-        waits: tuple[tuple[float | None, float, str], ...] = (
-            (latency.first_audio, SERVER_S, server),
-            (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for"),
-        )
-        return _over(waits)
-    return _over(_stages(latency, dry_s))
+_Waits = tuple[tuple[float | None, float, str], ...]
+"""Seconds, those that are usual enough, and what took them."""
 
 
-def _stages(latency: TurnLatency, dry_s: float) -> tuple[tuple[float | None, float, str], ...]:
+def _served(latency: TurnLatency) -> _Waits:
+    return ((latency.first_audio, SERVER_S, "The realtime server is slow at the moment: it began to speak after"),)
+
+
+def _stages(latency: TurnLatency) -> _Waits:
+    words_s = (latency.first_token or 0.0) + (latency.text_wait or 0.0)
     return (
         (latency.transcription, TRANSCRIPTION_S, "The speech-to-text is slow at the moment: your words took"),
         (latency.first_token, FIRST_TOKEN_S, "The chat model is slow at the moment: it began to answer after"),
         (latency.first_audio, FIRST_AUDIO_S, "The voice is slow at the moment: it began to speak after"),
-        (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for"),
-        (_model_s(latency), FIRST_WORDS_S, "The chat model is slow at the moment: the words to begin with took"),
+        (words_s, FIRST_WORDS_S, "The chat model is slow at the moment: the words to begin with took"),
     )
 
 
-def _over(waits: tuple[tuple[float | None, float, str], ...]) -> str | None:
-    for seconds, limit, what in waits:
+def _slowest(waits: _Waits, dry_s: float) -> str | None:
+    dry = (dry_s, DRY_S, "The answer comes slowly at the moment: speaking it had to wait for")
+    for seconds, limit, what in (*waits, dry):
         if seconds is not None and seconds > limit:
             return f"{what} {seconds:.1f} s."
     return None
-
-
-def _model_s(latency: TurnLatency) -> float:
-    return (latency.first_token or 0.0) + (latency.text_wait or 0.0)
 
 
 class Waiting:
