@@ -19,7 +19,8 @@ from tests.stories.caller import LoudnessModel
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.sandwich import SandwichEngine, SandwichSession, SandwichTimeouts
+from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
+from voice_agents.engines.session import VoiceSession
 from voice_agents.events import (
     AgentAudio,
     AgentText,
@@ -80,7 +81,7 @@ def services() -> Services:
 class Live:
     """Somebody in a session, and everything that reaches them."""
 
-    session: SandwichSession
+    session: VoiceSession
     events: list[Event] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -20,7 +20,8 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich import SandwichSession, sandwich_session
+from voice_agents.engines.sandwich import sandwich_session
+from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener
@@ -247,7 +248,7 @@ class AnyCaller(Generic[S, P]):
             await asyncio.wait(tasks)
 
 
-class Caller(AnyCaller[SandwichSession, StoryParts]):
+class Caller(AnyCaller[VoiceSession, StoryParts]):
     """Talks to a Sandwich session."""
 
     @property

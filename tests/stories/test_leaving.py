@@ -173,7 +173,7 @@ def test_who_hangs_up_on_a_slow_realtime_server_keeps_what_was_shown(tmp_path: P
             caller.say(0)
             await caller.until(SpeechEnded)
             [item] = [item for item in caller.server.items if item.kind == "user"]
-            caller.session.backend._on_words(item.item_id, "my dog is", final=False)
+            caller.backend._on_words(item.item_id, "my dog is", final=False)
         assert await remembered(tmp_path, caller.session.conversation) == ["my dog is"]
 
     play(story())

@@ -25,10 +25,10 @@ from voice_agents.conversation import question, sqlite
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
+from voice_agents.engines.events_out import Troubles
 from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.engines.server_answer import ServerAnswer
 from voice_agents.engines.session import VoiceSession
-from voice_agents.engines.troubles import Troubles
 from voice_agents.errors import InternalError, StorageFailed
 from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Notice, SpeechEnded, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState

@@ -1,25 +1,16 @@
-"""What makes a voice conversation's answers: the protocol of a backend, and what it is given by its session."""
+"""What makes the answers of a voice conversation: the protocol of a backend, and of what a session is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from voice_agents.audio import Pcm
-from voice_agents.conversation.history import History
-from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.memory import Memory
-from voice_agents.engines.microphone import Microphone
-from voice_agents.engines.speaker import Speaker
-from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.turn import Turn
-from voice_agents.engines.waiting import Waiting
-from voice_agents.events import Event
 from voice_agents.settings import TurnSettings
 from voice_agents.tools import Notes, Timers, Toolbox
-from voice_agents.turns.floor import Floor, FloorAction
+from voice_agents.turns.floor import Floor
 from voice_agents.turns.vad import VoiceActivity
 
 
@@ -37,65 +28,11 @@ class SessionParts(Protocol):
         """A voice detector."""
 
 
-class Host(Protocol):
-    """The session as its backend knows it.
-
-    ``coming`` is what the user is saying, ``turn`` what was taken last; ``answering``: its answer is under way.
-    """
-
-    conversation: Conversation
-    turns: TurnSettings
-    clock: Callable[[], float]
-    tell: EventsOut
-    tasks: Tasks
-    history: History
-    toolbox: Toolbox
-    memory: Memory
-    microphone: Microphone
-    speaker: Speaker
-    waiting: Waiting
-    turn: Turn
-    coming: Turn
-    answering: bool
-    read: bool
-    """Answers are only written, from the next one on."""
-
-    @property
-    def user_number(self) -> int:
-        """The number of the turn the user's present words belong to."""
-
-    def act(self, actions: Sequence[FloorAction]) -> None:
-        """Do what the floor has decided."""
-
-    def do(self, actions: Sequence[FloorAction]) -> None:
-        """As :meth:`act`, where more happens at the same moment: :meth:`act` follows."""
-
-    def begin(self, turn: Turn) -> None:
-        """This turn was taken: its answer begins."""
-
-    def speak_up(self, text: str = "") -> None:
-        """The agent speaks without being asked: it announces ``text``, or the server has something to say."""
-
-    def keep_words(self, *, murmured: bool) -> None:
-        """What the user was saying gets no answer, but stays. ``murmured``: unless it only shows that one listens."""
-
-    def show(self, kind: type[Event], **values: Any) -> None:
-        """Tell something of the answer, as soon as it is heard or certain."""
-
-    def show_held(self, *, anyway: bool = False) -> None:
-        """Look again whether what was held back can be told."""
-
-    def forget_held(self) -> None:
-        """What was held back is not told: it was taken back."""
-
-    def nothing_said(self) -> None:
-        """The turn that is being answered holds no words."""
-
-
 class Backend(Protocol):
     """One session's way from the user's turn to the agent's words and sound.
 
-    It learns of the user by :meth:`hear` and tells the floor what it makes of it; the floor's decisions come back as
+    It is made with the :class:`~voice_agents.engines.session.VoiceSession` it works for, its ``host``. It learns of the
+    user by :meth:`hear` and tells the host what the floor makes of it; the floor's decisions come back as
     :meth:`probe`, :meth:`take`, :meth:`let_pass`, :meth:`withdraw` and :meth:`cut`.
     """
 

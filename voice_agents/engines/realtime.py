@@ -26,10 +26,8 @@ from voice_agents.settings import Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
-RealtimeSession = VoiceSession[RealtimeBackend]
 
-
-def realtime_session(parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> RealtimeSession:
+def realtime_session(parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> VoiceSession:
     """A session over these parts."""
     return VoiceSession(partial(RealtimeBackend, parts), parts, conversation, turns)
 
@@ -75,7 +73,7 @@ class RealtimeEngine:
         await self._stack.aclose()
         self._own = None
 
-    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> RealtimeSession:
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> VoiceSession:
         """A session on a conversation (a new one by default)."""
         return realtime_session(self, conversation or Conversation(), turns or self._settings.turns)
 

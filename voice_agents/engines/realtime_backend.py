@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
-from voice_agents.engines.backend import Host, SessionParts
+from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.microphone import Microphone, SpeechGate
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
@@ -40,6 +40,9 @@ from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import RATE
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
@@ -92,7 +95,7 @@ class RealtimeBackend:
     last_words_s = 0.75
     certain = False
 
-    def __init__(self, parts: RealtimeParts, host: Host) -> None:
+    def __init__(self, parts: RealtimeParts, host: VoiceSession) -> None:
         turns = host.turns
         self.floor = ServerFloor(turns.mode)
         self._host = host

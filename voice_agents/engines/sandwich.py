@@ -37,7 +37,6 @@ from voice_agents.settings import Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
-SandwichSession = VoiceSession[SandwichBackend]
 AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
 
@@ -51,7 +50,7 @@ class SandwichTimeouts:
     tts: TtsTimeouts = field(default_factory=TtsTimeouts)
 
 
-def sandwich_session(parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> SandwichSession:
+def sandwich_session(parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> VoiceSession:
     """A session over these parts."""
     return VoiceSession(partial(SandwichBackend, parts), parts, conversation, turns)
 
@@ -119,7 +118,7 @@ class SandwichEngine:
         await self._stack.aclose()
         self._store = self._graph = None
 
-    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> SandwichSession:
+    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> VoiceSession:
         """A session on a conversation (a new one by default)."""
         return sandwich_session(self, conversation or Conversation(), turns or self._settings.turns)
 

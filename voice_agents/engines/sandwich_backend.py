@@ -7,13 +7,13 @@ import math
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
-from voice_agents.engines.backend import Host, SessionParts
+from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.spoken_answer import Outputs, SpokenAnswer
 from voice_agents.engines.turn import Piece, Turn
@@ -31,6 +31,9 @@ from voice_agents.settings import TurnSettings
 from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
 QUESTION_END_S = 1.5
 """Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
@@ -109,7 +112,7 @@ class SandwichBackend:
     certain = True
     can_speak = True
 
-    def __init__(self, parts: SandwichParts, host: Host) -> None:
+    def __init__(self, parts: SandwichParts, host: VoiceSession) -> None:
         self.floor = WordsFloor()
         self._parts = parts
         self._host = host

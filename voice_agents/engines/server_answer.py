@@ -6,11 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.backend import Host
 from voice_agents.engines.turn import CANCELLED, Speech, ToolStep, Turn
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
@@ -18,6 +17,9 @@ from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
 from voice_agents.tools import ToolResult
 from voice_agents.turns.voiced import VoicedWords, VoiceHabit
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
 SERVER = "the realtime server"
 ANSWER_WAIT_S = 30.0
@@ -65,7 +67,7 @@ class RealtimeConnection(Protocol):
 class ServerAnswer:
     """One per session; :meth:`begin` starts each turn's answer. Between that and its end the host is ``answering``."""
 
-    def __init__(self, client: RealtimeConnection, host: Host) -> None:
+    def __init__(self, client: RealtimeConnection, host: VoiceSession) -> None:
         self._client = client
         self._host = host
         self._awaited = False

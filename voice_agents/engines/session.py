@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self
+
+from typing_extensions import override
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.backend import Backend, Host, SessionParts
-from voice_agents.engines.base import OUTPUT_RATE, checked_text
+from voice_agents.engines.backend import Backend, SessionParts
+from voice_agents.engines.base import OUTPUT_RATE, Session, checked_text
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
-from voice_agents.engines.microphone import Microphone
-from voice_agents.engines.speaker import Speaker
+from voice_agents.engines.microphone import Microphone, MicrophoneListener
+from voice_agents.engines.speaker import Speaker, SpeakerListener
 from voice_agents.engines.tasks import Tasks, end_all
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.engines.waiting import Slowness, Waiting
@@ -47,11 +49,9 @@ STORE_TIMEOUT_S = 0.1
 GONE_S = 0.95
 """A session is gone so soon, last words included, whatever a provider does."""
 
-B = TypeVar("B", bound=Backend)
 
-
-class VoiceSession(Generic[B]):
-    """One conversation; see :class:`voice_agents.engines.base.Session`.
+class VoiceSession(Session, MicrophoneListener, SpeakerListener):
+    """One conversation, as its callers know it by :class:`~voice_agents.engines.base.Session`.
 
     Everything happens in the event loop of its ``async with``. Microphone, backend and speaker report here, the floor
     decides, and :meth:`do` carries it out.
@@ -61,7 +61,7 @@ class VoiceSession(Generic[B]):
 
     def __init__(
         self,
-        backend: Callable[[Host], B],
+        backend: Callable[[VoiceSession], Backend],
         parts: SessionParts,
         conversation: Conversation,
         turns: TurnSettings,
@@ -128,33 +128,30 @@ class VoiceSession(Generic[B]):
         return self.tell.__aiter__()
 
     @property
+    @override
     def epoch(self) -> int:
-        """Counts up whenever audio already handed out became stale; drop AgentAudio whose epoch is lower."""
         return self.speaker.epoch
 
     @property
+    @override
     def busy(self) -> bool:
-        """The agent will speak up by itself: a timer is running, or has fired and waits for a pause."""
         return self.timers.running or bool(self._announcements)
 
     @property
+    @override
     def heard_so_far(self) -> str:
-        """The words of the answer that is being spoken which were played until now; "" while nothing is spoken."""
         heard = self.answering and self.speaker.audible
         return self.turn.heard_text(self.speaker.position) if heard else ""
 
     # What a caller may do
 
+    @override
     def push_audio(self, pcm: Pcm) -> None:
-        """The microphone's next samples, int16 mono at ``input_rate``, any length. Never blocks.
-
-        Raises InvalidInput for anything that is not one-dimensional int16.
-        """
         self.backend.listen()
         self.microphone.push(pcm)
 
+    @override
     def send_text(self, text: str) -> None:
-        """A typed turn; interrupts like speech does. Raises InvalidInput when empty or longer than 4000 characters."""
         text = checked_text(text)
         murmured = self.floor.state in AGENT_STATES
         self.do(self.floor.typed(self.clock()))
@@ -163,74 +160,74 @@ class VoiceSession(Generic[B]):
         self.act([])
         self.microphone.go_on()
 
+    @override
     def end_turn(self) -> None:
-        """Push-to-talk release: the user's turn ends now."""
         self.microphone.release()
 
+    @override
     def interrupt(self) -> None:
-        """Stop talking now; nothing happens when the agent is silent."""
         self.act(self.floor.interrupt(self.clock()))
         if self.floor.state is FloorState.LISTENING and self.backend.left_over():
             self.backend.let_pass()
 
+    @override
     def set_turns(self, turns: TurnSettings) -> None:
-        """Change patience, mode or the server's detector, at once: for what the user is saying too."""
         self.turns = turns
         self.microphone.configure(turns)
         self.backend.configure(turns)
 
+    @override
     def set_voice(self, voice: str) -> None:
-        """Change the agent's voice, from its next answer on."""
         self.backend.set_voice(voice)
 
+    @override
     def set_speaking(self, speaking: bool) -> None:
-        """Whether answers are spoken (as at first) or, where nobody listens, only written; from the next one on."""
         self.read = not speaking
         self.backend.set_speaking(speaking)
 
+    @override
     def set_reporting(self, reporting: bool) -> None:
-        """Whether whoever plays the sound reports by :meth:`played` how far it is; at first nobody does."""
         self.speaker.set_reporting(reporting)
 
+    @override
     def played(self, turn: int, epoch: int, position: int) -> None:
-        """Of the AgentAudio of this turn and epoch, all samples before ``position`` have sounded."""
         if turn == self.tell.turn:
             self.speaker.played(epoch, position)
 
     # What the user does
 
+    @override
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.backend.hear(raw, pcm)
 
+    @override
     def on_sound(self) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.act(self.floor.sound_started(self.clock()))
 
+    @override
     def on_sound_ignored(self) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.act(self.floor.sound_ignored(self.clock()))
 
+    @override
     def on_voice_started(self, at: float) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         if not self.floor.confirmed:
             self.tell.emit(SpeechStarted, turn=self.user_number, began=at)
         self.backend.voice_started()
         self.act(self.floor.user_started(self.clock()))
 
+    @override
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.coming.voice_s += voice_s
         self.backend.voice_stopped(voice_s)
         self.act(self.floor.user_stopped(at))
 
+    @override
     def on_silence(self, speech_end: float, silence_s: float) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.coming.marks.speech_end, self.coming.marks.silence_s = speech_end, silence_s
         self.backend.silence()
 
+    @override
     def on_released(self) -> None:
-        """See :class:`~voice_agents.engines.microphone.MicrophoneListener`."""
         self.backend.released()
 
     @property
@@ -414,22 +411,22 @@ class VoiceSession(Generic[B]):
 
     # What the speaker reports
 
+    @override
     def on_frame(self, frame: Frame) -> None:
-        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
         self.tell.emit(AgentAudio, pcm=frame.pcm, position=frame.position, epoch=self.epoch)
 
+    @override
     def on_audible(self) -> None:
-        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
         self.turn.marks.mark("first_played", self.clock())
         self.show_held()
         self.act(self.floor.agent_started(self.clock()))
 
+    @override
     def on_last_frame(self) -> None:
-        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
         self.tell.emit(AgentAudioDone)
 
+    @override
     def on_played(self) -> None:
-        """See :class:`~voice_agents.engines.speaker.SpeakerListener`."""
         if self.answering:
             turn, position = self.turn, self.speaker.position
             self.answering = False

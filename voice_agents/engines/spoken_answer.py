@@ -6,17 +6,20 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
-from voice_agents.engines.backend import Host
 from voice_agents.engines.turn import Speech, ToolStep, Turn
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
@@ -28,7 +31,7 @@ class SpokenAnswer:
     ``voice`` is None when the answer is only to be read.
     """
 
-    def __init__(self, turn: Turn, voice: TextToSpeech | None, host: Host) -> None:
+    def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession) -> None:
         self.characters = 0
         """Of the text that was given to the voice."""
         self._turn = turn

@@ -13,7 +13,8 @@ import numpy as np
 from tests.providers.other_server import WAIT_S
 from tests.providers.realtime.caller import endpoint
 from tests.providers.realtime.other_server import OtherRealtime, RealtimeSocket, Script, tone
-from voice_agents.engines.realtime import RealtimeEngine, RealtimeSession
+from voice_agents.engines.realtime import RealtimeEngine
+from voice_agents.engines.session import VoiceSession
 from voice_agents.events import AgentAudio, Event, SpeechStarted, TurnDone
 from voice_agents.settings import Settings
 
@@ -68,7 +69,7 @@ async def test_who_types_while_speaking_is_answered(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def talking(folder: Path, script: Script) -> AsyncIterator[tuple[RealtimeSession, Until]]:
+async def talking(folder: Path, script: Script) -> AsyncIterator[tuple[VoiceSession, Until]]:
     """A session with a scripted server, and a way to wait for what it tells."""
     async with OtherRealtime(script) as server:
         settings = replace(

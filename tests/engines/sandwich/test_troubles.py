@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agents.engines.troubles import Troubles
+from voice_agents.engines.events_out import Troubles
 from voice_agents.engines.waiting import NOT_AGAIN_TURNS, Slowness
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import ConnectionState

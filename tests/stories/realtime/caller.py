@@ -17,7 +17,9 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.realtime import RealtimeSession, realtime_session
+from voice_agents.engines.realtime import realtime_session
+from voice_agents.engines.realtime_backend import RealtimeBackend
+from voice_agents.engines.session import VoiceSession
 from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
@@ -77,7 +79,7 @@ class _Deaf(AnySound):
         return 0.01
 
 
-class RealtimeCaller(AnyCaller[RealtimeSession, RealtimeStoryParts]):
+class RealtimeCaller(AnyCaller[VoiceSession, RealtimeStoryParts]):
     """Talks to a Realtime session."""
 
     @property
@@ -85,6 +87,12 @@ class RealtimeCaller(AnyCaller[RealtimeSession, RealtimeStoryParts]):
         """The server of this call."""
         assert self.parts.server is not None
         return self.parts.server
+
+    @property
+    def backend(self) -> RealtimeBackend:
+        """What answers in this call."""
+        assert isinstance(self.session.backend, RealtimeBackend)
+        return self.session.backend
 
     def cough(self, seconds: float = 0.3) -> None:
         """A sound that only our own detector takes for speech."""

@@ -38,7 +38,7 @@ def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path
             assert done.heard_text == caller.text(1)
             assert await caller.texts() == [(Speaker.USER, "what time is it"), (Speaker.AGENT, caller.text(1))]
             assert len(caller.all(SpeechStarted)) == len(caller.all(SpeechEnded)) == 1
-            assert caller.session.backend.usage["total_tokens"] == 30
+            assert caller.backend.usage["total_tokens"] == 30
 
     play(story())
 
