@@ -7,16 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from types import TracebackType
-from typing import Self
 
-from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.conversation.model import Conversation
-from voice_agents.conversation.store import Store, open_store
+from voice_agents.engines.engine import SessionTools, VoiceEngine
 from voice_agents.engines.sandwich_backend import Chat, NoChat, SandwichBackend, SandwichParts
 from voice_agents.engines.session import VoiceSession
-from voice_agents.engines.tools import SessionTools
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
@@ -34,8 +30,7 @@ from voice_agents.providers.interfaces import (
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.settings import Settings, TurnSettings
-from voice_agents.tools import AnyTool, Notes, Timers, Toolbox
-from voice_agents.turns.vad import VoiceActivity, load_speech_model
+from voice_agents.tools import AnyTool
 
 AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
@@ -55,7 +50,7 @@ def sandwich_session(parts: SandwichParts, conversation: Conversation, turns: Tu
     return VoiceSession(partial(SandwichBackend, parts), parts, conversation, turns)
 
 
-class SandwichEngine:
+class SandwichEngine(VoiceEngine):
     """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps what all share."""
 
     def __init__(
@@ -75,13 +70,12 @@ class SandwichEngine:
         own model and tools, or a function from :class:`AgentParts` to one. See
         :class:`voice_agents.conversation.own_graph.OwnGraph` for what of it is spoken, and what it raises.
 
-        ``tools``: see :class:`voice_agents.engines.tools.SessionTools`, which says what it raises about them.
+        ``tools``: see :class:`voice_agents.engines.engine.SessionTools`, which says what it raises about them.
 
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
-        self._settings = settings
+        super().__init__(settings, SessionTools(tools, standard=standard_tools))
         self._timeouts = timeouts or SandwichTimeouts()
-        self._tools = SessionTools(tools, standard=standard_tools)
         self._own_graph, self._agent_factory = _own_agent(agent, self._tools)
         self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
         self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
@@ -91,19 +85,15 @@ class SandwichEngine:
             Role.TTS: "The voice" if text_to_speech else speech_name(settings.endpoint(Role.TTS)),
             Role.CHAT: "The agent" if agent is not None else agent_name(settings.endpoint(Role.CHAT)),
         }
-        self._stack = AsyncExitStack()
-        self._store: Store | None = None
         self._graph: Graph | OwnGraph | None = None
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            self._store = await stack.enter_async_context(open_store(self._settings.database))
-            await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
-            await asyncio.to_thread(load_speech_model)
-            self._graph = self._own_graph or await self._made_graph(stack)
-            self._stack = stack.pop_all()
-        leave_out_what_is_loaded()
-        return self
+    async def _start(self, stack: AsyncExitStack) -> None:
+        await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
+        self._graph = self._own_graph or await self._made_graph(stack)
+
+    def backend(self, host: VoiceSession) -> SandwichBackend:
+        """What answers in a session."""
+        return SandwichBackend(self, host)
 
     async def _made_graph(self, stack: AsyncExitStack) -> Graph | OwnGraph:
         chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT), self._timeouts.chat))
@@ -111,23 +101,6 @@ class SandwichEngine:
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools.template)
         return OwnGraph(self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions))))
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
-        self._store = self._graph = None
-
-    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> VoiceSession:
-        """A session on a conversation (a new one by default)."""
-        return sandwich_session(self, conversation or Conversation(), turns or self._settings.turns)
-
-    @property
-    def store(self) -> Store:
-        """Where conversations are kept."""
-        if self._store is None:
-            raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
-        return self._store
 
     @property
     def graph(self) -> Graph | OwnGraph:
@@ -155,14 +128,6 @@ class SandwichEngine:
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
         return self._text_to_speech(on_connection)
-
-    def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
-        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
-        return self._tools(timers, notes)
-
-    def voice_activity(self) -> VoiceActivity:
-        """A voice detector for one session."""
-        return VoiceActivity()
 
 
 def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, AgentFactory | None]:
