@@ -219,7 +219,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
         self.coming.voice_s += voice_s
         self.backend.voice_stopped(voice_s)
-        self.act(self.floor.user_stopped(at))
+        noticed = at if self.backend.ends_turns else self.clock()  # a server has its time from now on
+        self.act(self.floor.user_stopped(noticed))
 
     @override
     def on_silence(self, speech_end: float, silence_s: float) -> None:
