@@ -16,7 +16,7 @@ from tests.attacks.outcome import Outcome
 from tests.attacks.target import Clock, Targets, Usage, usage
 from tests.attacks.visitor import CONTROLS, Visitor
 from tests.attacks.wire import Wire
-from tests.transports.rtc_client import Microphone, RtcCaller
+from tests.transports.rtc_client import FedMicrophone, RtcCaller
 
 ANSWERED_S = 3.0
 FORGOTTEN_S = 60.0
@@ -74,7 +74,7 @@ def sdp_of(good: str, number: int) -> Any:
 async def _good_sdp() -> str:
     """An offer of a microphone as a browser makes it; its peer is closed before anybody answers."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTrack(Microphone())
+    peer.addTrack(FedMicrophone())
     peer.createDataChannel("text")
     await peer.setLocalDescription(await peer.createOffer())
     sdp = str(peer.localDescription.sdp)
@@ -95,7 +95,7 @@ async def _peers(visitor: Visitor, count: int) -> AsyncIterator[int]:
     peers = []
     for _ in range(count):
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        peer.addTrack(Microphone())
+        peer.addTrack(FedMicrophone())
         peer.createDataChannel("text")
         await peer.setLocalDescription(await peer.createOffer())
         body = visitor.offered(str(peer.localDescription.sdp), secrets.token_hex(8))

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from voice_agents.doctor.callers import SocketCaller, WebRtcCaller, over_socket, over_webrtc
-from voice_agents.doctor.process import AppProcess, Figures
+from voice_agents.doctor.process import AppProcess, ScrapedFigures
 
 QUESTION = "What is seven times eight?"
 PATIENCE_S = 30.0
@@ -56,7 +56,7 @@ async def ask(caller: WebRtcCaller | SocketCaller, number: int) -> None:
             return
 
 
-async def callers(app: AppProcess, transport: str, call: Ask, count: int) -> list[Figures]:
+async def callers(app: AppProcess, transport: str, call: Ask, count: int) -> list[ScrapedFigures]:
     """All of them; what the process held every so often."""
     held = []
     for number in range(count):
@@ -67,20 +67,20 @@ async def callers(app: AppProcess, transport: str, call: Ask, count: int) -> lis
     return held
 
 
-async def settled(app: AppProcess) -> Figures:
+async def settled(app: AppProcess) -> ScrapedFigures:
     """Once every session is over; the killed ones are noticed after some seconds."""
     await app.until(lambda figures: not figures.total("voice_agents_sessions"), 60.0)
     await asyncio.sleep(1.0)
     return await app.figures()
 
 
-def row(name: str, held: Figures) -> str:
+def row(name: str, held: ScrapedFigures) -> str:
     memory = held.total("process_resident_memory_bytes") / 1e6
     tasks, files = held.total("voice_agents_tasks"), held.total("process_open_fds")
     return f"{name:14}{tasks:8.0f} tasks{files:8.0f} files{memory:8.0f} MB"
 
 
-def disagreements(last: Figures, count: int) -> list[str]:
+def disagreements(last: ScrapedFigures, count: int) -> list[str]:
     """Where the figures say something else than what happened."""
     killed, left = len(range(2, count, 3)), count - len(range(2, count, 3))
     expected = {
@@ -102,7 +102,7 @@ def disagreements(last: Figures, count: int) -> list[str]:
     return [f"{what}: {told:.0f}, not {real}" for what, (told, real) in expected.items() if told != real]
 
 
-def growth(warm: Figures, last: Figures) -> list[str]:
+def growth(warm: ScrapedFigures, last: ScrapedFigures) -> list[str]:
     """What became more after the first callers had everything loaded."""
     found = []
     for what, name, most in (

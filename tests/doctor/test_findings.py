@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from voice_agents.doctor.findings import Finding, Outcome, Report, Score
-from voice_agents.doctor.hearing import LOUD, Heard
+from voice_agents.doctor.hearing import LOUD, HeardSound
 from voice_agents.doctor.machine import secrets_of
 from voice_agents.doctor.strain import BUSY, LATE_S, Strain
 
@@ -63,7 +63,7 @@ def test_a_program_can_read_it() -> None:
 
 
 async def test_a_caller_knows_when_it_heard_nothing() -> None:
-    heard = Heard()
+    heard = HeardSound()
     heard.loud_at = [1.0, 1.02, 1.04, 2.54, 2.56, 3.0]
     assert heard.longest_gap_s(1.0, 3.0) == pytest.approx(1.5)
     assert heard.longest_gap_s(2.5, 9.0) == pytest.approx(0.44)
@@ -77,7 +77,7 @@ async def test_a_caller_knows_when_it_heard_nothing() -> None:
 
 def test_only_what_can_be_heard_counts_as_sound() -> None:
     async def hear() -> int:
-        heard = Heard()
+        heard = HeardSound()
         heard.add(np.full(480, LOUD, np.int16), 24_000)
         heard.add(np.full(480, LOUD + 1, np.int16), 24_000)
         heard.add(np.full(960, -LOUD - 1, np.int16), 24_000)

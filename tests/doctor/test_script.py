@@ -14,8 +14,8 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.doctor.callers import SPEECH_RATE
 from voice_agents.doctor.findings import Outcome, Score
-from voice_agents.doctor.hearing import Heard
-from voice_agents.doctor.process import Figures
+from voice_agents.doctor.hearing import HeardSound
+from voice_agents.doctor.process import ScrapedFigures
 from voice_agents.doctor.script import QUESTION, STEPS, STORY, TOOL, ScriptedCall, cough, murmur
 from voice_agents.transports.live import Transport
 
@@ -37,7 +37,7 @@ class PretendedApp:
 
     def __init__(self, **faults: int) -> None:
         self.conversation = Conversation()
-        self.heard = Heard()
+        self.heard = HeardSound()
         self._faults = Counter(faults)
         self._counts: Counter[str] = Counter()
         self._telling: asyncio.Task[None] | None = None
@@ -51,10 +51,12 @@ class PretendedApp:
 
     # The app's figures
 
-    async def figures(self) -> Figures:
-        return Figures("\n".join(f'voice_agents_{n}_total{{transport="webrtc"}} {c}' for n, c in self._counts.items()))
+    async def figures(self) -> ScrapedFigures:
+        return ScrapedFigures(
+            "\n".join(f'voice_agents_{n}_total{{transport="webrtc"}} {c}' for n, c in self._counts.items())
+        )
 
-    async def until(self, true: Callable[[Figures], bool], within_s: float) -> Figures:
+    async def until(self, true: Callable[[ScrapedFigures], bool], within_s: float) -> ScrapedFigures:
         async with asyncio.timeout(within_s):
             while not true(figures := await self.figures()):
                 self._news.clear()

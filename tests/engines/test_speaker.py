@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.speaker import Speaker
+from voice_agents.engines.speaker import PacedSpeaker
 from voice_agents.turns.playout import Frame
 
 FRAME = OUTPUT_RATE // 50
@@ -35,7 +35,7 @@ class Listener:
 
 async def test_the_first_sound_is_handed_out_without_a_detour() -> None:
     listener = Listener()
-    speaker = Speaker(listener, asyncio.get_running_loop().time, lead_s=FRAME / OUTPUT_RATE)
+    speaker = PacedSpeaker(listener, asyncio.get_running_loop().time, lead_s=FRAME / OUTPUT_RATE)
     speaker.begin()
     speaker.add(np.zeros(FRAME, dtype=np.int16))
     speaker.add(SOUND)
@@ -48,7 +48,7 @@ async def test_the_first_sound_is_handed_out_without_a_detour() -> None:
 
 async def test_a_pause_holds_back_the_first_sound_too() -> None:
     listener = Listener()
-    speaker = Speaker(listener, asyncio.get_running_loop().time, lead_s=0.12)
+    speaker = PacedSpeaker(listener, asyncio.get_running_loop().time, lead_s=0.12)
     speaker.begin()
     speaker.pause()
     speaker.add(SOUND)

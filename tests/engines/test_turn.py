@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from voice_agents.engines.realtime_backend import past_items
-from voice_agents.engines.turn import Speech, ToolStep, Turn, UserWords
+from voice_agents.engines.turn import SpeechStep, ToolStep, Turn, UserWords
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.voiced import VoicedWords
 
@@ -50,7 +50,7 @@ async def test_a_turn_under_way_is_told_with_its_tools_and_what_has_sounded() ->
     voiced.finish()
     turn.samples = 24_000
     done = ToolStep("c1", "calculate", {}, arguments=json.dumps({"expression": "1+1"}))
-    turn.steps = [Speech("i1", voiced), done, ToolStep("c2", "x", {})]
+    turn.steps = [SpeechStep("i1", voiced), done, ToolStep("c2", "x", {})]
     done.settle("two", error=False)
     told = [(item.kind, item.text or item.call_id) for item in past_items([], turn)]
     assert told == [("user", "add"), ("assistant", "Let me see."), ("call", "c1"), ("output", "two"), ("call", "c2")]
@@ -72,7 +72,9 @@ def test_a_word_counts_when_half_of_it_was_played_and_all_of_them_are_what_was_w
 
 def test_words_are_known_by_the_message_they_belong_to() -> None:
     first = aligned("Let me", SpokenWord("Let", 0, 2400), SpokenWord("me", 2400, 4800))
-    turn = Turn(1, steps=[Speech("first", first), Speech("second", aligned("Done.", SpokenWord("Done.", 4800, 9600)))])
+    turn = Turn(
+        1, steps=[SpeechStep("first", first), SpeechStep("second", aligned("Done.", SpokenWord("Done.", 4800, 9600)))]
+    )
     assert turn.heard(2400) == {"first": "Let"}
     assert turn.unheard(2400) == "me Done."
     assert turn.heard_text(9600) == "Let me Done."

@@ -1,5 +1,5 @@
 """A browser without a browser: the caller of ``python app.py --doctor``, for tests."""
 
-from voice_agents.doctor.webrtc import FRAME, RATE, Microphone, RtcCaller
+from voice_agents.doctor.webrtc import FRAME, RATE, FedMicrophone, RtcCaller
 
-__all__ = ["FRAME", "RATE", "Microphone", "RtcCaller"]
+__all__ = ["FRAME", "RATE", "FedMicrophone", "RtcCaller"]

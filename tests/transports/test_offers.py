@@ -14,7 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from fastrtc import WebRTC
 
 from tests.transports.page_server import serve_page
-from tests.transports.rtc_client import Microphone, RtcCaller
+from tests.transports.rtc_client import FedMicrophone, RtcCaller
 from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports import offers, webrtc
@@ -78,7 +78,7 @@ async def test_bad_offers_are_refused_and_the_next_good_one_is_answered() -> Non
         assert (await button.offer(body))["status"] == "failed"
     assert not button.pcs and not button.connections
     browser = peer()
-    browser.addTrack(Microphone())
+    browser.addTrack(FedMicrophone())
     assert (await offer(button, await sdp_of(browser)))["type"] == "answer"
     await close(button, browser)
 
@@ -100,7 +100,7 @@ async def test_a_peer_that_never_connects_gives_its_place_back(monkeypatch: pyte
     wait_for = button.connection_timeout
     button.connection_timeout = lambda *call: kept(half_open, wait_for(*call))
     browser = peer()
-    browser.addTrack(Microphone())
+    browser.addTrack(FedMicrophone())
     assert (await offer(button, await sdp_of(browser)))["type"] == "answer"
     await asyncio.gather(*half_open)
     assert not button.pcs
@@ -114,7 +114,7 @@ def with_lines(sdp: str, line: str, times: int) -> str:
 async def test_an_offer_of_many_sockets_opens_none(monkeypatch: pytest.MonkeyPatch) -> None:
     button = mounted()
     browser = peer()
-    browser.addTrack(Microphone())
+    browser.addTrack(FedMicrophone())
     sound = await sdp_of(browser)
     microphone = sound[sound.index("m=audio") :]
     monkeypatch.setattr(offers, "RTCPeerConnection", None)
@@ -134,7 +134,7 @@ async def test_a_name_in_use_is_answered_like_any_other() -> None:
     button = mounted()
     browsers = [peer() for _ in range(3)]
     for browser in browsers:
-        browser.addTrack(Microphone())
+        browser.addTrack(FedMicrophone())
     used, unused = secrets.token_hex(16), secrets.token_hex(16)
     assert (await offer(button, await sdp_of(browsers[0]), used))["type"] == "answer"
     (first,) = button.handlers.values()
@@ -244,7 +244,7 @@ async def test_a_storm_of_offers_leaves_room_for_an_honest_call(monkeypatch: pyt
 async def test_a_storm_from_one_address_does_not_stand_in_the_way_of_another() -> None:
     button = mounted(places=6)
     browser = peer()
-    browser.addTrack(Microphone())
+    browser.addTrack(FedMicrophone())
     sdp = await sdp_of(browser)
 
     async def offers_from(address: str, times: int) -> list[Any]:

@@ -14,7 +14,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from fastrtc import WebRTC
 
-from tests.transports.rtc_client import Microphone
+from tests.transports.rtc_client import FedMicrophone
 from voice_agents.relay import Relay, RelayKind
 from voice_agents.transports.ice import Relays
 
@@ -60,12 +60,12 @@ async def test_sound_goes_through_a_relay_where_nothing_else_leads(tmp_path: Pat
         browser, server = RTCPeerConnection(config), RTCPeerConnection(config)
         heard = asyncio.Event()
 
-        async def listen(track: Microphone) -> None:
+        async def listen(track: FedMicrophone) -> None:
             await track.recv()
             heard.set()
 
         server.add_listener("track", listen)
-        browser.addTrack(Microphone())
+        browser.addTrack(FedMicrophone())
         try:
             await browser.setLocalDescription(await browser.createOffer())
             await server.setRemoteDescription(relayed_only(browser.localDescription))

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from voice_agents.audio import Pcm, from_bytes, resample, to_bytes
 from voice_agents.conversation.model import Conversation
-from voice_agents.doctor.hearing import Heard
+from voice_agents.doctor.hearing import HeardSound
 from voice_agents.doctor.process import AppProcess
 from voice_agents.doctor.webrtc import RATE as WIRE_RATE
 from voice_agents.doctor.webrtc import RtcCaller
@@ -36,7 +36,7 @@ class Caller(Protocol):
 
     transport: Transport
     conversation: Conversation
-    heard: Heard
+    heard: HeardSound
 
     async def say(self, pcm: Pcm) -> tuple[float, float]:
         """Speak (16 kHz), until it was sent; when its first and its last sample were."""
@@ -50,7 +50,7 @@ class WebRtcCaller:
 
     transport = Transport.WEBRTC
 
-    def __init__(self, rtc: RtcCaller, conversation: Conversation, heard: Heard, kind: str) -> None:
+    def __init__(self, rtc: RtcCaller, conversation: Conversation, heard: HeardSound, kind: str) -> None:
         self.conversation = conversation
         self.heard = heard
         self._rtc = rtc
@@ -80,7 +80,7 @@ class SocketCaller:
 
     def __init__(self, socket: ClientConnection, conversation: Conversation) -> None:
         self.conversation = conversation
-        self.heard = Heard()
+        self.heard = HeardSound()
         self._socket = socket
         self._speech: Pcm = np.zeros(0, np.int16)
         self._said = asyncio.Event()
@@ -130,7 +130,7 @@ class SocketCaller:
 @asynccontextmanager
 async def over_webrtc(app: AppProcess, engine: str) -> AsyncIterator[Caller]:
     """A call as the page makes it, once it is heard. Raises what httpx and aiortc raise, and TimeoutError."""
-    conversation, heard, turns = Conversation(), Heard(), TurnSettings()
+    conversation, heard, turns = Conversation(), HeardSound(), TurnSettings()
     detection = turns.detection.value if engine == REALTIME else None  # what the other tab does not offer
     wanted = {
         **identity_of(conversation),

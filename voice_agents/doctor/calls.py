@@ -17,7 +17,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
 from voice_agents.doctor.callers import Caller, over_socket, over_webrtc
 from voice_agents.doctor.findings import Finding, Outcome, Report, Score
-from voice_agents.doctor.process import AppProcess, Figures
+from voice_agents.doctor.process import AppProcess, ScrapedFigures
 from voice_agents.doctor.script import TYPED, ScriptedCall
 from voice_agents.doctor.strain import Strain
 from voice_agents.errors import VoiceAgentError
@@ -87,7 +87,7 @@ async def _settled(app: AppProcess) -> None:
         await app.until(lambda figures: not figures.total("voice_agents_sessions"), SETTLE_WITHIN_S)
 
 
-async def _leaks(app: AppProcess, before: Figures) -> Finding:
+async def _leaks(app: AppProcess, before: ScrapedFigures) -> Finding:
     """What the calls left behind, once they had time to go."""
     end = asyncio.get_running_loop().time() + SETTLE_WITHIN_S
     while True:

@@ -33,14 +33,14 @@ NO_VOICE = (
 )
 
 
-class OfflineServer(Protocol):
+class SpeakingServer(Protocol):
     """The part of the embedded offline server that is needed: it speaks for the caller, and fills empty roles."""
 
     url: str
     key: str
 
 
-StartOffline = Callable[[], AbstractContextManager[OfflineServer]]
+StartOffline = Callable[[], AbstractContextManager[SpeakingServer]]
 
 
 def examine(report: Report, start_offline: StartOffline, *, host: str | None, port: int | None) -> None:
@@ -119,7 +119,7 @@ def _database(settings: Settings) -> str:
     return "can be read and written"
 
 
-async def _with_sound(report: Report, settings: Settings, offline: OfflineServer) -> dict[str, Pcm]:
+async def _with_sound(report: Report, settings: Settings, offline: SpeakingServer) -> dict[str, Pcm]:
     """The providers are asked with what the offline voice says; what a caller needs of it."""
     own = Settings().with_offline(offline.url, offline.key)
     speech: dict[str, Pcm] = {}

@@ -14,7 +14,7 @@ LOUD = 300
 BLOCK_S = 0.02
 
 
-class Heard:
+class HeardSound:
     """Filled with sound as it arrives; times are readings of the event loop's clock."""
 
     def __init__(self) -> None:

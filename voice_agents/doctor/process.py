@@ -34,7 +34,7 @@ _SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-class Figures:
+class ScrapedFigures:
     """One page of ``GET /metrics``."""
 
     def __init__(self, text: str) -> None:
@@ -105,12 +105,12 @@ class AppProcess:
         await self.http.aclose()
         self._said.close()
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> ScrapedFigures:
         """What the app tells of itself now."""
         answer = await self.http.get("/metrics", auth=("user", self.password))
-        return Figures(answer.raise_for_status().text)
+        return ScrapedFigures(answer.raise_for_status().text)
 
-    async def until(self, true: Callable[[Figures], bool], within_s: float) -> Figures:
+    async def until(self, true: Callable[[ScrapedFigures], bool], within_s: float) -> ScrapedFigures:
         """The figures as soon as this is true of them. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
             while True:

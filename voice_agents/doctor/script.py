@@ -13,7 +13,7 @@ import numpy as np
 from voice_agents.audio import Pcm
 from voice_agents.doctor.callers import SPEECH_RATE, Caller
 from voice_agents.doctor.findings import Finding, Outcome, Score
-from voice_agents.doctor.process import Figures
+from voice_agents.doctor.process import ScrapedFigures
 
 QUESTION = "What time is it in Tokyo?"
 TOOL = "Roll two dice."
@@ -65,10 +65,10 @@ def _hum(from_hz: float, to_hz: float, seconds: float) -> np.ndarray[tuple[int],
 class Counting(Protocol):
     """An app that tells what happened in it."""
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> ScrapedFigures:
         """What it tells now."""
 
-    async def until(self, true: Callable[[Figures], bool], within_s: float) -> Figures:
+    async def until(self, true: Callable[[ScrapedFigures], bool], within_s: float) -> ScrapedFigures:
         """The figures as soon as this is true of them. Raises TimeoutError."""
 
 
@@ -225,17 +225,19 @@ class ScriptedCall:
     async def _count(self, name: str) -> float:
         return self._of(await self.app.figures(), name)
 
-    def _of(self, figures: Figures, name: str) -> float:
+    def _of(self, figures: ScrapedFigures, name: str) -> float:
         return figures.total(f"voice_agents_{name}", transport=self.caller.transport)
 
-    async def _until(self, failure: str, true: Callable[[Figures], bool], within_s: float = ANSWER_WITHIN_S) -> None:
+    async def _until(
+        self, failure: str, true: Callable[[ScrapedFigures], bool], within_s: float = ANSWER_WITHIN_S
+    ) -> None:
         try:
             await self.app.until(true, within_s)
         except TimeoutError:
             raise Failure(failure) from None
 
 
-def _mean(before: Figures, after: Figures, transport: str, stage: str) -> float | None:
+def _mean(before: ScrapedFigures, after: ScrapedFigures, transport: str, stage: str) -> float | None:
     sums, counts = (
         after.total(f"voice_agents_latency_seconds_{part}", transport=transport, stage=stage)
         - before.total(f"voice_agents_latency_seconds_{part}", transport=transport, stage=stage)

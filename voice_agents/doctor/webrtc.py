@@ -23,7 +23,7 @@ RATE = 48_000
 FRAME = RATE // 50
 
 
-class Microphone(AudioStreamTrack):  # type: ignore[misc]
+class FedMicrophone(AudioStreamTrack):  # type: ignore[misc]
     """Sends what it is given in real time, and silence like a browser when it has nothing."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class RtcCaller:
         cookies: httpx.Cookies | None = None,
         on_sound: Callable[[Pcm], None] = lambda _pcm: None,
     ) -> None:
-        self.microphone = Microphone()
+        self.microphone = FedMicrophone()
         self.messages: list[dict[str, Any]] = []
         self._elem_id = elem_id
         self._url, self._headers = url, dict(headers or {})

@@ -55,10 +55,10 @@ class MicrophoneListener(Protocol):
         """The user has finished: the silence that was waited for, since ``speech_end``, is over."""
 
     def on_released(self) -> None:
-        """Everything pushed before :meth:`Microphone.release` has been handled."""
+        """Everything pushed before :meth:`MicrophoneInput.release` has been handled."""
 
 
-class Microphone:
+class MicrophoneInput:
     """Takes audio of any length at ``input_rate`` and hands it on in slices, from one task (:meth:`run`).
 
     ``ends_turns``: silence ends a turn here; else a server hears that.

@@ -12,9 +12,9 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.microphone import Microphone, SpeechGate
+from voice_agents.engines.microphone import MicrophoneInput, SpeechGate
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.turn import Speech, Turn
+from voice_agents.engines.turn import SpeechStep, Turn
 from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, SpeechStarted, UserTranscript
@@ -392,7 +392,7 @@ class RealtimeBackend:
 
 
 def marks_when_taken(
-    microphone: Microphone, turns: TurnSettings, now: float, *, released: bool, since_s: float | None
+    microphone: MicrophoneInput, turns: TurnSettings, now: float, *, released: bool, since_s: float | None
 ) -> TurnMarks:
     """Of a turn that a server took just now (``released``: the user did). What was waited for counts as silence.
 
@@ -455,7 +455,7 @@ def _past_of_turn(turn: Turn) -> list[PastItem]:
     """What a fresh server session has to know of a turn that is still under way; what has sounded will be heard."""
     items = [PastItem("user", text=turn.user.certain)] if turn.user.certain else []
     for step in turn.steps:
-        if isinstance(step, Speech):
+        if isinstance(step, SpeechStep):
             if heard := step.heard(turn.samples):
                 items.append(PastItem("assistant", text=heard, answering=True))
             continue

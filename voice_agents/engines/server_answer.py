@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.turn import CANCELLED, Speech, ToolStep, Turn
+from voice_agents.engines.turn import CANCELLED, SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
@@ -227,7 +227,7 @@ class ServerAnswer:
         turn = self._host.turn
         speech = turn.speech(item_id)
         if speech is None:
-            speech = Speech(item_id, VoicedWords(self._habit), turn.samples, turn.read, response_id)
+            speech = SpeechStep(item_id, VoicedWords(self._habit), turn.samples, turn.read, response_id)
             turn.steps.append(speech)
         return _voiced(speech)
 
@@ -321,7 +321,7 @@ class ServerAnswer:
         self._finish()
 
 
-def _voiced(speech: Speech) -> VoicedWords:
+def _voiced(speech: SpeechStep) -> VoicedWords:
     assert isinstance(speech.words, VoicedWords)
     return speech.words
 

@@ -18,8 +18,8 @@ from voice_agents.engines.backend import Backend, SessionParts
 from voice_agents.engines.base import OUTPUT_RATE, Session, checked_text
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
-from voice_agents.engines.microphone import Microphone, MicrophoneListener
-from voice_agents.engines.speaker import Speaker, SpeakerListener
+from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
+from voice_agents.engines.speaker import PacedSpeaker, SpeakerListener
 from voice_agents.engines.tasks import Tasks, end_all
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.engines.waiting import Slowness, Waiting
@@ -82,10 +82,10 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.memory = Memory(
             self.history, conversation, self.backend.name, self.tell, self.tasks, with_past=self.backend.tells_past
         )
-        self.microphone = Microphone(
+        self.microphone = MicrophoneInput(
             self.input_rate, parts.voice_activity(), turns, self, self.clock, guard, ends_turns=self.backend.ends_turns
         )
-        self.speaker = Speaker(self, self.clock, turns.playout_lead_s)
+        self.speaker = PacedSpeaker(self, self.clock, turns.playout_lead_s)
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()

@@ -28,7 +28,7 @@ class SpeakerListener(Protocol):
         """This turn was played to its end (or had no audio at all)."""
 
 
-class Speaker:
+class PacedSpeaker:
     """Drives a :class:`Playout` from one task (:meth:`run`); between ``begin`` and the end there is one turn."""
 
     def __init__(self, listener: SpeakerListener, clock: Callable[[], float], lead_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
-from voice_agents.engines.turn import Speech, ToolStep, Turn
+from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
@@ -39,7 +39,7 @@ class SpokenAnswer:
         self._voice = voice
         self._speech: SpeechStream | None = None
         self._splitter = SpeechSplitter()
-        self._written: Speech | None = None
+        self._written: SpeechStep | None = None
         """The message that is being written."""
         self._sources: deque[tuple[AlignedWords, int]] = deque()
         """Whose words the voice will speak next, and how many."""
@@ -118,7 +118,7 @@ class SpokenAnswer:
             self._say(self._splitter.flush())
             self._written = self._turn.speech(message_id)
             if self._written is None:
-                self._written = Speech(message_id, AlignedWords(), read=self._turn.read)
+                self._written = SpeechStep(message_id, AlignedWords(), read=self._turn.read)
                 self._turn.steps.append(self._written)
         self._written.words.add_text(text)
         for piece in self._splitter.feed(text):

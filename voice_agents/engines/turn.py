@@ -175,7 +175,7 @@ class UserWords:
 
 
 @dataclass(slots=True)
-class Speech:
+class SpeechStep:
     """One message of the agent; ``start`` is its first sample in the turn's sound."""
 
     id: str
@@ -248,7 +248,7 @@ class Turn:
     marks: TurnMarks = field(default_factory=TurnMarks)
     deeds: Deeds = field(default_factory=Deeds)
     """What tools did for it, in answers that were begun."""
-    steps: list[Speech | ToolStep] = field(default_factory=list)
+    steps: list[SpeechStep | ToolStep] = field(default_factory=list)
     samples: int = 0
     """Of the sound that has come."""
     read: bool = False
@@ -274,9 +274,9 @@ class Turn:
             speech.read = True
 
     @property
-    def speeches(self) -> Iterator[Speech]:
+    def speeches(self) -> Iterator[SpeechStep]:
         """The agent's messages, in order."""
-        return (step for step in self.steps if isinstance(step, Speech))
+        return (step for step in self.steps if isinstance(step, SpeechStep))
 
     @property
     def tools(self) -> Iterator[ToolStep]:
@@ -291,10 +291,10 @@ class Turn:
     @property
     def asks(self) -> bool:
         """What was written last ends with a question."""
-        last = next((speech for speech in reversed(self.steps) if isinstance(speech, Speech)), None)
+        last = next((speech for speech in reversed(self.steps) if isinstance(speech, SpeechStep)), None)
         return last is not None and last.words.text.rstrip(" \n\"'”’*_)").endswith("?")
 
-    def speech(self, id: str) -> Speech | None:
+    def speech(self, id: str) -> SpeechStep | None:
         """The message of this id, if it has begun."""
         return next((speech for speech in self.speeches if speech.id == id), None)
 

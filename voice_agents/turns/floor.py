@@ -62,7 +62,7 @@ AGENT_STATES = (FloorState.THINKING, FloorState.AGENT_SPEAKING, FloorState.AGENT
 
 
 @dataclass(slots=True)
-class Pause:
+class AgentPause:
     """What is known of the sound that made the agent pause."""
 
     resume_to: FloorState
@@ -154,7 +154,7 @@ class Floor(ABC):
 
     @property
     @abstractmethod
-    def _pause(self) -> Pause | None:
+    def _pause(self) -> AgentPause | None:
         """Known while AGENT_PAUSED."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voice_agents.settings import TurnMode
-from voice_agents.turns.floor import AGENT_STATES, Floor, FloorAction, FloorState, Pause
+from voice_agents.turns.floor import AGENT_STATES, AgentPause, Floor, FloorAction, FloorState
 
 DECIDE_S = 0.6
 """How long after a sound that stopped the agent the server may still take it for speech."""
@@ -25,7 +25,7 @@ class ServerFloor(Floor):
         """In PUSH_TO_TALK our own detector decides in the server's place who has the floor."""
         self._confirmed = False
         """What the user says is the user's turn: the server (push-to-talk: the length of the sound) says so."""
-        self._held: Pause | None = None
+        self._held: AgentPause | None = None
         self._wake_at: float | None = None
         self._held_until = 0.0
         """When the sounds that made the agent pause have had time enough to be taken for speech."""
@@ -104,7 +104,7 @@ class ServerFloor(Floor):
         return []
 
     @property
-    def _pause(self) -> Pause | None:
+    def _pause(self) -> AgentPause | None:
         return self._held
 
     @property
@@ -112,7 +112,7 @@ class ServerFloor(Floor):
         return self._ignores
 
     def _hold(self, at: float, *, doubtful: bool) -> list[FloorAction]:
-        pause = Pause(self._state, at, doubtful)
+        pause = AgentPause(self._state, at, doubtful)
         self._go(FloorState.AGENT_PAUSED, at)
         self._held, self._held_until = pause, at + LONGEST_DOUBT_S
         self._wait(at)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voice_agents.turns.backchannel import BACKCHANNELS, is_backchannel
-from voice_agents.turns.floor import AGENT_STATES, Floor, FloorAction, FloorState, Pause
+from voice_agents.turns.floor import AGENT_STATES, AgentPause, Floor, FloorAction, FloorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ _TRANSITIONS: Mapping[FloorState, frozenset[FloorState]] = {
 
 
 @dataclass(slots=True)
-class _Pause(Pause):
+class _Pause(AgentPause):
     needs_words: bool = False
     stopped: float | None = None
     """When the sound stopped; None while it goes on."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voice_agents.audio import Pcm, silence
-from voice_agents.engines.microphone import Microphone
+from voice_agents.engines.microphone import MicrophoneInput
 from voice_agents.engines.realtime_backend import RealtimeBackend, marks_when_taken
 from voice_agents.settings import TurnDetection, TurnSettings
 from voice_agents.turns.latency import TurnMarks
@@ -48,7 +48,7 @@ async def marks(
     """One second of speech, then silence; the turn is taken when its last sample arrives."""
     turns = TurnSettings(silence_s=told_s, detection=detection)
     nobody, voice = Nobody(), VoiceActivity(Loud())
-    user = Microphone(INPUT_RATE, voice, turns, nobody, lambda: NOW, lambda call: call, ends_turns=False)
+    user = MicrophoneInput(INPUT_RATE, voice, turns, nobody, lambda: NOW, lambda call: call, ends_turns=False)
     hearing = asyncio.create_task(user.run(lambda: False))
     speech = np.full(INPUT_RATE, 3000, dtype=np.int16)
     handled = asyncio.Event()

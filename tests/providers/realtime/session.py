@@ -14,7 +14,7 @@ from voice_agents.providers.realtime.codec import ServerSession
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import RealtimeEvent
-from voice_agents.providers.realtime.ledger import Ledger
+from voice_agents.providers.realtime.ledger import Owed
 
 
 class Wire:
@@ -26,9 +26,9 @@ class Wire:
         session: dict[str, Any] | None = None,
         past: tuple[PastItem, ...] = (),
         transcribe: str = "ears",
-        ledger: Ledger | None = None,
+        ledger: Owed | None = None,
     ) -> None:
-        self.ledger = ledger or Ledger(config, lambda: past, transcribe)
+        self.ledger = ledger or Owed(config, lambda: past, transcribe)
         self.sent: list[dict[str, Any]] = []
         self.now = 100.0
         self.server = ServerSession(

@@ -17,7 +17,7 @@ from voice_agents.audio import Pcm, silence, to_bytes
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
 from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_message, begin_alike, plain_error, reaction
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
-from voice_agents.providers.elevenlabs.utterance import Commit, Utterance
+from voice_agents.providers.elevenlabs.utterance import Commit, SentUtterance
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
 from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import Backoff
@@ -60,7 +60,7 @@ class ElevenLabsStt:
         self._timeouts = timeouts or SttTimeouts()
         self._language = language
         self._pending: deque[Commit] = deque()
-        self._current = Utterance()
+        self._current = SentUtterance()
         self._outgoing: asyncio.Queue[str] | None = None
         self._failure: ProviderError | None = None
         self._lost_connection: ProviderError | None = None
@@ -96,7 +96,7 @@ class ElevenLabsStt:
 
     def commit(self) -> asyncio.Future[str]:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
-        utterance, self._current = self._current, Utterance()
+        utterance, self._current = self._current, SentUtterance()
         self._tried_again = False
         commit = Commit(utterance, self._timeouts.give_up_s, self._on_silence)
         if not utterance.spoken:
@@ -238,7 +238,7 @@ class ElevenLabsStt:
             self._current.segment(text)
             self._on_partial(self._current.text(""))
 
-    def _send_audio(self, utterance: Utterance) -> None:
+    def _send_audio(self, utterance: SentUtterance) -> None:
         if self._outgoing is not None:
             for audio in utterance.unsent():
                 self._outgoing.put_nowait(audio_message(audio))

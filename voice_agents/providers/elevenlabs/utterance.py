@@ -17,7 +17,7 @@ REPLAY_MAX_S = 60.0
 
 
 @dataclass(slots=True)
-class Utterance:
+class SentUtterance:
     """What is said between two commits."""
 
     audio: bytearray = field(default_factory=bytearray)
@@ -70,7 +70,7 @@ class Commit:
     it does depends on ``may_be_asked_again``. Works in a running event loop.
     """
 
-    def __init__(self, utterance: Utterance, give_up_s: float, on_silence: Callable[[Commit], None]) -> None:
+    def __init__(self, utterance: SentUtterance, give_up_s: float, on_silence: Callable[[Commit], None]) -> None:
         loop = asyncio.get_running_loop()
         self.utterance = utterance
         self.at = loop.time()

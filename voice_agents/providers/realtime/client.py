@@ -13,8 +13,8 @@ from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import RealtimeEvent, ResponseDone, ServerError
 from voice_agents.providers.realtime.inbox import Inbox
-from voice_agents.providers.realtime.ledger import Ledger
-from voice_agents.providers.realtime.line import Line, RealtimeTimeouts
+from voice_agents.providers.realtime.ledger import Owed
+from voice_agents.providers.realtime.line import RealtimeTimeouts, ServerLine
 from voice_agents.providers.realtime.microphone import is_loud
 from voice_agents.providers.realtime.socket import Connector, TokenProvider
 from voice_agents.settings import Endpoint
@@ -76,9 +76,9 @@ class RealtimeClient:
         ``token`` is asked for an Entra access token at every connect; without it ``endpoint.api_key`` is the key.
         """
         self._sentences = Sentences(endpoint)
-        self._ledger = Ledger(config, past, endpoint.transcribe_model)
+        self._ledger = Owed(config, past, endpoint.transcribe_model)
         self._inbox = Inbox()
-        self._line = Line(
+        self._line = ServerLine(
             Connector(endpoint, self._sentences, token),
             self._ledger,
             self._sentences,

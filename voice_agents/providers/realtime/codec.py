@@ -20,7 +20,7 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
 )
 from voice_agents.providers.realtime.hearing import Hearing
-from voice_agents.providers.realtime.ledger import Ledger
+from voice_agents.providers.realtime.ledger import Owed
 from voice_agents.providers.realtime.responses import NOT_RUN, OVERDUE_S, Phase, Responses
 from voice_agents.providers.realtime.settings import SessionSettings
 from voice_agents.providers.realtime.wire import RATE, append, append_all, ga_name, item, message
@@ -48,7 +48,7 @@ class ServerSession:
     :attr:`ready`: the server speaks first.
     """
 
-    def __init__(self, ledger: Ledger, sentences: Sentences, send: Callable[[str], None]) -> None:
+    def __init__(self, ledger: Owed, sentences: Sentences, send: Callable[[str], None]) -> None:
         self.ready = False
         self.failure: ProviderError | None = None
         self.expired = False

@@ -15,8 +15,8 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
-from voice_agents.providers.realtime.ledger import Ledger
-from voice_agents.providers.realtime.microphone import Utterance
+from voice_agents.providers.realtime.ledger import Owed
+from voice_agents.providers.realtime.microphone import UntoldTurn
 from voice_agents.providers.realtime.settings import SessionSettings
 from voice_agents.providers.realtime.wire import RATE
 
@@ -24,14 +24,14 @@ from voice_agents.providers.realtime.wire import RATE
 class Hearing:
     """Server events in, events out. Turns of an earlier session that this one heard again keep their first item id."""
 
-    def __init__(self, ledger: Ledger, settings: SessionSettings) -> None:
+    def __init__(self, ledger: Owed, settings: SessionSettings) -> None:
         self._microphone = ledger.microphone
         self._ledger = ledger
         self._settings = settings
-        self._asked: deque[Utterance] = deque()
+        self._asked: deque[UntoldTurn] = deque()
         """Turns we told the server to take, in order."""
         self._first_ids: dict[str, str] = {}
-        self._open: dict[str, Utterance] = {}
+        self._open: dict[str, UntoldTurn] = {}
         """Turns the server has begun to take: speech_stopped came, committed not yet."""
         self._partials: dict[str, str] = {}
         self._settled: set[str] = set()
@@ -41,7 +41,7 @@ class Hearing:
         """The turn the ledger has just taken is this session's to commit."""
         self._asked.append(self._microphone.utterances[-1])
 
-    def replay(self, utterances: Sequence[Utterance]) -> None:
+    def replay(self, utterances: Sequence[UntoldTurn]) -> None:
         """Turns that this session is told to take again."""
         self._asked.extend(utterances)
 

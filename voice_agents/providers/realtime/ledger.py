@@ -14,7 +14,7 @@ from voice_agents.providers.realtime.events import (
     ServerError,
     TextDelta,
 )
-from voice_agents.providers.realtime.microphone import Microphone
+from voice_agents.providers.realtime.microphone import SentAudio
 from voice_agents.providers.realtime.wire import Json
 from voice_agents.settings import TurnMode
 
@@ -25,14 +25,14 @@ GO_ON = (
 
 
 @dataclass(slots=True)
-class Ledger:
+class Owed:
     """Kept by the client, written by whichever server session there is."""
 
     config: RealtimeConfig
     past: Callable[[], Sequence[PastItem]]
     transcribe_model: str = ""
     """Empty: nobody writes down what the user says."""
-    microphone: Microphone = field(default_factory=Microphone)
+    microphone: SentAudio = field(default_factory=SentAudio)
     answer: bool = False
     """An answer is owed: asked for, or begun and not done."""
     begun: bool = False

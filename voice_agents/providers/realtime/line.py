@@ -16,7 +16,7 @@ from voice_agents.providers.realtime.codec import ServerSession
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import ServerError
 from voice_agents.providers.realtime.inbox import Inbox
-from voice_agents.providers.realtime.ledger import Ledger
+from voice_agents.providers.realtime.ledger import Owed
 from voice_agents.providers.realtime.socket import Connector
 from voice_agents.providers.sockets import Backoff
 
@@ -53,13 +53,13 @@ class _Ending:
     opened: bool
 
 
-class Line:
+class ServerLine:
     """Starts when told to, ends with :meth:`close`, or when trying again cannot help; then it can be started again."""
 
     def __init__(
         self,
         connector: Connector,
-        ledger: Ledger,
+        ledger: Owed,
         sentences: Sentences,
         timeouts: RealtimeTimeouts,
         inbox: Inbox,

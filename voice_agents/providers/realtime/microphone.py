@@ -23,7 +23,7 @@ _SLICE = RATE // 50
 
 
 @dataclass(slots=True)
-class Utterance:
+class UntoldTurn:
     """A turn the server was asked to take, or took by itself, whose words are not known yet."""
 
     pcm: bytes
@@ -33,7 +33,7 @@ class Utterance:
     """UserCommitted was reported."""
 
 
-class Microphone:
+class SentAudio:
     """Positions are samples (24 kHz) since the client began; a server counts from the beginning of its session."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Microphone:
         """The server hears the user speak."""
         self.keep_all = True
         """No server listens, or nothing but a commit will end the turn: all that was said must be kept."""
-        self.utterances: list[Utterance] = []
+        self.utterances: list[UntoldTurn] = []
         self._kept = bytearray()
         self._session_start = 0
 
@@ -58,7 +58,7 @@ class Microphone:
         """Where a server's time lies in what was recorded."""
         return self._session_start + at_ms * RATE // 1000
 
-    def take(self, item_id: str, end: int | None = None) -> Utterance | None:
+    def take(self, item_id: str, end: int | None = None) -> UntoldTurn | None:
         """What is kept up to ``end`` is a turn; all of it, if a server's ``end`` cannot be true.
 
         None when that is too little to be one.
@@ -72,7 +72,7 @@ class Microphone:
         self.speaking = False
         if not item_id and len(pcm) < SHORTEST_TURN_S * BYTES_PER_S:
             return None
-        utterance = Utterance(pcm, item_id)
+        utterance = UntoldTurn(pcm, item_id)
         self.utterances.append(utterance)
         while len(self.utterances) > 1 and sum(len(u.pcm) for u in self.utterances) > KEEP_S * BYTES_PER_S:
             del self.utterances[0]

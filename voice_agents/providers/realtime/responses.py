@@ -21,7 +21,7 @@ from voice_agents.providers.realtime.events import (
     ToolCall,
     UsageReported,
 )
-from voice_agents.providers.realtime.wire import Dialect, Json, item, message
+from voice_agents.providers.realtime.wire import Generation, Json, item, message
 
 OVERDUE_S = 2.0
 """What the server should do at once (begin its answer to a turn, end a cancelled one) is no longer waited for."""
@@ -123,7 +123,7 @@ class Responses:
         """Tools nobody will run: the conversation on the server must not be left waiting for their results."""
         for call in calls:
             output = PastItem("output", text=NOT_RUN, call_id=call.call_id)
-            self._send(message("conversation.item.create", item=item(output, Dialect.GA)))
+            self._send(message("conversation.item.create", item=item(output, Generation.GA)))
 
     def watch(self, now: float) -> None:
         """Go on without what the server should have said long ago."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import RealtimeEvent, ServerError
-from voice_agents.providers.realtime.ledger import Ledger
+from voice_agents.providers.realtime.ledger import Owed
 from voice_agents.providers.realtime.wire import (
-    Dialect,
+    Generation,
     Json,
     dialect_of,
     difference,
@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 class SessionSettings:
     """One session's configuration. A server that refuses a part is asked again without it: talking comes first."""
 
-    def __init__(self, ledger: Ledger, send: Callable[[str], None], sentences: Sentences) -> None:
-        self.dialect = Dialect.GA
+    def __init__(self, ledger: Owed, send: Callable[[str], None], sentences: Sentences) -> None:
+        self.dialect = Generation.GA
         self.stale = False
         """What is wanted needs a fresh session."""
         self._ledger = ledger
@@ -49,8 +49,8 @@ class SessionSettings:
     def begin(self, session: Mapping[str, Any], *, taking_turns: bool) -> None:
         """Tell the fresh session everything. ``taking_turns``: the server may take turns from now on."""
         known = dialect_of(session)
-        self.dialect = known or Dialect.GA
-        self._other_dialect_tried = known is Dialect.GA
+        self.dialect = known or Generation.GA
+        self._other_dialect_tried = known is Generation.GA
         whole = self._whole()
         self._tell(whole if taking_turns else without_detection(whole))
 
@@ -100,7 +100,7 @@ class SessionSettings:
             self._config = replace(self._config, detection=TurnDetection.SERVER_VAD)
         elif not self._accepted and not self._other_dialect_tried:
             self._other_dialect_tried = True
-            self.dialect = Dialect.PREVIEW if self.dialect is Dialect.GA else Dialect.GA
+            self.dialect = Generation.PREVIEW if self.dialect is Generation.GA else Generation.GA
         else:
             return [ServerError(self._sentences.settings())]
         self._told = {}

@@ -23,7 +23,7 @@ PREFIX_PADDING_MS = 300
 Json = dict[str, Any]
 
 
-class Dialect(Enum):
+class Generation(Enum):
     """The two generations of the protocol."""
 
     GA = auto()
@@ -47,16 +47,16 @@ def ga_name(kind: str) -> str:
     return _GA_NAMES.get(kind, kind)
 
 
-def dialect_of(session: Mapping[str, Any]) -> Dialect | None:
+def dialect_of(session: Mapping[str, Any]) -> Generation | None:
     """Which dialect a server's ``session`` object is written in; None when it does not tell."""
     if session.get("type") == "realtime" or "output_modalities" in session or "audio" in session:
-        return Dialect.GA
+        return Generation.GA
     if any(name in session for name in ("modalities", "input_audio_format", "output_audio_format", "voice")):
-        return Dialect.PREVIEW
+        return Generation.PREVIEW
     return None
 
 
-def session_of(config: RealtimeConfig, dialect: Dialect, transcribe_model: str) -> Json:
+def session_of(config: RealtimeConfig, dialect: Generation, transcribe_model: str) -> Json:
     """A whole session object. Absent fields are the server's own; null turns something off."""
     language = {"language": config.language} if config.language else {}
     transcription = {"model": transcribe_model, **language} if transcribe_model else None
@@ -66,7 +66,7 @@ def session_of(config: RealtimeConfig, dialect: Dialect, transcribe_model: str) 
         "tool_choice": "auto",
     }
     voice = {"voice": config.voice} if config.voice else {}
-    if dialect is Dialect.PREVIEW:
+    if dialect is Generation.PREVIEW:
         return {
             "modalities": ["audio", "text"] if config.speaking else ["text"],
             **shared,
@@ -150,14 +150,14 @@ def append_all(pcm: bytes) -> Iterator[str]:
     return (append(pcm[start : start + PIECE_BYTES]) for start in range(0, len(pcm), PIECE_BYTES))
 
 
-def item(past: PastItem, dialect: Dialect) -> Json:
+def item(past: PastItem, dialect: Generation) -> Json:
     """An item as ``conversation.item.create`` wants it. Spoken answers can only be given back as text."""
     match past.kind:
         case "user":
             content = [{"type": "input_text", "text": past.text}]
             return {"type": "message", "role": "user", "content": content}
         case "assistant":
-            kind = "output_text" if dialect is Dialect.GA else "text"
+            kind = "output_text" if dialect is Generation.GA else "text"
             return {"type": "message", "role": "assistant", "content": [{"type": kind, "text": past.text}]}
         case "call":
             name, arguments = past.name, past.arguments or "{}"
