@@ -235,6 +235,48 @@ async def test_tool_calls_without_a_number_are_calls() -> None:
         assert [found["args"]["place"] for found in whole.tool_calls] == ["0", "1"]
 
 
+def said(*pieces: str) -> Sequence[Event]:
+    """An answer in these pieces."""
+    return [*(delta(content=piece) for piece in pieces), DONE]
+
+
+async def test_what_is_not_the_answer_is_not_told() -> None:
+    script = (
+        *(delta(content=piece) for piece in ("<th", "ink>hm", "</think>", "Hello ", "there.<|im_", "end|>")),
+        DONE,
+    )
+    async with asking(script) as asked:
+        whole = await asked.ask()
+        assert whole.text == "Hello there." and "hm" not in str(whole)
+        assert [token for token in asked.tokens if token] == ["Hello ", "there."]
+
+
+async def test_a_server_whose_template_opens_the_reasoning_is_known_from_the_first_answer_on() -> None:
+    thinks = said("The user says hi.", "</think>", "Hello ", "there.")
+    async with asking(thinks, thinks, HELLO) as asked:
+        await asked.ask()
+        assert [(await asked.ask()).text for _ in range(2)] == ["Hello there.", "Hello there."]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        delta(content='<tool_call>{"name": "weather", "arguments": {"place": "Rome"}}</tool_call>'),
+        delta(content='{"name": "weather", "parameters": {"place": "Rome"}}'),
+        delta(tool_calls=[{"function": {"name": "weather", "arguments": {"place": "Rome"}}}]),
+        delta(
+            tool_calls=[{"index": None, "id": None, "function": {"name": "weather", "arguments": '{"place": "Rome"}'}}]
+        ),
+    ],
+    ids=["as text", "as bare JSON", "arguments as an object", "no index"],
+)
+async def test_a_call_is_made_however_it_is_written(event: Event) -> None:
+    async with asking((event, delta("tool_calls"), DONE)) as asked:
+        whole = await asked.ask(tools=[weather])
+        assert [(found["name"], found["args"]) for found in whole.tool_calls] == [("weather", {"place": "Rome"})]
+        assert whole.text == ""
+
+
 # what goes wrong
 
 

@@ -6,16 +6,18 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI, StreamChunkTimeoutError
 from pydantic import PrivateAttr, SecretStr
@@ -32,6 +34,7 @@ from voice_agents.errors import (
     Retry,
     Role,
 )
+from voice_agents.providers.answer_filter import AnswerFilter
 from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
@@ -154,11 +157,17 @@ class _PlainChat(ChatOpenAI):
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         for last in (False, True):
             given = _Given()
+            answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=self._server in _OPENED)
             try:
                 async with aclosing(super()._astream(*args, **kwargs)) as chunks:  # type: ignore[type-var]
                     async for chunk in chunks:
-                        given.add(chunk)
+                        given.add(chunk := _cleaned(chunk, answer))
                         yield chunk
+                if rest := _left(answer, given.calls):
+                    given.add(rest)
+                    yield rest
+                if answer.lone_end:
+                    _OPENED.add(self._server)
                 if given.nothing:
                     raise self._silent(given.finish_reason)
                 if remark := self._remark(given.finish_reason, second_time=last):
@@ -170,6 +179,10 @@ class _PlainChat(ChatOpenAI):
                 if last or pause_s is None or not given.nothing:
                     raise plain from error
             await asyncio.sleep(pause_s)
+
+    @property
+    def _server(self) -> tuple[str, str]:
+        return self._endpoint.base_url, self._endpoint.model
 
     def _pause(self, plain: ProviderError, error: Exception) -> float | None:
         """Seconds to wait before asking again; None: it makes no sense, or takes too long for somebody who waits."""
@@ -184,7 +197,9 @@ class _PlainChat(ChatOpenAI):
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
             for number, call in enumerate(choice["delta"].get("tool_calls") or ()):
-                call.setdefault("index", number)  # LangChain would drop the call
+                if call.get("index") is None:
+                    call["index"] = number  # LangChain would drop the call
+                _mend(call.get("function") or {})
         return super()._convert_chunk_to_generation_chunk(chunk, *rest)
 
     def _remark(self, finish_reason: str, *, second_time: bool) -> str:
@@ -209,13 +224,56 @@ class _Given:
 
     def __init__(self) -> None:
         self.nothing = True
+        self.calls = 0
+        """How many tools were asked for."""
         self.finish_reason = ""
 
     def add(self, chunk: ChatGenerationChunk) -> None:
         message = chunk.message
-        calls = isinstance(message, AIMessageChunk) and bool(message.tool_call_chunks)
+        calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+        self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
         self.nothing = self.nothing and not chunk.text and not calls
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
+
+
+def _mend(function: dict[str, Any]) -> None:
+    """Arguments as an object, or none at all, as some servers send whole calls."""
+    if "arguments" in function and not isinstance(function["arguments"], str):
+        arguments = function["arguments"]
+        function["arguments"] = "" if arguments is None else json.dumps(arguments)
+
+
+_OPENED: set[tuple[str, str]] = set()
+"""Servers and models whose template opens the reasoning itself, so that only its end comes with the answer."""
+
+
+def _names(tools: Sequence[Any]) -> list[str]:
+    """Of tools as they are sent."""
+    return [str(tool["function"]["name"]) for tool in tools if isinstance(tool, dict) and "function" in tool]
+
+
+def _cleaned(chunk: ChatGenerationChunk, answer: AnswerFilter) -> ChatGenerationChunk:
+    """The chunk with what of its text is the answer."""
+    text = chunk.message.content
+    if not isinstance(text, str) or not text:
+        return chunk
+    told = answer.feed(text)
+    if told == text:
+        return chunk
+    message = chunk.message.model_copy(update={"content": told})
+    return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+
+
+def _left(answer: AnswerFilter, calls: int) -> ChatGenerationChunk | None:
+    """What the filter held back until the end, and the calls that were written as text."""
+    text = answer.flush()
+    if not text and not answer.calls:
+        return None
+    chunks = [
+        tool_call_chunk(name=call.name, args=call.arguments, id=f"call_{uuid4().hex}", index=calls + number)
+        for number, call in enumerate(answer.calls)
+    ]
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
 
 
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:

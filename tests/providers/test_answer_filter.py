@@ -1,0 +1,135 @@
+"""What of a chat server's text is spoken: the answer, however the text is cut, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+
+from tests.chance import SEEDS
+from voice_agents.providers.answer_filter import AnswerFilter, WrittenCall
+
+TIME = WrittenCall("get_time", '{"city": "Paris"}')
+PARIS = '"arguments": {"city": "Paris"}'
+REASONING = {
+    "DeepSeek-R1, Qwen3": "<think>The user says hi.\n2 < 3.</think>\n\nHello there.",
+    "upper case": "<THINK>hm</THINK>Hello there.",
+    "an empty one": "<think>\n\n</think>\n\nHello there.",
+    "Claude's word": "<thinking>hm</thinking>Hello there.",
+    "reasoning": "<reasoning>hm</reasoning>Hello there.",
+    "thought": "<thought>hm</thought>Hello there.",
+    "reflection": "<reflection>hm</reflection>Hello there.",
+    "Seed-OSS": "<seed:think>hm</seed:think>Hello there.",
+    "Magistral": "[THINK]hm[/THINK]Hello there.",
+    "Kimi": "◁think▷hm◁/think▷Hello there.",
+    "OpenThinker": "<|begin_of_thought|>hm<|end_of_thought|>Hello there.",
+    "Command A": "<|START_THINKING|>hm<|END_THINKING|>Hello there.",
+    "gpt-oss": "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello there.",
+    "gpt-oss, the answer alone": "<|channel|>final<|message|>Hello there.",
+    "twice": "<think>hm</think>Hello <think>well</think>there.",
+}
+CONTROL = {
+    "ChatML": "<|im_start|>assistant\nHello there.<|im_end|>",
+    "Llama 3": "<|start_header_id|>assistant<|end_header_id|>\n\nHello there.<|eot_id|>",
+    "Llama 2": "[/INST] Hello there.</s>",
+    "Gemma": "<start_of_turn>model\nHello there.<end_of_turn>",
+    "GPT-2": "Hello there.<|endoftext|>",
+    "DeepSeek": "Hello there.<｜end▁of▁sentence｜>",
+    "Phi": "Hello there.<|end|>",
+    "Mistral": "<s>Hello there.</s>",
+}
+CALLS = {
+    "Qwen, Hermes": f'<tool_call>\n{{"name": "get_time", {PARIS}}}\n</tool_call>',
+    "in a list": f'<tool_calls>[{{"name": "get_time", {PARIS}}}]</tool_calls>',
+    "Llama 3.1": '<function=get_time>{"city": "Paris"}</function>',
+    "Llama 3.2": '{"name": "get_time", "parameters": {"city": "Paris"}}',
+    "Llama's python": f'<|python_tag|>{{"name": "get_time", {PARIS}}}<|eom_id|>',
+    "Mistral": f'[TOOL_CALLS][{{"name": "get_time", {PARIS}}}]',
+    "Command A": '<|START_ACTION|>[{"tool_name": "get_time", "parameters": {"city": "Paris"}}]<|END_ACTION|>',
+    "fenced": f'```json\n{{"name": "get_time", {PARIS}}}\n```',
+    "fenced as a call": f'```tool_call\n{{"name": "get_time", {PARIS}}}\n```',
+    "OpenAI's shape": '{"function": {"name": "get_time", "arguments": "{\\"city\\": \\"Paris\\"}"}}',
+    "encoded twice": '{"name": "get_time", "arguments": "\\"{\\\\\\"city\\\\\\": \\\\\\"Paris\\\\\\"}\\""}',
+    "gpt-oss": '<|channel|>commentary to=functions.get_time <|constrain|>json<|message|>{"city": "Paris"}<|call|>',
+    "with reasoning before": f'<think>I need it.</think>\n<tool_call>{{"name": "get_time", {PARIS}}}</tool_call>',
+    "never ended": f'<tool_call>{{"name": "get_time", {PARIS}}}',
+    "a bare list": f'[{{"name": "get_time", {PARIS}}}]',
+    "another case": f'{{"name": "Get_Time", {PARIS}}}',
+}
+PLAIN = [
+    "Is 2 < 3 and 4 > 1? Yes, a<b.",
+    "I <3 you.",
+    "Use <b>bold</b> or a <br> tag.",
+    "See [1] and [2].",
+    "Here is `code` and\n```python\nprint(1)\n```\nThat is all.",
+    'Here:\n```json\n{"a": 1}\n```\nThat is all.',
+    "The set {1, 2} has two, a{b}.",
+    "Think of <thin> air, <thi",
+    "A pipe <| is no token, nor |> this.",
+    "[THIN] ice, [INSTALL] it.",
+    "Ends with <",
+    '{"mood": "fine"}',
+]
+ALL = [*REASONING.values(), *CONTROL.values(), *CALLS.values(), *PLAIN]
+
+
+def filtered(*pieces: str, opened: bool = False) -> tuple[str, list[WrittenCall]]:
+    answer = AnswerFilter(["get_time", "save_note"], opened=opened)
+    text = "".join(answer.feed(piece) for piece in pieces) + answer.flush()
+    return text, answer.calls
+
+
+def cut(text: str, chance: random.Random, longest: int = 7) -> Sequence[str]:
+    pieces = []
+    while text:
+        size = chance.randint(1, longest)
+        pieces.append(text[:size])
+        text = text[size:]
+    return pieces
+
+
+@pytest.mark.parametrize("text", [*REASONING.values(), *CONTROL.values()], ids=[*REASONING, *CONTROL])
+def test_reasoning_and_control_tokens_are_not_said(text: str) -> None:
+    assert filtered(text)[0].strip() == "Hello there."
+
+
+@pytest.mark.parametrize("text", CALLS.values(), ids=CALLS.keys())
+def test_a_call_that_is_written_is_made_and_not_said(text: str) -> None:
+    assert filtered(text) == ("", [TIME])
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_only_looks_like_it_is_said(text: str) -> None:
+    assert filtered(text) == (text, [])
+
+
+def test_a_call_of_a_tool_that_is_not_known_is_said_where_it_may_be_an_example() -> None:
+    text = '```json\n{"name": "rm", "arguments": {}}\n```'
+    assert filtered(text) == (text, [])
+    assert filtered('<tool_call>{"name": "rm"}</tool_call>') == ("", [])
+
+
+@given(SEEDS)
+def test_however_it_is_cut_the_same_comes_out(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(40):
+        text = "".join(
+            chance.choice([*ALL, "hello ", "<", "> ", "```", "\n", "["]) for _ in range(chance.randint(1, 4))
+        )
+        assert filtered(*cut(text, chance)) == filtered(text), text
+
+
+def test_nothing_is_held_back_of_a_plain_answer() -> None:
+    answer = AnswerFilter(["get_time"])
+    tokens = ["Hello", " there", ",", " it", " is", " 5", " <", " 6", "."]
+    assert [answer.feed(token) for token in tokens] == ["Hello", " there", ",", " it", " is", " 5", " ", "< 6", "."]
+
+
+def test_a_server_that_opens_the_reasoning_itself_is_known_by_its_end() -> None:
+    answer = AnswerFilter()
+    answer.feed("The user says hi.</think>Hello there.")
+    assert answer.lone_end
+    assert filtered("The user ", "says hi.</thi", "nk>\n\nHello there.", opened=True)[0] == "Hello there."
+    assert filtered("Hello ", "there.", opened=True)[0] == "Hello there.", "this time it did not"
