@@ -241,11 +241,7 @@ def said(*pieces: str) -> Sequence[Event]:
 
 
 async def test_what_is_not_the_answer_is_not_told() -> None:
-    script = (
-        *(delta(content=piece) for piece in ("<th", "ink>hm", "</think>", "Hello ", "there.<|im_", "end|>")),
-        DONE,
-    )
-    async with asking(script) as asked:
+    async with asking(said("<th", "ink>hm", "</think>", "Hello ", "there.<|im_", "end|>")) as asked:
         whole = await asked.ask()
         assert whole.text == "Hello there." and "hm" not in str(whole)
         assert [token for token in asked.tokens if token] == ["Hello ", "there."]
