@@ -65,9 +65,8 @@ class Told:
     _since: float = 0.0
 
     def sentence(self, at: float, text: str) -> None:
-        self.sentences.append((at, text))
         self._until(at)
-        self._since = max(self._since, at)
+        self.sentences.append((at, text))
 
     def sound(self, at: float, seconds: float) -> None:
         if at < 0:
@@ -83,7 +82,7 @@ class Told:
             self.over_s = at
 
     def _until(self, at: float) -> None:
-        if not self.sentences[:-1]:  # who has been told waits knowingly
+        if not self.sentences:  # who has been told waits knowingly
             self.nothing_s = max(self.nothing_s, at - self._since)
 
 
