@@ -82,6 +82,8 @@ async def guessed(house: Targets, outcome: Outcome) -> None:
                                        for number, word in enumerate(guesses(60))))  # fmt: skip
     outcome.tried += len(pretended)
     outcome.expect(set(pretended) == {429}, f"under other people's addresses: {pretended.count(400)} were looked at")
+    answer = await _bearer(house.locked.wire, PASSWORD)
+    outcome.expect(b"providers" not in answer.body, "who has guessed in the page's form may go on guessing in the API")
     for place in (_basic, _bearer, _subprotocol):
         wrong = [word for word in guesses(40) if word.strip("\x00 ") != PASSWORD]  # as a header both are the right one
         answers = await asyncio.gather(*(place(house.locked.wire, word) for word in wrong))

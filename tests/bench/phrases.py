@@ -1,7 +1,8 @@
 """Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk]``.
 
 Each voice is a browser of its own whose microphone is one WAV with all phrases in it, as a person would go through
-them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard.
+them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard. At the
+end stands how long the answers took from voice to voice, as the page shows it beside each.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench.table import show
 from tests.bench.text import words
 from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
 from tests.browser.helpers.heard import bursts
@@ -84,8 +86,13 @@ def plain(text: str) -> str:
     return " ".join(words(text))
 
 
-async def conversation(url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]]) -> list[Result]:
-    """Say all phrases in one call; each is judged by what was new when the next one began."""
+async def conversation(
+    url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]]
+) -> tuple[list[Result], list[float]]:
+    """Say all phrases in one call; each is judged by what was new when the next one began.
+
+    Also the seconds from voice to voice that the page shows.
+    """
     turns = [padded(flite(phrase, voice), 0.0, PAUSE_S) for phrase, _ in phrases]
     pcm = np.concatenate([np.zeros(round(LEAD_S * RATE), np.int16), *turns])
     results, lines, played, due_s = [], 0, 0, LEAD_S
@@ -104,7 +111,8 @@ async def conversation(url: str, tab: str, voice: str, phrases: Sequence[tuple[s
                 said, sound = await page.lines(), await page.played()
                 results.append(judge(said[lines:], sound[played:], phrase, right))
                 lines, played = len(said), len(sound)
-    return results
+            shown = await page.part("chat").locator(".va-ms").all_inner_texts()
+    return results, [int(text.split()[0]) / 1000 for text in shown]
 
 
 def judge(lines: Sequence[tuple[str, str]], played: Pcm, phrase: str, right: str) -> Result:
@@ -118,17 +126,19 @@ def judge(lines: Sequence[tuple[str, str]], played: Pcm, phrase: str, right: str
 
 async def main(tab: str, url: str, phrases: Sequence[tuple[str, str]], voices: Sequence[str]) -> None:
     results: dict[str, list[Result]] = {}
+    took: dict[str, list[float]] = {}
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(own_app())
         for voice in voices:
             print(f"\n{voice}", flush=True)
-            results[voice] = await conversation(url, tab, voice, phrases)
+            results[voice], took[voice] = await conversation(url, tab, voice, phrases)
     print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice:>6}" for voice in voices))
     for number, (phrase, _) in enumerate(phrases):
         print(f"{phrase:40}" + "".join(f"{results[voice][number]!s:>6}" for voice in voices))
     everything = [result for of_voice in results.values() for result in of_voice]
     for name, index in (("transcribed", 0), ("right answer", 1), ("heard", 2)):
         print(f"{name:14}{sum(result.all[index] for result in everything):3} of {len(everything)}")
+    show("Voice to voice", {**took, "all": [value for values in took.values() for value in values]})
 
 
 @contextlib.asynccontextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
@@ -73,6 +73,44 @@ async def test_a_microphone_that_cannot_be_had_is_explained(
         await page.shows("Error")
         await page.page.evaluate(ALLOW)
         await page.part("action").click()
+        await page.shows("Listening")
+
+
+@pytest.mark.parametrize("begins", ["first visit", "new conversation"])
+async def test_who_presses_before_the_server_has_said_a_word_sees_the_call_that_was_pressed_for(
+    shared_demo: AppProcess, begins: str
+) -> None:
+    """A slow network, or a busy server: what the page shows comes later than the press."""
+    held: list[Callable[[], None]] = []
+    holding = begins == "first visit"
+
+    def between(window: WebSocketRoute) -> None:
+        server = window.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if holding and '"type":"sheet"' in str(message):
+                held.append(lambda: window.send(message))
+            else:
+                window.send(message)
+
+        server.on_message(pass_on)
+        window.on_message(server.send)
+
+    async with chromium(viewport={"width": 1280, "height": 900}) as context:
+        page = VoicePage(await context.new_page())
+        await page.page.route_web_socket("**/page/window", between)
+        await page.open(shared_demo.url)
+        if begins == "new conversation":
+            await expect(page.part("empty")).to_be_visible()
+            await page.type("hello")
+            await page.says(ANSWER)
+            holding = True
+            await page.page.locator("#va-new").click()
+        await page.record()
+        await page.microphones_are(1)
+        holding = False
+        for pass_it_on in held:
+            pass_it_on()
         await page.shows("Listening")
 
 

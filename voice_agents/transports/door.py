@@ -72,11 +72,14 @@ Names = Callable[[], Collection[str]]
 class Door:
     """An ASGI application in front of everything: gradio, fastrtc, the password and our own routes."""
 
-    def __init__(self, app: ASGIApp, names: Names = tuple, framed_by: str = "'self'") -> None:
-        """``framed_by``: Content-Security-Policy sources of pages that may show this one in a frame."""
+    def __init__(
+        self, app: ASGIApp, names: Names = tuple, framed_by: str = "'self'", tries: Tries | None = None
+    ) -> None:
+        """``framed_by``: Content-Security-Policy sources of pages that may show this one in a frame. ``tries``: of
+        passwords, counted elsewhere, too."""
         self._app = app
         self._names = names
-        self._tries = Tries()
+        self._tries = tries or Tries()
         self._inside: Counter[str] = Counter()
         """Requests and sockets that go on, by address."""
         self._headers = (

@@ -37,7 +37,7 @@ from voice_agents.transports.api.health import VERSION, ProviderRecord
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
-from voice_agents.transports.door import Door
+from voice_agents.transports.door import Door, Tries
 from voice_agents.transports.live import Limits, SessionRequest
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.registry import SessionRegistry
@@ -91,6 +91,8 @@ class App:
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
         )
         self._page: Page | None = None
+        self.tries = Tries()
+        """Passwords tried in the page's form and in the API: one count for each address."""
         self._samples: dict[str, bytes] = {}
         """Of the listed voices that somebody wanted to hear."""
 
@@ -112,7 +114,7 @@ class App:
 
     def routes(self) -> list[BaseRoute]:
         """The API for other programs, on the same engines and places as the page."""
-        password = PasswordCheck(self._settings.app_password)
+        password = PasswordCheck(self._settings.app_password, self.tries)
         api = api_routes(
             self._settings, self._registry, self._record, sandwich=SANDWICH, realtime=REALTIME, password=password
         )
@@ -204,7 +206,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
         # Hung here, since gradio puts middleware in front of any it is given: one answers the preflights of all pages.
         # What is behind the outermost layer is everything but the one that would show failures to visitors.
         stack = server.middleware_stack
-        stack.app = Door(stack.app, app.public_names, framed_by(settings))
+        stack.app = Door(stack.app, app.public_names, framed_by(settings), app.tries)
         async with app.lifespan(server):
             yield
 

@@ -120,11 +120,11 @@ class Window:
         shown = kind if kind in self._tabs else next(iter(self._tabs))
         await self._desk.keep_promises(self._wishes.request(shown, identity_of(self._known)))
 
-    async def _new(self, _: Message) -> None:
+    async def _new(self, message: Message) -> None:
         self._leave_the_line()
         old = self._known
         await self._desk.hang_up(old)
-        self._turn(Conversation(owner=old.owner))
+        self._turn(conversation_of({"owner": old.owner, "conversation": message.get("conversation")}))
 
     async def _say(self, message: Message) -> None:
         text = str(message.get("text", ""))

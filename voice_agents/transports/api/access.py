@@ -20,9 +20,10 @@ _BEARER = "bearer."
 class PasswordCheck:
     """Lets in who carries the password, everybody when none is set, and nobody who has guessed for too long."""
 
-    def __init__(self, password: str) -> None:
+    def __init__(self, password: str, tries: Tries | None = None) -> None:
+        """``tries``: those counted elsewhere, too."""
         self._password = password
-        self._tries = Tries()
+        self._tries = tries or Tries()
 
     @property
     def is_set(self) -> bool:

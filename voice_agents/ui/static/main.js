@@ -177,7 +177,9 @@ class Page {
   #new() {
     const before = { ...identity.get() };
     if (this.facts.call !== "none") this.#hangUp();
-    this.link.send({ do: "new" });
+    identity.renew();
+    place.set({ scroll: null });
+    this.link.send({ do: "new", conversation: identity.get().conversation });
     this.undone = before;
     const problem = { level: "info", text: "A new conversation.", action: { label: "Undo", do: "undo" } };
     this.tell({ is: "problem", problem });

@@ -27,7 +27,12 @@ const kept = (store, name, otherwise) => {
 const local = () => { try { return window.localStorage; } catch { return null; } };
 const session = () => { try { return window.sessionStorage; } catch { return null; } };
 
-export const identity = kept(local(), "voice-agents", {});
+/** 128 bits that nobody guesses, in the server's form; made here, a call or a word need not wait for its answer. */
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Who this browser is and the conversation it is in. */
+export const identity = kept(local(), "voice-agents", { owner: newId(), conversation: newId() });
+identity.renew = () => identity.set({ conversation: newId() });
 export const settings = kept(local(), "voice-agents-settings", { voices: {}, theme: "", microphone: "", loudspeaker: "", record: false });
 export const deleted = kept(local(), "voice-agents-deleted", {}); // conversations whose recordings go: id and when
 export const place = kept(session(), "voice-agents-place", { tab: "", drafts: {}, scroll: null, restarted: false });
