@@ -20,7 +20,7 @@ from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_addre
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
-from voice_agents.local_models import ModelServer, find_model_server
+from voice_agents.local_models import ModelChoice, ModelServer, find_model_server
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
@@ -91,7 +91,9 @@ def with_local_chat(settings: Settings, choice: str) -> tuple[Settings, ModelSer
         return (settings, None) if found is None else (settings.with_model_server(found), found)
     if found is not None:
         print(
-            f"Chat: the small offline agent. {found.introduction} could answer: python app.py --chat auto", flush=True
+            f"Chat: the small offline agent. {found.introduction} could answer: press Offline in the page, or start "
+            "python app.py --chat auto",
+            flush=True,
         )
     return settings, None
 
@@ -126,9 +128,11 @@ def serve(
                 embedded.result()
         if server is not None:
             settings = settings.with_offline(server.url, server.key, lambda: server.outage)
+        choice = ModelChoice()
+        settings = settings.with_model_choice(choice)
         offline = ", ".join(role.value for role in settings.offline_roles)
         print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)
-        serve_page(App(settings, EXAMPLES), settings, address, share, stopping)
+        serve_page(App(settings, EXAMPLES, choice), settings, address, share, stopping)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -79,6 +79,32 @@ def test_the_first_in_the_list_is_preferred_however_slow() -> None:
 def test_what_is_no_model_server_is_left_alone(body: Any, status: int) -> None:
     with serving(body, status) as port:
         assert find_model_server([("vLLM", port)], 5.0) is None
+
+
+def test_one_whose_list_never_ends_is_left_alone() -> None:
+    endless = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not endless.is_set():
+                    self.wfile.write(b" ")
+                    endless.wait(0.02)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            assert find_model_server([("vLLM", server.server_port)], 0.2) is None
+        finally:
+            endless.set()
+            server.shutdown()
+            thread.join()
 
 
 def test_where_nothing_listens_nothing_is_found() -> None:

@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
-from voice_agents.local_models import ModelServer
+from voice_agents.local_models import ModelChoice, ModelServer
 from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -58,6 +58,16 @@ class Endpoint:
 
     outage: Callable[[], str] = field(default=str, repr=False, compare=False)
     """Asked when the provider cannot be reached: one sentence if it is known why, else nothing."""
+
+    name: str = ""
+    """What users call it, where they know it by another name than its provider's."""
+    replaced_by: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
+    """Chat only, asked at every call: who answers in its place at present; None: nobody."""
+
+    @property
+    def present(self) -> Endpoint:
+        """Who answers at present."""
+        return self.replaced_by() or self
 
     @property
     def is_local(self) -> bool:
@@ -220,12 +230,26 @@ class Settings:
 
     def with_model_server(self, server: ModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
-        return replace(self, chat=self.chat or Endpoint(Provider.OPENAI, server.base_url, server.model, OFFLINE_KEY))
+        return replace(self, chat=self.chat or _local(server))
+
+    def with_model_choice(self, choice: ModelChoice) -> Settings:
+        """A copy whose chat, if it is the offline agent, is whoever is chosen in its place at the moment."""
+
+        def chosen() -> Endpoint | None:
+            return None if choice.chosen is None else _local(choice.chosen)
+
+        if self.chat is None or self.chat.provider is not Provider.OFFLINE:
+            return self
+        return replace(self, chat=replace(self.chat, replaced_by=chosen))
 
 
 def default_database() -> Path:
     """The SQLite file under the user's data folder."""
     return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
+
+
+def _local(server: ModelServer) -> Endpoint:
+    return Endpoint(Provider.OPENAI, server.base_url, server.model, OFFLINE_KEY, name=f"{server.name} on this machine")
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:

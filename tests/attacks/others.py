@@ -67,6 +67,8 @@ DEEDS: tuple[dict[str, Any], ...] = (
     {"do": "set_voice", "voice": "x"},
     {"do": "hear_voice", "kind": "sandwich", "voice": "x"},
     {"do": "earlier", "before": -1},
+    {"do": "models"},
+    {"do": "use_model", "name": "x"},
     *({"do": name, "kind": kind} for name in ("hang_up", "turn_to") for kind in ("sandwich", "realtime")),
 )
 """Everything a window can ask for about the conversation it shows."""

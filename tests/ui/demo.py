@@ -1,7 +1,8 @@
 """Runs the page with the fake engine in both tabs, to see it without a provider: ``python -m tests.ui.demo [port]``.
 
 ``DEMO_PLACES`` limits the conversations at once, ``DEMO_PASSWORD`` asks for one, ``DEMO_FRIENDLY=1`` lets the agent
-answer what was asked; ``TRANSPORT`` is the app's own. Conversations are kept as long as it runs.
+answer what was asked; ``DEMO_OLLAMA`` is the port where Ollama is looked for; ``TRANSPORT`` is the app's own.
+Conversations are kept as long as it runs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import open_store
 from voice_agents.engines.base import Session
+from voice_agents.local_models import ModelChoice
 from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.registry import SessionRegistry
@@ -53,6 +55,8 @@ async def sample(voice: str) -> bytes:
 
 def main(port: int, folder: Path) -> None:
     password, transport = os.environ.get("DEMO_PASSWORD", ""), CallWay(os.environ.get("TRANSPORT", "auto"))
+    ollama = int(os.environ.get("DEMO_OLLAMA", "0"))
+    choice = ModelChoice([("Ollama", ollama)] if ollama else [], timeout_s=10.0)
     settings = Settings(app_password=password, transport=transport).with_offline("http://127.0.0.1:1")
     store = open_store(folder / "demo.sqlite3")
 
@@ -77,7 +81,7 @@ def main(port: int, folder: Path) -> None:
 
     registry = SessionRegistry(make_session, int(os.environ.get("DEMO_PLACES", "20")))
     tabs = [sandwich_tab(EXAMPLES, voices, "r", sample), realtime_tab(EXAMPLES, "marin")]
-    page = build_page(settings, registry, tabs, history, shelf=Shelf(lambda: store))
+    page = build_page(settings, registry, tabs, history, shelf=Shelf(lambda: store), model_choice=choice)
     page.blocks.launch(
         server_name="127.0.0.1",
         server_port=port,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -80,35 +80,9 @@ class ChatModel:
     def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
-        timeout = httpx2.Timeout(self._timeouts.first_s, connect=self._timeouts.connect_s)
-        self._http = httpx2.AsyncClient(
-            timeout=timeout,
-            limits=LIMITS,
-            verify=tls(),
-            trust_env=not endpoint.is_local,
-            follow_redirects=True,
-        )
-        key = endpoint.api_key
-        sdk = openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
-            api_key=key,
-            default_headers={"api-key": key} if endpoint.provider is Provider.AZURE else None,
-            http_client=self._http,
-            timeout=timeout,
-            max_retries=0,
-        )
-        model = _PlainChat(
-            model=endpoint.model,
-            base_url=endpoint.base_url,
-            api_key=SecretStr(key),
-            async_client=PlainCompletions(sdk),
-            client=_NO_CLIENT,
-            streaming=True,
-            stream_chunk_timeout=self._timeouts.chunk_s,
-            stream_usage=endpoint.provider is not Provider.OPENAI or endpoint.base_url == OPENAI_URL,
-            use_responses_api=False,
-        )
-        model.answer_for(endpoint, self._timeouts)
+        self._lines = {endpoint: _Line(endpoint, self._timeouts)}
+        model = self._lines[endpoint].model
+        model.hand_over_to(lambda: self._present.model)
         self.model: BaseChatModel = model
         self._warming: set[asyncio.Task[Any] | None] = set()
 
@@ -122,26 +96,74 @@ class ChatModel:
             for task in warming:
                 task.cancel()
             await asyncio.wait(warming)  # a connection that comes after the client is closed would be nobody's
-        await self._http.aclose()
+        for line in self._lines.values():
+            await line.http.aclose()
 
     async def warm(self) -> None:
         """Open a connection ahead of a turn, if there is none. Errors are ignored: the turn will tell.
 
         Leaving the model cancels the task that runs this.
         """
-        key = self._endpoint.api_key
-        header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
         task = asyncio.current_task()
         self._warming.add(task)
         try:
-            if not self._http.is_closed:
-                await self._http.get(
-                    f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s
-                )
+            await self._present.warm()
         except httpx2.HTTPError:
             return
         finally:
             self._warming.discard(task)
+
+    @property
+    def _present(self) -> _Line:
+        """The line to who answers at present; all that were in use stay open until the model is left."""
+        endpoint = self._endpoint.present
+        if endpoint not in self._lines:
+            self._lines[endpoint] = _Line(endpoint, self._timeouts)
+        return self._lines[endpoint]
+
+
+class _Line:
+    """A model of one provider, and the connections to it."""
+
+    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
+        self._endpoint = endpoint
+        self._timeouts = timeouts
+        timeout = httpx2.Timeout(timeouts.first_s, connect=timeouts.connect_s)
+        self.http = httpx2.AsyncClient(
+            timeout=timeout,
+            limits=LIMITS,
+            verify=tls(),
+            trust_env=not endpoint.is_local,
+            follow_redirects=True,
+        )
+        key = endpoint.api_key
+        sdk = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=key,
+            default_headers={"api-key": key} if endpoint.provider is Provider.AZURE else None,
+            http_client=self.http,
+            timeout=timeout,
+            max_retries=0,
+        )
+        self.model = _PlainChat(
+            model=endpoint.model,
+            base_url=endpoint.base_url,
+            api_key=SecretStr(key),
+            async_client=PlainCompletions(sdk),
+            client=_NO_CLIENT,
+            streaming=True,
+            stream_chunk_timeout=timeouts.chunk_s,
+            stream_usage=endpoint.provider is not Provider.OPENAI or endpoint.base_url == OPENAI_URL,
+            use_responses_api=False,
+        )
+        self.model.answer_for(endpoint, timeouts)
+
+    async def warm(self) -> None:
+        """Raises httpx2.HTTPError when there is no connection to be had."""
+        key = self._endpoint.api_key
+        header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
+        if not self.http.is_closed:
+            await self.http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
 
 
 class _PlainChat(ChatOpenAI):
@@ -149,12 +171,23 @@ class _PlainChat(ChatOpenAI):
 
     _endpoint: Endpoint = PrivateAttr()
     _timeouts: ChatTimeouts = PrivateAttr()
+    _present: Callable[[], _PlainChat] = PrivateAttr()
+
+    def hand_over_to(self, present: Callable[[], _PlainChat]) -> None:
+        """Once, before use: asked at every call for the model that answers it."""
+        self._present = present
 
     def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         """Once, before use."""
         self._endpoint, self._timeouts = endpoint, timeouts
+        self._present = lambda: self
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        async with aclosing(self._present()._answer(*args, **kwargs)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _answer(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk, None]:
         for last in (False, True):
             given = _Given()
             answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=self._server in _OPENED)
@@ -327,6 +360,8 @@ def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> Provi
 
 def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> ProviderError:
     name, status = agent_name(endpoint), error.status_code
+    if status in (401, 403) and endpoint.name:
+        return AuthenticationFailed(role, name, f"{name} asks for a key: set OPENAI_BASE_URL and OPENAI_API_KEY.")
     if status in (401, 403):
         key = KEY_VARIABLES.get(endpoint.provider, "the key")
         return AuthenticationFailed(role, name, f"{name} does not accept the API key: check {key}.")
@@ -334,6 +369,8 @@ def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> Pr
         return _used_up(name, role)
     if status == 429:
         return _too_many(name, role)
+    if status == 404 and endpoint.name:
+        return RequestRejected(role, name, f"{name} does not have {endpoint.model!r} any more: choose it again.")
     if status == 404:
         where = _MODELS.get(endpoint.provider, "the model")
         return RequestRejected(role, name, f"{name} does not know {endpoint.model!r}: check {where}.")

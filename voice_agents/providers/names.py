@@ -29,4 +29,5 @@ def inside(name: str) -> str:
 
 
 def _name(endpoint: Endpoint, offline: str) -> str:
-    return offline if endpoint.provider is Provider.OFFLINE else str(endpoint.provider.value)
+    named = endpoint.name or str(endpoint.provider.value)
+    return offline if endpoint.provider is Provider.OFFLINE else named

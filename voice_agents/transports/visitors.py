@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from voice_agents.environment import is_loopback
+
 _ADDRESS: ContextVar[str] = ContextVar("visitor_address", default="")
+_FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "fly-client-ip"})
+"""What proxies, relays and share links add to a request that they hand on, beside ``x-forwarded-...``."""
 _IPV6_HOME = 64
 """Bits of an IPv6 address that its owner did not choose: the rest has millions of values for everybody."""
 
@@ -38,6 +43,18 @@ def is_own_machine(address: str) -> bool:
         return not address or ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def is_from_here(connection: HTTPConnection) -> bool:
+    """Whether a program or browser of this machine asks for itself.
+
+    A proxy on this machine comes from here as well. It tells for whom it asks, or speaks HTTP/1.0 as nginx does
+    unless it is told otherwise; and who asks here names this machine.
+    """
+    client = connection.client.host if connection.client else ""
+    handed_on = any(name in _FORWARDED or name.startswith("x-forwarded-") for name in connection.headers)
+    old = connection.scope.get("http_version", "1.1") == "1.0"
+    return is_loopback(client) and is_loopback(connection.url.hostname or "") and not handed_on and not old
 
 
 def address_of(scope: Scope) -> str:

@@ -29,8 +29,9 @@ from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.impatience import impatient, impatient_socket
+from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
-from voice_agents.settings import Settings
+from voice_agents.settings import PostgresUrl, Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.health import VERSION, ProviderRecord
@@ -71,9 +72,11 @@ PROXIES_OF_A_SPACE = f"{THIS_MACHINE},10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 class App:
     """The engines and live sessions behind one page."""
 
-    def __init__(self, settings: Settings, examples: Sequence[str]) -> None:
-        """``examples``: what the page proposes to say."""
+    def __init__(self, settings: Settings, examples: Sequence[str], model_choice: ModelChoice | None = None) -> None:
+        """``examples``: what the page proposes to say. ``model_choice``: of who answers in the offline agent's place,
+        which the settings know."""
         self._settings = settings
+        self._model_choice = model_choice
         self._examples = examples
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sandwich = SandwichEngine(settings)
@@ -89,6 +92,7 @@ class App:
             settings.max_sessions_per_visitor,
             self._daily(settings.daily_minutes_per_visitor),
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
+            others=isinstance(settings.database, PostgresUrl),
         )
         self._page: Page | None = None
         self.tries = Tries()
@@ -108,7 +112,14 @@ class App:
         ]
         shelf = Shelf(lambda: self._sandwich.store)
         self._page = build_page(
-            self._settings, self._registry, tabs, self._history, self._has_promises, self._written_elsewhere, shelf
+            self._settings,
+            self._registry,
+            tabs,
+            self._history,
+            self._has_promises,
+            self._written_elsewhere,
+            shelf,
+            self._model_choice,
         )
         return self._page
 

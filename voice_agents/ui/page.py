@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.errors import InvalidInput
+from voice_agents.local_models import ModelChoice
 from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.api.health import VERSION
 from voice_agents.transports.ice import Relays
@@ -21,15 +22,17 @@ from voice_agents.transports.live import LiveSession
 from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.page_call import PageCall
 from voice_agents.transports.registry import SessionRegistry
+from voice_agents.transports.visitors import is_from_here
 from voice_agents.transports.webrtc import answer_calls, call_button
 from voice_agents.ui import status
 from voice_agents.ui.desk import Desk, HasPromises, LoadHistory, WrittenElsewhere
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
+from voice_agents.ui.models import Models
 from voice_agents.ui.quiet import keep_gradio_quiet
 from voice_agents.ui.sheets import page_sheets
-from voice_agents.ui.socket import MakeWindow, admitted, serve_window
+from voice_agents.ui.socket import admitted, serve_window
 from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 from voice_agents.ui.window import Send, Window
@@ -57,10 +60,11 @@ def build_page(
     has_promises: HasPromises | None = None,
     written_elsewhere: WrittenElsewhere | None = None,
     shelf: Shelf | None = None,
+    model_choice: ModelChoice | None = None,
 ) -> Page:
     """The page, ready to launch. Every role of every tab must be filled in ``settings``.
 
-    ``shelf``: None where no conversations are kept.
+    ``shelf``: None where no conversations are kept. ``model_choice``: of who answers in the offline agent's place.
     """
     keep_gradio_quiet()
     desk = Desk(registry, load_history, has_promises=has_promises, written_elsewhere=written_elsewhere)
@@ -77,8 +81,10 @@ def build_page(
                     gr.HTML(tab_html(spec, settings), padding=False)
     blocks.queue(default_concurrency_limit=None, api_open=False)
 
-    def make_window(send: Send) -> Window:
-        return Window(desk, tabs, wishes, send, shelf)
+    models = Models(settings, tabs, model_choice)
+
+    def make_window(send: Send, is_owner: bool) -> Window:
+        return Window(desk, tabs, wishes, send, shelf, models, is_owner=is_owner)
 
     return Page(blocks, _routes(blocks, settings, desk, wishes, tabs, make_window), desk)
 
@@ -89,14 +95,15 @@ def _routes(
     desk: Desk,
     wishes: Wishes,
     tabs: Sequence[TabSpec],
-    make_window: MakeWindow,
+    make_window: Callable[[Send, bool], Window],
 ) -> list[BaseRoute]:
     kinds = [tab.kind for tab in tabs]
     mark = _mark(blocks)
 
     async def window(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
-            await serve_window(socket, mark, make_window)
+            is_owner = _is_owners(settings, socket)
+            await serve_window(socket, mark, lambda send: make_window(send, is_owner))
 
     async def call(socket: WebSocket) -> None:
         if await admitted(socket, _is_signed_in(blocks, settings, socket)):
@@ -125,6 +132,12 @@ def _mark(blocks: gr.Blocks) -> str:
         for part in blocks.get_config_file()["components"]
     ]
     return sha256(f"{VERSION} {scripts()} {parts}".encode()).hexdigest()[:16]
+
+
+def _is_owners(settings: Settings, socket: WebSocket) -> bool:
+    """Whether the window is one of the machine itself. Where this server is known under another name, a proxy may
+    stand before it that does not say for whom it asks."""
+    return not settings.space_host and not settings.allowed_hosts and is_from_here(socket)
 
 
 def _is_signed_in(blocks: gr.Blocks, settings: Settings, socket: WebSocket) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from voice_agents.errors import Role
+from voice_agents.local_models import ModelChoice, ModelServer
 from voice_agents.settings import Provider, Settings
 
 _TO_SET = {
@@ -25,28 +26,42 @@ def chip(settings: Settings, roles: Sequence[Role]) -> str:
     return "Offline" if len(offline) == len(roles) else "Partly offline"
 
 
-def badges(settings: Settings, roles: Sequence[Role]) -> str:
-    """Who fills each role, and what to set where nobody but the stand-in does."""
-    return f'<ul class="va-badges">{"".join(_badge(settings, role) for role in roles)}</ul>'
+def who(settings: Settings, roles: Sequence[Role], choice: ModelChoice | None = None) -> str:
+    """Who fills these roles at present, as HTML. ``choice``: of who answers in the offline agent's place."""
+    chosen = None if choice is None else choice.chosen
+    in_realtime = choice is not None and choice.reaches_realtime
+    thinks = chosen if in_realtime or Role.REALTIME not in roles else None
+    return badges(settings, roles, thinks) + offline_note(settings, roles, thinks)
 
 
-def offline_note(settings: Settings, roles: Sequence[Role]) -> str:
+def badges(settings: Settings, roles: Sequence[Role], thinks: ModelServer | None = None) -> str:
+    """Who fills each role, and what to set where nobody but the stand-in does.
+
+    ``thinks``: a model server in the place of the offline agent.
+    """
+    return f'<ul class="va-badges">{"".join(_badge(settings, role, thinks) for role in roles)}</ul>'
+
+
+def offline_note(settings: Settings, roles: Sequence[Role], thinks: ModelServer | None = None) -> str:
     """One honest sentence about the roles the embedded providers fill; empty when there are none."""
     offline = [role.value for role in roles if role in settings.offline_roles]
     if not offline:
         return ""
     which = "Everything" if len(offline) == len(roles) else ", ".join(offline).capitalize()
+    answers = "a small agent of rules" if thinks is None else escape(thinks.introduction)
     return (
         f'<p class="va-note"><b>{which}</b> runs <b>offline</b>, on this machine: Moonshine and Whisper '
-        "listen (MIT), Piper's Joe speaks (CC0 data; espeak-ng beside it, GPL), a small agent of rules answers. "
+        f"listen (MIT), Piper's Joe speaks (CC0 data; espeak-ng beside it, GPL), {answers} answers. "
         "Set the providers' keys for the real ones.</p>"
     )
 
 
-def _badge(settings: Settings, role: Role) -> str:
+def _badge(settings: Settings, role: Role, thinks: ModelServer | None) -> str:
     endpoint = settings.endpoint(role)
     offline = endpoint.provider is Provider.OFFLINE
     model = "" if offline or not endpoint.model else f" · {escape(endpoint.model)}"
+    if offline and thinks is not None and role in (Role.CHAT, Role.REALTIME):
+        model = f" · {escape(thinks.name)} · {escape(thinks.model)}"
     kind = "va-badge va-offline" if offline else "va-badge"
     name = role.value[0].upper() + role.value[1:]
     to_set = f"<small>For a real one set {_TO_SET[role]}.</small>" if offline else ""

@@ -113,9 +113,10 @@ def _sheet(kind: str, name: str, title: str, content: str) -> str:
 
 def _about(spec: TabSpec, settings: Settings) -> str:
     return (
-        f"<p>{escape(spec.description)}</p>"
-        + status.badges(settings, spec.roles)
-        + status.offline_note(settings, spec.roles)
+        f'<p>{escape(spec.description)}</p><div id="{spec.kind}-who">{status.who(settings, spec.roles)}</div>'
+        f'<section class="va-models" id="{spec.kind}-models" aria-labelledby="{spec.kind}-models-title" hidden>'
+        f'<h3 id="{spec.kind}-models-title">A model on this machine</h3><p role="status"></p><ul></ul>'
+        '<button type="button" class="va-preset" hidden>Use the built-in agent again</button></section>'
     )
 
 

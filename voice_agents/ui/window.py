@@ -17,6 +17,7 @@ from voice_agents.ui.desk import Desk
 from voice_agents.ui.drawer import Drawer
 from voice_agents.ui.drawing import Data, Drawn, line_data
 from voice_agents.ui.identity import conversation_of, identity_of
+from voice_agents.ui.models import ModelPress, Models
 from voice_agents.ui.voice_tab import SaySample, TabSpec
 from voice_agents.ui.wishes import Wishes, voice_of
 
@@ -34,9 +35,17 @@ class Window:
     """Run it once; :meth:`take` what the window sends. ``send`` is called from one task at a time."""
 
     def __init__(
-        self, desk: Desk, tabs: Sequence[TabSpec], wishes: Wishes, send: Send, shelf: Shelf | None = None
+        self,
+        desk: Desk,
+        tabs: Sequence[TabSpec],
+        wishes: Wishes,
+        send: Send,
+        shelf: Shelf | None = None,
+        models: Models | None = None,
+        *,
+        is_owner: bool = False,
     ) -> None:
-        """``shelf``: None where nothing is kept."""
+        """``shelf``: None where nothing is kept. ``models``: None where nobody is told of them."""
         self._desk = desk
         self._tabs = {tab.kind: tab for tab in tabs}
         self._wishes = wishes
@@ -69,6 +78,8 @@ class Window:
         if shelf is not None:
             self._drawer = Drawer(desk, shelf, self._send)
             self._deeds |= dict.fromkeys(self._drawer.deeds, self._use_drawer)
+        if models is not None:
+            self._deeds |= ModelPress(models, self._send, is_owner=is_owner).deeds
 
     @property
     def asked_for(self) -> Set[str]:

@@ -106,7 +106,7 @@ class Health:
             "sessions": {"in_use": used, "free": max(0, self._places.max_sessions - used)},
             "providers": {
                 role.value: {
-                    "provider": self._settings.endpoint(role).provider.value,
+                    "provider": self._settings.endpoint(role).present.provider.value,
                     "status": "failing" if self._failing(role) else "ok",
                 }
                 for role in self._roles

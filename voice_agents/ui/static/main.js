@@ -7,6 +7,7 @@ import { Drawer } from "./drawer.js";
 import { listenToButton, listenToKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { identity, place, settings } from "./memory.js";
+import { Models } from "./models.js";
 import { hush, play } from "./playback.js";
 import { Recorder, Recordings } from "./recordings.js";
 import { Replays } from "./replays.js";
@@ -38,7 +39,8 @@ class Page {
     this.#theme();
     prepareSheets();
     this.devices = prepareDevices(this.caller);
-    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), current: () => identity.get().conversation });
+    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), left: () => this.#tab.dock.talk.focus(), current: () => identity.get().conversation });
+    this.models = new Models([...this.tabs.keys()], (message) => this.link.send(message));
     this.#recordings();
     this.#header();
     listenToKeys((name) => this.act(name));
@@ -99,6 +101,7 @@ class Page {
     if (type === "voices") return this.tabs.get(message.kind)?.settings.offerVoices(message);
     if (type === "give_back") return this.#giveBack(message.text);
     if (["conversations", "refused", "forgotten", "export"].includes(type)) return this.drawer.hear(message);
+    if (type === "models") return this.models.hear(message);
     if (type === "sample") return this.tabs.get(message.kind)?.settings.hearSample(message);
     if (type === "earlier") return this.tabs.forEach(({ transcript }) => transcript.putBefore(message));
     if (type === "sheet") this.#begin(message);
@@ -336,7 +339,7 @@ class Page {
 
   #header() {
     document.querySelectorAll("[role=tab][data-kind]").forEach((it) => (it.onclick = () => this.show(it.dataset.kind)));
-    byId("va-providers").onclick = () => openSheet(byId(`${this.facts.kind}-about`));
+    byId("va-providers").onclick = () => (this.models.ask(), openSheet(byId(`${this.facts.kind}-about`)));
     byId("va-open-timing").onclick = () => openSheet(byId(`${this.facts.kind}-timing`));
     byId("va-open-settings").onclick = () => openSheet(byId(`${this.facts.kind}-settings`));
     byId("va-new").onclick = () => this.act("new");
