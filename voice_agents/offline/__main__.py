@@ -30,7 +30,6 @@ Point clients here ({keys}, and any name of a chat or Realtime model):
                      SDK: AsyncOpenAI(base_url="{url}/v1", api_key="{key}").realtime.connect(model="offline")
   Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: {key})
                      AZURE_OPENAI_REALTIME_DEPLOYMENT=offline, with endpoint and key as above
-  its preview        {socket_url}/openai/realtime?api-version=2025-04-01-preview&deployment=offline
 Faults while it runs: curl -H 'api-key: {control_key}' {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
 This agent app:        Settings.from_env().with_offline("{url}", "{key}")
 Ctrl-C ends it.

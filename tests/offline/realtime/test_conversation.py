@@ -22,7 +22,6 @@ from voice_agents.offline.brain import Reply
 from voice_agents.offline.server import OfflineServer
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
-PREVIEW_MODEL = "gpt-4o-realtime-preview"
 
 
 @pytest.fixture
@@ -50,16 +49,15 @@ def spoken() -> Pcm:
         ("/openai/v1/realtime", {"Authorization": "Bearer k"}, {"model": "offline"}),
         ("/openai/v1/realtime", {}, {"model": "offline", "api-key": "k"}),
         ("/v1/realtime", {"Authorization": "Bearer k"}, {"model": "gpt-realtime"}),
-        ("/openai/realtime", {"api-key": "k"}, {"api-version": "2025-04-01-preview", "deployment": PREVIEW_MODEL}),
     ],
 )
 async def test_any_key_opens_every_path(
     server: OfflineServer, path: str, headers: dict[str, str], query: dict[str, str]
 ) -> None:
     async with knock(server, path, headers, **query) as socket:
-        created = await Caller(socket, preview=path == "/openai/realtime").next()
+        created = await Caller(socket).next()
     assert created["type"] == "session.created"
-    assert created["session"]["model"] == query.get("model", PREVIEW_MODEL)
+    assert created["session"]["model"] == query["model"]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +68,8 @@ async def test_any_key_opens_every_path(
         ("/openai/v1/realtime", {"api-key": "k"}, {"model": "offline", "api-version": "2025-04-01-preview"}, 401),
         ("/openai/v1/realtime", {"api-key": "k"}, {"model": "missing"}, 404),
         ("/v1/realtime", {"Authorization": "Bearer k"}, {"intent": "talk"}, 400),
-        ("/openai/realtime", {"api-key": "k"}, {"deployment": "offline"}, 404),
-        ("/openai/realtime", {"api-key": "k"}, {"api-version": "2025-04-01-preview", "deployment": "missing"}, 404),
+        ("/v1/realtime", {"Authorization": "Bearer k", "OpenAI-Beta": "realtime=v1"}, {"model": "offline"}, 400),
+        ("/openai/realtime", {"api-key": "k"}, {"api-version": "2025-04-01-preview", "deployment": "offline"}, 404),
     ],
 )
 async def test_a_handshake_that_is_not_right_is_refused_with_a_reason(
@@ -93,7 +91,7 @@ async def test_a_browser_brings_its_key_as_a_subprotocol(server: OfflineServer) 
 
 async def test_every_address_of_the_welcome_text_answers(server: OfflineServer) -> None:
     addresses = re.findall(r"ws://\S+", welcome(server.url, "k"))
-    assert len(addresses) == 3
+    assert len(addresses) == 2
     for address in addresses:
         async with websockets.connect(address, additional_headers={"api-key": "k"}, proxy=None) as socket:
             assert json.loads(await socket.recv())["type"] == "session.created"

@@ -1,14 +1,11 @@
-"""OpenAI and Azure Realtime (speech to speech) sockets: who may open them, and in which generation's words.
+"""OpenAI (``/v1/realtime``) and Azure (``/openai/v1/realtime``) Realtime sockets: who may open them.
 
-GA on ``/openai/v1/realtime`` (Azure) and ``/v1/realtime`` (OpenAI); the preview's names and shapes for clients that
-come to ``/openai/realtime?api-version=`` or with the header ``OpenAI-Beta: realtime=v1``.
+The preview's protocol, which both vendors have shut off, is refused in a sentence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
@@ -18,16 +15,13 @@ from voice_agents.offline.chat import UNKNOWN_MODEL
 from voice_agents.offline.checks import INVALID_REQUEST, SERVER_ERROR, error_body
 from voice_agents.offline.faults import Service
 from voice_agents.offline.realtime.checks import error_event, new_id
-from voice_agents.offline.realtime.preview import GaShape, PreviewShape, Shape
 from voice_agents.offline.realtime.session import RealtimeSession
 from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import Message, VendorSocket, serve
 
-AZURE_GA, AZURE_PREVIEW, OPENAI = "/openai/v1/realtime", "/openai/realtime", "/v1/realtime"
-PATHS = (AZURE_GA, AZURE_PREVIEW, OPENAI)
-
+PATHS = ("/openai/v1/realtime", "/v1/realtime")
 SUBPROTOCOL = "realtime"
-"""Spoken when a browser, which can set no header, offers it; beside it stand its key and its wish for the preview."""
+"""Spoken when a browser, which can set no header, offers it; beside it stands its key."""
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _PREVIEW_SUBPROTOCOL = "openai-beta.realtime-v1"
 
@@ -69,34 +63,26 @@ class NotAdmitted(Exception):
         self.body = body
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What an accepted client is served."""
+def admit(websocket: WebSocket) -> tuple[str, str | None]:
+    """The model and the subprotocol of an accepted client. Raises NotAdmitted.
 
-    model: str
-    shape: Shape
-    subprotocol: str | None
-
-
-def admit(websocket: WebSocket, path: str) -> Admission:
-    """Any key is good (the door has judged it), any model there but ``UNKNOWN_MODEL``. Raises NotAdmitted."""
+    Any key is good (the door has judged it), any model there but ``UNKNOWN_MODEL``.
+    """
     query = websocket.query_params
     offered = [name.strip() for name in websocket.headers.get("sec-websocket-protocol", "").split(",")]
     if not _has_key(websocket.headers, query, offered):
         raise NotAdmitted(401, refusal_body(401))
-    if path == AZURE_GA and "api-version" in query:
+    if "api-version" in query:
         raise NotAdmitted(401, _body("api-version query parameter is not allowed when using /v1 path.", "401"))
-    if path == AZURE_PREVIEW and "api-version" not in query:
-        raise NotAdmitted(404, _body("Resource not found", "404"))
-    parameter = "deployment" if path == AZURE_PREVIEW else "model"
-    model = query.get(parameter, "")
+    if websocket.headers.get("openai-beta") == "realtime=v1" or _PREVIEW_SUBPROTOCOL in offered:
+        message = "The Realtime preview is not offered offline: come without 'OpenAI-Beta: realtime=v1'."
+        raise NotAdmitted(400, _body(message, "beta_api_shape_disabled"))
+    model = query.get("model", "")
     if not model:
-        raise NotAdmitted(400, _body(f"You must provide a {parameter} parameter.", f"missing_{parameter}"))
+        raise NotAdmitted(400, _body("You must provide a model parameter.", "missing_model"))
     if model == UNKNOWN_MODEL:
         raise NotAdmitted(404, refusal_body(404))
-    wishes_preview = websocket.headers.get("openai-beta") == "realtime=v1" or _PREVIEW_SUBPROTOCOL in offered
-    shape = PreviewShape() if path == AZURE_PREVIEW or wishes_preview else GaShape()
-    return Admission(model, shape, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    return model, SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
 def refusal_body(status: int) -> Message:
@@ -138,20 +124,16 @@ class RealtimeDialect:
 def routes(services: Services) -> list[BaseRoute]:
     """The Realtime sockets, see ``admit`` for who may open them."""
 
-    def endpoint(path: str) -> Any:
-        async def connect(websocket: WebSocket) -> None:
-            try:
-                admission = admit(websocket, path)
-            except NotAdmitted as refused:
-                await websocket.send_denial_response(JSONResponse(refused.body, refused.status))
-                return
+    async def connect(websocket: WebSocket) -> None:
+        try:
+            model, subprotocol = admit(websocket)
+        except NotAdmitted as refused:
+            await websocket.send_denial_response(JSONResponse(refused.body, refused.status))
+            return
 
-            async def run(socket: VendorSocket) -> None:
-                await RealtimeSession(socket, services, admission.model, admission.shape).run()
+        async def run(socket: VendorSocket) -> None:
+            await RealtimeSession(socket, services, model).run()
 
-            dialect, subprotocol = RealtimeDialect(), admission.subprotocol
-            await serve(websocket, services, Service.REALTIME, dialect, run, subprotocol=subprotocol)
+        await serve(websocket, services, Service.REALTIME, RealtimeDialect(), run, subprotocol=subprotocol)
 
-        return connect
-
-    return [WebSocketRoute(path, endpoint(path)) for path in PATHS]
+    return [WebSocketRoute(path, connect) for path in PATHS]

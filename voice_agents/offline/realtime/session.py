@@ -15,7 +15,6 @@ from voice_agents.offline.realtime.checks import Event, check, error_event, new_
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
-from voice_agents.offline.realtime.preview import Shape
 from voice_agents.offline.realtime.response import Response
 from voice_agents.offline.realtime.vad import MS, DetectorEvent, SpeechBegan
 from voice_agents.offline.services import Services, Utterance
@@ -29,11 +28,10 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 class Outbox:
-    """Events for one socket. ``translate`` gives what a client of another dialect is sent in place of an event."""
+    """Events for one socket."""
 
-    def __init__(self, socket: VendorSocket, translate: Callable[[Event], Sequence[Event]]) -> None:
+    def __init__(self, socket: VendorSocket) -> None:
         self._socket = socket
-        self._translate = translate
         self._waiting: deque[Event] = deque()
         self._filled = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -41,9 +39,7 @@ class Outbox:
 
     def put(self, event: Event) -> None:
         """Send an event, after those before it; it gets its ``event_id`` here."""
-        for translated in self._translate(event):
-            kind = translated["type"]
-            self._waiting.append({"type": kind, "event_id": new_id("event")} | translated)
+        self._waiting.append({"type": event["type"], "event_id": new_id("event")} | event)
         self._filled.set()
         if len(self._waiting) > MAX_WAITING:
             self._has_room.clear()
@@ -67,14 +63,13 @@ class Outbox:
 class RealtimeSession:
     """What the server knows of one client, and what it does about each of its events, one after the other."""
 
-    def __init__(self, socket: VendorSocket, services: Services, model: str, shape: Shape) -> None:
+    def __init__(self, socket: VendorSocket, services: Services, model: str) -> None:
         self._socket = socket
         self._services = services
-        self._shape = shape
         self._config = SessionConfig.initial(model, new_id("sess"))
         self._conversation = Conversation()
         self._conversation_id = new_id("conv")
-        self._outbox = Outbox(socket, shape.outgoing)
+        self._outbox = Outbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
         """Of the turn the client was told of."""
@@ -102,7 +97,7 @@ class RealtimeSession:
             try:
                 event = parse_object(text, "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
-                await self._obey(check(self._shape.incoming(event)))
+                await self._obey(check(event))
             except Rejected as error:
                 self._emit(error_event(str(error), error.code, error.param, event_id))
 
