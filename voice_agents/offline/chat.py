@@ -16,10 +16,11 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Required
 
+from openai.types.chat import ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -57,6 +58,7 @@ UNKNOWN_MODEL = "missing"
 
 
 class _Request(CompletionCreateParamsBase, total=False):
+    messages: Required[list[Annotated[ChatCompletionMessageParam, Field(discriminator="role")]]]  # type: ignore[misc]
     stream: bool | None
 
 

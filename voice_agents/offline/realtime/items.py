@@ -238,10 +238,8 @@ def parse_item(given: dict[str, Any], path: str) -> Item:
             return MessageItem(item_id, given["role"], content)
         case "function_call":
             return CallItem(item_id, given.get("call_id") or new_id("call"), given["name"], given["arguments"])
-        case "function_call_output":
+        case _:
             return OutputItem(item_id, given["call_id"], given["output"])
-        case kind:
-            raise invalid_value(kind, f"{path}.type", ["'message'", "'function_call'", "'function_call_output'"])
 
 
 def _part(given: dict[str, Any], path: str, role: Role) -> Part:
@@ -250,7 +248,7 @@ def _part(given: dict[str, Any], path: str, role: Role) -> Part:
     if kind not in offered:
         raise invalid_value(kind, f"{path}.type", [repr(name) for name in offered])
     content = "audio" if kind == "input_audio" else "text"
-    if content not in given:
+    if given.get(content) is None:
         raise missing(f"{path}.{content}")
     if kind != "input_audio":
         return Part(kind, given["text"])
