@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
+from voice_agents.offline import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
-from voice_agents.offline.key import new_key
 from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
@@ -146,7 +146,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def welcome(url: str, key: str, *, any_key: bool = False) -> str:
     """How to point clients at the server at this URL; ``any_key``: the key is needed for the faults only."""
-    keys = "any key is accepted" if any_key else "with this key, which is new at every start; --open takes any"
+    keys = "any key is accepted, or none" if any_key else "with this key, which is new at every start; --open takes any"
     shown = "offline" if any_key else key
     return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1), keys=keys, key=shown, control_key=key)
 

@@ -21,38 +21,35 @@ from typing import Annotated, Any, Required
 from openai.types.chat import ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from pydantic import ConfigDict, Field, TypeAdapter
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from voice_agents.offline.brain import Message, MessageRole, Reply, ToolCall
-from voice_agents.offline.checks import Rejected, check_type, error_body, missing, parse_object
-from voice_agents.offline.faults import Fault, Service
+from voice_agents.offline.checks import (
+    SERVER_ERROR,
+    Rejected,
+    check_type,
+    error_body,
+    error_named,
+    is_openais,
+    missing,
+    parse_object,
+    refusal,
+)
+from voice_agents.offline.faults import Service
 from voice_agents.offline.services import Pace, Services
 from voice_agents.offline.sockets import faulty_body
 
 MODEL = "offline-agent"
 """The one name in the models list; requests may use any, and each is found by itself."""
 
-RETRY_AFTER_S = 1
-"""What a refusal with 429 or 503 says."""
-
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+$")
 _ARGUMENTS_PIECE = 16
 _FINGERPRINT = "fp_offline"
 _MALFORMED = b'data: {"id":"chatcmpl-\n\n'
 
-_REFUSALS = {
-    401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
-    403: ("You do not have access to this model.", "invalid_request_error", "permission_denied"),
-    404: ("The requested resource does not exist.", "invalid_request_error", "not_found"),
-    429: ("Rate limit reached for requests. Please try again in 1s.", "requests", "rate_limit_exceeded"),
-    503: ("The server is overloaded, please try again later.", "server_error", "server_overloaded"),
-}
-_SERVER_ERROR = ("The server had an error while processing your request. Sorry about that!", "server_error", None)
-_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 UNKNOWN_MODEL = "missing"
 """The one model (or deployment) that is not there; every other name is taken."""
 
@@ -158,7 +155,7 @@ def _check_calls(messages: Sequence[Message]) -> None:
 def routes(services: Services) -> list[BaseRoute]:
     """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
 
-    All need a key, any (401 without). Faults and pace are those of ``services`` when a request comes.
+    Faults and pace are those of ``services`` when a request comes.
     ``/v1/models`` is ElevenLabs' too: these routes have to come before its.
     """
     chat = _Chat(services)
@@ -175,17 +172,12 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def is_openais(headers: Headers) -> bool:
-    """A key, even an empty one, comes as clients of OpenAI and Azure bring it, and not as ElevenLabs' do."""
-    return ("authorization" in headers or "api-key" in headers) and "xi-api-key" not in headers
-
-
 class _SharedRoute(Route):
     """A path another vendor has, too: it is ours when our clients ask."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        return super().matches(scope) if is_openais(headers) else (Match.NONE, {})
+        ours = scope["type"] == "http" and is_openais(HTTPConnection(scope))
+        return super().matches(scope) if ours else (Match.NONE, {})
 
 
 class _Chat:
@@ -196,31 +188,19 @@ class _Chat:
 
     async def models(self, request: Request) -> Response:
         """The one model."""
-        if not _has_key(request):
-            return _unauthorized()
         return JSONResponse({"object": "list", "data": [_model(MODEL)]})
 
     async def model(self, request: Request) -> Response:
         """The one model, by any of the names requests may use."""
-        if not _has_key(request):
-            return _unauthorized()
-        try:
-            return JSONResponse(_model(check_model(request.path_params["model"])))
-        except Rejected as error:
-            return JSONResponse(error.body, error.status)
+        return JSONResponse(_model(check_model(request.path_params["model"])))
 
     async def complete(self, request: Request) -> Response:
         """A completion, as one JSON object or as a stream of events."""
         received = time.monotonic()
         faults = self._services.faults.begin(Service.CHAT)
         if faults.refusal:
-            return _refusal(faults.refusal)
-        if not _has_key(request):
-            return _unauthorized()
-        try:
-            asked = parse(await request.body(), request.path_params.get("deployment"))
-        except Rejected as error:
-            return JSONResponse(error.body, error.status)
+            raise refusal(faults.refusal.status, faults.refusal.name)
+        asked = parse(await request.body(), request.path_params.get("deployment"))
         reply = self._services.brain.reply(asked.messages, asked.tools)
         if asked.one_call:
             reply = Reply(reply.text, reply.tool_calls[:1])
@@ -331,8 +311,7 @@ def _event(data: Mapping[str, Any]) -> bytes:
 
 def _error_event(name: str) -> bytes:
     """An error in the middle of a stream, with this code."""
-    message, kind, _ = _SERVER_ERROR
-    return _event(error_body(message, kind, None, name))
+    return _event(error_body(error_named(SERVER_ERROR), SERVER_ERROR, None, name))
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -341,26 +320,3 @@ def _model(name: str) -> dict[str, Any]:
 
 def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-
-
-def _has_key(request: Request) -> bool:
-    """Whether there is a key, as OpenAI (bearer) or Azure (``api-key``) take it."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return bool((kind.lower() == "bearer" and token.strip()) or request.headers.get("api-key", "").strip())
-
-
-def _unauthorized() -> Response:
-    message = (
-        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-        "(i.e. Authorization: Bearer YOUR_KEY)."
-    )
-    return JSONResponse(error_body(message, "invalid_request_error"), 401)
-
-
-def _refusal(fault: Fault) -> Response:
-    """The vendor's error of this status; the fault's name replaces the error code (``insufficient_quota``)."""
-    message, kind, code = _REFUSALS.get(fault.status, _SERVER_ERROR)
-    if fault.name == "insufficient_quota":
-        message, kind = _QUOTA, fault.name
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if fault.status in (429, 503) else None
-    return JSONResponse(error_body(message, kind, None, fault.name or code), fault.status, headers)

@@ -7,14 +7,41 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection
 
 INVALID_REQUEST, SERVER_ERROR = "invalid_request_error", "server_error"
+REALTIME_PATHS = ("/openai/v1/realtime", "/v1/realtime")
+
+_SERVER_FAILED = "The server had an error while processing your request. Sorry about that!"
+_REFUSALS = {
+    400: ("The requested operation is unsupported.", INVALID_REQUEST, "OpperationNotSupported"),
+    401: ("Incorrect API key provided.", INVALID_REQUEST, "invalid_api_key"),
+    403: ("You do not have access to this model.", INVALID_REQUEST, "permission_denied"),
+    404: ("The API deployment for this resource does not exist.", INVALID_REQUEST, "DeploymentNotFound"),
+    429: ("Rate limit reached for requests. Please try again in 1s.", "requests", "rate_limit_exceeded"),
+    503: ("The server is overloaded, please try again later.", SERVER_ERROR, "server_overloaded"),
+}
+_ERRORS = {
+    "session_expired": "Your session hit the maximum duration of 60 minutes.",
+    "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
+    "rate_limit_exceeded": "Rate limit reached. Please try again later.",
+    "invalid_api_key": "Incorrect API key provided.",
+}
 
 _QUOTE = "'"
 
 
-class Rejected(Exception):
-    """What was asked cannot be done; nothing of it took effect. ``str(error)`` is the vendor's message."""
+class Refused(Exception):
+    """A request or handshake is answered with ``status`` and the JSON ``body``, as the vendor asked words it."""
+
+    def __init__(self, message: str, status: int, body: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
+class Rejected(Refused):
+    """What a client of OpenAI asked cannot be done; nothing of it took effect. ``str(error)`` is the message."""
 
     def __init__(
         self,
@@ -25,17 +52,33 @@ class Rejected(Exception):
         status: int = 400,
         kind: str = INVALID_REQUEST,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, status, error_body(message, kind, param, code))
         self.code = code
         self.param = param
-        self.status = status
-        self.body = error_body(message, kind, param, code)
-        """Of an HTTP answer."""
 
 
 def error_body(message: str, kind: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
     """The JSON body of every error."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def is_openais(asked: HTTPConnection) -> bool:
+    """A client of OpenAI or Azure asks: on a path of theirs alone, or with a key (or an empty one) their way."""
+    path, headers = asked.scope["path"], asked.headers
+    theirs = ("authorization" in headers or "api-key" in headers) and "xi-api-key" not in headers
+    return theirs or path.startswith("/openai/") or path in REALTIME_PATHS
+
+
+def refusal(status: int, name: str = "") -> Rejected:
+    """The error of this status; ``name`` replaces its code (``insufficient_quota``)."""
+    message, kind, code = _REFUSALS.get(status, (_SERVER_FAILED, SERVER_ERROR, None))
+    kind = name if name == "insufficient_quota" else kind
+    return Rejected(_ERRORS.get(name, message), name or code, status=status, kind=kind)
+
+
+def error_named(name: str) -> str:
+    """The message of an error in the middle of a stream or session."""
+    return _ERRORS.get(name, _SERVER_FAILED if name == SERVER_ERROR else name)
 
 
 def parse_object(text: str | bytes, what: str) -> dict[str, Any]:

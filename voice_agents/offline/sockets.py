@@ -7,12 +7,13 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
-from starlette.responses import JSONResponse
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from voice_agents.offline.checks import Refused
 from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Service
 from voice_agents.offline.services import Services
 
@@ -26,20 +27,18 @@ ABNORMAL = 1006
 _UNSUPPORTED_DATA = 1003
 
 
-class Dialect(Protocol):
+@dataclass(frozen=True, slots=True)
+class Dialect:
     """How one vendor's socket names its messages and words its errors."""
 
-    def type_of(self, message: Message) -> str:
-        """The message's type, for faults that strike one type only."""
-
-    def refusal(self, status: int) -> Message:
-        """The JSON body of a refused handshake."""
-
-    def error(self, name: str) -> Message:
-        """The error message of this name, in the vendor's shape."""
-
-    def close_code(self, name: str) -> int | None:
-        """The code the socket is closed with after that error; None: it stays open."""
+    type_of: Callable[[Message], str]
+    """A message's type, for faults that strike one type only."""
+    refusal: Callable[[int], Message]
+    """HTTP status -> the JSON body of a refused handshake."""
+    error: Callable[[str], Message]
+    """Name of an error -> its message in the vendor's shape."""
+    close_code: Callable[[str], int | None]
+    """Name of an error -> the code the socket is closed with after it; None: it stays open."""
 
 
 class VendorSocket:
@@ -55,21 +54,6 @@ class VendorSocket:
         self._inbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._sending = asyncio.Lock()
-
-    @property
-    def query(self) -> Any:
-        """The query parameters (starlette's ``QueryParams``)."""
-        return self._websocket.query_params
-
-    @property
-    def headers(self) -> Any:
-        """The handshake's headers (starlette's ``Headers``)."""
-        return self._websocket.headers
-
-    @property
-    def path(self) -> dict[str, str]:
-        """The path parameters."""
-        return self._websocket.path_params
 
     @property
     def is_gone(self) -> bool:
@@ -104,10 +88,7 @@ class VendorSocket:
     async def fail(self, name: str, message: Message | None = None) -> None:
         """Send the error of this name (``message``: worded for the case) and close if that error closes."""
         async with self._sending:
-            await self._send_text(json.dumps(message or self._dialect.error(name)))
-        code = self._dialect.close_code(name)
-        if code is not None:
-            await self.close(code, name)
+            await self._send_error(name, message or self._dialect.error(name))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket; code 1006 cuts the TCP connection."""
@@ -144,10 +125,13 @@ class VendorSocket:
         elif fault.kind is FaultKind.MALFORMED:
             await self._send_text('{"surprise": [1, 2, 3]}' if fault.name == "schema" else '{"audio": "AAAA", ')
         else:
-            await self._send_text(json.dumps(self._dialect.error(fault.name)))
-            code = self._dialect.close_code(fault.name)
-            if code is not None:
-                await self.close(code, fault.name)
+            await self._send_error(fault.name, self._dialect.error(fault.name))
+
+    async def _send_error(self, name: str, message: Message) -> None:
+        await self._send_text(json.dumps(message))
+        code = self._dialect.close_code(name)
+        if code is not None:
+            await self.close(code, name)
 
     async def _send_text(self, text: str) -> None:
         if self.is_gone:
@@ -174,16 +158,14 @@ async def serve(
     *,
     subprotocol: str | None = None,
 ) -> None:
-    """Accept a websocket, unless a fault refuses it, and run ``handler`` on it; close it when the handler is done.
+    """Accept a websocket and run ``handler`` on it; close it when the handler is done. Raises Refused for a fault.
 
     ``subprotocol``: the one spoken, of those the client offered. The handler ends its own tasks; it should return soon
     after the socket's iteration has ended.
     """
     faults = services.faults.begin(service)
-    if faults.refusal is not None:
-        status = faults.refusal.status
-        await websocket.send_denial_response(JSONResponse(dialect.refusal(status), status))
-        return
+    if (fault := faults.refusal) is not None:
+        raise Refused(fault.name, fault.status, dialect.refusal(fault.status))
     with services.connections.opened(service):
         await websocket.accept(subprotocol)
         socket = VendorSocket(websocket, faults, dialect)

@@ -9,7 +9,7 @@ import pytest
 from voice_agents.offline.checks import Rejected
 from voice_agents.offline.realtime.checks import check
 from voice_agents.offline.realtime.config import ResponseOptions, SessionConfig
-from voice_agents.offline.realtime.vad import Eagerness, SemanticVad, ServerVad
+from voice_agents.offline.vad import Eagerness, SemanticVad, ServerVad
 
 TOOL = {"type": "function", "name": "get_time", "description": "Tells the time.", "parameters": {"type": "object"}}
 

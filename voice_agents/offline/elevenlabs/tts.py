@@ -11,12 +11,12 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.elevenlabs.access import Access, refusal_body
+from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMessage, TtsOptions
-from voice_agents.offline.elevenlabs.speech import Alignment, Encoder, SpokenChunk, speak
+from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
-from voice_agents.offline.sockets import Message, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, VendorSocket, serve
 
 MAX_CONTEXTS = 5
 POLICY_VIOLATION = 1008
@@ -33,40 +33,32 @@ _ERRORS = {
 }
 
 
-class TtsDialect:
-    """Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
-
-    def type_of(self, message: Message) -> str:
-        return "final" if message.get("isFinal") else "audio"
-
-    def refusal(self, status: int) -> Message:
-        return refusal_body(status)
-
-    def error(self, name: str) -> Message:
-        return _error(name, _ERRORS.get(name, name))
-
-    def close_code(self, name: str) -> int | None:
-        return POLICY_VIOLATION
+def _error(name: str, message: str = "") -> Message:
+    return {"message": message or _ERRORS.get(name, name), "error": name, "code": POLICY_VIOLATION}
 
 
-def _error(name: str, message: str) -> Message:
-    return {"message": message, "error": name, "code": POLICY_VIOLATION}
+DIALECT = Dialect(
+    lambda message: "final" if message.get("isFinal") else "audio",
+    refusal_body,
+    _error,
+    lambda name: POLICY_VIOLATION,
+)
+"""Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
 
 
-def routes(services: Services, access: Access) -> list[BaseRoute]:
+def routes(services: Services) -> list[BaseRoute]:
     """Both text-to-speech sockets."""
 
     def endpoint(session_type: type[_Session]) -> Any:
         async def connect(websocket: WebSocket) -> None:
             async def run(socket: VendorSocket) -> None:
-                authorised = _is_authorised(websocket, access)
                 try:
                     options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
                 except BadInput as error:
                     return await socket.fail(error.name, _error(error.name, str(error)))
-                return await session_type(socket, services, options, authorised).run()
+                return await session_type(socket, services, options).run()
 
-            await serve(websocket, services, Service.TTS, TtsDialect(), run)
+            await serve(websocket, services, Service.TTS, DIALECT, run)
 
         return connect
 
@@ -75,12 +67,6 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
         WebSocketRoute(f"{base}/stream-input", endpoint(_SingleSession)),
         WebSocketRoute(f"{base}/multi-stream-input", endpoint(_MultiSession)),
     ]
-
-
-def _is_authorised(websocket: WebSocket, access: Access) -> bool:
-    query = websocket.query_params
-    token = query.get("single_use_token", "")
-    return access.has_key(websocket) or bool(query.get("authorization")) or access.redeem(token, "tts_websocket")
 
 
 class _Context:
@@ -126,27 +112,22 @@ class _Context:
         return {} if self._id is None else {"contextId": self._id}
 
     async def _speak(self, piece: str, not_before: float) -> None:
-        options = self._options
-        encoder = Encoder(options.output_format)
-        alignment = Alignment.EACH if options.sync_alignment else Alignment.FIRST
-        spoken = speak(self._services.voice, piece, options.voice_id, alignment, self._first.speed)
-        async with aclosing(spoken):
+        options, first = self._options, self._first
+        each, voice = options.sync_alignment, self._services.voice
+        async with aclosing(speak(voice, piece, options, first.speed, each=each, not_before=not_before)) as spoken:
             async for chunk in spoken:
-                await asyncio.sleep(not_before - time.monotonic())
-                audio = base64.b64encode(await encoder.feed(chunk.pcm, last=chunk.last)).decode()
-                times = _alignment(chunk)
+                audio, times = base64.b64encode(chunk.audio).decode(), _alignment(chunk)
                 message = {"audio": audio, "isFinal": None, "normalizedAlignment": times, "alignment": times}
                 await self._socket.send(message | self._tag)
 
 
 class _Session:
-    """What both sockets share: reading with the inactivity timeout, authorisation, errors, the contexts' tasks."""
+    """What both sockets share: reading with the inactivity timeout, errors, the contexts' tasks."""
 
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions) -> None:
         self._socket = socket
         self._services = services
         self._options = options
-        self._authorised = authorised
         self._tasks: asyncio.TaskGroup
         self._speaking: set[asyncio.Task[None]] = set()
         self._unfinished = 0
@@ -173,11 +154,7 @@ class _Session:
                 return
             if self._ending:
                 continue
-            message = TtsMessage.read(text, "invalid_input_message")
-            self._authorised = self._authorised or bool(message.xi_api_key or message.authorization)
-            if not self._authorised:
-                raise BadInput("invalid_api_key", _ERRORS["invalid_api_key"])
-            self._take(message)
+            self._take(TtsMessage.read(text, "invalid_input_message"))
 
     def _take(self, message: TtsMessage) -> None:
         raise NotImplementedError
@@ -215,8 +192,8 @@ class _SingleSession(_Session):
 class _MultiSession(_Session):
     """``multi-stream-input``: up to five open contexts by id."""
 
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
-        super().__init__(socket, services, options, authorised)
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions) -> None:
+        super().__init__(socket, services, options)
         self._contexts: dict[str, _Context] = {}
 
     def _take(self, message: TtsMessage) -> None:
@@ -252,6 +229,6 @@ def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:
         return None
     return {
         "chars": [timed.char for timed in chunk.chars],
-        "charStartTimesMs": [round(timed.start_ms) for timed in chunk.chars],
+        "charStartTimesMs": [round(max(0.0, timed.start_ms - chunk.start_ms)) for timed in chunk.chars],
         "charDurationsMs": [round(timed.duration_ms) for timed in chunk.chars],
     }

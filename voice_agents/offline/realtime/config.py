@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agents.offline.checks import Rejected, missing
-from voice_agents.offline.realtime.vad import Detection, Eagerness, SemanticVad, ServerVad
+from voice_agents.offline.vad import Detection, Eagerness, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60
 """What a session says of how long it may last; this server does not end it."""

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 from voice_agents.audio import LiveDownsampler, Pcm
 from voice_agents.offline.realtime.items import joined
-from voice_agents.offline.realtime.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.offline.services import Recogniser, Utterance
+from voice_agents.offline.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.turns.vad import CHUNK, RATE
 
 CLIENT_RATE = 24_000

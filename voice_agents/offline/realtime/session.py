@@ -16,9 +16,9 @@ from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
 from voice_agents.offline.realtime.response import Response
-from voice_agents.offline.realtime.vad import MS, DetectorEvent, SpeechBegan
 from voice_agents.offline.services import Services, Utterance
 from voice_agents.offline.sockets import VendorSocket
+from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
 """Less audio than this cannot be committed."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.voices import flite
 from voice_agents.audio import Pcm, silence
-from voice_agents.offline.realtime.vad import (
+from voice_agents.offline.vad import (
     MS,
     Detection,
     DetectorEvent,
