@@ -109,27 +109,9 @@ _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
 _listener = Listener(SKILLS, RULES)
 
 LISTENERS_WORDS = (
-    *(
-        "Mm-hmm.",
-        "Mm hmm.",
-        "Mhm.",
-        "Mmm.",
-        "Mm.",
-        "Uh-huh.",
-        "Uh huh.",
-        "Hmm.",
-        "Hm.",
-        "Yeah.",
-        "Yep.",
-        "Yes.",
-        "No.",
-        "Nope.",
-        "Okay.",
-        "Right.",
-        "Sure.",
-        "I see.",
-    ),
-    *("All right.", "Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
+    *("Mm-hmm.", "Mm hmm.", "Mhm.", "Mmm.", "Mm.", "Uh-huh.", "Uh huh.", "Hmm.", "Hm.", "Yeah.", "Yep.", "Yes."),
+    *("No.", "Nope.", "Okay.", "Right.", "Sure.", "I see.", "All right."),
+    *("Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
 )
 """What people say while they listen, and to stop the agent."""
 

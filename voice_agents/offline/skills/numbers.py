@@ -18,24 +18,9 @@ _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * 
 _NUMBER_WORDS = "|".join([*_VALUES, "hundred", *_SCALES, "and", "point", "a", "an", "minus", "negative"])
 
 _OPERATORS = {
-    "+": "+",
-    "plus": "+",
-    "-": "-",
-    "minus": "-",
-    "*": "*",
-    "x": "*",
-    "times": "*",
-    "multiplied by": "*",
-    "/": "/",
-    "over": "/",
-    "divided by": "/",
-    "^": "**",
-    "to the power of": "**",
-    "percent of": "/ 100 *",
-    "squared": "** 2",
-    "cubed": "** 3",
-    "(": "(",
-    ")": ")",
+    **{sign: sign for sign in "+-*/()"},
+    **{"plus": "+", "minus": "-", "x": "*", "times": "*", "multiplied by": "*", "over": "/", "divided by": "/"},
+    **{"^": "**", "to the power of": "**", "percent of": "/ 100 *", "squared": "** 2", "cubed": "** 3"},
 }
 _IMPERATIVES = {"multiply": "multiplied by", "divide": "divided by"}
 _BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *"}
