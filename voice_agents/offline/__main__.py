@@ -35,6 +35,14 @@ This agent app:        Settings.from_env().with_offline("{url}", "{key}")
 Ctrl-C ends it.
 """
 
+_DELAYS = {
+    "stt_commit_s": "commit to final transcript",
+    "chat_first_token_s": "request to first token",
+    "chat_token_s": "one token to the next",
+    "tts_first_audio_s": "text to first audio",
+    "realtime_first_audio_s": "turn to first audio of a Realtime answer",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C, SIGTERM, or (``--parent-pipe``) the end of standard input. The first line is the URL."""
@@ -61,14 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SERVICE:KIND[:VALUE][:after=N][:delay=S][:times=N]",
         help="let something go wrong, like stt:refuse:401 or tts:close:1006:after=3 (may be repeated)",
     )
-    for flag, meaning in (
-        ("--stt-commit-delay", "commit to final transcript"),
-        ("--chat-first-token-delay", "request to first token"),
-        ("--chat-token-delay", "one token to the next"),
-        ("--tts-first-audio-delay", "text to first audio"),
-        ("--realtime-first-audio-delay", "turn to first audio of a Realtime answer"),
-    ):
-        parser.add_argument(flag, type=float, default=0.0, metavar="S", help=f"at least S seconds from {meaning}")
+    for delay, meaning in _DELAYS.items():
+        flag = f"--{delay.removesuffix('_s').replace('_', '-')}-delay"
+        parser.add_argument(
+            flag, type=float, default=0.0, metavar="S", dest=delay, help=f"at least S seconds from {meaning}"
+        )
     parser.add_argument(
         "--realtime-speed",
         type=float,
@@ -110,14 +115,7 @@ def _fault(text: str) -> Fault:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    pace = Pace(
-        stt_commit_s=options.stt_commit_delay,
-        chat_first_token_s=options.chat_first_token_delay,
-        chat_token_s=options.chat_token_delay,
-        tts_first_audio_s=options.tts_first_audio_delay,
-        realtime_first_audio_s=options.realtime_first_audio_delay,
-        realtime_speed=options.realtime_speed,
-    )
+    pace = Pace(**{name: getattr(options, name) for name in (*_DELAYS, "realtime_speed")})
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -145,7 +145,7 @@ class OfflineServer:
             self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]
             self.url = f"http://{host}:{port}"
-            await stack.enter_async_context(_Running(self._door(), listener))
+            await stack.enter_async_context(_serving(self._door(), listener))
             self._stack = stack.pop_all()
         return self
 
@@ -175,39 +175,32 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-class _Running:
-    """uvicorn serving an application in the running loop."""
-
-    def __init__(self, application: ASGIApp, listener: socket.socket) -> None:
-        self._handlers = _Handlers(application)
-        self._listener = listener
-        config = uvicorn.Config(
-            self._handlers,
-            lifespan="off",
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            http=impatient(AutoHTTPProtocol),
-            ws=impatient_socket(WebSocketsSansIOProtocol),
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = _Uvicorn(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._server.serve([self._listener]))
-        ready = asyncio.create_task(self._server.ready.wait())
-        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        self._handlers.stop()
-        self._server.stop.set()
-        await self._task
+@contextlib.asynccontextmanager
+async def _serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """uvicorn serves the application in the running loop for as long as the block runs."""
+    handlers = _Handlers(application)
+    config = uvicorn.Config(
+        handlers,
+        lifespan="off",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        http=impatient(AutoHTTPProtocol),
+        ws=impatient_socket(WebSocketsSansIOProtocol),
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Uvicorn(config)
+    task = asyncio.create_task(server.serve([listener]))
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    try:
+        yield
+    finally:
+        handlers.stop()
+        server.stop.set()
+        await task
 
 
 class _Uvicorn(uvicorn.Server):

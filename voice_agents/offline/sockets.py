@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -18,6 +19,7 @@ from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Serv
 from voice_agents.offline.services import Services
 
 Message = dict[str, Any]
+_Result = TypeVar("_Result")
 
 TRANSPORT_KEY = "voice_agents.transport"
 """Where the server leaves the asyncio transport of a connection in its ASGI scope."""
@@ -142,11 +144,31 @@ class VendorSocket:
             self._mark_gone()
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._gone.wait()
-        except TimeoutError:
-            return
+
+
+class Tasks(asyncio.TaskGroup):
+    """A task group whose tasks are cancelled when its block is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Run ``work`` beside the block."""
+        task = self.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in tuple(self._running):
+            task.cancel()
+        await super().__aexit__(kind, error, trace)
 
 
 async def serve(
@@ -201,7 +223,6 @@ async def faulty_body(
     """
     async with aclosing(pieces):
         async for piece in pieces:
-            body = piece
             for fault in faults.on_message():
                 if fault.kind is FaultKind.CLOSE:
                     cut(scope)
@@ -209,21 +230,10 @@ async def faulty_body(
                 if fault.kind is FaultKind.ERROR_FRAME and error is not None:
                     yield error(fault.name)
                     return
-                body = await _changed(body, fault, malformed)
-            yield body
-
-
-async def _changed(piece: bytes, fault: Fault, malformed: bytes) -> bytes:
-    if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
-        await _wait(fault)
-    elif fault.kind is FaultKind.DUPLICATE:
-        return piece + piece
-    elif fault.kind is FaultKind.MALFORMED:
-        return malformed
-    return piece
-
-
-async def _wait(fault: Fault) -> None:
-    if math.isinf(fault.delay_s):
-        await asyncio.Event().wait()
-    await asyncio.sleep(fault.delay_s)
+                if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
+                    await asyncio.sleep(fault.delay_s)
+                elif fault.kind is FaultKind.DUPLICATE:
+                    piece += piece
+                elif fault.kind is FaultKind.MALFORMED:
+                    piece = malformed
+            yield piece

@@ -9,7 +9,7 @@ import pytest
 from voice_agents.offline.checks import Rejected
 from voice_agents.offline.realtime.checks import check
 from voice_agents.offline.realtime.config import ResponseOptions, SessionConfig
-from voice_agents.offline.vad import Eagerness, SemanticVad, ServerVad
+from voice_agents.offline.vad import SemanticVad, ServerVad
 
 TOOL = {"type": "function", "name": "get_time", "description": "Tells the time.", "parameters": {"type": "object"}}
 
@@ -73,7 +73,7 @@ def test_a_part_is_merged_into_what_it_was() -> None:
 def test_a_part_that_becomes_another_kind_starts_from_that_kinds_defaults() -> None:
     config = updated(audio=detection(type="server_vad", create_response=False))
     config = updated(config, audio=detection(type="semantic_vad", eagerness="high"))
-    assert config.detection == SemanticVad(Eagerness.HIGH, True, True)
+    assert config.detection == SemanticVad("high", True, True)
     back = updated(config, audio=detection(type="server_vad"))
     assert back.detection == initial().detection
 

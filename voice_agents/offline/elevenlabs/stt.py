@@ -7,7 +7,6 @@ import base64
 import io
 import time
 import uuid
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,7 @@ from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import Dialect, Message, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
 from voice_agents.offline.vad import SpeechOver, TurnDetector
 
 IDLE_S = 15.0
@@ -126,8 +125,9 @@ class _Session:
         self._utterance = services.recogniser.utterance(self._heard)
         self._samples = 0
         self._segment_start = 0
-        self._commits: deque[_Commit] = deque()
-        self._committed = asyncio.Event()
+        self._tasks = Tasks()
+        self._commits: asyncio.Queue[_Commit] = asyncio.Queue()
+        self._unanswered = 0
         self._answered = asyncio.Event()
         self._answered.set()
         self._partial_changed = asyncio.Event()
@@ -137,19 +137,13 @@ class _Session:
     async def run(self) -> None:
         """Until the client is gone, sends something unusable, or stays silent too long."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                started = tasks.create_task(self._start())
-                background = (
-                    tasks.create_task(self._answer_commits(started)),
-                    tasks.create_task(self._send_partials(started)),
-                )
+            async with self._tasks as tasks:
+                started = tasks.start(self._start())
+                tasks.start(self._answer_commits(started))
+                tasks.start(self._send_partials(started))
                 await self._read()
-                for task in (started, *background):
-                    task.cancel()
         finally:
             self._utterance.cancel()
-            for commit in self._commits:
-                commit.words.cancel()
 
     async def _start(self) -> None:
         config = self._options.model_dump() | {"sample_rate": self._options.rate}
@@ -202,10 +196,10 @@ class _Session:
         return (self._samples - self._segment_start) / ENGINE_RATE
 
     def _commit(self) -> None:
-        words = asyncio.create_task(_finish(self._utterance))
+        words = self._tasks.start(_finish(self._utterance))
         start_s, end_s = self._segment_start / ENGINE_RATE, self._samples / ENGINE_RATE
-        self._commits.append(_Commit(words, start_s, end_s, time.monotonic()))
-        self._committed.set()
+        self._commits.put_nowait(_Commit(words, start_s, end_s, time.monotonic()))
+        self._unanswered += 1
         self._answered.clear()
         self._segment_start = self._samples
         self._partial_changed.clear()
@@ -214,12 +208,10 @@ class _Session:
     async def _answer_commits(self, started: asyncio.Task[None]) -> None:
         await started
         while True:
-            await self._committed.wait()
-            while self._commits:
-                await self._answer(self._commits[0])
-                self._commits.popleft()
-            self._committed.clear()
-            self._answered.set()
+            await self._answer(await self._commits.get())
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._answered.set()
 
     async def _answer(self, commit: _Commit) -> None:
         text = await commit.words

@@ -16,7 +16,7 @@ from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMes
 from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
-from voice_agents.offline.sockets import Dialect, Message, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
 
 MAX_CONTEXTS = 5
 POLICY_VIOLATION = 1008
@@ -128,14 +128,13 @@ class _Session:
         self._socket = socket
         self._services = services
         self._options = options
-        self._tasks: asyncio.TaskGroup
-        self._speaking: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._unfinished = 0
         self._ending = False
 
     async def run(self) -> None:
         """Until the client is gone, everything asked for is spoken, or the client does something it may not."""
-        async with asyncio.TaskGroup() as self._tasks:
+        async with self._tasks:
             try:
                 await self._read()
             except TimeoutError:
@@ -144,8 +143,6 @@ class _Session:
                 await self._socket.fail(name, _error(name, _ERRORS[name].format(f"{seconds:g}")))
             except BadInput as error:
                 await self._socket.fail(error.name, _error(error.name, str(error)))
-            for task in self._speaking:
-                task.cancel()
 
     async def _read(self) -> None:
         while not self._socket.is_gone:
@@ -161,10 +158,8 @@ class _Session:
 
     def _open(self, context_id: str | None, first: TtsMessage) -> _Context:
         context = _Context(context_id, self._socket, self._services, self._options, first)
-        task = self._tasks.create_task(self._run(context))
+        self._tasks.start(self._run(context))
         self._unfinished += 1
-        self._speaking.add(task)
-        task.add_done_callback(self._speaking.discard)
         return context
 
     async def _run(self, context: _Context) -> None:
@@ -221,7 +216,7 @@ class _MultiSession(_Session):
             context.close(flush=False)
         self._contexts.clear()
         if not self._unfinished:
-            self._tasks.create_task(self._socket.close(1000))
+            self._tasks.start(self._socket.close(1000))
 
 
 def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agents.offline.checks import Rejected, missing
-from voice_agents.offline.vad import Detection, Eagerness, SemanticVad, ServerVad
+from voice_agents.offline.vad import Detection, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60
 """What a session says of how long it may last; this server does not end it."""
@@ -121,9 +121,7 @@ class SessionConfig:
         if values is None:
             return None
         options = {name: value for name, value in values.items() if name not in ("type", "idle_timeout_ms")}
-        if values["type"] == "server_vad":
-            return ServerVad(**options)
-        return SemanticVad(**options | {"eagerness": Eagerness(options["eagerness"])})
+        return ServerVad(**options) if values["type"] == "server_vad" else SemanticVad(**options)
 
     def response(self, asked: Any = None) -> ResponseOptions:
         """The options of a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""

@@ -6,7 +6,6 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
@@ -23,14 +22,8 @@ ROOT = "root"
 """``previous_item_id`` of an item that goes to the beginning."""
 
 
-class ItemStatus(StrEnum):
-    """Whether the model has finished the item."""
-
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    INCOMPLETE = "incomplete"
-
-
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+"""Whether the model has finished the item."""
 Role = Literal["user", "assistant", "system"]
 
 
@@ -89,7 +82,7 @@ class MessageItem:
     id: str
     role: Role
     content: list[Part]
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
     listening: asyncio.Task[None] | None = None
     """Ends when the words of its sound are known; they are in ``Part.text`` then. Never fails, see ``deaf``."""
     deaf: str = ""
@@ -114,7 +107,7 @@ class CallItem:
     name: str
     arguments: str = ""
     """JSON text."""
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
 
     def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
         call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
@@ -128,7 +121,7 @@ class OutputItem:
     id: str
     call_id: str
     output: str
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
 
     def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
         answer = {"call_id": self.call_id, "output": self.output}
@@ -139,7 +132,7 @@ Item = MessageItem | CallItem | OutputItem
 
 
 def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
-    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status.value}
+    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status}
 
 
 class Conversation:
@@ -211,7 +204,7 @@ def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
         if isinstance(item, OutputItem):
             messages.append(Message("tool", item.output, tool_call_id=item.call_id))
         elif isinstance(item, CallItem):
-            if item.status is ItemStatus.COMPLETED:
+            if item.status == "completed":
                 call = ToolCall.lenient(item.call_id, item.name, item.arguments)
                 messages.append(Message("assistant", "", (call,)))
         elif item.text or item.role == "user":

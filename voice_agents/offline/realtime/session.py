@@ -1,4 +1,8 @@
-"""One Realtime connection: the user's turns become items, items become responses, until the socket is gone."""
+"""OpenAI (``/v1/realtime``) and Azure (``/openai/v1/realtime``) Realtime, one connection at a time.
+
+The user's turns become items, items become responses, until the socket is gone. The preview's protocol, which both
+vendors have shut off, is refused in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,30 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from voice_agents.offline.checks import SERVER_ERROR, Rejected, parse_object
-from voice_agents.offline.faults import FaultKind
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from voice_agents.offline.chat import check_model
+from voice_agents.offline.checks import (
+    INVALID_REQUEST,
+    REALTIME_PATHS,
+    SERVER_ERROR,
+    Rejected,
+    error_named,
+    parse_object,
+    refusal,
+)
+from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
 from voice_agents.offline.realtime.response import Response
 from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import VendorSocket
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
 from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
@@ -25,6 +41,9 @@ MIN_COMMIT_MS = 100
 MAX_WAITING = 4
 """Events waiting to be sent, above which an answer that is being made waits."""
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
+_SUBPROTOCOL, _PREVIEW_SUBPROTOCOL = "realtime", "openai-beta.realtime-v1"
+"""What a browser, which can set no header, offers beside its key."""
+_CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key": 1008}
 
 
 class Outbox:
@@ -76,18 +95,15 @@ class RealtimeSession:
         self._active: Response | None = None
         """The response that is being made."""
         self._has_spoken = False
-        self._running: set[asyncio.Task[None]] = set()
-        self._tasks: asyncio.TaskGroup
+        self._tasks = Tasks()
 
     async def run(self) -> None:
         """Until the client is gone."""
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._spawn(self._outbox.run())
+            async with self._tasks:
+                self._tasks.start(self._outbox.run())
                 self._emit({"type": "session.created", "session": self._config.values})
                 await self._read()
-                for task in tuple(self._running):
-                    task.cancel()
         finally:
             self._buffer.clear()
 
@@ -152,7 +168,7 @@ class RealtimeSession:
             utterances = [self._services.recogniser.utterance() for _ in sounds]
             for part, utterance in zip(sounds, utterances, strict=True):
                 utterance.feed(joined(part.audio))
-            item.listening = self._spawn(self._listen(item, utterances))
+            item.listening = self._tasks.start(self._listen(item, utterances))
 
     def _add(
         self, item: Item, after: str | None = None, *, before_it: Callable[[str | None], None] = lambda _: None
@@ -229,9 +245,9 @@ class RealtimeSession:
         item = MessageItem(item_id, "user", [Part("input_audio", audio=pcm)])
         committed = {"type": "input_audio_buffer.committed", "item_id": item_id}
         self._add(item, before_it=lambda previous: self._emit(committed | {"previous_item_id": previous}))
-        item.listening = self._spawn(self._listen(item, [utterance]))
+        item.listening = self._tasks.start(self._listen(item, [utterance]))
         if self._config.transcribes:
-            self._spawn(self._report(item, time.monotonic()))
+            self._tasks.start(self._report(item, time.monotonic()))
 
     async def _listen(self, item: MessageItem, utterances: Sequence[Utterance]) -> None:
         """Put the words of an item's sounds where the model finds them."""
@@ -287,7 +303,7 @@ class RealtimeSession:
             taken=time.monotonic(),
             conversation_id=self._conversation_id,
         )
-        self._active.start(self._spawn)
+        self._active.start(self._tasks.start)
 
     def _on_response_done(self, response: Response) -> None:
         self._active = None
@@ -301,8 +317,40 @@ class RealtimeSession:
     def _emit(self, event: Event) -> None:
         self._outbox.put(event)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._tasks.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
+
+def admit(websocket: WebSocket) -> tuple[str, str | None]:
+    """The model and the subprotocol of an accepted client. Raises Rejected."""
+    query, headers = websocket.query_params, websocket.headers
+    offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
+    if "api-version" in query:
+        message = "api-version query parameter is not allowed when using /v1 path."
+        raise Rejected(message, "401", status=401)
+    if headers.get("openai-beta") == "realtime=v1" or _PREVIEW_SUBPROTOCOL in offered:
+        message = "The Realtime preview is not offered offline: come without 'OpenAI-Beta: realtime=v1'."
+        raise Rejected(message, "beta_api_shape_disabled")
+    return check_model(query.get("model")), _SUBPROTOCOL if _SUBPROTOCOL in offered else None
+
+
+def _error(name: str) -> Message:
+    kind = SERVER_ERROR if name == SERVER_ERROR else INVALID_REQUEST
+    return {"event_id": new_id("event")} | error_event(error_named(name), name, kind=kind)
+
+
+DIALECT = Dialect(
+    lambda message: str(message.get("type", "")), lambda status: refusal(status).body, _error, _CLOSES.get
+)
+"""Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The Realtime sockets, see ``admit`` for who may open them."""
+
+    async def connect(websocket: WebSocket) -> None:
+        model, subprotocol = admit(websocket)
+
+        async def run(socket: VendorSocket) -> None:
+            await RealtimeSession(socket, services, model).run()
+
+        await serve(websocket, services, Service.REALTIME, DIALECT, run, subprotocol=subprotocol)
+
+    return [WebSocketRoute(path, connect) for path in REALTIME_PATHS]
