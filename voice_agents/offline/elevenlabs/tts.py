@@ -49,14 +49,14 @@ DIALECT = Dialect(
 def routes(services: Services) -> list[BaseRoute]:
     """Both text-to-speech sockets."""
 
-    def endpoint(session_type: type[_Session]) -> Any:
+    def endpoint(*, many: bool) -> Any:
         async def connect(websocket: WebSocket) -> None:
             async def run(socket: VendorSocket) -> None:
                 try:
                     options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
                 except BadInput as error:
                     return await socket.fail(error.name, _error(error.name, str(error)))
-                return await session_type(socket, services, options).run()
+                return await _Session(socket, services, options, many=many).run()
 
             await serve(websocket, services, Service.TTS, DIALECT, run)
 
@@ -64,8 +64,8 @@ def routes(services: Services) -> list[BaseRoute]:
 
     base = "/v1/text-to-speech/{voice_id}"
     return [
-        WebSocketRoute(f"{base}/stream-input", endpoint(_SingleSession)),
-        WebSocketRoute(f"{base}/multi-stream-input", endpoint(_MultiSession)),
+        WebSocketRoute(f"{base}/stream-input", endpoint(many=False)),
+        WebSocketRoute(f"{base}/multi-stream-input", endpoint(many=True)),
     ]
 
 
@@ -122,13 +122,15 @@ class _Context:
 
 
 class _Session:
-    """What both sockets share: reading with the inactivity timeout, errors, the contexts' tasks."""
+    """One socket: with ``many`` up to five open contexts by id, else one, which an empty text ends, and the socket."""
 
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions) -> None:
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, *, many: bool) -> None:
         self._socket = socket
         self._services = services
         self._options = options
+        self._many = many
         self._tasks = Tasks()
+        self._contexts: dict[str | None, _Context] = {}
         self._unfinished = 0
         self._ending = False
 
@@ -149,57 +151,20 @@ class _Session:
             text = await self._socket.receive(None if self._ending else self._options.inactivity_timeout)
             if text is None:
                 return
-            if self._ending:
-                continue
-            self._take(TtsMessage.read(text, "invalid_input_message"))
+            if not self._ending:
+                self._take(TtsMessage.read(text, "invalid_input_message"))
 
     def _take(self, message: TtsMessage) -> None:
-        raise NotImplementedError
-
-    def _open(self, context_id: str | None, first: TtsMessage) -> _Context:
-        context = _Context(context_id, self._socket, self._services, self._options, first)
-        self._tasks.start(self._run(context))
-        self._unfinished += 1
-        return context
-
-    async def _run(self, context: _Context) -> None:
-        await context.run()
-        self._unfinished -= 1
-        if self._ending and not self._unfinished:
-            await self._socket.close(1000)
-
-
-class _SingleSession(_Session):
-    """``stream-input``: one context; an empty text ends it and then the socket."""
-
-    _context: _Context | None = None
-
-    def _take(self, message: TtsMessage) -> None:
-        if self._context is None:
-            self._context = self._open(None, message)
-        if message.text == "":
-            self._ending = True
-            self._context.close(flush=True)
-        else:
-            self._context.take(message)
-
-
-class _MultiSession(_Session):
-    """``multi-stream-input``: up to five open contexts by id."""
-
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions) -> None:
-        super().__init__(socket, services, options)
-        self._contexts: dict[str, _Context] = {}
-
-    def _take(self, message: TtsMessage) -> None:
-        if message.close_socket:
-            return self._close_all()
-        context_id = message.context_id or DEFAULT_CONTEXT
-        if context_id not in self._contexts and message.text is None:
-            return None  # a flush or close of a context that is closed already
+        if self._many and message.close_socket:
+            return self._end(flush=False)
+        context_id = (message.context_id or DEFAULT_CONTEXT) if self._many else None
         if context_id not in self._contexts:
+            if message.text is None:
+                return None  # a flush or close of a context that is closed already
             self._check_room()
-            self._contexts[context_id] = self._open(context_id, message)
+            self._open(context_id, message)
+        if not self._many and message.text == "":
+            return self._end(flush=True)
         self._contexts[context_id].take(message)
         if message.close_context:
             self._contexts.pop(context_id).close(flush=False)
@@ -210,10 +175,22 @@ class _MultiSession(_Session):
         if struck or len(self._contexts) >= MAX_CONTEXTS:
             raise BadInput("max_active_conversations", _ERRORS["max_active_conversations"])
 
-    def _close_all(self) -> None:
+    def _open(self, context_id: str | None, first: TtsMessage) -> None:
+        self._contexts[context_id] = context = _Context(context_id, self._socket, self._services, self._options, first)
+        self._tasks.start(self._run(context))
+        self._unfinished += 1
+
+    async def _run(self, context: _Context) -> None:
+        await context.run()
+        self._unfinished -= 1
+        if self._ending and not self._unfinished:
+            await self._socket.close(1000)
+
+    def _end(self, *, flush: bool) -> None:
+        """No more text; the socket is closed when what is set to be spoken has been."""
         self._ending = True
         for context in self._contexts.values():
-            context.close(flush=False)
+            context.close(flush=flush)
         self._contexts.clear()
         if not self._unfinished:
             self._tasks.start(self._socket.close(1000))

@@ -146,11 +146,6 @@ class Conversation:
         """All of them."""
         return tuple(self._items)
 
-    @property
-    def last_id(self) -> str | None:
-        """The id of the last item."""
-        return self._items[-1].id if self._items else None
-
     def find(self, item_id: str) -> Item | None:
         """The item of this id, if it is there."""
         return next((item for item in self._items if item.id == item_id), None)
