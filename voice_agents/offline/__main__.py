@@ -10,12 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
-from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
@@ -132,13 +132,18 @@ async def _serve(options: argparse.Namespace) -> None:
         hosts=options.allow_host,
         origins=options.allow_origin,
     ) as server:
-        server.services.model_server = ModelServer(*options.model_server) if options.model_server else None
-        leave_out_what_is_loaded()
+        if options.model_server:
+            from voice_agents.offline.model_server import ModelServer
+
+            server.services.model_server = ModelServer(*options.model_server)
         print(server.url, flush=True)
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
             print(welcome(server.url, server.key, any_key=options.open), flush=True)
+        # what checks requests takes long to import; who asks meanwhile waits for the rest of it
+        await asyncio.to_thread(import_module, "voice_agents.offline.vendor_types")
+        leave_out_what_is_loaded()
         await end.wait()
 
 

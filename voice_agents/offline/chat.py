@@ -16,11 +16,8 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Required
+from typing import Any
 
-from openai.types.chat import ChatCompletionMessageParam
-from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
@@ -54,15 +51,6 @@ UNKNOWN_MODEL = "missing"
 """The one model (or deployment) that is not there; every other name is taken."""
 
 
-class _Request(CompletionCreateParamsBase, total=False):
-    messages: Required[list[Annotated[ChatCompletionMessageParam, Field(discriminator="role")]]]  # type: ignore[misc]
-    stream: bool | None
-
-
-# pydantic takes a configuration for what is no class of its own only
-_TYPE = TypeAdapter[Any](_Request | None, config=ConfigDict(strict=True))
-
-
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What was asked, checked."""
@@ -79,13 +67,15 @@ class ChatRequest:
 
 def parse(body: bytes, deployment: str | None = None) -> ChatRequest:
     """The request in this body; on classic Azure the path names the model. Raises ``Rejected``."""
+    from voice_agents.offline.vendor_types import CHAT_REQUEST
+
     asked = {
         name: value for name, value in parse_object(body, "the JSON body of your request").items() if value is not None
     }
     asked["model"] = check_model(deployment or asked.get("model"))
     if not asked.get("messages", True):
         raise Rejected("Invalid 'messages': empty array. At least one message is needed.", "empty_array", "messages")
-    check_type(_TYPE, asked)
+    check_type(CHAT_REQUEST, asked)
     if asked.get("n", 1) != 1:
         raise Rejected("Several choices are not supported offline: 'n' must be 1.", param="n")
     messages = tuple(_message(at, message) for at, message in enumerate(asked["messages"]))
@@ -226,7 +216,7 @@ class _Completion:
     """One answer in the vendor's words."""
 
     def __init__(self, asked: ChatRequest, reply: Reply) -> None:
-        self._asked = asked
+        self.asked = asked
         self._reply = reply
         self._frame = {
             "id": f"chatcmpl-{uuid.uuid4().hex[:29]}",
@@ -247,18 +237,12 @@ class _Completion:
                 piece = arguments[start : start + _ARGUMENTS_PIECE]
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
-    def chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
-        """A chunk of the stream as an event."""
+    def event(self, delta: Mapping[str, Any] | None, finish_reason: str | None = None) -> bytes:
+        """A chunk of the stream; without a delta the one that brings the usage."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._event([choice], None)
-
-    def usage_chunk(self) -> bytes:
-        """The last chunk, if usage was asked for; else nothing."""
-        return self._event([], self.usage) if self._asked.include_usage else b""
-
-    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes:
-        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": choices}
-        return _event(chunk | {"usage": usage} if self._asked.include_usage else chunk)
+        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": [] if delta is None else [choice]}
+        usage = {"usage": self.usage if delta is None else None} if self.asked.include_usage else {}
+        return _event(chunk | usage)
 
     def whole(self) -> bytes:
         """The answer as one JSON object."""
@@ -272,7 +256,7 @@ class _Completion:
     @property
     def usage(self) -> dict[str, Any]:
         """Tokens as they are cut here, a little fewer than a real tokeniser counts."""
-        prompt = sum(len(_TOKEN.findall(message.text)) for message in self._asked.messages)
+        prompt = sum(len(_TOKEN.findall(message.text)) for message in self.asked.messages)
         answer = sum(1 for _ in self.deltas())
         return {
             "prompt_tokens": prompt,
@@ -285,16 +269,15 @@ class _Completion:
 
 async def _stream(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
     """The events of a stream; the role leaves with the first token, as it does at the vendor."""
-    role = {"role": "assistant", "content": "", "refusal": None}
-    first = True
+    begun = False
     async for delta in deltas:
-        if first:
-            yield completion.chunk(role)
-            first = False
-        yield completion.chunk(delta)
-    yield completion.chunk({}, completion.finish_reason)
-    if usage := completion.usage_chunk():
-        yield usage
+        if not begun:
+            yield completion.event({"role": "assistant", "content": "", "refusal": None})
+        begun = True
+        yield completion.event(delta)
+    yield completion.event({}, completion.finish_reason)
+    if completion.asked.include_usage:
+        yield completion.event(None)
     yield b"data: [DONE]\n\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from voice_agents.audio import Pcm, from_bytes
 from voice_agents.offline.checks import Refused
 from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Service
 from voice_agents.offline.services import Services
@@ -198,6 +200,14 @@ async def serve(
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
+
+
+def pcm_of(base_64: str) -> Pcm:
+    """A client's sound. Raises ValueError."""
+    data = base64.b64decode(base_64, validate=True)
+    if len(data) % 2:
+        raise ValueError("the audio ends in the middle of a sample")
+    return from_bytes(data)
 
 
 def cut(scope: Scope) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import time
 import uuid
@@ -24,7 +23,7 @@ from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, pcm_of, serve
 from voice_agents.offline.vad import SpeechOver, TurnDetector
 
 IDLE_S = 15.0
@@ -179,12 +178,9 @@ class _Session:
         self._had_audio = True
         self._last_audio = time.monotonic()
         try:
-            data = base64.b64decode(message.audio_base_64, validate=True)
-            if len(data) % 2:
-                raise ValueError("the audio ends in the middle of a sample")
+            pcm = self._resampler.feed(pcm_of(message.audio_base_64))
         except ValueError as error:
             raise BadInput("input_error", f"audio_base_64: {error}") from None
-        pcm = self._resampler.feed(from_bytes(data)) if data else EMPTY
         self._utterance.feed(pcm)
         self._samples += len(pcm)
         turns = self._detector.feed(pcm) if self._detector is not None else ()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from openai.types import realtime as vendor
-from pydantic import BaseModel, Field
+from typing import Any
 
 from voice_agents.offline.checks import INVALID_REQUEST, Rejected, check_type, invalid_value, missing
 
@@ -34,38 +31,6 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-_Message = Annotated[
-    vendor.RealtimeConversationItemSystemMessage
-    | vendor.RealtimeConversationItemUserMessage
-    | vendor.RealtimeConversationItemAssistantMessage,
-    Field(discriminator="role"),
-]
-_Item = Annotated[
-    _Message | vendor.RealtimeConversationItemFunctionCall | vendor.RealtimeConversationItemFunctionCallOutput,
-    Field(discriminator="type"),
-]
-
-
-class _SessionUpdate(vendor.SessionUpdateEvent):
-    session: vendor.RealtimeSessionCreateRequest
-
-
-class _ItemCreate(vendor.ConversationItemCreateEvent):
-    item: _Item
-
-
-_EVENTS: Mapping[str, type[BaseModel]] = {
-    "session.update": _SessionUpdate,
-    "input_audio_buffer.append": vendor.InputAudioBufferAppendEvent,
-    "input_audio_buffer.commit": vendor.InputAudioBufferCommitEvent,
-    "input_audio_buffer.clear": vendor.InputAudioBufferClearEvent,
-    "conversation.item.create": _ItemCreate,
-    "conversation.item.retrieve": vendor.ConversationItemRetrieveEvent,
-    "conversation.item.delete": vendor.ConversationItemDeleteEvent,
-    "conversation.item.truncate": vendor.ConversationItemTruncateEvent,
-    "response.create": vendor.ResponseCreateEvent,
-    "response.cancel": vendor.ResponseCancelEvent,
-}
 _RANGES: Mapping[str, tuple[float, float]] = {
     "session.max_output_tokens": (1, 4096),
     "response.max_output_tokens": (1, 4096),
@@ -90,15 +55,17 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
 
 def check(event: Event) -> Event:
     """The event, if it is one a client may send here. Raises Rejected."""
+    from voice_agents.offline.vendor_types import REALTIME_EVENTS
+
     if "type" not in event:
         raise missing("type")
-    if not isinstance(event["type"], str) or event["type"] not in _EVENTS:
-        raise invalid_value(event["type"], "type", list(_EVENTS))
+    if not isinstance(event["type"], str) or event["type"] not in REALTIME_EVENTS:
+        raise invalid_value(event["type"], "type", list(REALTIME_EVENTS))
     for path, offered in _ONLY.items():
         if (value := _at(event, path)) not in offered:
             names = " or ".join(repr(name) for name in offered if name) or "to leave it out"
             raise Rejected(f"'{path}': {value!r} is not offered offline, only {names}.", "invalid_value", path)
-    check_type(_EVENTS[event["type"]], event)
+    check_type(REALTIME_EVENTS[event["type"]], event)
     for path, (low, high) in _RANGES.items():
         _check_range(_at(event, path), path, low, high)
     for at, tool in enumerate((event.get("session") or event.get("response") or {}).get("tools") or ()):

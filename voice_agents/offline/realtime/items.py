@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm, from_bytes, resample, to_bytes
+from voice_agents.audio import EMPTY, Pcm, resample, to_bytes
 from voice_agents.offline.brain import Message, ToolCall
 from voice_agents.offline.checks import Rejected, invalid_value, missing
 from voice_agents.offline.realtime.checks import new_id
+from voice_agents.offline.sockets import pcm_of
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
 from voice_agents.turns.vad import RATE
 
@@ -248,12 +249,9 @@ def _part(given: dict[str, Any], path: str, role: Role) -> Part:
 def decoded(audio: str, path: str) -> Pcm:
     """A client's sound, at 24 kHz. Raises Rejected."""
     try:
-        data = base64.b64decode(audio, validate=True)
-        if len(data) % 2:
-            raise ValueError("the audio ends in the middle of a sample")
+        return pcm_of(audio)
     except ValueError as error:
         raise Rejected(f"Invalid '{path}': {error}.", "invalid_value", path) from None
-    return from_bytes(data)
 
 
 def joined(pieces: Sequence[Pcm]) -> Pcm:

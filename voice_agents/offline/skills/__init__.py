@@ -14,6 +14,7 @@ __all__ = [
     "ABILITIES",
     "ASKED_BACK",
     "GO_ON",
+    "LISTENER",
     "LISTENING",
     "RULES",
     "SKILLS",
@@ -51,6 +52,9 @@ ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
 
+LISTENER = Listener(SKILLS, RULES)
+
+
 def expected() -> list[str]:
     """What is likely to be said, as it is written: every example, and the examples about other things."""
-    return list(dict.fromkeys(Listener(SKILLS, RULES).likely()))
+    return list(dict.fromkeys(LISTENER.likely()))

@@ -60,7 +60,5 @@ class Skill:
     """Phrases that tell what is wanted wherever they stand in a text of which nothing else is understood."""
     ability: str = ""
     """Completes "I can ..."."""
-    joins: bool = False
-    """Can be said together with another request: "flip a coin and roll a dice"."""
     demo: bool = False
     """Its first example is shown in the page."""

@@ -147,7 +147,6 @@ SKILLS = (
         typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
         free=("(roll | throw | toss) ... <few> (dice | die)", "(roll | throw | toss) ... (dice | die)"),
         ability="roll dice",
-        joins=True,
         demo=True,
     ),
     Skill(
@@ -158,7 +157,6 @@ SKILLS = (
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
         free=("(flip | toss | throw) ... coin", "heads or tails"),
         ability="flip a coin",
-        joins=True,
         demo=True,
     ),
     Skill(
