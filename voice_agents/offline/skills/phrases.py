@@ -30,7 +30,7 @@ class Rule:
 
     name: str
     phrase: str
-    """What can be said."""
+    """The words that are known; none where the ones typed make sense or not by themselves."""
     read: Callable[[Sentence], Any] = original
     """The words as a value; None if they make no sense, and then the phrase does not match."""
     typed: str = ""
@@ -116,8 +116,8 @@ class Pattern:
         name, _, slot = reference.partition(":")
         rule = self._rules[name]
         regex = self._render(rule.phrase, outermost=False)
-        if rule.typed and self._open:
-            regex = f"{regex}|{rule.typed}"
+        if rule.typed and (self._open or not regex):
+            regex = f"{regex}|{rule.typed}" if regex else rule.typed
         if not outermost:
             return f"(?:{regex})"
         self._slots[slot or name] = rule

@@ -112,7 +112,7 @@ SKILLS = (
             "convert <amount> <measure> (to | into) <measure:target>",
             "(what is | how much is) <amount> <unit> in <unit:target>",
             "how many <unit:target> are [there] in <amount> <unit>",
-            "how many <unit:target> are <below_hundred:amount> <unit>",
+            "how many <unit:target> are <quantity:amount> <unit>",
         ),
         _convert,
         (
@@ -140,7 +140,7 @@ SKILLS = (
         (
             "(roll | throw) (a | the) (dice | die)",
             "(roll | throw) <few> (dice | die)",
-            "roll a <below_hundred:sides> sided (dice | die)",
+            "roll a <quantity:sides> sided (dice | die)",
         ),
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
