@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -205,11 +204,8 @@ async def test_sound_reaches_the_recogniser_at_16_khz(server: OfflineServer) -> 
         await caller.without_detection(format={"type": "audio/pcm"})
         await caller.append(to_bytes(resample(sound(2.0), 16_000, 24_000)))
         await caller.tell("input_audio_buffer.commit")
-        item_id = (await caller.until("conversation.item.done"))["item"]["id"]
-        await caller.tell("conversation.item.retrieve", item_id=item_id)
-        part = (await caller.until("conversation.item.retrieved"))["item"]["content"][0]
+        await caller.until("conversation.item.done")
     assert recogniser.utterances[-1]._samples == pytest.approx(32_000, abs=32)
-    assert len(base64.b64decode(part["audio"])) == pytest.approx(2 * 48_000, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm, resample, to_bytes
+from voice_agents.audio import EMPTY, Pcm, resample
 from voice_agents.offline.brain import Message, ToolCall
 from voice_agents.offline.checks import Rejected, invalid_value, missing
 from voice_agents.offline.realtime.checks import new_id
+from voice_agents.offline.services import Utterance
 from voice_agents.offline.sockets import pcm_of
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
 from voice_agents.turns.vad import RATE
@@ -37,43 +37,29 @@ class Part:
     """Of a text part: the text. Of sound: the words in it, which the model goes by."""
     transcript: str | None = None
     """Of sound: what the client is shown; None while unknown, or after truncation."""
-    audio: list[Pcm] = field(default_factory=list)
-    """Of sound: at 16 kHz what the user said, at 24 kHz what the assistant says."""
+    audio_ms: float = 0.0
+    """Length of its sound, of which no more is kept."""
+    sound: Pcm = field(default_factory=lambda: EMPTY)
+    """What a client put in, at 16 kHz, until it is on its way through the recogniser."""
+    utterance: Utterance | None = None
+    """Which recognises it."""
     words: list[tuple[int, float]] = field(default_factory=list)
     """Of the assistant's sound: where in the text a word ends, and when (ms) it begins."""
     truncated: bool = False
 
-    @property
-    def samples(self) -> int:
-        """Length of its sound."""
-        return sum(len(piece) for piece in self.audio)
-
-    @property
-    def audio_ms(self) -> float:
-        """Length of its sound."""
-        return self.samples * 1000 / self._rate
-
-    @property
-    def _rate(self) -> int:
-        return RATE if self.type == "input_audio" else VOICE_RATE
-
     def truncate(self, end_ms: int) -> None:
         """Keep the sound before ``end_ms`` and the words that began in it; the transcript goes."""
-        self.audio = [joined(self.audio)[: end_ms * VOICE_RATE // 1000].copy()]
+        self.audio_ms = end_ms
         self.words = [word for word in self.words if word[1] < end_ms]
         self.text = self.text[: self.words[-1][0]] if self.words else ""
         self.transcript = None
         self.truncated = True
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
-        """As the client sees it; ``audible``: with its sound (a millisecond of work for each second)."""
+    def to_wire(self) -> dict[str, Any]:
+        """As the client sees it."""
         if self.type in ("input_text", "output_text"):
             return {"type": self.type, "text": self.text}
-        wire: dict[str, Any] = {"type": self.type, "transcript": self.transcript}
-        if audible:
-            sound = resample(joined(self.audio), self._rate, VOICE_RATE) if self.samples else EMPTY
-            wire["audio"] = base64.b64encode(to_bytes(sound)).decode()
-        return wire
+        return {"type": self.type, "transcript": self.transcript}
 
 
 @dataclass(slots=True)
@@ -89,8 +75,8 @@ class MessageItem:
     deaf: str = ""
     """What went wrong in the recogniser."""
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
-        content = [part.to_wire(audible=audible) for part in self.content]
+    def to_wire(self) -> dict[str, Any]:
+        content = [part.to_wire() for part in self.content]
         return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
 
     @property
@@ -110,7 +96,7 @@ class CallItem:
     """JSON text."""
     status: ItemStatus = "completed"
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
         return _frame(self.id, "function_call", self.status) | call
 
@@ -124,7 +110,7 @@ class OutputItem:
     output: str
     status: ItemStatus = "completed"
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         answer = {"call_id": self.call_id, "output": self.output}
         return _frame(self.id, "function_call_output", self.status) | answer
 
@@ -241,9 +227,10 @@ def _part(given: dict[str, Any], path: str, role: Role) -> Part:
         raise missing(f"{path}.{content}")
     if kind != "input_audio":
         return Part(kind, given["text"])
-    heard = decoded(given["audio"], f"{path}.audio")
-    heard = resample(heard, VOICE_RATE, RATE) if len(heard) else heard
-    return Part("input_audio", transcript=given.get("transcript"), audio=[heard])
+    sound = decoded(given["audio"], f"{path}.audio")
+    audio_ms = len(sound) * 1000 / VOICE_RATE
+    sound = resample(sound, VOICE_RATE, RATE) if len(sound) else sound
+    return Part("input_audio", transcript=given.get("transcript"), audio_ms=audio_ms, sound=sound)
 
 
 def decoded(audio: str, path: str) -> Pcm:

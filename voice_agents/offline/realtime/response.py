@@ -334,7 +334,7 @@ class Speech:
         sound = joined(self._waiting)
         taken = self._text[said : self._said], to_bytes(sound), len(sound) * 1000 / SAMPLE_RATE
         if not self.part.truncated:
-            self.part.audio += self._waiting
+            self.part.audio_ms += taken[2]
             self.part.words += self._begun
             self.part.text = self.part.transcript = self.said
         self._waiting, self._begun, self._first = [], [], False

@@ -10,12 +10,13 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voice_agents.audio import EMPTY
 from voice_agents.offline.chat import check_model
 from voice_agents.offline.checks import (
     INVALID_REQUEST,
@@ -30,9 +31,9 @@ from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
-from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
+from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
-from voice_agents.offline.services import Services, Utterance
+from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
 from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
@@ -144,8 +145,7 @@ class RealtimeSession:
         item = self._find(event["item_id"], event["type"].rpartition(".")[2])
         match event["type"]:
             case "conversation.item.retrieve":
-                wire = await asyncio.to_thread(item.to_wire, audible=True)
-                self._emit({"type": "conversation.item.retrieved", "item": wire})
+                self._emit({"type": "conversation.item.retrieved", "item": item.to_wire()})
             case "conversation.item.delete":
                 self._conversation.delete(item)
                 self._emit({"type": "conversation.item.deleted", "item_id": item.id})
@@ -163,12 +163,14 @@ class RealtimeSession:
         """An item the client made, whose sound is being recognised, behind another one (None: at the end)."""
         item = await asyncio.to_thread(parse_item, raw, "item")
         self._add(item, after)
-        sounds = [part for part in item.content if part.type == "input_audio"] if isinstance(item, MessageItem) else []
-        if isinstance(item, MessageItem) and sounds:
-            utterances = [self._services.recogniser.utterance() for _ in sounds]
-            for part, utterance in zip(sounds, utterances, strict=True):
-                utterance.feed(joined(part.audio))
-            item.listening = self._tasks.start(self._listen(item, utterances))
+        if not isinstance(item, MessageItem):
+            return
+        for part in item.content:
+            if part.type == "input_audio":
+                part.utterance = self._services.recogniser.utterance()
+                part.utterance.feed(part.sound)
+                part.sound = EMPTY
+        item.listening = self._tasks.start(self._listen(item))
 
     def _add(
         self, item: Item, after: str | None = None, *, before_it: Callable[[str | None], None] = lambda _: None
@@ -183,7 +185,7 @@ class RealtimeSession:
     def _truncate(self, item: Item, content_index: int, audio_end_ms: int) -> None:
         """Cut an answer to what was played; its transcript goes, the model sees the words that had begun."""
         content = item.content if isinstance(item, MessageItem) else []
-        if not any(part.type == "output_audio" and part.samples for part in content):
+        if not any(part.type == "output_audio" and part.audio_ms for part in content):
             raise Rejected("Only model output audio messages can be truncated", "unsupported_content_type")
         if content_index >= len(content):
             message = f"Content index {content_index} is out of range: the item has {len(content)} content parts."
@@ -241,20 +243,21 @@ class RealtimeSession:
     def _commit(self, item_id: str) -> None:
         """What is in the buffer becomes an item of the user's."""
         self._turn_item_id = None
-        pcm, utterance = self._buffer.take()
-        item = MessageItem(item_id, "user", [Part("input_audio", audio=pcm)])
+        audio_ms, utterance = self._buffer.take()
+        item = MessageItem(item_id, "user", [Part("input_audio", audio_ms=audio_ms, utterance=utterance)])
         committed = {"type": "input_audio_buffer.committed", "item_id": item_id}
         self._add(item, before_it=lambda previous: self._emit(committed | {"previous_item_id": previous}))
-        item.listening = self._tasks.start(self._listen(item, [utterance]))
+        item.listening = self._tasks.start(self._listen(item))
         if self._config.transcribes:
             self._tasks.start(self._report(item, time.monotonic()))
 
-    async def _listen(self, item: MessageItem, utterances: Sequence[Utterance]) -> None:
+    async def _listen(self, item: MessageItem) -> None:
         """Put the words of an item's sounds where the model finds them."""
-        sounds = [part for part in item.content if part.type == "input_audio"]
         try:
-            for part, utterance in zip(sounds, utterances, strict=True):
-                part.text = await utterance.finish()
+            for part in item.content:
+                if part.utterance is not None:
+                    utterance, part.utterance = part.utterance, None
+                    part.text = await utterance.finish()
         except Exception as error:
             item.deaf = str(error) or type(error).__name__
 
