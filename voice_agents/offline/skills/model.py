@@ -53,7 +53,7 @@ class Skill:
     """What can be said or typed for it, in the phrase language."""
     act: Act
     examples: tuple[str, ...]
-    """As a user would write them; said without the punctuation they are in the grammar."""
+    """As a user would write them."""
     typed: tuple[str, ...] = ()
     """Phrases that are only matched against text, not listened for."""
     free: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voice_agents.offline.skills import numbers
-from voice_agents.offline.skills.phrases import Rule
+from voice_agents.offline.skills.phrases import Rule, original
 from voice_agents.offline.skills.sentence import Sentence
 
 PLACES = (
@@ -73,10 +73,6 @@ def _person(heard: Sentence) -> str | None:
     return heard.original if heard.original[:1].isupper() else None
 
 
-def _name(heard: Sentence) -> str:
-    return _place(heard)
-
-
 def _known_unit(heard: Sentence) -> str | None:
     return _UNIT_NAMES.get(re.sub(r" degrees?(?= )", "", heard.text).strip())
 
@@ -128,10 +124,6 @@ def _topic(heard: Sentence) -> str:
     return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
 
 
-def _free(heard: Sentence) -> str:
-    return heard.original.strip()
-
-
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
@@ -146,13 +138,13 @@ RULES = (
     *numbers.RULES,
     Rule("place", PLACES, _place, _TYPED_PLACE, _PLACES_WRITTEN),
     Rule("city", PLACES, _place, likely=_PLACES_WRITTEN),
-    Rule("first_name", PEOPLE, _name, likely=_PEOPLE_WRITTEN),
+    Rule("first_name", PEOPLE, _place, likely=_PEOPLE_WRITTEN),
     Rule("person", PEOPLE, _person, r" [^\W\d_]\S*", _PEOPLE_WRITTEN),
-    Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
+    Rule("name", PEOPLE, _place, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
     Rule("unit", "", _known_unit, _TYPED_UNIT, tuple(UNITS)),
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
     Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
-    Rule("label", TIMER_LABELS, _free, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
-    Rule("errand", ERRANDS, _free, _FREE, tuple(ERRANDS.split("|"))),
+    Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
+    Rule("errand", ERRANDS, original, _FREE, tuple(ERRANDS.split("|"))),
     Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )
