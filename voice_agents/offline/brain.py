@@ -12,20 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from voice_agents.offline import skills
-from voice_agents.offline.skills import (
-    ABILITIES,
-    ASKED_BACK,
-    GO_ON,
-    LISTENER,
-    LISTENING,
-    SKILLS,
-    Say,
-    Step,
-    Talk,
-    Understanding,
-    Use,
-)
+from voice_agents.offline.skills import ABILITIES, LISTENER, SKILLS, expected
+from voice_agents.offline.skills.model import Say, Step, Talk, Use
+from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
+from voice_agents.offline.skills.tool_skills import ASKED_BACK
+from voice_agents.offline.skills.understanding import Understanding
 from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
@@ -115,7 +106,7 @@ LISTENERS_WORDS = (
 
 def expectation() -> Expectation:
     """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
-    return Expectation((*skills.expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
+    return Expectation((*expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
 
 
 def _understood(text: str) -> bool:

@@ -192,7 +192,7 @@ class _Session:
         return (self._samples - self._segment_start) / ENGINE_RATE
 
     def _commit(self) -> None:
-        words = self._tasks.start(_finish(self._utterance))
+        words = self._tasks.start(self._utterance.finish())
         start_s, end_s = self._segment_start / ENGINE_RATE, self._samples / ENGINE_RATE
         self._commits.put_nowait(_Commit(words, start_s, end_s, time.monotonic()))
         self._unanswered += 1
@@ -247,10 +247,6 @@ class _Session:
                 sent = current
                 await self._socket.send({"message_type": "partial_transcript", "text": current[1]})
                 await asyncio.sleep(PARTIAL_INTERVAL_S)
-
-
-async def _finish(utterance: Utterance) -> str:
-    return await utterance.finish()
 
 
 def spread(text: str, start_s: float, end_s: float) -> list[dict[str, Any]]:
