@@ -20,6 +20,7 @@ from voice_agents.offline.skills.understanding import Understanding
 from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
+_PIECE_CHARS = 16
 MessageRole = Literal["system", "user", "assistant", "tool"]
 
 
@@ -44,6 +45,15 @@ class ToolCall:
             return cls.of(id, name, arguments)
         except ValueError:
             return cls(id, name, {})
+
+    @property
+    def written(self) -> str:
+        """The arguments as JSON text."""
+        return json.dumps(dict(self.arguments))
+
+    def pieces(self) -> list[str]:
+        """That text as a model writes it, piece by piece."""
+        return [self.written[at : at + _PIECE_CHARS] for at in range(0, len(self.written), _PIECE_CHARS)]
 
 
 @dataclass(frozen=True, slots=True)

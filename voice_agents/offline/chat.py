@@ -43,7 +43,7 @@ MODEL = "offline-agent"
 """The one name in the models list; requests may use any, and each is found by itself."""
 
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+$")
-_ARGUMENTS_PIECE = 16
+"""Tokens as they are cut here, a little fewer than a real tokeniser's."""
 _FINGERPRINT = "fp_offline"
 _MALFORMED = b'data: {"id":"chatcmpl-\n\n'
 
@@ -142,6 +142,11 @@ def _check_calls(messages: Sequence[Message]) -> None:
             open_calls = [call.id for call in message.tool_calls]
 
 
+def tokens(text: str) -> int:
+    """How many tokens a text is."""
+    return len(_TOKEN.findall(text))
+
+
 def routes(services: Services) -> list[BaseRoute]:
     """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
 
@@ -232,9 +237,7 @@ class _Completion:
             yield {"content": token}
         for index, call in enumerate(self._reply.tool_calls):
             yield {"tool_calls": [{"index": index, **_call(call, "")}]}
-            arguments = json.dumps(dict(call.arguments))
-            for start in range(0, len(arguments), _ARGUMENTS_PIECE):
-                piece = arguments[start : start + _ARGUMENTS_PIECE]
+            for piece in call.pieces():
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
     def event(self, delta: Mapping[str, Any] | None, finish_reason: str | None = None) -> bytes:
@@ -248,15 +251,14 @@ class _Completion:
         """The answer as one JSON object."""
         message: dict[str, Any] = {"role": "assistant", "content": self._reply.text or None, "refusal": None}
         if self._reply.tool_calls:
-            message["tool_calls"] = [_call(call, json.dumps(dict(call.arguments))) for call in self._reply.tool_calls]
+            message["tool_calls"] = [_call(call, call.written) for call in self._reply.tool_calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
         body = {**self._frame, "object": "chat.completion", "choices": [choice], "usage": self.usage}
         return json.dumps(body).encode()
 
     @property
     def usage(self) -> dict[str, Any]:
-        """Tokens as they are cut here, a little fewer than a real tokeniser counts."""
-        prompt = sum(len(_TOKEN.findall(message.text)) for message in self.asked.messages)
+        prompt = sum(tokens(message.text) for message in self.asked.messages)
         answer = sum(1 for _ in self.deltas())
         return {
             "prompt_tokens": prompt,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Literal, cast
 
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.offline.brain import Message, Reply, ToolCall
+from voice_agents.offline.chat import tokens
 from voice_agents.offline.checks import SERVER_ERROR
 from voice_agents.offline.realtime.checks import Event, new_id
 from voice_agents.offline.realtime.config import PCM, ResponseOptions
@@ -36,7 +36,6 @@ AUDIO_TOKEN_MS = 50
 """The vendor counts a token for so much of the assistant's sound ..."""
 USER_AUDIO_TOKEN_MS = 100
 """... and for so much of the user's."""
-_ARGUMENTS_PIECE = 16
 _WRITTEN_PIECE = re.compile(r"\s*\S+|\s+$")
 
 
@@ -206,10 +205,8 @@ class Response:
     async def _call(self, call: ToolCall) -> None:
         item = CallItem(new_id("item"), call.id, call.name, "", "in_progress")
         self._begin_item(item)
-        arguments = json.dumps(dict(call.arguments))
-        for start in range(0, len(arguments), _ARGUMENTS_PIECE):
+        for piece in call.pieces():
             await self._when_due()
-            piece = arguments[start : start + _ARGUMENTS_PIECE]
             item.arguments += piece
             self._emit_item("response.function_call_arguments.delta", call_id=item.call_id, delta=piece)
         self._end_item("completed")
@@ -339,11 +336,6 @@ class Speech:
             self.part.text = self.part.transcript = self.said
         self._waiting, self._begun, self._first = [], [], False
         return taken
-
-
-def tokens(text: str) -> int:
-    """Tokens of a text, a little fewer than a real tokeniser counts."""
-    return len(re.findall(r"\w{1,12}|[^\w\s]", text))
 
 
 def usage(instructions: str, context: Sequence[Item], output: Sequence[Item]) -> dict[str, Any]:
