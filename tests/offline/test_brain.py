@@ -8,7 +8,7 @@ import pytest
 
 from tests.offline.asking import TOOLS, answer, calls, heard
 from voice_agents.offline.brain import GREETING, Brain, Message, Reply, ToolCall
-from voice_agents.offline.skills import LISTENING
+from voice_agents.offline.skills.small_talk import LISTENING
 from voice_agents.offline.skills.stories import JOKES, STORIES
 
 # Not understood

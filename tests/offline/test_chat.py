@@ -196,35 +196,28 @@ async def test_a_client_that_leaves_ends_the_stream(server: OfflineServer, clien
 # Bad requests
 
 
-async def test_a_request_without_a_key_is_refused(server: OfflineServer) -> None:
-    answer = await post(server, {"model": "any", "messages": HELLO}, authorization="Bearer")
-    assert answer.status_code == 401
-    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    assert "API key" in answer.json()["error"]["message"]
-
-
 @pytest.mark.parametrize(
     ("body", "says"),
     [
         (b"{", "could not parse the JSON body"),
         ([], "must be a JSON object"),
         ({"model": "any"}, "Missing required parameter: 'messages'"),
-        ({"model": "any", "messages": "hello"}, "expected an array"),
+        ({"model": "any", "messages": "hello"}, "'messages': input should be a valid list"),
         ({"model": "any", "messages": []}, "empty array"),
         ({"messages": HELLO}, "must provide a model"),
-        ({"model": "any", "messages": ["hello"]}, "expected an object"),
+        ({"model": "any", "messages": ["hello"]}, "'messages[0]': input should be a valid dictionary"),
         ({"model": "any", "messages": [{"role": "robot", "content": "x"}]}, "Invalid value"),
         ({"model": "any", "messages": [{"role": ["user"], "content": "x"}]}, "Invalid value"),
         ({"model": "any", "messages": [{"role": "user"}]}, "messages[0].content"),
         ({"model": "any", "messages": HELLO, "tools": [{"type": "function"}]}, "tools[0].function"),
         ({"model": "any", "messages": [{"role": "assistant", "tool_calls": [{}]}]}, "tool_calls"),
         ({"model": "any", "messages": [{"role": "assistant", "tool_calls": 1}]}, "tool_calls"),
-        ({"model": "any", "messages": HELLO, "temperature": "hot"}, "expected a decimal, but got a string instead"),
-        ({"model": "any", "messages": HELLO, "max_tokens": 2.5}, "expected an integer, but got a decimal instead"),
-        ({"model": "any", "messages": HELLO, "n": True}, "expected an integer, but got a boolean instead"),
-        ({"model": "any", "messages": HELLO, "stream": "yes"}, "expected a boolean, but got a string instead"),
+        ({"model": "any", "messages": HELLO, "temperature": "hot"}, "'temperature': input should be a valid number"),
+        ({"model": "any", "messages": HELLO, "max_tokens": 2.5}, "'max_tokens': input should be a valid integer"),
+        ({"model": "any", "messages": HELLO, "n": True}, "'n': input should be a valid integer"),
+        ({"model": "any", "messages": HELLO, "stream": "yes"}, "'stream': input should be a valid boolean"),
         ({"model": "any", "messages": HELLO, "tool_choice": 1}, "Invalid value: 1"),
-        ({"model": "any", "messages": HELLO, "tools": {}}, "expected an array, but got an object instead"),
+        ({"model": "any", "messages": HELLO, "tools": {}}, "'tools': input should be a valid list"),
     ],
 )
 async def test_a_bad_request_is_told_what_is_wrong(server: OfflineServer, body: Any, says: str) -> None:
@@ -279,7 +272,7 @@ def strike(server: OfflineServer, fault: str) -> None:
     [
         ("chat:refuse:401", openai.AuthenticationError, "invalid_api_key"),
         ("chat:refuse:403", openai.PermissionDeniedError, "permission_denied"),
-        ("chat:refuse:404", openai.NotFoundError, "not_found"),
+        ("chat:refuse:404", openai.NotFoundError, "DeploymentNotFound"),
         ("chat:refuse:429", openai.RateLimitError, "rate_limit_exceeded"),
         ("chat:refuse:429:insufficient_quota", openai.RateLimitError, "insufficient_quota"),
         ("chat:refuse:500", openai.InternalServerError, None),

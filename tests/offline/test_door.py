@@ -151,7 +151,8 @@ async def test_faults_are_switched_with_the_key_only_even_where_any_will_do() ->
             assert answer.status_code == 401
         assert (await http.get("/connections")).status_code == 401
         assert services.faults.faults == ()
-        assert (await http.get("/v1/models", headers={"api-key": "any"})).status_code == 200
+        for headers in ({"api-key": "any"}, {}):
+            assert (await http.get("/v1/models", headers=headers)).status_code == 200
         switched = await http.post("/faults", headers={"api-key": server.key}, json=["stt:stall"])
         assert switched.json() == [str(Fault.parse("stt:stall"))]
 
@@ -236,11 +237,17 @@ async def test_every_place_of_the_vendors_takes_the_key(server: OfflineServer) -
         await (await opened(server, path, **options)).close()
 
 
-async def test_a_single_use_token_opens_one_socket(server: OfflineServer) -> None:
+async def test_a_single_use_token_opens_one_socket_of_its_kind(server: OfflineServer) -> None:
     server.services.faults.clear()
     async with client(server) as http:
-        made = await http.post("/v1/single-use-token/realtime_scribe", headers={"xi-api-key": KEY})
-    token = made.json()["token"]
-    async with connect(server, STT, None, token=token, model_id="scribe_v2_realtime") as socket:
+        tokens = [
+            (await http.post("/v1/single-use-token/realtime_scribe", headers={"xi-api-key": KEY})).json()["token"]
+            for _ in range(2)
+        ]
+        unknown = await http.post("/v1/single-use-token/anything", headers={"xi-api-key": KEY})
+    assert unknown.status_code == 404
+    async with connect(server, STT, None, token=tokens[0], model_id="scribe_v2_realtime") as socket:
         assert (await said(socket))["message_type"] == "session_started"
-    assert await handshake(server, STT, (), f"?token={token}") == 401
+    assert await handshake(server, STT, (), f"?token={tokens[0]}") == 401
+    speaking = "/v1/text-to-speech/any/stream-input"
+    assert await handshake(server, speaking, (), f"?single_use_token={tokens[1]}") == 401

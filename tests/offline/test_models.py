@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import httpx
 import httpx2
@@ -11,8 +12,10 @@ import pytest
 from elevenlabs import AsyncElevenLabs
 from openai import AsyncOpenAI
 
-from tests.offline.conftest import WAIT_S
+from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice
+from voice_agents.offline.brain import Brain
 from voice_agents.offline.server import OfflineServer
+from voice_agents.offline.services import Services
 
 
 @pytest.fixture
@@ -70,8 +73,10 @@ async def test_the_key_says_whose_list_is_meant(
     assert isinstance(response.json(), dict) == is_openais
 
 
-async def test_an_empty_key_is_refused_in_its_vendors_words(server: OfflineServer, http: httpx.AsyncClient) -> None:
-    headers = {"authorization": "Bearer"}
-    assert "error" in (await http.get(f"{server.url}/v1/models", headers=headers)).json()
-    keyless = await http.get(f"{server.url}/v1/models")
+async def test_an_empty_key_is_refused_in_its_vendors_words(http: httpx.AsyncClient) -> None:
+    services = Services(FakeRecogniser(), FakeVoice(), cast(Brain, None))
+    async with OfflineServer(services=services, key="k") as server:
+        empty = await http.get(f"{server.url}/v1/models", headers={"authorization": "Bearer"})
+        keyless = await http.get(f"{server.url}/v1/models")
+    assert (empty.status_code, empty.json()["error"]["code"]) == (401, "invalid_api_key")
     assert (keyless.status_code, keyless.json()["detail"]["status"]) == (401, "invalid_api_key")

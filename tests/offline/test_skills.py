@@ -10,7 +10,7 @@ from tests.offline.asking import Calls, answer, calls, heard
 from voice_agents.offline.brain import EXAMPLES
 from voice_agents.offline.skills import RULES, SKILLS, Skill, expected
 from voice_agents.offline.skills.numbers import expression_of, say, value_of
-from voice_agents.offline.skills.phrases import parse
+from voice_agents.offline.skills.phrases import pieces
 from voice_agents.offline.skills.rules import UNITS, duration_of
 from voice_agents.offline.skills.stories import JOKES, STORIES, TOPICS
 from voice_agents.tools.places import zone_of
@@ -273,4 +273,4 @@ def test_durations_are_read(words: str, seconds: float | None) -> None:
 @pytest.mark.parametrize("phrase", ["(a | b", "a | b)", "[a)", "<Upper>", "a < b"])
 def test_a_phrase_that_is_not_well_formed_is_an_error(phrase: str) -> None:
     with pytest.raises(ValueError):
-        parse(phrase)
+        pieces(phrase)

@@ -10,12 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
+from voice_agents.offline import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
-from voice_agents.offline.key import new_key
-from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
@@ -30,11 +30,18 @@ Point clients here ({keys}, and any name of a chat or Realtime model):
                      SDK: AsyncOpenAI(base_url="{url}/v1", api_key="{key}").realtime.connect(model="offline")
   Azure Realtime     {socket_url}/openai/v1/realtime?model=offline  (header: api-key: {key})
                      AZURE_OPENAI_REALTIME_DEPLOYMENT=offline, with endpoint and key as above
-  its preview        {socket_url}/openai/realtime?api-version=2025-04-01-preview&deployment=offline
 Faults while it runs: curl -H 'api-key: {control_key}' {url}/faults -d '["stt:refuse:401"]'   (GET lists, DELETE clears)
 This agent app:        Settings.from_env().with_offline("{url}", "{key}")
 Ctrl-C ends it.
 """
+
+_DELAYS = {
+    "stt_commit_s": "commit to final transcript",
+    "chat_first_token_s": "request to first token",
+    "chat_token_s": "one token to the next",
+    "tts_first_audio_s": "text to first audio",
+    "realtime_first_audio_s": "turn to first audio of a Realtime answer",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,14 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SERVICE:KIND[:VALUE][:after=N][:delay=S][:times=N]",
         help="let something go wrong, like stt:refuse:401 or tts:close:1006:after=3 (may be repeated)",
     )
-    for flag, meaning in (
-        ("--stt-commit-delay", "commit to final transcript"),
-        ("--chat-first-token-delay", "request to first token"),
-        ("--chat-token-delay", "one token to the next"),
-        ("--tts-first-audio-delay", "text to first audio"),
-        ("--realtime-first-audio-delay", "turn to first audio of a Realtime answer"),
-    ):
-        parser.add_argument(flag, type=float, default=0.0, metavar="S", help=f"at least S seconds from {meaning}")
+    for delay, meaning in _DELAYS.items():
+        flag = f"--{delay.removesuffix('_s').replace('_', '-')}-delay"
+        parser.add_argument(
+            flag, type=float, default=0.0, metavar="S", dest=delay, help=f"at least S seconds from {meaning}"
+        )
     parser.add_argument(
         "--realtime-speed",
         type=float,
@@ -111,14 +115,7 @@ def _fault(text: str) -> Fault:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    pace = Pace(
-        stt_commit_s=options.stt_commit_delay,
-        chat_first_token_s=options.chat_first_token_delay,
-        chat_token_s=options.chat_token_delay,
-        tts_first_audio_s=options.tts_first_audio_delay,
-        realtime_first_audio_s=options.realtime_first_audio_delay,
-        realtime_speed=options.realtime_speed,
-    )
+    pace = Pace(**{name: getattr(options, name) for name in (*_DELAYS, "realtime_speed")})
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows
@@ -135,19 +132,24 @@ async def _serve(options: argparse.Namespace) -> None:
         hosts=options.allow_host,
         origins=options.allow_origin,
     ) as server:
-        server.services.model_server = ModelServer(*options.model_server) if options.model_server else None
-        leave_out_what_is_loaded()
+        if options.model_server:
+            from voice_agents.offline.model_server import ModelServer
+
+            server.services.model_server = ModelServer(*options.model_server)
         print(server.url, flush=True)
         if options.parent_pipe:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
             print(welcome(server.url, server.key, any_key=options.open), flush=True)
+        # what checks requests takes long to import; who asks meanwhile waits for the rest of it
+        await asyncio.to_thread(import_module, "voice_agents.offline.vendor_types")
+        leave_out_what_is_loaded()
         await end.wait()
 
 
 def welcome(url: str, key: str, *, any_key: bool = False) -> str:
     """How to point clients at the server at this URL; ``any_key``: the key is needed for the faults only."""
-    keys = "any key is accepted" if any_key else "with this key, which is new at every start; --open takes any"
+    keys = "any key is accepted, or none" if any_key else "with this key, which is new at every start; --open takes any"
     shown = "offline" if any_key else key
     return _WELCOME.format(url=url, socket_url=url.replace("http", "ws", 1), keys=keys, key=shown, control_key=key)
 

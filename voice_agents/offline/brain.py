@@ -12,24 +12,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from voice_agents.offline import skills
-from voice_agents.offline.skills import (
-    ABILITIES,
-    ASKED_BACK,
-    GO_ON,
-    LISTENING,
-    RULES,
-    SKILLS,
-    Listener,
-    Say,
-    Step,
-    Talk,
-    Understanding,
-    Use,
-)
+from voice_agents.offline.skills import ABILITIES, LISTENER, SKILLS, expected
+from voice_agents.offline.skills.model import Say, Step, Talk, Use
+from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
+from voice_agents.offline.skills.tool_skills import ASKED_BACK
+from voice_agents.offline.skills.understanding import Understanding
 from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
+_PIECE_CHARS = 16
 MessageRole = Literal["system", "user", "assistant", "tool"]
 
 
@@ -54,6 +45,15 @@ class ToolCall:
             return cls.of(id, name, arguments)
         except ValueError:
             return cls(id, name, {})
+
+    @property
+    def written(self) -> str:
+        """The arguments as JSON text."""
+        return json.dumps(dict(self.arguments))
+
+    def pieces(self) -> list[str]:
+        """That text as a model writes it, piece by piece."""
+        return [self.written[at : at + _PIECE_CHARS] for at in range(0, len(self.written), _PIECE_CHARS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,41 +106,21 @@ _HEARD_WORDS = 12
 _ERROR_WRAPPING = re.compile(r"^\s*(?:tool\s+)?error\b[^:]*:\s*|\s*please fix your mistakes\.?\s*$", re.IGNORECASE)
 _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
 
-_listener = Listener(SKILLS, RULES)
-
 LISTENERS_WORDS = (
-    *(
-        "Mm-hmm.",
-        "Mm hmm.",
-        "Mhm.",
-        "Mmm.",
-        "Mm.",
-        "Uh-huh.",
-        "Uh huh.",
-        "Hmm.",
-        "Hm.",
-        "Yeah.",
-        "Yep.",
-        "Yes.",
-        "No.",
-        "Nope.",
-        "Okay.",
-        "Right.",
-        "Sure.",
-        "I see.",
-    ),
-    *("All right.", "Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
+    *("Mm-hmm.", "Mm hmm.", "Mhm.", "Mmm.", "Mm.", "Uh-huh.", "Uh huh.", "Hmm.", "Hm.", "Yeah.", "Yep.", "Yes."),
+    *("No.", "Nope.", "Okay.", "Right.", "Sure.", "I see.", "All right."),
+    *("Stop.", "Stop it.", "Wait.", "Wait a minute.", "Hold on.", "Never mind."),
 )
 """What people say while they listen, and to stop the agent."""
 
 
 def expectation() -> Expectation:
     """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
-    return Expectation((*skills.expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
+    return Expectation((*expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
 
 
 def _understood(text: str) -> bool:
-    found = _listener.understand(text)
+    found = LISTENER.understand(text)
     return bool(found.requests) and not found.missed
 
 
@@ -192,7 +172,7 @@ def _asks_on(before: Message, message: Message) -> bool:
     """Whether a message asks for nothing but the rest of what is before it. A call under way has no rest yet."""
     if message.role != "user" or before.role == "system" or before.tool_calls:
         return False
-    requests = _listener.understand(message.text).requests
+    requests = LISTENER.understand(message.text).requests
     return [request.skill for request in requests] == [GO_ON] if requests else is_backchannel(message.text)
 
 
@@ -204,12 +184,12 @@ def _rest(whole: list[str], said: list[str]) -> str:
 def _plan(messages: Sequence[Message]) -> list[Step]:
     """What to do about the last message, which is the user's."""
     text = messages[-1].text
-    understood = _listener.understand(text)
+    understood = LISTENER.understand(text)
     if len(messages) > 2 and messages[-2].text in ASKED_BACK:
         understood = _answered(messages, understood)
     if not understood.requests and len(messages) > 1 and messages[-2].role == "user":
         # A request that was taken for two turns because of a pause within it.
-        both = _listener.understand(f"{messages[-2].text} {text}")
+        both = LISTENER.understand(f"{messages[-2].text} {text}")
         understood = understood if both.missed else both
     if not understood.requests:
         return [Say(LISTENING if _heard(text) and is_backchannel(text) else _not_understood(text))]
@@ -227,9 +207,9 @@ def _answered(messages: Sequence[Message], alone: Understanding) -> Understandin
     """The last request together with the answer to the question what was missing in it."""
     asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "").rstrip(" .?!")
     readings = [
-        _listener.understand(f"{asked} {between} {messages[-1].text}") for between in ("", "to", "into", "for", "of")
+        LISTENER.understand(f"{asked} {between} {messages[-1].text}") for between in ("", "to", "into", "for", "of")
     ]
-    known = max((len(request.slots) for request in _listener.understand(asked).requests), default=0)
+    known = max((len(request.slots) for request in LISTENER.understand(asked).requests), default=0)
     whole = [reading for reading in readings if len(reading.requests) == 1 and not reading.missed]
     best = max(whole, key=lambda reading: len(reading.requests[0].slots), default=alone)
     return best if best.requests and len(best.requests[0].slots) > known else alone
@@ -241,7 +221,7 @@ def _talk(messages: Sequence[Message]) -> Talk:
     answers = tuple(message.text for message in messages if message.role == "assistant" and message.text)
 
     def recall(slot: str) -> Any:
-        said = (request for text in reversed(requests) for request in reversed(_listener.understand(text).requests))
+        said = (request for text in reversed(requests) for request in reversed(LISTENER.understand(text).requests))
         return next((request.slots[slot] for request in said if slot in request.slots), None)
 
     return Talk(requests, answers, recall)

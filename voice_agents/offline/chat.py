@@ -18,50 +18,37 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-from pydantic import ConfigDict, TypeAdapter
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from voice_agents.offline.brain import Message, MessageRole, Reply, ToolCall
-from voice_agents.offline.checks import Rejected, check_type, error_body, missing, parse_object
-from voice_agents.offline.faults import Fault, Service
+from voice_agents.offline.checks import (
+    SERVER_ERROR,
+    Rejected,
+    check_type,
+    error_body,
+    error_named,
+    is_openais,
+    missing,
+    parse_object,
+    refusal,
+)
+from voice_agents.offline.faults import Service
 from voice_agents.offline.services import Pace, Services
 from voice_agents.offline.sockets import faulty_body
 
 MODEL = "offline-agent"
 """The one name in the models list; requests may use any, and each is found by itself."""
 
-RETRY_AFTER_S = 1
-"""What a refusal with 429 or 503 says."""
-
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+$")
-_ARGUMENTS_PIECE = 16
+"""Tokens as they are cut here, a little fewer than a real tokeniser's."""
 _FINGERPRINT = "fp_offline"
 _MALFORMED = b'data: {"id":"chatcmpl-\n\n'
 
-_REFUSALS = {
-    401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"),
-    403: ("You do not have access to this model.", "invalid_request_error", "permission_denied"),
-    404: ("The requested resource does not exist.", "invalid_request_error", "not_found"),
-    429: ("Rate limit reached for requests. Please try again in 1s.", "requests", "rate_limit_exceeded"),
-    503: ("The server is overloaded, please try again later.", "server_error", "server_overloaded"),
-}
-_SERVER_ERROR = ("The server had an error while processing your request. Sorry about that!", "server_error", None)
-_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 UNKNOWN_MODEL = "missing"
 """The one model (or deployment) that is not there; every other name is taken."""
-
-
-class _Request(CompletionCreateParamsBase, total=False):
-    stream: bool | None
-
-
-# pydantic takes a configuration for what is no class of its own only
-_TYPE = TypeAdapter[Any](_Request | None, config=ConfigDict(strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +67,15 @@ class ChatRequest:
 
 def parse(body: bytes, deployment: str | None = None) -> ChatRequest:
     """The request in this body; on classic Azure the path names the model. Raises ``Rejected``."""
+    from voice_agents.offline.vendor_types import CHAT_REQUEST
+
     asked = {
         name: value for name, value in parse_object(body, "the JSON body of your request").items() if value is not None
     }
     asked["model"] = check_model(deployment or asked.get("model"))
     if not asked.get("messages", True):
         raise Rejected("Invalid 'messages': empty array. At least one message is needed.", "empty_array", "messages")
-    check_type(_TYPE, asked)
+    check_type(CHAT_REQUEST, asked)
     if asked.get("n", 1) != 1:
         raise Rejected("Several choices are not supported offline: 'n' must be 1.", param="n")
     messages = tuple(_message(at, message) for at, message in enumerate(asked["messages"]))
@@ -153,10 +142,15 @@ def _check_calls(messages: Sequence[Message]) -> None:
             open_calls = [call.id for call in message.tool_calls]
 
 
+def tokens(text: str) -> int:
+    """How many tokens a text is."""
+    return len(_TOKEN.findall(text))
+
+
 def routes(services: Services) -> list[BaseRoute]:
     """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
 
-    All need a key, any (401 without). Faults and pace are those of ``services`` when a request comes.
+    Faults and pace are those of ``services`` when a request comes.
     ``/v1/models`` is ElevenLabs' too: these routes have to come before its.
     """
     chat = _Chat(services)
@@ -173,17 +167,12 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def is_openais(headers: Headers) -> bool:
-    """A key, even an empty one, comes as clients of OpenAI and Azure bring it, and not as ElevenLabs' do."""
-    return ("authorization" in headers or "api-key" in headers) and "xi-api-key" not in headers
-
-
 class _SharedRoute(Route):
     """A path another vendor has, too: it is ours when our clients ask."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        return super().matches(scope) if is_openais(headers) else (Match.NONE, {})
+        ours = scope["type"] == "http" and is_openais(HTTPConnection(scope))
+        return super().matches(scope) if ours else (Match.NONE, {})
 
 
 class _Chat:
@@ -194,31 +183,19 @@ class _Chat:
 
     async def models(self, request: Request) -> Response:
         """The one model."""
-        if not _has_key(request):
-            return _unauthorized()
         return JSONResponse({"object": "list", "data": [_model(MODEL)]})
 
     async def model(self, request: Request) -> Response:
         """The one model, by any of the names requests may use."""
-        if not _has_key(request):
-            return _unauthorized()
-        try:
-            return JSONResponse(_model(check_model(request.path_params["model"])))
-        except Rejected as error:
-            return JSONResponse(error.body, error.status)
+        return JSONResponse(_model(check_model(request.path_params["model"])))
 
     async def complete(self, request: Request) -> Response:
         """A completion, as one JSON object or as a stream of events."""
         received = time.monotonic()
         faults = self._services.faults.begin(Service.CHAT)
         if faults.refusal:
-            return _refusal(faults.refusal)
-        if not _has_key(request):
-            return _unauthorized()
-        try:
-            asked = parse(await request.body(), request.path_params.get("deployment"))
-        except Rejected as error:
-            return JSONResponse(error.body, error.status)
+            raise refusal(faults.refusal.status, faults.refusal.name)
+        asked = parse(await request.body(), request.path_params.get("deployment"))
         reply = self._services.brain.reply(asked.messages, asked.tools)
         if asked.one_call:
             reply = Reply(reply.text, reply.tool_calls[:1])
@@ -244,7 +221,7 @@ class _Completion:
     """One answer in the vendor's words."""
 
     def __init__(self, asked: ChatRequest, reply: Reply) -> None:
-        self._asked = asked
+        self.asked = asked
         self._reply = reply
         self._frame = {
             "id": f"chatcmpl-{uuid.uuid4().hex[:29]}",
@@ -260,37 +237,28 @@ class _Completion:
             yield {"content": token}
         for index, call in enumerate(self._reply.tool_calls):
             yield {"tool_calls": [{"index": index, **_call(call, "")}]}
-            arguments = json.dumps(dict(call.arguments))
-            for start in range(0, len(arguments), _ARGUMENTS_PIECE):
-                piece = arguments[start : start + _ARGUMENTS_PIECE]
+            for piece in call.pieces():
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
-    def chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
-        """A chunk of the stream as an event."""
+    def event(self, delta: Mapping[str, Any] | None, finish_reason: str | None = None) -> bytes:
+        """A chunk of the stream; without a delta the one that brings the usage."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return self._event([choice], None)
-
-    def usage_chunk(self) -> bytes:
-        """The last chunk, if usage was asked for; else nothing."""
-        return self._event([], self.usage) if self._asked.include_usage else b""
-
-    def _event(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes:
-        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": choices}
-        return _event(chunk | {"usage": usage} if self._asked.include_usage else chunk)
+        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": [] if delta is None else [choice]}
+        usage = {"usage": self.usage if delta is None else None} if self.asked.include_usage else {}
+        return _event(chunk | usage)
 
     def whole(self) -> bytes:
         """The answer as one JSON object."""
         message: dict[str, Any] = {"role": "assistant", "content": self._reply.text or None, "refusal": None}
         if self._reply.tool_calls:
-            message["tool_calls"] = [_call(call, json.dumps(dict(call.arguments))) for call in self._reply.tool_calls]
+            message["tool_calls"] = [_call(call, call.written) for call in self._reply.tool_calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
         body = {**self._frame, "object": "chat.completion", "choices": [choice], "usage": self.usage}
         return json.dumps(body).encode()
 
     @property
     def usage(self) -> dict[str, Any]:
-        """Tokens as they are cut here, a little fewer than a real tokeniser counts."""
-        prompt = sum(len(_TOKEN.findall(message.text)) for message in self._asked.messages)
+        prompt = sum(tokens(message.text) for message in self.asked.messages)
         answer = sum(1 for _ in self.deltas())
         return {
             "prompt_tokens": prompt,
@@ -303,16 +271,15 @@ class _Completion:
 
 async def _stream(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
     """The events of a stream; the role leaves with the first token, as it does at the vendor."""
-    role = {"role": "assistant", "content": "", "refusal": None}
-    first = True
+    begun = False
     async for delta in deltas:
-        if first:
-            yield completion.chunk(role)
-            first = False
-        yield completion.chunk(delta)
-    yield completion.chunk({}, completion.finish_reason)
-    if usage := completion.usage_chunk():
-        yield usage
+        if not begun:
+            yield completion.event({"role": "assistant", "content": "", "refusal": None})
+        begun = True
+        yield completion.event(delta)
+    yield completion.event({}, completion.finish_reason)
+    if completion.asked.include_usage:
+        yield completion.event(None)
     yield b"data: [DONE]\n\n"
 
 
@@ -329,8 +296,7 @@ def _event(data: Mapping[str, Any]) -> bytes:
 
 def _error_event(name: str) -> bytes:
     """An error in the middle of a stream, with this code."""
-    message, kind, _ = _SERVER_ERROR
-    return _event(error_body(message, kind, None, name))
+    return _event(error_body(error_named(SERVER_ERROR), SERVER_ERROR, None, name))
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -339,26 +305,3 @@ def _model(name: str) -> dict[str, Any]:
 
 def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-
-
-def _has_key(request: Request) -> bool:
-    """Whether there is a key, as OpenAI (bearer) or Azure (``api-key``) take it."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return bool((kind.lower() == "bearer" and token.strip()) or request.headers.get("api-key", "").strip())
-
-
-def _unauthorized() -> Response:
-    message = (
-        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-        "(i.e. Authorization: Bearer YOUR_KEY)."
-    )
-    return JSONResponse(error_body(message, "invalid_request_error"), 401)
-
-
-def _refusal(fault: Fault) -> Response:
-    """The vendor's error of this status; the fault's name replaces the error code (``insufficient_quota``)."""
-    message, kind, code = _REFUSALS.get(fault.status, _SERVER_ERROR)
-    if fault.name == "insufficient_quota":
-        message, kind = _QUOTA, fault.name
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if fault.status in (429, 503) else None
-    return JSONResponse(error_body(message, kind, None, fault.name or code), fault.status, headers)

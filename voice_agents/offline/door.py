@@ -13,23 +13,20 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voice_agents.offline import chat
-from voice_agents.offline.checks import error_body
+from voice_agents.offline.checks import INVALID_REQUEST, REALTIME_PATHS, error_body, is_openais
 from voice_agents.offline.elevenlabs.access import refusal_body
-from voice_agents.offline.realtime.access import KEY_SUBPROTOCOL
-from voice_agents.offline.realtime.access import PATHS as REALTIME_PATHS
 
 CONTROL_PATHS = frozenset({"/faults", "/connections"})
 """What steers and watches the server: with the key only, even where the vendors' routes take any."""
 
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:\[\]/@]+)(?::\d{1,5})?")
+_KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _TOKEN_PARAMETERS = ("token", "single_use_token")
 
 _WRONG_HOST = "This server is asked under a name that is not its own: use its address as it was printed at its start."
@@ -48,19 +45,19 @@ class Door:
         any_key: bool = False,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
-        is_token: Callable[[str], bool] = lambda _token: False,
+        redeem: Callable[[str, str], bool] = lambda _token, _path: False,
     ) -> None:
-        """``any_key``: the vendors' routes judge themselves whether there is one; ``key`` is for ``CONTROL_PATHS``.
+        """``any_key``: the vendors' routes take any key, or none; ``key`` is for ``CONTROL_PATHS``.
 
         ``hosts``: further names of this server, without a port; ``origins``: pages that may open its sockets, like
-        ``http://localhost:3000``; ``is_token`` knows the single-use tokens that stand in the key's place.
+        ``http://localhost:3000``; ``redeem`` uses up a single-use token for a path.
         """
         self._application = application
         self._key = key.encode()
         self._any_key = any_key
         self._hosts = _OWN_NAMES | {name.lower() for name in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
-        self._is_token = is_token
+        self._redeem = redeem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
@@ -69,7 +66,7 @@ class Door:
             await self._application(scope, receive, send)
             return
         status, sentence = refusal
-        await JSONResponse(_body(connection, status, sentence), status)(scope, receive, send)
+        await refused(connection, status, sentence)(scope, receive, send)
 
     def _refusal(self, connection: HTTPConnection) -> tuple[int, str] | None:
         """HTTP status and reason; None for those who may come in."""
@@ -98,7 +95,7 @@ class Door:
     def _has_key(self, connection: HTTPConnection) -> bool:
         # every candidate is compared, and each in constant time
         fits = [hmac.compare_digest(brought.encode(), self._key) for brought in _brought(connection)]
-        return any(fits) or any(self._is_token(token) for token in _tokens(connection))
+        return any(fits) or any(self._redeem(token, connection.scope["path"]) for token in _tokens(connection))
 
 
 def _brought(connection: HTTPConnection) -> Iterator[str]:
@@ -115,7 +112,7 @@ def _brought(connection: HTTPConnection) -> Iterator[str]:
     if connection.scope["path"] in REALTIME_PATHS:
         yield connection.query_params.get("api-key", "")
         offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
-        yield from (name.removeprefix(KEY_SUBPROTOCOL) for name in offered if name.startswith(KEY_SUBPROTOCOL))
+        yield from (name.removeprefix(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL))
     else:
         yield connection.query_params.get("authorization", "").removeprefix("Bearer ").strip()
 
@@ -125,10 +122,9 @@ def _tokens(connection: HTTPConnection) -> Iterator[str]:
         yield from (connection.query_params[name] for name in _TOKEN_PARAMETERS if name in connection.query_params)
 
 
-def _body(connection: HTTPConnection, status: int, sentence: str) -> dict[str, Any]:
-    path = connection.scope["path"]
-    if chat.is_openais(connection.headers) or path.startswith("/openai/") or path in REALTIME_PATHS:
-        return error_body(sentence, "invalid_request_error", None, "invalid_api_key" if status == 401 else None)
-    body = refusal_body(status)
-    body["detail"]["message"] = sentence
-    return body
+def refused(connection: HTTPConnection, status: int, sentence: str) -> JSONResponse:
+    """The answer to a request that no route gets, in the shape of the vendor whose client asks."""
+    if not is_openais(connection):
+        return JSONResponse(refusal_body(status, sentence), status)
+    code = "invalid_api_key" if status == 401 else None
+    return JSONResponse(error_body(sentence, INVALID_REQUEST, None, code), status)

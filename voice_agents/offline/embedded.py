@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from voice_agents.errors import VoiceAgentError
-from voice_agents.offline.key import new_key
+from voice_agents.offline import new_key
 
 SLOW_START_S = 10.0
 """So often a start that takes long is spoken of."""

@@ -10,8 +10,6 @@ import ctypes
 import re
 import threading
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import espeakng_loader
@@ -27,7 +25,7 @@ _END_PAUSE = 0x1000
 _IPA = 2
 _RATE, _VOLUME = 1, 2
 _LIST_END, _WORD = 0, 1
-_GO_ON, _STOP = 0, 1
+_GO_ON = 0
 
 
 class _Event(ctypes.Structure):
@@ -46,20 +44,8 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of the text that espeak-ng is about to say."""
-
-    offset: int
-    """Index of its first character in the text."""
-    length: int
-    """Number of characters."""
-    at_ms: int
-    """When it begins, from the start of this text's audio."""
-
-
-OnAudio = Callable[[Pcm, list[Word]], bool]
-"""Called with the next samples and the words announced with them; returns whether to go on."""
+Said = tuple[Pcm, list[tuple[int, float]]]
+"""Samples, and the words that are announced with them: where each begins in the text, and at which millisecond."""
 
 
 class Library:
@@ -74,11 +60,11 @@ class Library:
         if self.rate <= 0:
             raise RuntimeError("espeak-ng could not be started: its voice data cannot be read")
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        self._receiver: OnAudio | None = None
+        self._said: list[Said] = []
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def synthesize(self, text: str, voice: str, words_per_minute: int, volume: int, on_audio: OnAudio) -> None:
+    def synthesize(self, text: str, voice: str, words_per_minute: int, volume: int) -> list[Said]:
         """Speak ``text``; ``volume`` 100 is espeak-ng's normal level. Raises ValueError for an unknown voice."""
         with self._lock:
             if self._library.espeak_SetVoiceByName(voice.encode()):
@@ -86,14 +72,12 @@ class Library:
             self._library.espeak_SetParameter(_RATE, words_per_minute, 0)
             self._library.espeak_SetParameter(_VOLUME, volume, 0)
             data = text.encode() + b"\0"
-            self._receiver = on_audio
-            try:
-                self._library.espeak_Synth(
-                    data, ctypes.c_size_t(len(data)), 0, _CHARACTERS, 0, _UTF8 | _END_PAUSE, None, None
-                )
-                self._library.espeak_Synchronize()
-            finally:
-                self._receiver = None
+            said: list[Said] = []
+            self._said = said
+            length = ctypes.c_size_t(len(data))
+            self._library.espeak_Synth(data, length, 0, _CHARACTERS, 0, _UTF8 | _END_PAUSE, None, None)
+            self._library.espeak_Synchronize()
+        return said
 
     def phonemes(self, text: str, voice: str = "en-us") -> str:
         """IPA of a text without punctuation inside, accents apart; words have spaces between them."""
@@ -107,17 +91,16 @@ class Library:
         return unicodedata.normalize("NFD", re.sub(r"\([^)]+\)", "", " ".join(parts))).strip()
 
     def _receive(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
-        if self._receiver is None:
-            return _STOP
         words = []
         index = 0
         while events[index].type != _LIST_END:
             event = events[index]
             if event.type == _WORD:
-                words.append(Word(event.text_position - 1, event.length, event.audio_position))
+                words.append((event.text_position - 1, float(event.audio_position)))
             index += 1
         pcm = np.ctypeslib.as_array(samples, (count,)).copy() if count and samples else EMPTY
-        return _GO_ON if self._receiver(pcm, words) else _STOP
+        self._said.append((pcm, words))
+        return _GO_ON
 
 
 @cache

@@ -7,38 +7,78 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.errors import ConfigurationError
 from voice_agents.impatience import impatient, impatient_socket
-from voice_agents.offline import chat, elevenlabs, realtime
-from voice_agents.offline.door import Door
+from voice_agents.offline import chat, elevenlabs, new_key, realtime
+from voice_agents.offline.checks import Refused, is_openais
+from voice_agents.offline.door import Door, refused
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultPlan
-from voice_agents.offline.key import new_key
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
-from voice_agents.offline.unserved import Unserved
+
+RETRY_AFTER_S = 1
+"""What a refusal with 429 or 503 says."""
+_SOCKET = "websocket"
+"""Stands where a method does."""
 
 
 def app(services: Services, access: Access) -> Starlette:
     """All protocols over these services, and what a test steers them with, as an ASGI application without a door."""
     openai_routes = [*chat.routes(services), *realtime.routes(services)]
     elevenlabs_routes = elevenlabs.routes(services, access)
-    unserved = Unserved(openai=openai_routes, elevenlabs=elevenlabs_routes)
-    return Starlette(routes=[*openai_routes, *elevenlabs_routes, *_admin_routes(services), Mount("/", unserved)])
+    rest = Mount("/", _unserved(_listed(openai_routes), _listed(elevenlabs_routes)))
+    return Starlette(
+        routes=[*openai_routes, *elevenlabs_routes, *_admin_routes(services), rest],
+        exception_handlers={Refused: _refuse},
+    )
+
+
+async def _refuse(asked: Any, error: Any) -> Any:
+    """Answers a request or handshake that was refused, in its vendor's words."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status in (429, 503) else None
+    answer = JSONResponse(error.body, error.status, headers)
+    if not isinstance(asked, WebSocket):
+        return answer
+    await asked.send_denial_response(answer)
+    return None
+
+
+def _unserved(openai: str, elevenlabs: str) -> ASGIApp:
+    """Answers all that no route takes, sockets and wrong methods included: not found, and what is served."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked, what = HTTPConnection(scope), f"{scope.get('method', _SOCKET)} {scope['path']}"
+        served = openai if is_openais(asked) else elevenlabs
+        await refused(asked, 404, f"{what} is not served offline. Served are: {served}.")(scope, receive, send)
+
+    return answer
+
+
+def _listed(routes: Iterable[BaseRoute]) -> str:
+    """Every route once, like ``GET /v1/models, websocket /v1/realtime``."""
+    named = []
+    for route in routes:
+        if isinstance(route, Route):
+            named += [f"{method} {route.path_format}" for method in sorted((route.methods or set()) - {"HEAD"})]
+        elif isinstance(route, WebSocketRoute):
+            named.append(f"{_SOCKET} {route.path_format}")
+    return ", ".join(named)
 
 
 def _admin_routes(services: Services) -> list[BaseRoute]:
@@ -66,7 +106,7 @@ class OfflineServer:
 
     For tests (``services`` can hold fakes; otherwise the local engines are loaded on entering) and for
     ``python -m voice_agents.offline``. ``services.faults`` and ``services.pace`` may be changed while it runs, for
-    connections from then on. Clients have to bring ``key``. Without one given any key will do, for tests; ``key`` is
+    connections from then on. Clients have to bring ``key``. Without one given any will do, or none; ``key`` is
     random then and needed for ``/faults`` and ``/connections`` only. ``hosts`` and ``origins``: see ``Door``.
     Installs no signal handlers. Leaving the block ends every connection within a second.
     Raises ConfigurationError on entering when the address cannot be had.
@@ -105,7 +145,7 @@ class OfflineServer:
             self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]
             self.url = f"http://{host}:{port}"
-            await stack.enter_async_context(_Running(self._door(), listener))
+            await stack.enter_async_context(_serving(self._door(), listener))
             self._stack = stack.pop_all()
         return self
 
@@ -122,7 +162,7 @@ class OfflineServer:
             any_key=self._any_key,
             hosts=self._hosts,
             origins=self._origins,
-            is_token=access.knows,
+            redeem=access.redeem,
         )
 
 
@@ -135,39 +175,32 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-class _Running:
-    """uvicorn serving an application in the running loop."""
-
-    def __init__(self, application: ASGIApp, listener: socket.socket) -> None:
-        self._handlers = _Handlers(application)
-        self._listener = listener
-        config = uvicorn.Config(
-            self._handlers,
-            lifespan="off",
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            http=impatient(AutoHTTPProtocol),
-            ws=impatient_socket(WebSocketsSansIOProtocol),
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = _Uvicorn(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._server.serve([self._listener]))
-        ready = asyncio.create_task(self._server.ready.wait())
-        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        self._handlers.stop()
-        self._server.stop.set()
-        await self._task
+@contextlib.asynccontextmanager
+async def _serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """uvicorn serves the application in the running loop for as long as the block runs."""
+    handlers = _Handlers(application)
+    config = uvicorn.Config(
+        handlers,
+        lifespan="off",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        http=impatient(AutoHTTPProtocol),
+        ws=impatient_socket(WebSocketsSansIOProtocol),
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Uvicorn(config)
+    task = asyncio.create_task(server.serve([listener]))
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    try:
+        yield
+    finally:
+        handlers.stop()
+        server.stop.set()
+        await task
 
 
 class _Uvicorn(uvicorn.Server):

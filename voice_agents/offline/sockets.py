@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import json
-import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, Protocol
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
 
-from starlette.responses import JSONResponse
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from voice_agents.audio import Pcm, from_bytes
+from voice_agents.offline.checks import Refused
 from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Service
 from voice_agents.offline.services import Services
 
 Message = dict[str, Any]
+_Result = TypeVar("_Result")
 
 TRANSPORT_KEY = "voice_agents.transport"
 """Where the server leaves the asyncio transport of a connection in its ASGI scope."""
@@ -26,20 +31,18 @@ ABNORMAL = 1006
 _UNSUPPORTED_DATA = 1003
 
 
-class Dialect(Protocol):
+@dataclass(frozen=True, slots=True)
+class Dialect:
     """How one vendor's socket names its messages and words its errors."""
 
-    def type_of(self, message: Message) -> str:
-        """The message's type, for faults that strike one type only."""
-
-    def refusal(self, status: int) -> Message:
-        """The JSON body of a refused handshake."""
-
-    def error(self, name: str) -> Message:
-        """The error message of this name, in the vendor's shape."""
-
-    def close_code(self, name: str) -> int | None:
-        """The code the socket is closed with after that error; None: it stays open."""
+    type_of: Callable[[Message], str]
+    """A message's type, for faults that strike one type only."""
+    refusal: Callable[[int], Message]
+    """HTTP status -> the JSON body of a refused handshake."""
+    error: Callable[[str], Message]
+    """Name of an error -> its message in the vendor's shape."""
+    close_code: Callable[[str], int | None]
+    """Name of an error -> the code the socket is closed with after it; None: it stays open."""
 
 
 class VendorSocket:
@@ -55,21 +58,6 @@ class VendorSocket:
         self._inbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._sending = asyncio.Lock()
-
-    @property
-    def query(self) -> Any:
-        """The query parameters (starlette's ``QueryParams``)."""
-        return self._websocket.query_params
-
-    @property
-    def headers(self) -> Any:
-        """The handshake's headers (starlette's ``Headers``)."""
-        return self._websocket.headers
-
-    @property
-    def path(self) -> dict[str, str]:
-        """The path parameters."""
-        return self._websocket.path_params
 
     @property
     def is_gone(self) -> bool:
@@ -104,10 +92,7 @@ class VendorSocket:
     async def fail(self, name: str, message: Message | None = None) -> None:
         """Send the error of this name (``message``: worded for the case) and close if that error closes."""
         async with self._sending:
-            await self._send_text(json.dumps(message or self._dialect.error(name)))
-        code = self._dialect.close_code(name)
-        if code is not None:
-            await self.close(code, name)
+            await self._send_error(name, message or self._dialect.error(name))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket; code 1006 cuts the TCP connection."""
@@ -144,10 +129,13 @@ class VendorSocket:
         elif fault.kind is FaultKind.MALFORMED:
             await self._send_text('{"surprise": [1, 2, 3]}' if fault.name == "schema" else '{"audio": "AAAA", ')
         else:
-            await self._send_text(json.dumps(self._dialect.error(fault.name)))
-            code = self._dialect.close_code(fault.name)
-            if code is not None:
-                await self.close(code, fault.name)
+            await self._send_error(fault.name, self._dialect.error(fault.name))
+
+    async def _send_error(self, name: str, message: Message) -> None:
+        await self._send_text(json.dumps(message))
+        code = self._dialect.close_code(name)
+        if code is not None:
+            await self.close(code, name)
 
     async def _send_text(self, text: str) -> None:
         if self.is_gone:
@@ -158,11 +146,31 @@ class VendorSocket:
             self._mark_gone()
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._gone.wait()
-        except TimeoutError:
-            return
+
+
+class Tasks(asyncio.TaskGroup):
+    """A task group whose tasks are cancelled when its block is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Run ``work`` beside the block."""
+        task = self.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in tuple(self._running):
+            task.cancel()
+        await super().__aexit__(kind, error, trace)
 
 
 async def serve(
@@ -174,16 +182,14 @@ async def serve(
     *,
     subprotocol: str | None = None,
 ) -> None:
-    """Accept a websocket, unless a fault refuses it, and run ``handler`` on it; close it when the handler is done.
+    """Accept a websocket and run ``handler`` on it; close it when the handler is done. Raises Refused for a fault.
 
     ``subprotocol``: the one spoken, of those the client offered. The handler ends its own tasks; it should return soon
     after the socket's iteration has ended.
     """
     faults = services.faults.begin(service)
-    if faults.refusal is not None:
-        status = faults.refusal.status
-        await websocket.send_denial_response(JSONResponse(dialect.refusal(status), status))
-        return
+    if (fault := faults.refusal) is not None:
+        raise Refused(fault.name, fault.status, dialect.refusal(fault.status))
     with services.connections.opened(service):
         await websocket.accept(subprotocol)
         socket = VendorSocket(websocket, faults, dialect)
@@ -194,6 +200,14 @@ async def serve(
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
+
+
+def pcm_of(base_64: str) -> Pcm:
+    """A client's sound. Raises ValueError."""
+    data = base64.b64decode(base_64, validate=True)
+    if len(data) % 2:
+        raise ValueError("the audio ends in the middle of a sample")
+    return from_bytes(data)
 
 
 def cut(scope: Scope) -> None:
@@ -219,7 +233,6 @@ async def faulty_body(
     """
     async with aclosing(pieces):
         async for piece in pieces:
-            body = piece
             for fault in faults.on_message():
                 if fault.kind is FaultKind.CLOSE:
                     cut(scope)
@@ -227,21 +240,10 @@ async def faulty_body(
                 if fault.kind is FaultKind.ERROR_FRAME and error is not None:
                     yield error(fault.name)
                     return
-                body = await _changed(body, fault, malformed)
-            yield body
-
-
-async def _changed(piece: bytes, fault: Fault, malformed: bytes) -> bytes:
-    if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
-        await _wait(fault)
-    elif fault.kind is FaultKind.DUPLICATE:
-        return piece + piece
-    elif fault.kind is FaultKind.MALFORMED:
-        return malformed
-    return piece
-
-
-async def _wait(fault: Fault) -> None:
-    if math.isinf(fault.delay_s):
-        await asyncio.Event().wait()
-    await asyncio.sleep(fault.delay_s)
+                if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
+                    await asyncio.sleep(fault.delay_s)
+                elif fault.kind is FaultKind.DUPLICATE:
+                    piece += piece
+                elif fault.kind is FaultKind.MALFORMED:
+                    piece = malformed
+            yield piece

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from voice_agents.audio import Pcm, Resampler, silence
-from voice_agents.offline.espeak import Word, library
+from voice_agents.offline.espeak import Said, library
 from voice_agents.offline.piper import Piper
 from voice_agents.offline.weights import JOE, WeightsError
 from voice_agents.offline.work import Urgency, Workers
@@ -125,11 +126,11 @@ class Voice:
         """
         chosen = find_voice(voice)
         speed = min(max(speed, _SLOWEST), _FASTEST)
-        stream: _Stream = (
-            _PiperStream(text, self._piper, speed)
-            if self._piper is not None and not chosen.espeak
-            else _EspeakStream(text, chosen if chosen.espeak else FALLBACK_VOICE, speed)
-        )
+        if self._piper is not None and not chosen.espeak:
+            stream = _Stream(text, self._piper.rate, partial(_by_piper, self._piper, speed))
+        else:
+            robot = chosen if chosen.espeak else FALLBACK_VOICE
+            stream = _Stream(text, library().rate, partial(_by_espeak, robot, speed))
         urgency = Urgency.FIRST_SOUND
         for offset, sentence in _sentences(text):
             pieces = stream.say(offset, sentence)
@@ -182,8 +183,10 @@ def _load() -> Piper | None:
 class _Stream:
     """One text on its way to sound, sentence by sentence. ``say`` blocks, and runs in the workers' threads."""
 
-    def __init__(self, text: str, rate: int) -> None:
+    def __init__(self, text: str, rate: int, make: Callable[[str], Iterable[Said]]) -> None:
+        """``make``: the samples of a sentence at ``rate``, with its words timed from the sentence's beginning."""
         self._rate = rate
+        self._make = make
         self._tokens = [match.span() for match in _TOKEN.finditer(text)]
         self._resampler = Resampler(rate, SAMPLE_RATE)
         self._made_ms = 0.0
@@ -205,10 +208,6 @@ class _Stream:
             yield self._give(self._resampler.feed(pcm))
         self._made_ms += made * 1000 / self._rate
         self._fill_up_to(bisect_left(self._tokens, offset + len(sentence), key=lambda span: span[0]), self._made_ms)
-
-    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
-        """Samples, and with them words: position in the sentence, and milliseconds from the sentence's beginning."""
-        raise NotImplementedError
 
     def end(self) -> Synthesis | None:
         """What is left when all sentences have been said."""
@@ -246,33 +245,14 @@ class _Stream:
         return Synthesis(pcm, words)
 
 
-class _PiperStream(_Stream):
-    def __init__(self, text: str, piper: Piper, speed: float) -> None:
-        super().__init__(text, piper.rate)
-        self._piper = piper
-        self._speed = speed
-
-    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
-        plan = self._piper.plan(sentence, self._speed)
-        words = [(position, 1000 * start_s) for position, start_s in plan.words]
-        for pcm in self._piper.pieces(plan):
-            yield pcm, words
-            words = []
-        yield silence(SENTENCE_PAUSE_S / self._speed, self._piper.rate), []
+def _by_piper(piper: Piper, speed: float, sentence: str) -> Iterator[Said]:
+    plan = piper.plan(sentence, speed)
+    words = [(position, 1000 * start_s) for position, start_s in plan.words]
+    for pcm in piper.pieces(plan):
+        yield pcm, words
+        words = []
+    yield silence(SENTENCE_PAUSE_S / speed, piper.rate), []
 
 
-class _EspeakStream(_Stream):
-    def __init__(self, text: str, voice: OfflineVoice, speed: float) -> None:
-        super().__init__(text, library().rate)
-        self._voice = voice
-        self._words_per_minute = round(_WORDS_PER_MINUTE * speed)
-
-    def _make(self, sentence: str) -> Iterator[tuple[Pcm, list[tuple[int, float]]]]:
-        made: list[tuple[Pcm, list[tuple[int, float]]]] = []
-
-        def receive(pcm: Pcm, words: Sequence[Word]) -> bool:
-            made.append((pcm, [(word.offset, float(word.at_ms)) for word in words]))
-            return True
-
-        library().synthesize(sentence, self._voice.espeak, self._words_per_minute, self._voice.volume, receive)
-        yield from made
+def _by_espeak(voice: OfflineVoice, speed: float, sentence: str) -> list[Said]:
+    return library().synthesize(sentence, voice.espeak, round(_WORDS_PER_MINUTE * speed), voice.volume)

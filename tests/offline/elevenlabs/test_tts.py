@@ -288,15 +288,6 @@ async def test_an_unusable_message_ends_the_socket(server: OfflineServer, messag
         assert await error_and_close(socket) == "invalid_input_message"
 
 
-async def test_a_key_is_needed_at_the_latest_with_the_first_message(server: OfflineServer) -> None:
-    async with multi(server, key=None) as socket:
-        await tell(socket, text="Hello. ", context_id="t")
-        assert await error_and_close(socket) == "invalid_api_key"
-    async with multi(server, key=None) as socket:
-        await tell(socket, text="Hello. ", context_id="t", xi_api_key="any")
-        assert (await said(socket))["audio"]
-
-
 async def test_nothing_is_left_when_the_client_goes(server: OfflineServer, voice: FakeVoice) -> None:
     before = asyncio.all_tasks()
     async with multi(server) as socket:
@@ -444,12 +435,3 @@ async def test_http_refuses_in_the_vendors_shape(
     async with httpx.AsyncClient(trust_env=False, base_url=server.url, headers={"xi-api-key": "any"}) as client:
         response = await client.post(f"/v1/text-to-speech/{voice_id}/stream?output_format=pcm_24000", json=body)
     assert (response.status_code, response.json()["detail"]["status"]) == (status, name)
-
-
-async def test_http_without_a_key_is_401(server: OfflineServer) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=WAIT_S) as client:
-        keyless = AsyncElevenLabs(base_url=server.url, api_key="", httpx_client=client)
-        with pytest.raises(ApiError) as refused:
-            await keyless.voices.get_all()
-    assert refused.value.status_code == 401
-    assert refused.value.body["detail"]["status"] == "invalid_api_key"

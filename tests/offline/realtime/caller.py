@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 import websockets
-from openai.types.beta.realtime import RealtimeServerEvent as PreviewServerEvent
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 from websockets.asyncio.client import ClientConnection
@@ -68,7 +67,7 @@ def _models(union: Any) -> dict[str, type[BaseModel]]:
     return {get_args(each.model_fields["type"].annotation)[0]: each for each in classes}
 
 
-_GA_EVENTS, _PREVIEW_EVENTS = _models(RealtimeServerEvent), _models(PreviewServerEvent)
+_EVENTS = _models(RealtimeServerEvent)
 
 
 RECORDED = {
@@ -97,9 +96,8 @@ def strangers(value: Any) -> set[str]:
 class Caller:
     """One connection. Every event is checked against the vendor's own class for it: nothing missing, nothing new."""
 
-    def __init__(self, socket: ClientConnection, *, preview: bool = False) -> None:
+    def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        self._known = _PREVIEW_EVENTS if preview else _GA_EVENTS
         self.heard: list[Event] = []
         """Everything received so far."""
 
@@ -111,7 +109,7 @@ class Caller:
         """The next event."""
         async with asyncio.timeout(WAIT_S):
             event: Event = json.loads(await self.socket.recv())
-        new = strangers(self._known[event["type"]].model_validate(event))
+        new = strangers(_EVENTS[event["type"]].model_validate(event))
         assert not new, f"neither the SDK nor a recording knows {new}"
         self.heard.append(event)
         return event
@@ -189,13 +187,11 @@ async def calling(
     server: OfflineServer | str,
     path: str = GA,
     headers: dict[str, str] | None = None,
-    *,
-    preview: bool = False,
     **query: Any,
 ) -> AsyncIterator[Caller]:
     """Connected, and greeted. The key and the model are there unless said otherwise."""
     async with knock(server, path, {"api-key": "any"} if headers is None else headers, **query) as socket:
-        caller = Caller(socket, preview=preview)
+        caller = Caller(socket)
         await caller.until("session.created")
         yield caller
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from voice_agents.offline.realtime.preview import GaShape
 from voice_agents.offline.realtime.session import MAX_WAITING, Outbox
 from voice_agents.offline.sockets import VendorSocket
 
@@ -36,7 +35,7 @@ def socket() -> SlowSocket:
 
 @pytest.fixture
 async def outbox(socket: SlowSocket) -> AsyncIterator[Outbox]:
-    box = Outbox(cast(VendorSocket, socket), GaShape().outgoing)
+    box = Outbox(cast(VendorSocket, socket))
     sender = asyncio.create_task(box.run())
     yield box
     sender.cancel()

@@ -13,4 +13,4 @@ __all__ = ["routes"]
 
 def routes(services: Services, access: Access) -> list[BaseRoute]:
     """All of them, under ``/v1`` and ``/v2``; ``access`` holds the single-use tokens."""
-    return [*stt.routes(services, access), *tts.routes(services, access), *http.routes(services, access)]
+    return [*stt.routes(services), *tts.routes(services), *http.routes(services, access)]

@@ -6,10 +6,14 @@ Names, ranges and defaults are those of the vendor's SDK and AsyncAPI documents.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.datastructures import QueryParams
+
+from voice_agents.offline.checks import Refused
+from voice_agents.offline.vad import ServerVad
 
 ENGINE_RATE = 16_000
 """Hz. What the recogniser hears, whatever the client sends."""
@@ -32,11 +36,15 @@ DEFAULT_FORMAT = "mp3_44100_128"
 """What the vendor sends when nothing is asked for."""
 
 
-class BadInput(Exception):
+_STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400, "invalid_content": 400}
+"""Of the HTTP answer, where it is not 422."""
+
+
+class BadInput(Refused):
     """The client asked for something it may not; ``name`` is the vendor's name of the error."""
 
     def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, _STATUS.get(name, 422), {"detail": {"status": name, "message": message}})
         self.name = name
 
 
@@ -79,6 +87,12 @@ class SttOptions(_Asked):
         """Hz of the audio the client sends."""
         return FORMATS[self.audio_format][0]
 
+    @property
+    def detection(self) -> ServerVad:
+        """When a segment is over, with ``commit_strategy=vad``."""
+        silence_ms = max(round(1000 * self.vad_silence_threshold_secs), self.min_silence_duration_ms)
+        return ServerVad(self.vad_threshold, 0, silence_ms, create_response=False, interrupt_response=False)
+
 
 class AudioChunk(_Asked):
     """The one message a speech-to-text client sends."""
@@ -105,7 +119,16 @@ class _GenerationConfig(_Asked):
     chunk_length_schedule: list[Annotated[int, Field(ge=50, le=500)]] | None = Field(None, min_length=1)
 
 
-class TtsMessage(_Asked):
+class _Speech(_Asked):
+    voice_settings: VoiceSettings | None = None
+
+    @property
+    def speed(self) -> float:
+        """1.0 is normal."""
+        return (self.voice_settings and self.voice_settings.speed) or 1.0
+
+
+class TtsMessage(_Speech):
     """Any message of the text-to-speech sockets."""
 
     text: str | None = None
@@ -114,15 +137,7 @@ class TtsMessage(_Asked):
     context_id: str | None = None
     close_context: bool = False
     close_socket: bool = False
-    voice_settings: VoiceSettings | None = None
     generation_config: _GenerationConfig | None = None
-    xi_api_key: str | None = None
-    authorization: str | None = None
-
-    @property
-    def speed(self) -> float:
-        """1.0 is normal."""
-        return (self.voice_settings and self.voice_settings.speed) or 1.0
 
     @property
     def schedule(self) -> tuple[int, ...]:
@@ -137,7 +152,10 @@ class TtsMessage(_Asked):
 
 
 class TtsOptions(_Asked):
-    """The path and query string of a text-to-speech socket."""
+    """The path and query string of a text-to-speech socket or request.
+
+    Any voice is taken, so that clients keep theirs; only "unknown..." is not found.
+    """
 
     voice_id: str
     model_id: str = "eleven_multilingual_v2"
@@ -148,32 +166,30 @@ class TtsOptions(_Asked):
     apply_text_normalization: str = "auto"
 
     @classmethod
-    def parse(cls, voice_id: str, query: QueryParams) -> Self:
+    def parse(cls, voice_id: str, query: Mapping[str, str], model_id: str | None = None) -> Self:
         """Raises BadInput."""
-        options = cls.read({**query, "voice_id": voice_id}, "invalid_input_message")
-        check_asked(voice_id, options.model_id, options.output_format)
-        if options.apply_text_normalization == "on" and options.model_id.endswith("v2_5"):
-            raise BadInput("invalid_input_message", f"apply_text_normalization cannot be on for {options.model_id}.")
-        return options
+        model = {} if model_id is None else {"model_id": model_id}
+        return cls.read({**query, **model, "voice_id": voice_id}, "invalid_input_message")
+
+    @model_validator(mode="after")
+    def _are_offered(self) -> Self:
+        if self.voice_id.lower().startswith("unknown"):
+            raise BadInput("voice_not_found", f"A voice for the voice_id {self.voice_id!r} was not found.")
+        if self.model_id not in SOCKET_MODELS:
+            raise BadInput("model_not_found", f"The model {self.model_id!r} is not served offline.")
+        if self.output_format not in FORMATS:
+            message = f"output_format {self.output_format} is not served offline; ask for one of {', '.join(FORMATS)}."
+            raise BadInput("output_format_not_allowed", message)
+        if self.apply_text_normalization == "on" and self.model_id.endswith("v2_5"):
+            raise BadInput("invalid_input_message", f"apply_text_normalization cannot be on for {self.model_id}.")
+        return self
 
 
-class TtsRequest(_Asked):
+class TtsRequest(_Speech):
     """The body of a text-to-speech request."""
 
     text: str = Field(pattern=r"\S")
     model_id: str | None = None
-    voice_settings: VoiceSettings | None = None
-
-
-def check_asked(voice_id: str, model_id: str | None = None, output_format: str | None = None) -> None:
-    """Any voice is taken, so that clients keep theirs; only "unknown..." is not found. Raises BadInput."""
-    if voice_id.lower().startswith("unknown"):
-        raise BadInput("voice_not_found", f"A voice for the voice_id {voice_id!r} was not found.")
-    if model_id not in (None, *SOCKET_MODELS):
-        raise BadInput("model_not_found", f"The model {model_id!r} is not served offline.")
-    if output_format not in (None, *FORMATS):
-        message = f"output_format {output_format} is not served offline; ask for one of {', '.join(FORMATS)}."
-        raise BadInput("output_format_not_allowed", message)
 
 
 class TextBuffer:

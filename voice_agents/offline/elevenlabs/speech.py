@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from enum import Enum, auto
 from fractions import Fraction
 from typing import cast
 
@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
-from voice_agents.offline.elevenlabs.options import FORMATS
+from voice_agents.offline.elevenlabs.options import FORMATS, TtsOptions
 from voice_agents.offline.services import Voice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
@@ -71,7 +71,7 @@ class Mp3Encoder:
 
 @dataclass(frozen=True, slots=True)
 class CharTime:
-    """When one character sounds."""
+    """When one character sounds, from the first sample of the speech."""
 
     char: str
     start_ms: float
@@ -80,55 +80,60 @@ class CharTime:
 
 @dataclass(frozen=True, slots=True)
 class SpokenChunk:
-    """Audio (int16 mono, 24 kHz) and the characters that come with it, timed from the chunk's own first sample."""
+    """Audio as it is sent, and the characters that come with it."""
 
-    pcm: Pcm
+    audio: bytes
+    start_ms: float
     chars: tuple[CharTime, ...]
-    last: bool
-    """No more chunks of this piece."""
-
-
-class Alignment(Enum):
-    """Which chunks of a piece carry character times."""
-
-    NONE = auto()
-    FIRST = auto()
-    """The first has them all; so nothing can be sent before the whole piece has been synthesised."""
-    EACH = auto()
-    """Each has those of the characters that begin in it."""
 
 
 async def speak(
-    voice: Voice, text: str, voice_id: str, alignment: Alignment, speed: float = 1.0
+    voice: Voice, text: str, options: TtsOptions, speed: float, *, each: bool, not_before: float
 ) -> AsyncGenerator[SpokenChunk, None]:
-    """One piece of text as chunks, as soon as they can be had. No chunks for text without words."""
-    cutter = _Cutter(text, alignment)
-    stream = cast("AsyncGenerator[Synthesis, None]", voice.speak(text, voice_id, speed))
+    """One piece of text as chunks, as soon as they can be had, but not before a time (monotonic).
+
+    ``each``: every chunk has the characters that begin in it, else the first has them all, which can be sent only when
+    the whole piece has been synthesised. No chunks for text without words.
+    """
+    cutter, encoder = _Cutter(text, each), Encoder(options.output_format)
+    stream = cast("AsyncGenerator[Synthesis, None]", voice.speak(text, options.voice_id, speed))
+    async with aclosing(_cut(stream, cutter)) as cuts:
+        async for cut in cuts:
+            await asyncio.sleep(not_before - time.monotonic())
+            yield SpokenChunk(await encoder.feed(cut.pcm, last=cut.last), cut.start_ms, cut.chars)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    pcm: Pcm
+    start_ms: float
+    chars: tuple[CharTime, ...]
+    last: bool
+
+
+async def _cut(stream: AsyncGenerator[Synthesis, None], cutter: _Cutter) -> AsyncGenerator[_Cut, None]:
     async with aclosing(stream):
         async for synthesis in stream:
-            cutter.add(synthesis)
-            while (chunk := cutter.take()) is not None:
-                yield chunk
-    cutter.end()
-    while (chunk := cutter.take()) is not None:
-        yield chunk
+            for cut in cutter.add(synthesis):
+                yield cut
+    for cut in cutter.end():
+        yield cut
 
 
 class _Cutter:
     """Cuts the synthesis of one piece into chunks. A word's letters share its time evenly."""
 
-    def __init__(self, text: str, alignment: Alignment) -> None:
+    def __init__(self, text: str, each: bool) -> None:
         self._text = text
-        self._alignment = alignment
+        self._each = each
         self._audio = EMPTY
         self._at_ms = 0.0
         self._timed: deque[CharTime] = deque()
         self._open_word: tuple[int, float] | None = None
         """Where the word begins whose end is not known yet: index in the text, and time."""
         self._resolved_ms = 0.0
-        self._ended = False
 
-    def add(self, synthesis: Synthesis) -> None:
+    def add(self, synthesis: Synthesis) -> Iterator[_Cut]:
         self._audio = np.concatenate((self._audio, synthesis.pcm))
         for word in synthesis.words:
             if self._open_word is None:
@@ -136,44 +141,31 @@ class _Cutter:
             else:
                 self._resolve(word.offset, word.start_ms)
                 self._open_word = word.offset, word.start_ms
+        while self._each and len(self._audio) > self._size and self._resolved_ms >= self._end_ms:
+            yield self._take(last=False)
 
-    def end(self) -> None:
+    def end(self) -> Iterator[_Cut]:
         """The synthesis is complete."""
-        if self._open_word is None:
-            self._open_word = 0, 0.0
+        self._open_word = self._open_word or (0, 0.0)
         self._resolve(len(self._text), self._at_ms + self._audio.size * 1000 / SAMPLE_RATE)
-        self._ended = True
+        while len(self._audio):
+            yield self._take(last=len(self._audio) <= self._size)
 
-    def take(self) -> SpokenChunk | None:
-        """The next chunk, if it is complete."""
-        size = round((CHUNK_S if self._at_ms else FIRST_CHUNK_S) * SAMPLE_RATE)
-        if not self._ended and len(self._audio) <= size:
-            return None
-        if not len(self._audio):
-            return None
-        until_ms = self._at_ms + size * 1000 / SAMPLE_RATE
-        if not self._ended and not self._chars_known(until_ms):
-            return None
-        pcm, self._audio = self._audio[:size], self._audio[size:]
-        last = self._ended and not len(self._audio)
-        chunk = SpokenChunk(pcm, self._chars(until_ms, last), last)
-        self._at_ms = until_ms
-        return chunk
+    @property
+    def _size(self) -> int:
+        return round((CHUNK_S if self._at_ms else FIRST_CHUNK_S) * SAMPLE_RATE)
 
-    def _chars_known(self, until_ms: float) -> bool:
-        return self._alignment is Alignment.NONE or (
-            self._alignment is Alignment.EACH and self._resolved_ms >= until_ms
-        )
+    @property
+    def _end_ms(self) -> float:
+        return self._at_ms + self._size * 1000 / SAMPLE_RATE
 
-    def _chars(self, until_ms: float, last: bool) -> tuple[CharTime, ...]:
-        taken = []
-        if self._alignment is Alignment.NONE:
-            return ()
-        take_all = last or self._alignment is Alignment.FIRST
-        while self._timed and (take_all or self._timed[0].start_ms < until_ms):
-            timed = self._timed.popleft()
-            taken.append(CharTime(timed.char, max(0.0, timed.start_ms - self._at_ms), timed.duration_ms))
-        return tuple(taken)
+    def _take(self, *, last: bool) -> _Cut:
+        size, start_ms, end_ms = self._size, self._at_ms, self._end_ms
+        pcm, self._audio, self._at_ms = self._audio[:size], self._audio[size:], end_ms
+        chars = []
+        while self._timed and (last or not self._each or self._timed[0].start_ms < end_ms):
+            chars.append(self._timed.popleft())
+        return _Cut(pcm, start_ms, tuple(chars), last)
 
     def _resolve(self, end: int, end_ms: float) -> None:
         assert self._open_word is not None

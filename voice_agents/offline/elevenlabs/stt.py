@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import time
 import uuid
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +17,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.audio import EMPTY, Pcm, Resampler, from_bytes, rms_dbfs
-from voice_agents.offline.elevenlabs.access import Access, refusal_body
+from voice_agents.audio import EMPTY, Pcm, Resampler, from_bytes
+from voice_agents.offline.checks import Refused
+from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import Message, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, pcm_of, serve
+from voice_agents.offline.vad import SpeechOver, TurnDetector
 
 IDLE_S = 15.0
 """A socket that gets no audio for this long is closed normally, without a message."""
@@ -37,7 +37,6 @@ PARTIAL_INTERVAL_S = 0.1
 LONGEST_S = 600.0
 """A longer recording is refused: nobody waits for it to be heard here."""
 MOST_BYTES = 64 << 20
-_GATE_FRAME = ENGINE_RATE // 50
 
 _ERRORS = {
     "error": "Something went wrong.",
@@ -59,50 +58,38 @@ _STAYS_OPEN = frozenset({"commit_throttled", "warning"})
 _NORMAL_END = frozenset({"session_time_limit_exceeded", "insufficient_audio_activity"})
 
 
-class SttDialect:
-    """Message types and errors as in the vendor's SDK: ``{"message_type": ..., "error": ...}``."""
-
-    def type_of(self, message: Message) -> str:
-        return str(message.get("message_type", ""))
-
-    def refusal(self, status: int) -> Message:
-        return refusal_body(status)
-
-    def error(self, name: str) -> Message:
-        return {"message_type": name, "error": _ERRORS.get(name, name)}
-
-    def close_code(self, name: str) -> int | None:
-        if name in _STAYS_OPEN:
-            return None
-        return 1000 if name in _NORMAL_END else 1008
+def _error(name: str, message: str = "") -> Message:
+    return {"message_type": name, "error": message or _ERRORS.get(name, name)}
 
 
-def routes(services: Services, access: Access) -> list[BaseRoute]:
+def _close_code(name: str) -> int | None:
+    if name in _STAYS_OPEN:
+        return None
+    return 1000 if name in _NORMAL_END else 1008
+
+
+DIALECT = Dialect(lambda message: str(message.get("message_type", "")), refusal_body, _error, _close_code)
+"""Message types and errors as in the vendor's SDK: ``{"message_type": ..., "error": ...}``."""
+
+
+def routes(services: Services) -> list[BaseRoute]:
     """The speech-to-text socket and endpoint."""
 
     async def realtime(websocket: WebSocket) -> None:
         async def run(socket: VendorSocket) -> None:
-            token = socket.query.get("token", "")
-            if not (access.has_key(websocket) or access.redeem(token, "realtime_scribe")):
-                return await socket.fail("auth_error")
             try:
                 options = SttOptions.parse(websocket.query_params)
             except BadInput as error:
-                return await socket.fail("invalid_request", _error("invalid_request", str(error)))
+                return await socket.fail(error.name, _error(error.name, str(error)))
             return await _Session(socket, services, options).run()
 
-        await serve(websocket, services, Service.STT, SttDialect(), run)
+        await serve(websocket, services, Service.STT, DIALECT, run)
 
     async def convert(request: Request) -> Response:
         """A whole recording; the faults of ``stt`` that refuse strike it."""
-        if not access.has_key(request):
-            return JSONResponse(refusal_body(401), 401)
-        if (refusal := services.faults.begin(Service.STT).refusal) is not None:
-            return JSONResponse(refusal_body(refusal.status), refusal.status)
-        try:
-            pcm = await _recording(request)
-        except BadInput as error:
-            return JSONResponse({"detail": {"status": error.name, "message": str(error)}}, 400)
+        if (fault := services.faults.begin(Service.STT).refusal) is not None:
+            raise Refused(fault.name, fault.status, refusal_body(fault.status))
+        pcm = await _recording(request)
         utterance = services.recogniser.utterance()
         utterance.feed(pcm)
         text, length_s = await utterance.finish(), len(pcm) / ENGINE_RATE
@@ -133,12 +120,13 @@ class _Session:
         self._services = services
         self._options = options
         self._resampler = Resampler(options.rate, ENGINE_RATE)
-        self._gate = SilenceGate(options) if options.commit_strategy == "vad" else None
+        self._detector = TurnDetector(options.detection) if options.commit_strategy == "vad" else None
         self._utterance = services.recogniser.utterance(self._heard)
         self._samples = 0
         self._segment_start = 0
-        self._commits: deque[_Commit] = deque()
-        self._committed = asyncio.Event()
+        self._tasks = Tasks()
+        self._commits: asyncio.Queue[_Commit] = asyncio.Queue()
+        self._unanswered = 0
         self._answered = asyncio.Event()
         self._answered.set()
         self._partial_changed = asyncio.Event()
@@ -148,19 +136,13 @@ class _Session:
     async def run(self) -> None:
         """Until the client is gone, sends something unusable, or stays silent too long."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                started = tasks.create_task(self._start())
-                background = (
-                    tasks.create_task(self._answer_commits(started)),
-                    tasks.create_task(self._send_partials(started)),
-                )
+            async with self._tasks as tasks:
+                started = tasks.start(self._start())
+                tasks.start(self._answer_commits(started))
+                tasks.start(self._send_partials(started))
                 await self._read()
-                for task in (started, *background):
-                    task.cancel()
         finally:
             self._utterance.cancel()
-            for commit in self._commits:
-                commit.words.cancel()
 
     async def _start(self) -> None:
         config = self._options.model_dump() | {"sample_rate": self._options.rate}
@@ -196,16 +178,13 @@ class _Session:
         self._had_audio = True
         self._last_audio = time.monotonic()
         try:
-            data = base64.b64decode(message.audio_base_64, validate=True)
-            if len(data) % 2:
-                raise ValueError("the audio ends in the middle of a sample")
+            pcm = self._resampler.feed(pcm_of(message.audio_base_64))
         except ValueError as error:
             raise BadInput("input_error", f"audio_base_64: {error}") from None
-        pcm = self._resampler.feed(from_bytes(data)) if data else EMPTY
         self._utterance.feed(pcm)
         self._samples += len(pcm)
-        over = self._gate is not None and self._gate.feed(pcm)
-        if over or self._uncommitted_s >= MAX_UNCOMMITTED_S:
+        turns = self._detector.feed(pcm) if self._detector is not None else ()
+        if self._uncommitted_s >= MAX_UNCOMMITTED_S or any(isinstance(event, SpeechOver) for event in turns):
             self._commit()
 
     @property
@@ -213,10 +192,10 @@ class _Session:
         return (self._samples - self._segment_start) / ENGINE_RATE
 
     def _commit(self) -> None:
-        words = asyncio.create_task(_finish(self._utterance))
+        words = self._tasks.start(self._utterance.finish())
         start_s, end_s = self._segment_start / ENGINE_RATE, self._samples / ENGINE_RATE
-        self._commits.append(_Commit(words, start_s, end_s, time.monotonic()))
-        self._committed.set()
+        self._commits.put_nowait(_Commit(words, start_s, end_s, time.monotonic()))
+        self._unanswered += 1
         self._answered.clear()
         self._segment_start = self._samples
         self._partial_changed.clear()
@@ -225,12 +204,10 @@ class _Session:
     async def _answer_commits(self, started: asyncio.Task[None]) -> None:
         await started
         while True:
-            await self._committed.wait()
-            while self._commits:
-                await self._answer(self._commits[0])
-                self._commits.popleft()
-            self._committed.clear()
-            self._answered.set()
+            await self._answer(await self._commits.get())
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._answered.set()
 
     async def _answer(self, commit: _Commit) -> None:
         text = await commit.words
@@ -270,14 +247,6 @@ class _Session:
                 sent = current
                 await self._socket.send({"message_type": "partial_transcript", "text": current[1]})
                 await asyncio.sleep(PARTIAL_INTERVAL_S)
-
-
-async def _finish(utterance: Utterance) -> str:
-    return await utterance.finish()
-
-
-def _error(name: str, message: str) -> Message:
-    return {"message_type": name, "error": message}
 
 
 def spread(text: str, start_s: float, end_s: float) -> list[dict[str, Any]]:
@@ -328,32 +297,3 @@ def _decoded(data: bytes) -> Pcm:
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         raise BadInput("invalid_content", "file is no recording that can be read.") from error
     return np.concatenate(pieces)
-
-
-class SilenceGate:
-    """Server-side voice activity by level: says when a segment with speech is followed by enough silence.
-
-    ``vad_threshold`` 0.1 to 0.9 is read as a level between -52 and -32 dBFS (0.4: -45); the vendor's own detector is
-    a model, this one only has to be good enough for clean test speech.
-    """
-
-    def __init__(self, options: SttOptions) -> None:
-        self._level_dbfs = -55.0 + 25.0 * options.vad_threshold
-        self._min_speech_s = options.min_speech_duration_ms / 1000
-        self._silence_s = max(options.vad_silence_threshold_secs, options.min_silence_duration_ms / 1000)
-        self._rest = EMPTY
-        self._speech_s = self._quiet_s = 0.0
-
-    def feed(self, pcm: Pcm) -> bool:
-        """More audio at 16 kHz. True once per segment, when it is over."""
-        samples, over = np.concatenate((self._rest, pcm)), False
-        whole = len(samples) // _GATE_FRAME * _GATE_FRAME
-        self._rest = samples[whole:]
-        for frame in samples[:whole].reshape(-1, _GATE_FRAME):
-            if rms_dbfs(frame) >= self._level_dbfs:
-                self._speech_s, self._quiet_s = self._speech_s + _GATE_FRAME / ENGINE_RATE, 0.0
-                continue
-            self._quiet_s += _GATE_FRAME / ENGINE_RATE
-            if self._quiet_s >= self._silence_s:
-                over, self._speech_s = over or self._speech_s >= self._min_speech_s, 0.0
-        return over

@@ -11,12 +11,12 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.elevenlabs.access import Access, refusal_body
+from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMessage, TtsOptions
-from voice_agents.offline.elevenlabs.speech import Alignment, Encoder, SpokenChunk, speak
+from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
-from voice_agents.offline.sockets import Message, VendorSocket, serve
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
 
 MAX_CONTEXTS = 5
 POLICY_VIOLATION = 1008
@@ -33,54 +33,40 @@ _ERRORS = {
 }
 
 
-class TtsDialect:
-    """Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
-
-    def type_of(self, message: Message) -> str:
-        return "final" if message.get("isFinal") else "audio"
-
-    def refusal(self, status: int) -> Message:
-        return refusal_body(status)
-
-    def error(self, name: str) -> Message:
-        return _error(name, _ERRORS.get(name, name))
-
-    def close_code(self, name: str) -> int | None:
-        return POLICY_VIOLATION
+def _error(name: str, message: str = "") -> Message:
+    return {"message": message or _ERRORS.get(name, name), "error": name, "code": POLICY_VIOLATION}
 
 
-def _error(name: str, message: str) -> Message:
-    return {"message": message, "error": name, "code": POLICY_VIOLATION}
+DIALECT = Dialect(
+    lambda message: "final" if message.get("isFinal") else "audio",
+    refusal_body,
+    _error,
+    lambda name: POLICY_VIOLATION,
+)
+"""Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
 
 
-def routes(services: Services, access: Access) -> list[BaseRoute]:
+def routes(services: Services) -> list[BaseRoute]:
     """Both text-to-speech sockets."""
 
-    def endpoint(session_type: type[_Session]) -> Any:
+    def endpoint(*, many: bool) -> Any:
         async def connect(websocket: WebSocket) -> None:
             async def run(socket: VendorSocket) -> None:
-                authorised = _is_authorised(websocket, access)
                 try:
                     options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
                 except BadInput as error:
                     return await socket.fail(error.name, _error(error.name, str(error)))
-                return await session_type(socket, services, options, authorised).run()
+                return await _Session(socket, services, options, many=many).run()
 
-            await serve(websocket, services, Service.TTS, TtsDialect(), run)
+            await serve(websocket, services, Service.TTS, DIALECT, run)
 
         return connect
 
     base = "/v1/text-to-speech/{voice_id}"
     return [
-        WebSocketRoute(f"{base}/stream-input", endpoint(_SingleSession)),
-        WebSocketRoute(f"{base}/multi-stream-input", endpoint(_MultiSession)),
+        WebSocketRoute(f"{base}/stream-input", endpoint(many=False)),
+        WebSocketRoute(f"{base}/multi-stream-input", endpoint(many=True)),
     ]
-
-
-def _is_authorised(websocket: WebSocket, access: Access) -> bool:
-    query = websocket.query_params
-    token = query.get("single_use_token", "")
-    return access.has_key(websocket) or bool(query.get("authorization")) or access.redeem(token, "tts_websocket")
 
 
 class _Context:
@@ -126,35 +112,31 @@ class _Context:
         return {} if self._id is None else {"contextId": self._id}
 
     async def _speak(self, piece: str, not_before: float) -> None:
-        options = self._options
-        encoder = Encoder(options.output_format)
-        alignment = Alignment.EACH if options.sync_alignment else Alignment.FIRST
-        spoken = speak(self._services.voice, piece, options.voice_id, alignment, self._first.speed)
-        async with aclosing(spoken):
+        options, first = self._options, self._first
+        each, voice = options.sync_alignment, self._services.voice
+        async with aclosing(speak(voice, piece, options, first.speed, each=each, not_before=not_before)) as spoken:
             async for chunk in spoken:
-                await asyncio.sleep(not_before - time.monotonic())
-                audio = base64.b64encode(await encoder.feed(chunk.pcm, last=chunk.last)).decode()
-                times = _alignment(chunk)
+                audio, times = base64.b64encode(chunk.audio).decode(), _alignment(chunk)
                 message = {"audio": audio, "isFinal": None, "normalizedAlignment": times, "alignment": times}
                 await self._socket.send(message | self._tag)
 
 
 class _Session:
-    """What both sockets share: reading with the inactivity timeout, authorisation, errors, the contexts' tasks."""
+    """One socket: with ``many`` up to five open contexts by id, else one, which an empty text ends, and the socket."""
 
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
+    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, *, many: bool) -> None:
         self._socket = socket
         self._services = services
         self._options = options
-        self._authorised = authorised
-        self._tasks: asyncio.TaskGroup
-        self._speaking: set[asyncio.Task[None]] = set()
+        self._many = many
+        self._tasks = Tasks()
+        self._contexts: dict[str | None, _Context] = {}
         self._unfinished = 0
         self._ending = False
 
     async def run(self) -> None:
         """Until the client is gone, everything asked for is spoken, or the client does something it may not."""
-        async with asyncio.TaskGroup() as self._tasks:
+        async with self._tasks:
             try:
                 await self._read()
             except TimeoutError:
@@ -163,71 +145,26 @@ class _Session:
                 await self._socket.fail(name, _error(name, _ERRORS[name].format(f"{seconds:g}")))
             except BadInput as error:
                 await self._socket.fail(error.name, _error(error.name, str(error)))
-            for task in self._speaking:
-                task.cancel()
 
     async def _read(self) -> None:
         while not self._socket.is_gone:
             text = await self._socket.receive(None if self._ending else self._options.inactivity_timeout)
             if text is None:
                 return
-            if self._ending:
-                continue
-            message = TtsMessage.read(text, "invalid_input_message")
-            self._authorised = self._authorised or bool(message.xi_api_key or message.authorization)
-            if not self._authorised:
-                raise BadInput("invalid_api_key", _ERRORS["invalid_api_key"])
-            self._take(message)
+            if not self._ending:
+                self._take(TtsMessage.read(text, "invalid_input_message"))
 
     def _take(self, message: TtsMessage) -> None:
-        raise NotImplementedError
-
-    def _open(self, context_id: str | None, first: TtsMessage) -> _Context:
-        context = _Context(context_id, self._socket, self._services, self._options, first)
-        task = self._tasks.create_task(self._run(context))
-        self._unfinished += 1
-        self._speaking.add(task)
-        task.add_done_callback(self._speaking.discard)
-        return context
-
-    async def _run(self, context: _Context) -> None:
-        await context.run()
-        self._unfinished -= 1
-        if self._ending and not self._unfinished:
-            await self._socket.close(1000)
-
-
-class _SingleSession(_Session):
-    """``stream-input``: one context; an empty text ends it and then the socket."""
-
-    _context: _Context | None = None
-
-    def _take(self, message: TtsMessage) -> None:
-        if self._context is None:
-            self._context = self._open(None, message)
-        if message.text == "":
-            self._ending = True
-            self._context.close(flush=True)
-        else:
-            self._context.take(message)
-
-
-class _MultiSession(_Session):
-    """``multi-stream-input``: up to five open contexts by id."""
-
-    def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, authorised: bool) -> None:
-        super().__init__(socket, services, options, authorised)
-        self._contexts: dict[str, _Context] = {}
-
-    def _take(self, message: TtsMessage) -> None:
-        if message.close_socket:
-            return self._close_all()
-        context_id = message.context_id or DEFAULT_CONTEXT
-        if context_id not in self._contexts and message.text is None:
-            return None  # a flush or close of a context that is closed already
+        if self._many and message.close_socket:
+            return self._end(flush=False)
+        context_id = (message.context_id or DEFAULT_CONTEXT) if self._many else None
         if context_id not in self._contexts:
+            if message.text is None:
+                return None  # a flush or close of a context that is closed already
             self._check_room()
-            self._contexts[context_id] = self._open(context_id, message)
+            self._open(context_id, message)
+        if not self._many and message.text == "":
+            return self._end(flush=True)
         self._contexts[context_id].take(message)
         if message.close_context:
             self._contexts.pop(context_id).close(flush=False)
@@ -238,13 +175,25 @@ class _MultiSession(_Session):
         if struck or len(self._contexts) >= MAX_CONTEXTS:
             raise BadInput("max_active_conversations", _ERRORS["max_active_conversations"])
 
-    def _close_all(self) -> None:
+    def _open(self, context_id: str | None, first: TtsMessage) -> None:
+        self._contexts[context_id] = context = _Context(context_id, self._socket, self._services, self._options, first)
+        self._tasks.start(self._run(context))
+        self._unfinished += 1
+
+    async def _run(self, context: _Context) -> None:
+        await context.run()
+        self._unfinished -= 1
+        if self._ending and not self._unfinished:
+            await self._socket.close(1000)
+
+    def _end(self, *, flush: bool) -> None:
+        """No more text; the socket is closed when what is set to be spoken has been."""
         self._ending = True
         for context in self._contexts.values():
-            context.close(flush=False)
+            context.close(flush=flush)
         self._contexts.clear()
         if not self._unfinished:
-            self._tasks.create_task(self._socket.close(1000))
+            self._tasks.start(self._socket.close(1000))
 
 
 def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:
@@ -252,6 +201,6 @@ def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:
         return None
     return {
         "chars": [timed.char for timed in chunk.chars],
-        "charStartTimesMs": [round(timed.start_ms) for timed in chunk.chars],
+        "charStartTimesMs": [round(max(0.0, timed.start_ms - chunk.start_ms)) for timed in chunk.chars],
         "charDurationsMs": [round(timed.duration_ms) for timed in chunk.chars],
     }

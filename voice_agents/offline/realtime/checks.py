@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, Optional
-
-from openai.types import realtime as vendor
-from openai.types.realtime.realtime_response_create_params_param import RealtimeResponseCreateParamsParam
-from openai.types.realtime.realtime_session_create_request_param import RealtimeSessionCreateRequestParam
-from pydantic import ConfigDict, TypeAdapter
-from typing_extensions import TypedDict
+from typing import Any
 
 from voice_agents.offline.checks import INVALID_REQUEST, Rejected, check_type, invalid_value, missing
 
@@ -37,33 +31,6 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-class _SessionUpdate(TypedDict):
-    type: Literal["session.update"]
-    session: RealtimeSessionCreateRequestParam
-    event_id: NotRequired[str | None]
-
-
-class _ResponseCreate(TypedDict):
-    type: Literal["response.create"]
-    response: NotRequired[RealtimeResponseCreateParamsParam]
-    event_id: NotRequired[str | None]
-
-
-_TYPES: dict[str, Any] = {
-    "session.update": _SessionUpdate,
-    "input_audio_buffer.append": vendor.InputAudioBufferAppendEventParam,
-    "input_audio_buffer.commit": vendor.InputAudioBufferCommitEventParam,
-    "input_audio_buffer.clear": vendor.InputAudioBufferClearEventParam,
-    "conversation.item.create": vendor.ConversationItemCreateEventParam,
-    "conversation.item.retrieve": vendor.ConversationItemRetrieveEventParam,
-    "conversation.item.delete": vendor.ConversationItemDeleteEventParam,
-    "conversation.item.truncate": vendor.ConversationItemTruncateEventParam,
-    "response.create": _ResponseCreate,
-    "response.cancel": vendor.ResponseCancelEventParam,
-}
-_STRICT = ConfigDict(extra="forbid", strict=True)
-# pydantic takes a configuration for what is no class of its own only
-_EVENTS = {name: TypeAdapter[Any](Optional[kind], config=_STRICT) for name, kind in _TYPES.items()}  # noqa: UP045
 _RANGES: Mapping[str, tuple[float, float]] = {
     "session.max_output_tokens": (1, 4096),
     "response.max_output_tokens": (1, 4096),
@@ -84,38 +51,33 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
     "response.input": (None,),
 }
 """What of the protocol is offered here where it is not all."""
-_MAY_BE_NULL = frozenset(
-    {
-        *("event_id", "previous_item_id", "response_id", "noise_reduction", "transcription", "transcript", "language"),
-        *("description", "parameters", "prompt", "include", "tracing", "metadata", "reasoning"),
-    }
-)
-"""What clients may turn off or leave out so, whatever the types say."""
 
 
 def check(event: Event) -> Event:
     """The event, if it is one a client may send here. Raises Rejected."""
+    from voice_agents.offline.vendor_types import REALTIME_EVENTS
+
     if "type" not in event:
         raise missing("type")
-    if not isinstance(event["type"], str) or event["type"] not in _EVENTS:
-        raise invalid_value(event["type"], "type", list(_EVENTS))
+    if not isinstance(event["type"], str) or event["type"] not in REALTIME_EVENTS:
+        raise invalid_value(event["type"], "type", list(REALTIME_EVENTS))
     for path, offered in _ONLY.items():
         if (value := _at(event, path)) not in offered:
             names = " or ".join(repr(name) for name in offered if name) or "to leave it out"
             raise Rejected(f"'{path}': {value!r} is not offered offline, only {names}.", "invalid_value", path)
-    check_type(_EVENTS[event["type"]], _without_nulls(event))
+    check_type(REALTIME_EVENTS[event["type"]], event)
     for path, (low, high) in _RANGES.items():
-        in_range(_at(event, path), path, low, high)
+        _check_range(_at(event, path), path, low, high)
     for at, tool in enumerate((event.get("session") or event.get("response") or {}).get("tools") or ()):
         path = f"{'session' if 'session' in event else 'response'}.tools[{at}]"
         if tool["type"] != "function":
             raise invalid_value(tool["type"], f"{path}.type", ["'function'"])
-        if "name" not in tool:
+        if tool.get("name") is None:
             raise missing(f"{path}.name")
     return event
 
 
-def in_range(value: Any, path: str, low: float, high: float) -> None:
+def _check_range(value: Any, path: str, low: float, high: float) -> None:
     """Raises Rejected for a number outside, ends included; what is no number is left to the types."""
     if not isinstance(value, int | float) or low <= value <= high:
         return
@@ -130,13 +92,3 @@ def _at(event: Event, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_nulls(entry) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _without_nulls(entry) for name, entry in value.items() if entry is not None or name not in _MAY_BE_NULL
-    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agents.offline.checks import Rejected, missing
-from voice_agents.offline.realtime.vad import Detection, Eagerness, SemanticVad, ServerVad
+from voice_agents.offline.vad import Detection, SemanticVad, ServerVad
 
 SESSION_S = 60 * 60
 """What a session says of how long it may last; this server does not end it."""
@@ -28,6 +28,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "semantic_vad": {"type": "semantic_vad", "eagerness": "auto"} | _ANSWERS,
 }
 """What a part starts from when its ``type`` becomes another one."""
+_CAN_BE_OFF = frozenset({"turn_detection", "transcription", "noise_reduction", "tracing", "prompt", "include"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class SessionConfig:
 
         ``has_spoken``: there was assistant audio, the voice stays. ``is_responding``: the speed cannot change now.
         """
-        if update.get("model", self.values["model"]) != self.values["model"]:
+        if update.get("model") not in (None, self.values["model"]):
             raise Rejected("The model of a session cannot be changed.", "invalid_value", "session.model")
         changed = SessionConfig(copy.deepcopy(_merged(self.values, update)))
         _check_modalities(changed.values["output_modalities"], "session")
@@ -93,7 +94,7 @@ class SessionConfig:
             message = "The speed can only be changed in between model turns."
             raise Rejected(message, "invalid_value", "session.audio.output.speed")
         transcription = changed.values["audio"]["input"]["transcription"]
-        if transcription is not None and "model" not in transcription:
+        if transcription is not None and transcription.get("model") is None:
             raise missing("session.audio.input.transcription.model")
         return changed
 
@@ -120,14 +121,12 @@ class SessionConfig:
         if values is None:
             return None
         options = {name: value for name, value in values.items() if name not in ("type", "idle_timeout_ms")}
-        if values["type"] == "server_vad":
-            return ServerVad(**options)
-        return SemanticVad(**options | {"eagerness": Eagerness(options["eagerness"])})
+        return ServerVad(**options) if values["type"] == "server_vad" else SemanticVad(**options)
 
     def response(self, asked: Any = None) -> ResponseOptions:
         """The options of a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""
         asked = asked or {}
-        _check_modalities(asked.get("output_modalities", ["audio"]), "response")
+        _check_modalities(asked.get("output_modalities") or ["audio"], "response")
         config = SessionConfig(_merged(self.values, asked))
         tokens = config.values["max_output_tokens"]
         return ResponseOptions(
@@ -143,13 +142,17 @@ class SessionConfig:
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """``new`` laid over ``old``, field by field; a part that becomes another type starts from that type's defaults."""
+    """``new`` laid over ``old``, field by field; a part that becomes another type starts from that type's defaults.
+
+    Null turns off what can be turned off, and leaves the rest as it is.
+    """
     if not isinstance(new, dict):
         return new
     kind = new.get("type")
     if not isinstance(old, dict) or (kind is not None and kind != old.get("type")):
         old = _DEFAULTS.get(str(kind), {})
-    return old | {name: _merged(old.get(name), value) for name, value in new.items()}
+    said = {name: value for name, value in new.items() if value is not None or name in _CAN_BE_OFF}
+    return old | {name: _merged(old.get(name), value) for name, value in said.items()}
 
 
 def _check_modalities(modalities: list[str], path: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 from voice_agents.audio import LiveDownsampler, Pcm
 from voice_agents.offline.realtime.items import joined
-from voice_agents.offline.realtime.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.offline.services import Recogniser, Utterance
+from voice_agents.offline.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.turns.vad import CHUNK, RATE
 
 CLIENT_RATE = 24_000
@@ -21,7 +21,7 @@ _LOOK_BACK_MS = 600
 
 
 class InputBuffer:
-    """Audio since the last commit. With turn detection only what belongs to a turn, or may come to, is kept."""
+    """Audio since the last commit; with turn detection only what belongs to a turn, or may come to."""
 
     def __init__(self, recogniser: Recogniser, detection: Detection | None) -> None:
         self._recogniser = recogniser
@@ -59,9 +59,9 @@ class InputBuffer:
                 yield event
             await asyncio.sleep(0)
 
-    def take(self) -> tuple[list[Pcm], Utterance]:
-        """Everything in the buffer, which is empty then: at 16 kHz, and on its way through the recogniser."""
-        taken = list(self._kept), self._utterance or self._listen()
+    def take(self) -> tuple[float, Utterance]:
+        """How many milliseconds were in the buffer, which is empty then, and what recognises them."""
+        taken = self.duration_ms, self._utterance or self._listen()
         self._utterance = None
         self._empty()
         return taken
@@ -97,10 +97,11 @@ class InputBuffer:
 
     def _keep(self, piece: Pcm) -> None:
         self._position += len(piece)
-        self._kept.append(piece)
         if self._utterance is not None:
             self._utterance.feed(piece)
-        elif self._detection is None:
+            return
+        self._kept.append(piece)
+        if self._detection is None:
             self._utterance = self._listen()
         else:
             self._forget_before(self._position - (self._detection.prefix_padding_ms + _LOOK_BACK_MS) * MS)
@@ -115,6 +116,7 @@ class InputBuffer:
     def _listen(self) -> Utterance:
         utterance = self._recogniser.utterance()
         utterance.feed(joined(list(self._kept)))
+        self._kept.clear()
         return utterance
 
     def _forget_before(self, position: int) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm, from_bytes, resample, to_bytes
+from voice_agents.audio import EMPTY, Pcm, resample
 from voice_agents.offline.brain import Message, ToolCall
 from voice_agents.offline.checks import Rejected, invalid_value, missing
 from voice_agents.offline.realtime.checks import new_id
+from voice_agents.offline.services import Utterance
+from voice_agents.offline.sockets import pcm_of
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
 from voice_agents.turns.vad import RATE
 
@@ -23,14 +23,8 @@ ROOT = "root"
 """``previous_item_id`` of an item that goes to the beginning."""
 
 
-class ItemStatus(StrEnum):
-    """Whether the model has finished the item."""
-
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    INCOMPLETE = "incomplete"
-
-
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+"""Whether the model has finished the item."""
 Role = Literal["user", "assistant", "system"]
 
 
@@ -43,43 +37,29 @@ class Part:
     """Of a text part: the text. Of sound: the words in it, which the model goes by."""
     transcript: str | None = None
     """Of sound: what the client is shown; None while unknown, or after truncation."""
-    audio: list[Pcm] = field(default_factory=list)
-    """Of sound: at 16 kHz what the user said, at 24 kHz what the assistant says."""
+    audio_ms: float = 0.0
+    """Length of its sound, of which no more is kept."""
+    sound: Pcm = field(default_factory=lambda: EMPTY)
+    """What a client put in, at 16 kHz, until it is on its way through the recogniser."""
+    utterance: Utterance | None = None
+    """Which recognises it."""
     words: list[tuple[int, float]] = field(default_factory=list)
     """Of the assistant's sound: where in the text a word ends, and when (ms) it begins."""
     truncated: bool = False
 
-    @property
-    def samples(self) -> int:
-        """Length of its sound."""
-        return sum(len(piece) for piece in self.audio)
-
-    @property
-    def audio_ms(self) -> float:
-        """Length of its sound."""
-        return self.samples * 1000 / self._rate
-
-    @property
-    def _rate(self) -> int:
-        return RATE if self.type == "input_audio" else VOICE_RATE
-
     def truncate(self, end_ms: int) -> None:
         """Keep the sound before ``end_ms`` and the words that began in it; the transcript goes."""
-        self.audio = [joined(self.audio)[: end_ms * VOICE_RATE // 1000].copy()]
+        self.audio_ms = end_ms
         self.words = [word for word in self.words if word[1] < end_ms]
         self.text = self.text[: self.words[-1][0]] if self.words else ""
         self.transcript = None
         self.truncated = True
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
-        """As the client sees it; ``audible``: with its sound (a millisecond of work for each second)."""
+    def to_wire(self) -> dict[str, Any]:
+        """As the client sees it."""
         if self.type in ("input_text", "output_text"):
             return {"type": self.type, "text": self.text}
-        wire: dict[str, Any] = {"type": self.type, "transcript": self.transcript}
-        if audible:
-            sound = resample(joined(self.audio), self._rate, VOICE_RATE) if self.samples else EMPTY
-            wire["audio"] = base64.b64encode(to_bytes(sound)).decode()
-        return wire
+        return {"type": self.type, "transcript": self.transcript}
 
 
 @dataclass(slots=True)
@@ -89,14 +69,14 @@ class MessageItem:
     id: str
     role: Role
     content: list[Part]
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
     listening: asyncio.Task[None] | None = None
     """Ends when the words of its sound are known; they are in ``Part.text`` then. Never fails, see ``deaf``."""
     deaf: str = ""
     """What went wrong in the recogniser."""
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
-        content = [part.to_wire(audible=audible) for part in self.content]
+    def to_wire(self) -> dict[str, Any]:
+        content = [part.to_wire() for part in self.content]
         return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
 
     @property
@@ -114,9 +94,9 @@ class CallItem:
     name: str
     arguments: str = ""
     """JSON text."""
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
         return _frame(self.id, "function_call", self.status) | call
 
@@ -128,9 +108,9 @@ class OutputItem:
     id: str
     call_id: str
     output: str
-    status: ItemStatus = ItemStatus.COMPLETED
+    status: ItemStatus = "completed"
 
-    def to_wire(self, *, audible: bool = False) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         answer = {"call_id": self.call_id, "output": self.output}
         return _frame(self.id, "function_call_output", self.status) | answer
 
@@ -139,7 +119,7 @@ Item = MessageItem | CallItem | OutputItem
 
 
 def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
-    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status.value}
+    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status}
 
 
 class Conversation:
@@ -152,11 +132,6 @@ class Conversation:
     def items(self) -> tuple[Item, ...]:
         """All of them."""
         return tuple(self._items)
-
-    @property
-    def last_id(self) -> str | None:
-        """The id of the last item."""
-        return self._items[-1].id if self._items else None
 
     def find(self, item_id: str) -> Item | None:
         """The item of this id, if it is there."""
@@ -211,7 +186,7 @@ def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
         if isinstance(item, OutputItem):
             messages.append(Message("tool", item.output, tool_call_id=item.call_id))
         elif isinstance(item, CallItem):
-            if item.status is ItemStatus.COMPLETED:
+            if item.status == "completed":
                 call = ToolCall.lenient(item.call_id, item.name, item.arguments)
                 messages.append(Message("assistant", "", (call,)))
         elif item.text or item.role == "user":
@@ -238,10 +213,8 @@ def parse_item(given: dict[str, Any], path: str) -> Item:
             return MessageItem(item_id, given["role"], content)
         case "function_call":
             return CallItem(item_id, given.get("call_id") or new_id("call"), given["name"], given["arguments"])
-        case "function_call_output":
+        case _:
             return OutputItem(item_id, given["call_id"], given["output"])
-        case kind:
-            raise invalid_value(kind, f"{path}.type", ["'message'", "'function_call'", "'function_call_output'"])
 
 
 def _part(given: dict[str, Any], path: str, role: Role) -> Part:
@@ -250,24 +223,22 @@ def _part(given: dict[str, Any], path: str, role: Role) -> Part:
     if kind not in offered:
         raise invalid_value(kind, f"{path}.type", [repr(name) for name in offered])
     content = "audio" if kind == "input_audio" else "text"
-    if content not in given:
+    if given.get(content) is None:
         raise missing(f"{path}.{content}")
     if kind != "input_audio":
         return Part(kind, given["text"])
-    heard = decoded(given["audio"], f"{path}.audio")
-    heard = resample(heard, VOICE_RATE, RATE) if len(heard) else heard
-    return Part("input_audio", transcript=given.get("transcript"), audio=[heard])
+    sound = decoded(given["audio"], f"{path}.audio")
+    audio_ms = len(sound) * 1000 / VOICE_RATE
+    sound = resample(sound, VOICE_RATE, RATE) if len(sound) else sound
+    return Part("input_audio", transcript=given.get("transcript"), audio_ms=audio_ms, sound=sound)
 
 
 def decoded(audio: str, path: str) -> Pcm:
     """A client's sound, at 24 kHz. Raises Rejected."""
     try:
-        data = base64.b64decode(audio, validate=True)
-        if len(data) % 2:
-            raise ValueError("the audio ends in the middle of a sample")
+        return pcm_of(audio)
     except ValueError as error:
         raise Rejected(f"Invalid '{path}': {error}.", "invalid_value", path) from None
-    return from_bytes(data)
 
 
 def joined(pieces: Sequence[Pcm]) -> Pcm:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from voice_agents.audio import Pcm, to_bytes
 from voice_agents.offline.brain import Message, Reply, ToolCall
+from voice_agents.offline.chat import tokens
 from voice_agents.offline.checks import SERVER_ERROR
 from voice_agents.offline.realtime.checks import Event, new_id
 from voice_agents.offline.realtime.config import PCM, ResponseOptions
@@ -37,18 +36,10 @@ AUDIO_TOKEN_MS = 50
 """The vendor counts a token for so much of the assistant's sound ..."""
 USER_AUDIO_TOKEN_MS = 100
 """... and for so much of the user's."""
-_ARGUMENTS_PIECE = 16
 _WRITTEN_PIECE = re.compile(r"\s*\S+|\s+$")
 
 
-class ResponseStatus(StrEnum):
-    """How far a response has come."""
-
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    INCOMPLETE = "incomplete"
-    FAILED = "failed"
+ResponseStatus = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
 
 
 class Response:
@@ -72,7 +63,7 @@ class Response:
         """
         self.id = new_id("resp")
         self.options = options
-        self.status = ResponseStatus.IN_PROGRESS
+        self.status: ResponseStatus = "in_progress"
         self.audio_ms = 0.0
         """Sound made so far."""
         self._services = services
@@ -99,21 +90,21 @@ class Response:
 
     def cancel(self, reason: str) -> None:
         """End it: ``turn_detected`` or ``client_cancelled``."""
-        if self.status is ResponseStatus.IN_PROGRESS and self._task is not None:
+        if self.status == "in_progress" and self._task is not None:
             self._task.cancel()
-            self._end(ResponseStatus.CANCELLED, {"reason": reason})
+            self._end("cancelled", {"reason": reason})
 
     async def _run(self) -> None:
         try:
             await self._answer()
         except Exception as error:
             details = {"type": SERVER_ERROR, "code": SERVER_ERROR, "message": str(error) or type(error).__name__}
-            self._end(ResponseStatus.FAILED, {"error": details})
+            self._end("failed", {"error": details})
         else:
             if self._out_of_tokens:
-                self._end(ResponseStatus.INCOMPLETE, {"reason": "max_output_tokens"})
+                self._end("incomplete", {"reason": "max_output_tokens"})
             else:
-                self._end(ResponseStatus.COMPLETED)
+                self._end("completed")
 
     async def _answer(self) -> None:
         await heard(self._context)
@@ -155,7 +146,7 @@ class Response:
     async def _say(self, text: str) -> None:
         """The next piece of the message, spoken or written."""
         if self._speech is None:
-            item = MessageItem(new_id("item"), "assistant", [], ItemStatus.IN_PROGRESS)
+            item = MessageItem(new_id("item"), "assistant", [], "in_progress")
             self._begin_item(item)
             part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
             item.content.append(part)
@@ -170,7 +161,7 @@ class Response:
 
     def _finish_saying(self) -> None:
         if self._speech is not None:
-            self._end_item(ItemStatus.INCOMPLETE if self._out_of_tokens else ItemStatus.COMPLETED)
+            self._end_item("incomplete" if self._out_of_tokens else "completed")
 
     async def _speak(self, speech: Speech, text: str) -> None:
         speech.begin(text)
@@ -212,15 +203,13 @@ class Response:
                 return
 
     async def _call(self, call: ToolCall) -> None:
-        item = CallItem(new_id("item"), call.id, call.name, "", ItemStatus.IN_PROGRESS)
+        item = CallItem(new_id("item"), call.id, call.name, "", "in_progress")
         self._begin_item(item)
-        arguments = json.dumps(dict(call.arguments))
-        for start in range(0, len(arguments), _ARGUMENTS_PIECE):
+        for piece in call.pieces():
             await self._when_due()
-            piece = arguments[start : start + _ARGUMENTS_PIECE]
             item.arguments += piece
             self._emit_item("response.function_call_arguments.delta", call_id=item.call_id, delta=piece)
-        self._end_item(ItemStatus.COMPLETED)
+        self._end_item("completed")
 
     def _begin_item(self, item: MessageItem | CallItem) -> None:
         self._open = item
@@ -250,10 +239,10 @@ class Response:
         self._open = None
 
     def _end(self, status: ResponseStatus, details: dict[str, Any] | None = None) -> None:
-        if self.status is not ResponseStatus.IN_PROGRESS:
+        if self.status != "in_progress":
             return
         if self._open is not None:
-            self._end_item(ItemStatus.INCOMPLETE)
+            self._end_item("incomplete")
         self.status = status
         self._emit({"type": "response.done", "response": self._to_wire(details)})
         self._emit(rate_limits())
@@ -274,13 +263,13 @@ class Response:
         return {"type": kind, "previous_item_id": self._previous_id, "item": self._open.to_wire()}
 
     def _to_wire(self, details: dict[str, Any] | None = None) -> dict[str, Any]:
-        done = self.status is not ResponseStatus.IN_PROGRESS
-        with_details = None if details is None else {"type": self.status.value} | details
+        done = self.status != "in_progress"
+        with_details = None if details is None else {"type": self.status} | details
         options = self.options
         return {
             "object": "realtime.response",
             "id": self.id,
-            "status": self.status.value,
+            "status": self.status,
             "status_details": with_details,
             "output": [item.to_wire() for item in self._output],
             "conversation_id": self._conversation_id,
@@ -342,16 +331,11 @@ class Speech:
         sound = joined(self._waiting)
         taken = self._text[said : self._said], to_bytes(sound), len(sound) * 1000 / SAMPLE_RATE
         if not self.part.truncated:
-            self.part.audio += self._waiting
+            self.part.audio_ms += taken[2]
             self.part.words += self._begun
             self.part.text = self.part.transcript = self.said
         self._waiting, self._begun, self._first = [], [], False
         return taken
-
-
-def tokens(text: str) -> int:
-    """Tokens of a text, a little fewer than a real tokeniser counts."""
-    return len(re.findall(r"\w{1,12}|[^\w\s]", text))
 
 
 def usage(instructions: str, context: Sequence[Item], output: Sequence[Item]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""One Realtime connection: the user's turns become items, items become responses, until the socket is gone."""
+"""OpenAI (``/v1/realtime``) and Azure (``/openai/v1/realtime``) Realtime, one connection at a time.
+
+The user's turns become items, items become responses, until the socket is gone. The preview's protocol, which both
+vendors have shut off, is refused in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,48 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from voice_agents.offline.checks import SERVER_ERROR, Rejected, parse_object
-from voice_agents.offline.faults import FaultKind
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from voice_agents.audio import EMPTY
+from voice_agents.offline.chat import check_model
+from voice_agents.offline.checks import (
+    INVALID_REQUEST,
+    REALTIME_PATHS,
+    SERVER_ERROR,
+    Rejected,
+    error_named,
+    parse_object,
+    refusal,
+)
+from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
-from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, joined, parse_item
-from voice_agents.offline.realtime.preview import Shape
+from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
-from voice_agents.offline.realtime.vad import MS, DetectorEvent, SpeechBegan
-from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import VendorSocket
+from voice_agents.offline.services import Services
+from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
+from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
 """Less audio than this cannot be committed."""
 MAX_WAITING = 4
 """Events waiting to be sent, above which an answer that is being made waits."""
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
+_SUBPROTOCOL, _PREVIEW_SUBPROTOCOL = "realtime", "openai-beta.realtime-v1"
+"""What a browser, which can set no header, offers beside its key."""
+_CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key": 1008}
 
 
 class Outbox:
-    """Events for one socket. ``translate`` gives what a client of another dialect is sent in place of an event."""
+    """Events for one socket."""
 
-    def __init__(self, socket: VendorSocket, translate: Callable[[Event], Sequence[Event]]) -> None:
+    def __init__(self, socket: VendorSocket) -> None:
         self._socket = socket
-        self._translate = translate
         self._waiting: deque[Event] = deque()
         self._filled = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -41,9 +59,7 @@ class Outbox:
 
     def put(self, event: Event) -> None:
         """Send an event, after those before it; it gets its ``event_id`` here."""
-        for translated in self._translate(event):
-            kind = translated["type"]
-            self._waiting.append({"type": kind, "event_id": new_id("event")} | translated)
+        self._waiting.append({"type": event["type"], "event_id": new_id("event")} | event)
         self._filled.set()
         if len(self._waiting) > MAX_WAITING:
             self._has_room.clear()
@@ -67,32 +83,28 @@ class Outbox:
 class RealtimeSession:
     """What the server knows of one client, and what it does about each of its events, one after the other."""
 
-    def __init__(self, socket: VendorSocket, services: Services, model: str, shape: Shape) -> None:
+    def __init__(self, socket: VendorSocket, services: Services, model: str) -> None:
         self._socket = socket
         self._services = services
-        self._shape = shape
         self._config = SessionConfig.initial(model, new_id("sess"))
         self._conversation = Conversation()
         self._conversation_id = new_id("conv")
-        self._outbox = Outbox(socket, shape.outgoing)
+        self._outbox = Outbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
         """Of the turn the client was told of."""
         self._active: Response | None = None
         """The response that is being made."""
         self._has_spoken = False
-        self._running: set[asyncio.Task[None]] = set()
-        self._tasks: asyncio.TaskGroup
+        self._tasks = Tasks()
 
     async def run(self) -> None:
         """Until the client is gone."""
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._spawn(self._outbox.run())
+            async with self._tasks:
+                self._tasks.start(self._outbox.run())
                 self._emit({"type": "session.created", "session": self._config.values})
                 await self._read()
-                for task in tuple(self._running):
-                    task.cancel()
         finally:
             self._buffer.clear()
 
@@ -102,7 +114,7 @@ class RealtimeSession:
             try:
                 event = parse_object(text, "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
-                await self._obey(check(self._shape.incoming(event)))
+                await self._obey(check(event))
             except Rejected as error:
                 self._emit(error_event(str(error), error.code, error.param, event_id))
 
@@ -133,8 +145,7 @@ class RealtimeSession:
         item = self._find(event["item_id"], event["type"].rpartition(".")[2])
         match event["type"]:
             case "conversation.item.retrieve":
-                wire = await asyncio.to_thread(item.to_wire, audible=True)
-                self._emit({"type": "conversation.item.retrieved", "item": wire})
+                self._emit({"type": "conversation.item.retrieved", "item": item.to_wire()})
             case "conversation.item.delete":
                 self._conversation.delete(item)
                 self._emit({"type": "conversation.item.deleted", "item_id": item.id})
@@ -152,12 +163,14 @@ class RealtimeSession:
         """An item the client made, whose sound is being recognised, behind another one (None: at the end)."""
         item = await asyncio.to_thread(parse_item, raw, "item")
         self._add(item, after)
-        sounds = [part for part in item.content if part.type == "input_audio"] if isinstance(item, MessageItem) else []
-        if isinstance(item, MessageItem) and sounds:
-            utterances = [self._services.recogniser.utterance() for _ in sounds]
-            for part, utterance in zip(sounds, utterances, strict=True):
-                utterance.feed(joined(part.audio))
-            item.listening = self._spawn(self._listen(item, utterances))
+        if not isinstance(item, MessageItem):
+            return
+        for part in item.content:
+            if part.type == "input_audio":
+                part.utterance = self._services.recogniser.utterance()
+                part.utterance.feed(part.sound)
+                part.sound = EMPTY
+        item.listening = self._tasks.start(self._listen(item))
 
     def _add(
         self, item: Item, after: str | None = None, *, before_it: Callable[[str | None], None] = lambda _: None
@@ -172,7 +185,7 @@ class RealtimeSession:
     def _truncate(self, item: Item, content_index: int, audio_end_ms: int) -> None:
         """Cut an answer to what was played; its transcript goes, the model sees the words that had begun."""
         content = item.content if isinstance(item, MessageItem) else []
-        if not any(part.type == "output_audio" and part.samples for part in content):
+        if not any(part.type == "output_audio" and part.audio_ms for part in content):
             raise Rejected("Only model output audio messages can be truncated", "unsupported_content_type")
         if content_index >= len(content):
             message = f"Content index {content_index} is out of range: the item has {len(content)} content parts."
@@ -230,20 +243,21 @@ class RealtimeSession:
     def _commit(self, item_id: str) -> None:
         """What is in the buffer becomes an item of the user's."""
         self._turn_item_id = None
-        pcm, utterance = self._buffer.take()
-        item = MessageItem(item_id, "user", [Part("input_audio", audio=pcm)])
+        audio_ms, utterance = self._buffer.take()
+        item = MessageItem(item_id, "user", [Part("input_audio", audio_ms=audio_ms, utterance=utterance)])
         committed = {"type": "input_audio_buffer.committed", "item_id": item_id}
         self._add(item, before_it=lambda previous: self._emit(committed | {"previous_item_id": previous}))
-        item.listening = self._spawn(self._listen(item, [utterance]))
+        item.listening = self._tasks.start(self._listen(item))
         if self._config.transcribes:
-            self._spawn(self._report(item, time.monotonic()))
+            self._tasks.start(self._report(item, time.monotonic()))
 
-    async def _listen(self, item: MessageItem, utterances: Sequence[Utterance]) -> None:
+    async def _listen(self, item: MessageItem) -> None:
         """Put the words of an item's sounds where the model finds them."""
-        sounds = [part for part in item.content if part.type == "input_audio"]
         try:
-            for part, utterance in zip(sounds, utterances, strict=True):
-                part.text = await utterance.finish()
+            for part in item.content:
+                if part.utterance is not None:
+                    utterance, part.utterance = part.utterance, None
+                    part.text = await utterance.finish()
         except Exception as error:
             item.deaf = str(error) or type(error).__name__
 
@@ -292,7 +306,7 @@ class RealtimeSession:
             taken=time.monotonic(),
             conversation_id=self._conversation_id,
         )
-        self._active.start(self._spawn)
+        self._active.start(self._tasks.start)
 
     def _on_response_done(self, response: Response) -> None:
         self._active = None
@@ -306,8 +320,40 @@ class RealtimeSession:
     def _emit(self, event: Event) -> None:
         self._outbox.put(event)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._tasks.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
+
+def admit(websocket: WebSocket) -> tuple[str, str | None]:
+    """The model and the subprotocol of an accepted client. Raises Rejected."""
+    query, headers = websocket.query_params, websocket.headers
+    offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
+    if "api-version" in query:
+        message = "api-version query parameter is not allowed when using /v1 path."
+        raise Rejected(message, "401", status=401)
+    if headers.get("openai-beta") == "realtime=v1" or _PREVIEW_SUBPROTOCOL in offered:
+        message = "The Realtime preview is not offered offline: come without 'OpenAI-Beta: realtime=v1'."
+        raise Rejected(message, "beta_api_shape_disabled")
+    return check_model(query.get("model")), _SUBPROTOCOL if _SUBPROTOCOL in offered else None
+
+
+def _error(name: str) -> Message:
+    kind = SERVER_ERROR if name == SERVER_ERROR else INVALID_REQUEST
+    return {"event_id": new_id("event")} | error_event(error_named(name), name, kind=kind)
+
+
+DIALECT = Dialect(
+    lambda message: str(message.get("type", "")), lambda status: refusal(status).body, _error, _CLOSES.get
+)
+"""Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The Realtime sockets, see ``admit`` for who may open them."""
+
+    async def connect(websocket: WebSocket) -> None:
+        model, subprotocol = admit(websocket)
+
+        async def run(socket: VendorSocket) -> None:
+            await RealtimeSession(socket, services, model).run()
+
+        await serve(websocket, services, Service.REALTIME, DIALECT, run, subprotocol=subprotocol)
+
+    return [WebSocketRoute(path, connect) for path in REALTIME_PATHS]

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from voice_agents.offline.skills import small_talk, tool_skills
-from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
+from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import RULES
-from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
-from voice_agents.offline.skills.tool_skills import ASKED_BACK
-from voice_agents.offline.skills.understanding import Listener, Request, Understanding
+from voice_agents.offline.skills.understanding import Listener
 
-__all__ = [
-    "ABILITIES",
-    "ASKED_BACK",
-    "GO_ON",
-    "LISTENING",
-    "RULES",
-    "SKILLS",
-    "Listener",
-    "Request",
-    "Say",
-    "Skill",
-    "Step",
-    "Talk",
-    "Understanding",
-    "Use",
-    "expected",
-]
+__all__ = ["ABILITIES", "LISTENER", "RULES", "SKILLS", "Listener", "Skill", "expected"]
 
 
 def _help(slots: Slots, talk: Talk) -> Step:
@@ -50,7 +32,9 @@ SKILLS: tuple[Skill, ...] = (*tool_skills.SKILLS, *small_talk.SKILLS, _HELP)
 ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
+LISTENER = Listener(SKILLS, RULES)
+
 
 def expected() -> list[str]:
     """What is likely to be said, as it is written: every example, and the examples about other things."""
-    return list(dict.fromkeys(Listener(SKILLS, RULES).likely()))
+    return list(dict.fromkeys(LISTENER.likely()))

@@ -53,14 +53,12 @@ class Skill:
     """What can be said or typed for it, in the phrase language."""
     act: Act
     examples: tuple[str, ...]
-    """As a user would write them; said without the punctuation they are in the grammar."""
+    """As a user would write them."""
     typed: tuple[str, ...] = ()
     """Phrases that are only matched against text, not listened for."""
     free: tuple[str, ...] = ()
     """Phrases that tell what is wanted wherever they stand in a text of which nothing else is understood."""
     ability: str = ""
     """Completes "I can ..."."""
-    joins: bool = False
-    """Can be said together with another request: "flip a coin and roll a dice"."""
     demo: bool = False
     """Its first example is shown in the page."""

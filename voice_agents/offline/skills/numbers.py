@@ -18,24 +18,9 @@ _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * 
 _NUMBER_WORDS = "|".join([*_VALUES, "hundred", *_SCALES, "and", "point", "a", "an", "minus", "negative"])
 
 _OPERATORS = {
-    "+": "+",
-    "plus": "+",
-    "-": "-",
-    "minus": "-",
-    "*": "*",
-    "x": "*",
-    "times": "*",
-    "multiplied by": "*",
-    "/": "/",
-    "over": "/",
-    "divided by": "/",
-    "^": "**",
-    "to the power of": "**",
-    "percent of": "/ 100 *",
-    "squared": "** 2",
-    "cubed": "** 3",
-    "(": "(",
-    ")": ")",
+    **{sign: sign for sign in "+-*/()"},
+    **{"plus": "+", "minus": "-", "x": "*", "times": "*", "multiplied by": "*", "over": "/", "divided by": "/"},
+    **{"^": "**", "to the power of": "**", "percent of": "/ 100 *", "squared": "** 2", "cubed": "** 3"},
 }
 _IMPERATIVES = {"multiply": "multiplied by", "divide": "divided by"}
 _BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *"}
@@ -180,19 +165,10 @@ _SUMS = tuple(
 )
 
 RULES = (
-    Rule("digit", "|".join(_DIGITS[1:])),
-    Rule("below_hundred", "<digit>|" + "|".join(_TEENS) + "|(" + "|".join(_TENS) + ") [<digit>]", _number),
-    Rule("whole", "zero | [<digit> hundred [and]] <below_hundred> | <digit> hundred | one thousand"),
-    Rule("number", "[minus] <whole> [point (zero | <digit>) [zero | <digit>]]", _number, _TYPED_NUMBER, _COUNTS),
-    Rule("amount", "a | an | <number>", _number, _TYPED_NUMBER, _COUNTS),
+    Rule("number", "", _number, _TYPED_NUMBER, _COUNTS),
+    Rule("amount", "", _number, _TYPED_NUMBER, _COUNTS),
+    Rule("quantity", "", _number, _TYPED_NUMBER),
     Rule("few", "|".join(_SMALL[1:13]), _number, r" \d+", _SMALL[1:13]),
-    Rule("operator", "plus | minus | times | multiplied by | divided by"),
-    Rule(
-        "sum",
-        "<whole> (squared | (<operator> | percent of) <whole>) | [the] square root of <whole>",
-        _expression,
-        _TYPED_SUM,
-        _SUMS,
-    ),
+    Rule("sum", "", _expression, _TYPED_SUM, _SUMS),
     Rule("imperative", "(multiply | divide) <number> by <number>", _imperative),
 )

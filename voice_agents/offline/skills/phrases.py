@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from voice_agents.offline.skills.sentence import Sentence
@@ -30,7 +30,7 @@ class Rule:
 
     name: str
     phrase: str
-    """What can be said."""
+    """The words that are known; none where the ones typed make sense or not by themselves."""
     read: Callable[[Sentence], Any] = original
     """The words as a value; None if they make no sense, and then the phrase does not match."""
     typed: str = ""
@@ -39,77 +39,25 @@ class Rule:
     """What stands there most, as it is written: the recogniser expects the examples with each of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """One word."""
-
-    word: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A rule, and the slot its value goes to."""
-
-    rule: str
-    slot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """One after the other."""
-
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of these, or none if ``optional``."""
-
-    options: tuple[Node, ...]
-    optional: bool = False
-
-
-Node = Literal | Reference | Sequence | Choice
-
 _PIECE = re.compile(r"\s*([\[\]()|]|<[a-z_:]+>|[^\s\[\]()|<>]+)")
+_SIGNS = {"[": "(?:", "(": "(?:", "]": ")?", ")": ")", "|": "|", "...": r"(?: \S+){0,6}?"}
 
 
 @cache
-def parse(phrase: str) -> Node:
-    """The tree of a phrase. Raises ValueError for one that is not well formed."""
-    pieces = _PIECE.findall(phrase)
-    node, end = _choice(pieces, 0, "", phrase)
-    if end != len(pieces) or "".join(pieces) != re.sub(r"\s", "", phrase):
+def pieces(phrase: str) -> tuple[str, ...]:
+    """The words, signs and references of a phrase. Raises ValueError for one that is not well formed."""
+    found = _PIECE.findall(phrase)
+    opened = ""
+    for piece in found:
+        if piece in ("[", "("):
+            opened += piece
+        elif piece in ("]", ")"):
+            if opened[-1:] != {"]": "[", ")": "("}[piece]:
+                raise ValueError(f"brackets do not match in {phrase!r}")
+            opened = opened[:-1]
+    if opened or "".join(found) != re.sub(r"\s", "", phrase):
         raise ValueError(f"not a phrase: {phrase!r}")
-    return node
-
-
-def _choice(pieces: list[str], at: int, closing: str, phrase: str) -> tuple[Node, int]:
-    """The alternatives from piece ``at`` to the closing bracket, and the position behind it."""
-    options: list[Node] = []
-    parts: list[Node] = []
-    while at < len(pieces) and pieces[at] not in ("]", ")"):
-        piece = pieces[at]
-        at += 1
-        if piece == "|":
-            options.append(_sequence(parts))
-            parts = []
-        elif piece in "[(":
-            inner, at = _choice(pieces, at, "]" if piece == "[" else ")", phrase)
-            parts.append(Choice((inner,), optional=piece == "["))
-        elif piece.startswith("<"):
-            rule, _, slot = piece[1:-1].partition(":")
-            parts.append(Reference(rule, slot or rule))
-        else:
-            parts.append(Literal(piece))
-    if (pieces[at] if at < len(pieces) else "") != closing:
-        raise ValueError(f"brackets do not match in {phrase!r}")
-    options.append(_sequence(parts))
-    return (options[0] if len(options) == 1 else Choice(tuple(options))), at + bool(closing)
-
-
-def _sequence(parts: list[Node]) -> Node:
-    return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+    return tuple(found)
 
 
 class Pattern:
@@ -119,12 +67,15 @@ class Pattern:
         self._rules = rules
         self._open = open
         self._slots: dict[str, Rule] = {}
-        self._regex = re.compile(self._render(parse(phrase), True))
-        self._anywhere = re.compile(f"(?:{self._regex.pattern})(?= |$)")
+        self._regex = re.compile(self._render(phrase, outermost=True))
 
     def match(self, sentence: Sentence) -> Slots | None:
         """The slots, if all the words are this phrase."""
         return self._read(sentence, self._regex.fullmatch(sentence.text))
+
+    @cached_property
+    def _anywhere(self) -> re.Pattern[str]:
+        return re.compile(f"(?:{self._regex.pattern})(?= |$)")
 
     def find(self, sentence: Sentence) -> Slots | None:
         """The slots, if this phrase stands anywhere among the words."""
@@ -152,26 +103,22 @@ class Pattern:
                 before, after = sentence.source[: words[0].start], sentence.source[words[-1].end :]
                 yield from (f"{before}{value}{after}" for value in rule.likely)
 
-    def _render(self, node: Node, outermost: bool) -> str:
-        """The regular expression of a node; only references of the phrase itself, not of its rules, fill slots."""
-        match node:
-            case Literal("..."):
-                return r"(?: \S+){0,6}?"
-            case Literal(word):
-                return f" {re.escape(word)}"
-            case Sequence(parts):
-                return "".join(self._render(part, outermost) for part in parts)
-            case Choice(options, optional):
-                choices = "|".join(self._render(option, outermost) for option in options)
-                return f"(?:{choices}){'?' if optional else ''}"
-            case Reference(name, slot):
-                return self._reference(self._rules[name], slot, outermost)
+    def _render(self, phrase: str, *, outermost: bool) -> str:
+        """Its regular expression; only references of the phrase itself, not of its rules, fill slots."""
+        return "".join(
+            self._reference(piece[1:-1], outermost)
+            if piece.startswith("<")
+            else _SIGNS.get(piece) or f" {re.escape(piece)}"
+            for piece in pieces(phrase)
+        )
 
-    def _reference(self, rule: Rule, slot: str, outermost: bool) -> str:
-        regex = self._render(parse(rule.phrase), False)
-        if rule.typed and self._open:
-            regex = f"{regex}|{rule.typed}"
+    def _reference(self, reference: str, outermost: bool) -> str:
+        name, _, slot = reference.partition(":")
+        rule = self._rules[name]
+        regex = self._render(rule.phrase, outermost=False)
+        if rule.typed and (self._open or not regex):
+            regex = f"{regex}|{rule.typed}" if regex else rule.typed
         if not outermost:
             return f"(?:{regex})"
-        self._slots[slot] = rule
-        return f"(?P<{slot}>{regex})"
+        self._slots[slot or name] = rule
+        return f"(?P<{slot or name}>{regex})"

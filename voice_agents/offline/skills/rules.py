@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voice_agents.offline.skills import numbers
-from voice_agents.offline.skills.phrases import Rule
+from voice_agents.offline.skills.phrases import Rule, original
 from voice_agents.offline.skills.sentence import Sentence
 
 PLACES = (
@@ -51,10 +51,6 @@ UNITS = {
 """The name a unit is given to the tool by -> what else it is called."""
 
 _UNIT_NAMES = {alias: name for name, aliases in UNITS.items() for alias in [name, *aliases.split()]}
-_SPOKEN_UNITS = (
-    "kilometer|kilometers|mile|miles|meter|meters|centimeters|foot|feet|inch|inches|yards|kilogram|kilograms|grams"
-    "|pound|pounds|ounce|ounces|liter|liters|gallon|gallons|[degrees] (celsius | fahrenheit)"
-)
 _TYPED_UNIT = rf"(?: degrees?)?(?: (?:{'|'.join(_UNIT_NAMES)}))"
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600}
@@ -75,10 +71,6 @@ def _person(heard: Sentence) -> str | None:
     if heard.text.strip() in PEOPLE.split("|"):
         return _place(heard)
     return heard.original if heard.original[:1].isupper() else None
-
-
-def _name(heard: Sentence) -> str:
-    return _place(heard)
 
 
 def _known_unit(heard: Sentence) -> str | None:
@@ -132,10 +124,6 @@ def _topic(heard: Sentence) -> str:
     return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
 
 
-def _free(heard: Sentence) -> str:
-    return heard.original.strip()
-
-
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
@@ -148,24 +136,15 @@ _TYPED_PLACE = r"(?: (?!(?:and|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
 
 RULES = (
     *numbers.RULES,
-    Rule("lead", "please | can you [please] | could you [please]"),
     Rule("place", PLACES, _place, _TYPED_PLACE, _PLACES_WRITTEN),
     Rule("city", PLACES, _place, likely=_PLACES_WRITTEN),
-    Rule("first_name", PEOPLE, _name, likely=_PEOPLE_WRITTEN),
+    Rule("first_name", PEOPLE, _place, likely=_PEOPLE_WRITTEN),
     Rule("person", PEOPLE, _person, r" [^\W\d_]\S*", _PEOPLE_WRITTEN),
-    Rule("name", PEOPLE, _name, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
-    Rule("unit", _SPOKEN_UNITS, _known_unit, _TYPED_UNIT, tuple(UNITS)),
+    Rule("name", PEOPLE, _place, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
+    Rule("unit", "", _known_unit, _TYPED_UNIT, tuple(UNITS)),
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
-    Rule("span", "(a | an | <below_hundred>) (second | seconds | minute | minutes | hour | hours)"),
-    Rule(
-        "duration",
-        "<span> [and <span>] | half (a minute | an hour) | (a minute | an hour) and a half"
-        " | <digit> and a half (minutes | hours)",
-        _duration,
-        _TYPED_DURATION,
-        _DURATIONS,
-    ),
-    Rule("label", TIMER_LABELS, _free, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
-    Rule("errand", ERRANDS, _free, _FREE, tuple(ERRANDS.split("|"))),
+    Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
+    Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
+    Rule("errand", ERRANDS, original, _FREE, tuple(ERRANDS.split("|"))),
     Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )

@@ -13,43 +13,19 @@ MAX_WORDS = 200
 """What comes after is not looked at."""
 
 CONTRACTIONS = {
-    "what's": "what is",
-    "who's": "who is",
-    "where's": "where is",
-    "how's": "how is",
-    "it's": "it is",
-    "that's": "that is",
-    "let's": "let us",
-    "name's": "name is",
-    "i'm": "i am",
-    "you're": "you are",
-    "i'd": "i would",
-    "i'll": "i will",
-    "don't": "do not",
-    "didn't": "did not",
-    "can't": "can not",
+    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "how", "it", "that", "name")},
+    **{"let's": "let us", "i'm": "i am", "you're": "you are", "i'd": "i would", "i'll": "i will"},
+    **{"don't": "do not", "didn't": "did not", "can't": "can not"},
 }
 """Written as people speak -> as the phrases are written."""
+_OTHER_WORDS = frozenset({"it's", "i'd", "i'll"})
+"""Without the apostrophe they are."""
 
 SPELLINGS = {
-    **{short.replace("'", ""): full for short, full in CONTRACTIONS.items() if short not in ("it's", "i'd", "i'll")},
-    "cannot": "can not",
-    "ok": "okay",
-    "hiya": "hi",
-    "metre": "meter",
-    "metres": "meters",
-    "kilometre": "kilometer",
-    "kilometres": "kilometers",
-    "centimetre": "centimeter",
-    "centimetres": "centimeters",
-    "litre": "liter",
-    "litres": "liters",
-    "×": "*",
-    "÷": "/",
-    "−": "-",
-    "%": "percent",
-    "honeybees": "honey bees",
-    "goodnight": "good night",
+    **{short.replace("'", ""): full for short, full in CONTRACTIONS.items() if short not in _OTHER_WORDS},
+    **{f"{size}metre{s}": f"{size}meter{s}" for size in ("", "kilo", "centi") for s in ("", "s")},
+    **{"litre": "liter", "litres": "liters", "honeybees": "honey bees", "goodnight": "good night"},
+    **{"cannot": "can not", "ok": "okay", "hiya": "hi", "×": "*", "÷": "/", "−": "-", "%": "percent"},
 }
 
 _TOKEN = re.compile(

@@ -112,7 +112,7 @@ SKILLS = (
             "convert <amount> <measure> (to | into) <measure:target>",
             "(what is | how much is) <amount> <unit> in <unit:target>",
             "how many <unit:target> are [there] in <amount> <unit>",
-            "how many <unit:target> are <below_hundred:amount> <unit>",
+            "how many <unit:target> are <quantity:amount> <unit>",
         ),
         _convert,
         (
@@ -140,14 +140,13 @@ SKILLS = (
         (
             "(roll | throw) (a | the) (dice | die)",
             "(roll | throw) <few> (dice | die)",
-            "roll a <below_hundred:sides> sided (dice | die)",
+            "roll a <quantity:sides> sided (dice | die)",
         ),
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
         typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
         free=("(roll | throw | toss) ... <few> (dice | die)", "(roll | throw | toss) ... (dice | die)"),
         ability="roll dice",
-        joins=True,
         demo=True,
     ),
     Skill(
@@ -158,7 +157,6 @@ SKILLS = (
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
         free=("(flip | toss | throw) ... coin", "heads or tails"),
         ability="flip a coin",
-        joins=True,
         demo=True,
     ),
     Skill(

@@ -111,7 +111,7 @@ class Ears:
             self._moonshine.words(sound)
             self._moonshine.likeliest(sound, self._tree)
         if self._whisper is not None:
-            self._whisper.words(noise)
+            self._whisper.warm_up()
 
 
 def _moonshine() -> Moonshine | None:

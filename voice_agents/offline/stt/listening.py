@@ -5,7 +5,7 @@ Plain synchronous code without a thread or a clock of its own. All positions are
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,10 +99,6 @@ class Listening:
         start = max(stretch.start, stretch.first_voice - _ROOM)
         end = min(self._length if stretch.end is None else stretch.end, stretch.last_voice + _PAUSE)
         return levelled(self._samples[start:end])
-
-    def snapshot(self) -> Stretch:
-        """The last stretch as it is now, for another thread."""
-        return replace(self.last, end=self._length)
 
     def _judge(self, chunk: Pcm) -> None:
         chance = self.model.probability(chunk)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Literal
 
 from voice_agents.audio import Pcm
 from voice_agents.turns.completeness import Completeness, completeness
@@ -17,16 +17,10 @@ MS = RATE // 1000
 """Samples in a millisecond."""
 
 
-class Eagerness(StrEnum):
-    """How soon ``semantic_vad`` takes the turn."""
+Eagerness = Literal["low", "medium", "high", "auto"]
+"""How soon ``semantic_vad`` takes the turn."""
 
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    AUTO = "auto"
-
-
-_LONGEST_WAIT_MS = {Eagerness.LOW: 8000, Eagerness.MEDIUM: 4000, Eagerness.HIGH: 2000, Eagerness.AUTO: 4000}
+_LONGEST_WAIT_MS: dict[Eagerness, int] = {"low": 8000, "medium": 4000, "high": 2000, "auto": 4000}
 """Documented: after this the turn is taken, however unfinished the words sound."""
 _SHORTEST_WAIT_MS = 300
 _PREFIX_MS = 300
