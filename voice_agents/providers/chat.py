@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI, StreamChunkTimeoutError
@@ -38,6 +38,7 @@ from voice_agents.providers.answer_filter import AnswerFilter
 from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
+from voice_agents.providers.suited import Takes
 from voice_agents.settings import OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class ChatTimeouts:
 
 LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=2, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
+MOST_LESSONS = 4
+"""How often one turn is asked anew because of what a refusal has told."""
 _NO_CLIENT = object()
 """For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
@@ -187,35 +190,56 @@ class _PlainChat(ChatOpenAI):
             async for chunk in chunks:
                 yield chunk
 
-    async def _answer(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk, None]:
-        for last in (False, True):
+    async def _answer(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        takes, learned, again = self._takes, list[str](), False
+        while True:
             given = _Given()
-            answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=self._server in _OPENED)
             try:
-                async with aclosing(super()._astream(*args, **kwargs)) as chunks:  # type: ignore[type-var]
+                async with aclosing(self._once(takes, given, messages, *args, **kwargs)) as chunks:
                     async for chunk in chunks:
-                        given.add(chunk := _cleaned(chunk, answer))
                         yield chunk
-                if rest := _left(answer, given.calls):
-                    given.add(rest)
-                    yield rest
-                if answer.lone_end:
-                    _OPENED.add(self._server)
-                if given.nothing:
-                    raise self._silent(given.finish_reason)
-                if remark := self._remark(given.finish_reason, second_time=last):
+                remark = self._remark(given.finish_reason, second_time=again) or " ".join(filter(None, learned))
+                if remark:
                     yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={REMARK: remark}))
                 return
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
-                pause_s = self._pause(plain, error)
-                if last or pause_s is None or not given.nothing:
+                lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, "tools" in kwargs)
+                pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
+                if pause_s is None or not given.nothing:
                     raise plain from error
+                if lesson is None:
+                    again = True
+                else:
+                    learned.append(lesson.format(name=agent_name(self._endpoint)))
             await asyncio.sleep(pause_s)
 
+    async def _once(
+        self, takes: Takes, given: _Given, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """Ask once, as this server takes it."""
+        if not takes.tools:
+            kwargs = {name: value for name, value in kwargs.items() if name not in ("tools", "tool_choice")}
+        if not takes.usage:
+            kwargs["stream_usage"] = False
+        answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=takes.opens_reasoning)
+        asking = super()._astream(takes.suited(messages), *args, **kwargs)
+        async with aclosing(asking) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                given.add(chunk := _cleaned(chunk, answer))
+                yield chunk
+        if rest := _left(answer, given.calls):
+            given.add(rest)
+            yield rest
+        takes.opens_reasoning = takes.opens_reasoning or answer.lone_end
+        if given.nothing:
+            raise self._silent(given.finish_reason)
+
     @property
-    def _server(self) -> tuple[str, str]:
-        return self._endpoint.base_url, self._endpoint.model
+    def _takes(self) -> Takes:
+        return _TAKES.setdefault((self._endpoint.base_url, self._endpoint.model), Takes())
 
     def _pause(self, plain: ProviderError, error: Exception) -> float | None:
         """Seconds to wait before asking again; None: it makes no sense, or takes too long for somebody who waits."""
@@ -276,8 +300,8 @@ def _mend(function: dict[str, Any]) -> None:
         function["arguments"] = "" if arguments is None else json.dumps(arguments)
 
 
-_OPENED: set[tuple[str, str]] = set()
-"""Servers and models whose template opens the reasoning itself, so that only its end comes with the answer."""
+_TAKES: dict[tuple[str, str], Takes] = {}
+"""What was found out of servers and their models."""
 
 
 def _names(tools: Sequence[Any]) -> list[str]:

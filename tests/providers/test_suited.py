@@ -1,0 +1,138 @@
+"""What is sent suits the strictest server, and what one has refused it is not sent again; memory stays as it is."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import httpx2
+import openai
+import pytest
+from hypothesis import given
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from tests.chance import SEEDS
+from voice_agents.providers.suited import LEFT_OUT, Takes
+
+RULES = SystemMessage("Be kind.")
+
+
+def refusal(message: str, status: int = 400, code: str | None = None) -> openai.APIStatusError:
+    response = httpx2.Response(status, request=httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions"))
+    return openai.APIStatusError(message, response=response, body={"message": message, "code": code})
+
+
+def called(id: str, text: str = "") -> AIMessage:
+    return AIMessage(text, tool_calls=[{"name": "look", "args": {}, "id": id, "type": "tool_call"}])
+
+
+def strict(messages: Sequence[BaseMessage]) -> bool:
+    """Whether Mistral's template takes it: a user first, roles in turns, every call with its results right after."""
+    kinds = [message.type for message in messages if message.type != "system"]
+    if not kinds or kinds[0] != "human" or any(message.type == "system" for message in messages[1:]):
+        return False
+    follows = {"human": {"ai"}, "ai": {"human", "tool"}, "tool": {"ai", "tool"}}
+    return all(after in follows[before] for before, after in pairwise(kinds))
+
+
+TALKS: dict[str, list[BaseMessage]] = {
+    "a turn that failed": [HumanMessage("a"), HumanMessage("b")],
+    "an announcement first": [AIMessage("Your tea is ready."), HumanMessage("thanks")],
+    "an announcement after an answer": [HumanMessage("a"), AIMessage("b"), AIMessage("Tea!"), HumanMessage("c")],
+    "a call without its result": [HumanMessage("a"), called("1"), HumanMessage("b")],
+    "a result without its call": [HumanMessage("a"), ToolMessage("x", tool_call_id="gone"), HumanMessage("b")],
+    "cut after a tool": [HumanMessage("a"), called("1"), ToolMessage("x", tool_call_id="1"), HumanMessage("b")],
+    "words before a call": [HumanMessage("a"), AIMessage("Let me see."), called("1"), HumanMessage("b")],
+}
+
+
+@pytest.mark.parametrize("talk", TALKS.values(), ids=TALKS.keys())
+def test_roles_take_turns(talk: list[BaseMessage]) -> None:
+    assert strict(Takes().suited([RULES, *talk]))
+
+
+@given(SEEDS)
+def test_whatever_happened_the_strictest_takes_it_and_no_word_is_lost(seed: int) -> None:
+    chance = random.Random(seed)
+    talk: list[BaseMessage] = []
+    for number in range(chance.randint(1, 12)):
+        match chance.randrange(4):
+            case 0 | 1:
+                talk.append(HumanMessage(f"user{number}"))
+            case 2:
+                talk.append(AIMessage(f"agent{number}"))
+            case _:
+                talk.append(called(f"c{number}", f"said{number}"))
+                if chance.random() < 0.7:
+                    talk.append(ToolMessage(f"result{number}", tool_call_id=f"c{number}"))
+    talk.append(HumanMessage("the last"))
+    sent = Takes().suited([RULES, *talk])
+    assert strict(sent)
+    said, told = ([word for one in these for word in one.text.split() if word[-1].isdigit()] for these in (talk, sent))
+    assert told == said
+
+
+TOO_LONG = [
+    "This model's maximum context length is 4096 tokens. However, your messages resulted in 5000 tokens.",
+    "the request exceeds the available context size. try increasing the context size or enable context shift",
+    "The prompt (total length 5000) is too long and cannot fit into the model (context length 4096).",
+    "prompt is too long: 210000 tokens > 200000 maximum",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096: reduce the length",
+    "Requested tokens (5000) exceed context window of 4096",
+    "exceed_context_size_error",
+]
+
+
+@pytest.mark.parametrize("wording", TOO_LONG)
+def test_what_was_too_long_is_sent_without_its_older_half_from_then_on(wording: str) -> None:
+    talk: list[BaseMessage] = []
+    for number in range(20):
+        talk += [HumanMessage(f"question {number} " * 5), AIMessage(f"answer {number} " * 5)]
+    talk.append(HumanMessage("the last"))
+    takes = Takes()
+    sentence = takes.learn(refusal(wording), talk, False)
+    assert sentence is not None and "{name}" in sentence
+    sent = takes.suited(talk)
+    assert 1 < len(sent) <= len(talk) // 2 + 1 and sent[-1].text == "the last" and strict(sent)
+    assert takes.learn(refusal(wording), talk, False)
+    assert len(takes.suited(talk)) < len(sent), "still too long"
+    assert takes.learn(refusal(wording), talk[-1:], False) is None, "one question cannot be halved"
+
+
+NO_TOOLS = [
+    "registry.ollama.ai/library/gemma:latest does not support tools",
+    '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+    "tools param requires --jinja flag",
+    "Function calling is not enabled for this model",
+    "This model does not support function calling",
+    "No endpoints found that support tool use",
+]
+
+
+@pytest.mark.parametrize("wording", NO_TOOLS)
+def test_who_takes_no_tools_is_asked_without(wording: str) -> None:
+    takes = Takes()
+    assert "takes no tools" in (takes.learn(refusal(wording), [HumanMessage("a")], True) or "")
+    assert not takes.tools
+    assert takes.learn(refusal(wording), [HumanMessage("a")], True) is None, "once"
+
+
+def test_who_knows_no_system_role_is_told_the_rules_by_the_user() -> None:
+    takes = Takes()
+    assert takes.learn(refusal("System role not supported"), [RULES, HumanMessage("a")], False) == ""
+    assert [message.text for message in takes.suited([RULES, HumanMessage("a")])] == ["Be kind.\n\na"]
+
+
+def test_words_that_a_filter_refused_are_not_sent_again() -> None:
+    takes, bad = Takes(), HumanMessage("something bad")
+    assert takes.learn(refusal("filtered", code="content_filter"), [RULES, bad], False) is None
+    sent = takes.suited([RULES, bad, HumanMessage("something else")])
+    assert "something bad" not in str(sent) and LEFT_OUT in sent[-1].text
+
+
+def test_a_refusal_that_says_nothing_of_all_this_teaches_nothing() -> None:
+    long = [HumanMessage("a"), AIMessage("b" * 9000), HumanMessage("c")]
+    assert Takes().learn(refusal("invalid value"), [HumanMessage("a")], True) is None
+    assert Takes().learn(refusal("context length", status=503), long, True) is None
+    assert Takes().learn(OSError("gone"), long, True) is None

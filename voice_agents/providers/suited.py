@@ -1,0 +1,154 @@
+"""What a chat server is sent: messages that suit the strictest, and only what it was found to take.
+
+The conversation in memory stays as it is. Templates of open models (Mistral, Gemma, Llama 2) refuse roles that do not
+alternate; others know no system role, no tools, or less context than a long talk has. What a server has refused once is
+remembered for it as long as the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+PLAINLY_LONG = 3000
+"""Characters from which on a refusal without a reason may mean that it was too much."""
+LEFT_OUT = "(What was said here is left out.)"
+NOTHING = "..."
+"""What stands where a role has to speak and has not."""
+_CANCELLED = "cancelled by the user"
+_TOO_LONG = (
+    *("context_length_exceeded", "maximum context length", "context window", "context size", "context length"),
+    *("exceed_context_size", "too many tokens", "token limit", "prompt is too long", "input is too long"),
+    *("reduce the length", "string_above_max_length", "request too large", "payload too large", "n_ctx"),
+    *("longer than the model", "max_model_len", "exceeds the maximum number of tokens", "prompt too long"),
+)
+_NO_TOOLS = (
+    *("support tool", "support function", "tool choice requires", "tools param requires", "tool calling is not"),
+    *("tools are not", "tools is not", "function calling is not", "unsupported parameter: 'tools'"),
+    *("'tools' is not", "unknown field: tools", "does not support the tools", "tool use", "--tool-call-parser"),
+)
+_NO_SYSTEM = ("system role", "system message", "role 'system'", 'role "system"', "role: system", "system prompt is not")
+
+
+@dataclass(slots=True)
+class Takes:
+    """What is known of one server and model."""
+
+    characters: int | None = None
+    """Of all messages; None: nothing was too long so far."""
+    tools: bool = True
+    system: bool = True
+    usage: bool = True
+    """It may be asked what an answer costs (``stream_options``)."""
+    opens_reasoning: bool = False
+    """Its template opens the reasoning itself, so that only its end comes with the answer."""
+    refused: set[str] = field(default_factory=set)
+    """Words of the user that its content filter refused: they are not sent again."""
+
+    def learn(self, error: Exception, messages: Sequence[BaseMessage], tools: bool) -> str | None:
+        """What a refusal teaches (a plain sentence, or ""), so that the request can be made anew; None: nothing.
+
+        ``tools``: they were among what was sent.
+        """
+        if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 404, 413, 422, 500, 501):
+            return None
+        text = f"{error.code} {error.param} {error.message} {error.body}".lower()
+        if error.code == "content_filter" or "content_filter" in text:
+            self._filtered(messages)
+            return None
+        if self.usage and "stream_options" in text:
+            self.usage = False
+            return ""
+        if tools and self.tools and any(word in text for word in _NO_TOOLS):
+            self.tools = False
+            return "{name} takes no tools: it answers without them."
+        if self.system and any(word in text for word in _NO_SYSTEM):
+            self.system = False
+            return ""
+        long = error.status_code == 413 or any(word in text for word in _TOO_LONG)
+        sent = _size(messages) if self.characters is None else min(self.characters, _size(messages))
+        if sent > 2 * _size(messages[-1:]) and (long or (error.status_code == 400 and sent > PLAINLY_LONG)):
+            self.characters = sent // 2
+            return "This conversation is longer than {name} can take: the older part is left out of what it is told."
+        return None
+
+    def _filtered(self, messages: Sequence[BaseMessage]) -> None:
+        """The last words of the user, most likely; the turn fails, the next ones do not."""
+        last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+        if last is not None:
+            self.refused.add(last.text)
+
+    def suited(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+        """The messages as this server takes them: roles alternate, every call has its result, it fits."""
+        system = [message for message in messages if isinstance(message, SystemMessage)]
+        talk = [self._sayable(message, messages) for message in messages if not isinstance(message, SystemMessage)]
+        talk = _alternating(_whole(self._recent(talk, _size(system))))
+        if system and not self.system:
+            first = HumanMessage(f"{_joined(system)}\n\n{talk[0].text}")
+            return [first, *talk[1:]]
+        return [*([SystemMessage(_joined(system))] if system else []), *talk]
+
+    def _sayable(self, message: BaseMessage, messages: Sequence[BaseMessage]) -> BaseMessage:
+        refused = isinstance(message, HumanMessage) and message is not messages[-1] and message.text in self.refused
+        return HumanMessage(LEFT_OUT) if refused else message
+
+    def _recent(self, talk: list[BaseMessage], taken: int) -> list[BaseMessage]:
+        """The end of it that fits, from a user's message on; at least the last turn."""
+        if self.characters is None:
+            return talk
+        starts = [index for index, message in enumerate(talk) if isinstance(message, HumanMessage)]
+        for start in starts:
+            if _size(talk[start:]) + taken <= self.characters:
+                return talk[start:]
+        return talk[starts[-1] :] if starts else talk
+
+
+def _whole(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """No call without its result, no result without its call."""
+    results = {message.tool_call_id: message for message in talk if isinstance(message, ToolMessage)}
+    whole: list[BaseMessage] = []
+    for message in talk:
+        if isinstance(message, ToolMessage):
+            continue
+        whole.append(message)
+        if isinstance(message, AIMessage):
+            for call in message.tool_calls:
+                id = call["id"] or ""
+                whole.append(results.get(id) or ToolMessage(_CANCELLED, tool_call_id=id, name=call["name"]))
+    return whole
+
+
+def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """User and agent in turns, the user first; two of the same in a row are one message."""
+    turns: list[BaseMessage] = []
+    for message in talk:
+        last = turns[-1] if turns else None
+        if isinstance(message, HumanMessage) and isinstance(last, HumanMessage):
+            turns[-1] = HumanMessage(_joined([last, message]), id=message.id)
+        elif isinstance(message, HumanMessage) and isinstance(last, ToolMessage):
+            turns += [AIMessage(NOTHING), message]
+        elif isinstance(message, AIMessage) and isinstance(last, AIMessage) and not last.tool_calls:
+            text = _joined([one for one in (last, message) if one.text])
+            turns[-1] = message.model_copy(update={"content": text})
+        elif isinstance(message, AIMessage) and last is None:
+            turns += [HumanMessage(NOTHING), message]
+        else:
+            turns.append(message)
+    return turns or [HumanMessage(NOTHING)]
+
+
+def _joined(messages: Sequence[BaseMessage]) -> str:
+    return "\n".join(message.text.strip() for message in messages if message.text.strip())
+
+
+def _size(messages: Sequence[BaseMessage]) -> int:
+    return sum(len(message.text) + _calls_size(message) for message in messages)
+
+
+def _calls_size(message: BaseMessage) -> int:
+    calls: Sequence[Any] = message.tool_calls if isinstance(message, AIMessage) else ()
+    return sum(len(str(call["args"])) for call in calls)
