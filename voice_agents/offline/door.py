@@ -25,7 +25,7 @@ from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.realtime.access import KEY_SUBPROTOCOL
 from voice_agents.offline.realtime.access import PATHS as REALTIME_PATHS
 
-CONTROL_PATHS = frozenset({"/faults", "/connections"})
+CONTROL_PATHS = frozenset({"/faults", "/connections", "/model-server"})
 """What steers and watches the server: with the key only, even where the vendors' routes take any."""
 
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
