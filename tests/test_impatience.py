@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.transports.api.server import listening
 from voice_agents.impatience import impatient, impatient_socket
+from voice_agents.transports.api.messages import LARGEST_MESSAGE
 
 WITHIN_S = 0.4
 REQUEST = b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -39,7 +41,8 @@ async def slow(_request: Request) -> StreamingResponse:
 
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
-    await socket.send_text(await socket.receive_text())
+    with suppress(WebSocketDisconnect):
+        await socket.send_text(await socket.receive_text())
 
 
 async def read(request: Request) -> PlainTextResponse:
@@ -75,6 +78,15 @@ async def flood(socket: WebSocket) -> None:
         await socket.send_text("x" * 100_000)
 
 
+async def chatter(socket: WebSocket) -> None:
+    """Sends all the time, whatever it is told, until the other end is gone."""
+    await socket.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.send_text("x")
+            await asyncio.sleep(0)
+
+
 LARGE = 20_000_000
 ROUTES = [
     Route("/quick", quick),
@@ -84,6 +96,7 @@ ROUTES = [
     Route("/endless", endless),
     WebSocketRoute("/ws", echo),
     WebSocketRoute("/flood", flood),
+    WebSocketRoute("/chatter", chatter),
     WebSocketRoute("/late", late),
     WebSocketRoute("/refused", refused),
 ]
@@ -226,6 +239,54 @@ async def test_a_refused_handshake_is_no_error_in_the_log(capsys: pytest.Capture
         connection = await asyncio.open_connection("127.0.0.1", port)
         connection[1].write(b"GET /refused HTTP/1.1\r\nHost: localhost\r\n" + HANDSHAKE)
         assert b" 403 " in (await rest(connection)).split(b"\r\n")[0]
+    assert capsys.readouterr().err == ""
+
+
+NO_TEXT: list[bytes | list[bytes]] = [
+    b"\xff",
+    b'{"type": "\xe9nd"}',
+    b"\xed\xa0\x80",
+    [b"\xe2\x82", b"x"],
+    [b"\xe2", b""],
+]
+
+
+@pytest.mark.parametrize("path", ["/ws", "/chatter"])
+@pytest.mark.parametrize("words", NO_TEXT, ids=str)
+async def test_text_that_is_none_closes_the_socket_and_is_no_error_in_the_log(
+    path: str, words: bytes | list[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served() as port, connect(f"ws://127.0.0.1:{port}{path}", proxy=None) as socket, asyncio.timeout(10):
+        await socket.send(words, text=True)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await socket.recv()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1007
+        assert "UTF-8" in closed.value.rcvd.reason
+    assert capsys.readouterr().err == ""
+
+
+async def test_what_stood_behind_it_does_not_cut_the_word_about_it(capsys: pytest.CaptureFixture[str]) -> None:
+    async with served() as port, connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as socket, asyncio.timeout(10):
+        with suppress(ConnectionClosed):
+            await socket.send(b"\xff", text=True)
+            for _ in range(50):
+                await socket.send("x" * 10_000)
+        await socket.wait_closed()
+        assert socket.close_code == 1007
+    assert capsys.readouterr().err == ""
+
+
+async def test_letters_that_lie_in_two_frames_are_text() -> None:
+    async with served() as port, connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as socket, asyncio.timeout(10):
+        await socket.send([b"\xe2\x82", b"\xac"], text=True)
+        assert await socket.recv() == "\N{EURO SIGN}"
+
+
+async def test_a_message_that_is_too_large_is_no_error_in_the_log_either(capsys: pytest.CaptureFixture[str]) -> None:
+    async with served() as port, connect(f"ws://127.0.0.1:{port}/chatter", proxy=None) as socket, asyncio.timeout(10):
+        await socket.send("x" * (LARGEST_MESSAGE + 1))
+        await socket.wait_closed()
     assert capsys.readouterr().err == ""
 
 

@@ -1,7 +1,8 @@
 """Closes connections that stand still: whose request does not come to its end, or whose answer nobody takes.
 
 uvicorn 0.54 waits for ever for the rest of a request, and closes politely: what has bytes left to send to somebody who
-reads none stays open for as long as he likes. A process may have some thousand sockets.
+reads none stays open for as long as he likes. A process may have some thousand sockets. What a client does wrong is no
+error of ours: it is told the client, and no traceback in the log.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
+
 REQUEST_S = 20.0
 """For a whole request, from the connection or its first byte on."""
 UNREAD_S = 30.0
 """Not a byte was taken for so long: nobody reads."""
 
+_NOT_UTF8 = 1007
+"""RFC 6455 section 7.4.1."""
 _TOO_SLOW = b"The request did not arrive in time. Please send it again."
 _ANSWER = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s"
@@ -110,7 +115,15 @@ class _ImpatientSocket(_UntilRead):
     request_s: float
     handshake_complete: bool
     close_sent: bool
+    conn: Any
+    queue: asyncio.Queue[Any]
+    frames: list[bytes]
+    curr_msg_data_type: str
+    read_paused: bool
+    close_timer: asyncio.TimerHandle | None
+    close_timeout: float
     _too_late: asyncio.TimerHandle | None = None
+    _closed_by_app = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -122,13 +135,48 @@ class _ImpatientSocket(_UntilRead):
         super().connection_lost(exc)
 
     async def send(self, message: Any) -> None:
-        """A refusal completes the handshake too: uvicorn would log an error for each."""
+        """A refusal completes the handshake too: uvicorn would log an error for each.
+
+        And where uvicorn itself has closed, for what the client sent, the app hears that the client is gone; uvicorn
+        would tell it that it made a mistake.
+        """
+        if message["type"] in ("websocket.close", "websocket.http.response.start"):
+            self._closed_by_app = self._closed_by_app or not self.close_sent
+        if self.close_sent and not self._closed_by_app:
+            raise ClientDisconnected
         await super().send(message)  # type: ignore[misc]
         self.handshake_complete = self.handshake_complete or self.close_sent
+
+    def send_receive_event_to_app(self) -> None:
+        """Text that is none closes the socket (RFC 6455 section 8.1); uvicorn logs a traceback, and may cut it."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames):
+            self._refuse(_NOT_UTF8, "A text frame has to be UTF-8.")
+        else:
+            super().send_receive_event_to_app()  # type: ignore[misc]
+
+    def _refuse(self, code: int, reason: str) -> None:
+        """Close, and read on until the client has closed, too: what it has sent by then would cut what it is told."""
+        self.frames = []
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
 
     def _close_unopened(self) -> None:
         if not self.handshake_complete:
             self.transport.abort()
+
+
+def _is_text(frames: list[bytes]) -> bool:
+    try:
+        b"".join(frames).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def impatient(protocol: type[Any], request_s: float = REQUEST_S, unread_s: float = UNREAD_S) -> type[Any]:

@@ -1,7 +1,8 @@
-"""An instance is killed in a call: the page goes on at another one, with the same call and the same conversation."""
+"""An instance is killed or stopped in a call: the page goes on at another one, with the same call and conversation."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -62,15 +63,23 @@ async def in_use(app: AppProcess) -> int:
         return int((await http.get(f"{app.url}/health")).json()["sessions"]["in_use"])
 
 
-async def is_carried_on(page: VoicePage, gone: AppProcess, other: AppProcess, answers: int) -> None:
-    """The instance is killed under the page's call, which goes on at the other one as if nothing had been."""
+async def is_carried_on(page: VoicePage, gone: AppProcess, other: AppProcess, answers: int, stop: bool = False) -> None:
+    """The instance is killed under the page's call, which goes on at the other one as if nothing had been.
+
+    ``stop``: it is asked to stop, and tells that it does.
+    """
     await page.page.evaluate("window.stillTheSame = true")
     assert await in_use(gone) == 1
-    await gone.kill()
     killed = time.monotonic()
+    if stop:
+        ending = asyncio.create_task(gone.stop())
+    else:
+        await gone.kill()
     await page.shows("Reconnecting")
     await page.shows("Listening")
-    said("from the kill until it listens again", killed)
+    said(f"from the {'SIGTERM' if stop else 'kill'} until it listens again", killed)
+    if stop:
+        assert await ending == 0
     assert await in_use(other) == 1
     await page.says("Connection lost for")
     await page.type(AGAIN)
@@ -98,3 +107,17 @@ async def test_a_call_goes_on_at_another_instance_and_not_after_it_was_taken_ove
             await page.microphones_are(0)
             await is_carried_on(second, one, two, answers=3)
             assert await page.page.evaluate(IDLE)
+
+
+@pytest.mark.parametrize("script", ["", NEVER_CONNECTS], ids=["over WebRTC", "over the port"])
+async def test_a_call_goes_on_at_another_instance_when_its_own_is_asked_to_stop(
+    postgres: PostgresServer, tmp_path: Path, script: str
+) -> None:
+    async with (
+        two_instances(postgres, tmp_path) as ((one, two), address),
+        in_a_call(address, "one", *([script] if script else [])) as page,
+    ):
+        await page.type("What is seven times eight?")
+        await page.says("fifty-six", within_s=30)
+        await page.shows("Listening", within_s=30)
+        await is_carried_on(page, one, two, answers=2, stop=True)

@@ -28,6 +28,7 @@ from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import Ending, Limits, LiveSession, SessionRequest
 from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, PageCall
 from voice_agents.transports.registry import SessionRegistry
+from voice_agents.transports.socket_call import DONE
 
 OURS = Conversation()
 WAIT_S = 20.0
@@ -52,14 +53,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(answer_s: float = 1.0, limits: Limits | None = None, **socket_limits: float) -> AsyncIterator[Served]:
+async def serve(
+    answer_s: float = 1.0, limits: Limits | None = None, others: bool = False, **socket_limits: float
+) -> AsyncIterator[Served]:
     sessions: list[FakeSession] = []
 
     def make(request: SessionRequest) -> Session:
         sessions.append(FakeSession(request.conversation, request.turns, answer_s))
         return sessions[-1]
 
-    async with SessionRegistry(make, 5, limits) as registry:
+    async with SessionRegistry(make, 5, limits, others=others) as registry:
 
         async def open_call(hello: Mapping[str, Any]) -> LiveSession:
             conversation = Conversation(id=hello["conversation"], owner=hello["owner"])
@@ -244,6 +247,18 @@ async def test_a_call_from_which_nothing_comes_any_more_is_closed_as_lost() -> N
         assert code == LOST
         assert [message["type"] for message in told] == ["opening", "ready"], "it may call again without asking anybody"
         await page.until_places(0)
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_a_server_that_stops_says_so_unless_another_one_takes_the_call(others: bool) -> None:
+    async with serve(others=others) as page:
+        call = asyncio.create_task(closed(page.url, json.dumps({"type": "hello", **identity()})))
+        await page.until_places(1)
+        await page.registry.drain(0.0)
+        code, told = await call
+        assert (code, [message["type"] for message in told if message["type"] == "ended"]) == (
+            (LOST, []) if others else (DONE, ["ended"])
+        )
 
 
 async def test_a_burst_after_a_stall_of_the_network_is_taken() -> None:

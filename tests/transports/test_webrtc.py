@@ -115,3 +115,19 @@ async def test_a_call_that_another_window_takes_over_ends_with_its_sentence(othe
         assert goodbye.msg == "This conversation goes on elsewhere, so the call here was ended."
         assert second.live is not None
         assert second.live.in_call
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_a_server_that_stops_ends_the_call_unless_another_one_takes_it(others: bool) -> None:
+    async with SessionRegistry(make, others=others) as registry:
+        line = Line(registry, Conversation())
+        line.gate.set()
+        await line.handler.start_up()
+        await registry.drain(0.0)
+        if others:
+            with pytest.raises(asyncio.CancelledError):
+                await line.handler.emit()  # the connection breaks, and the page calls again
+        else:
+            goodbye = await line.handler.emit()
+            assert goodbye is not None
+            assert goodbye.msg == ""

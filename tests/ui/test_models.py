@@ -136,7 +136,7 @@ async def test_one_press_lets_it_answer_and_one_lets_the_built_in_agent_answer_a
         choice = ModelChoice([("Ollama", llama)], timeout_s=WAIT_S)
         async with served(settings.with_model_choice(choice), choice) as url, Opened.at(url) as window:
             found = await window.models()
-            assert found["offered"] and not found["chosen"]
+            assert found["offered"] and not found["chosen"] and "from its next answer" in found["text"]
             assert [server["name"] for server in found["servers"]] == ["Ollama"]
             await window.answered("sandwich", RULES)
 

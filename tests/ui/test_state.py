@@ -185,3 +185,13 @@ def test_the_line_says_when_the_sound_makes_a_detour_and_what_that_costs() -> No
     assert "As TRANSPORT says, sound goes over the page's own port" in forced
     again = shown(*there, {"is": "up", "way": "websocket"}, {"is": "ended"}, *there[1:], {"is": "up"}, listening)
     assert "port" not in again["line"]["text"], "the next call tries WebRTC again"
+
+
+def test_where_nothing_can_be_played_the_line_says_so_as_long_as_the_call_lasts() -> None:
+    silent = {"is": "silent", "silent": "mute"}
+    for status in ("Listening", "Speaking"):
+        line = shown(*CALL, silent, session(status, inCall=True, live=True))["line"]
+        assert (line["level"], line["text"].startswith("No sound can be played")) == ("warning", True)
+    assert shown(*CALL, silent, {"is": "ended"}, *CALL[1:], session("Listening"))["line"]["level"] == "info"
+    assert "does not hear you" in shown(*CALL, {"is": "silent", "silent": "deaf"}, LIVE)["line"]["text"]
+    assert shown(HERE, silent)["line"]["level"] == "info", "it came too late"

@@ -108,6 +108,8 @@ class Ending(Enum):
     OTHER_TAB = auto()
     """The user went on to another engine's tab of the same page."""
     SHUTDOWN = auto()
+    HANDED_ON = auto()
+    """As ``SHUTDOWN``, where other instances of the server run: a page calls again, and comes to one of them."""
     FAILED = auto()
     """The session broke; a Failed event has said so."""
 
@@ -129,6 +131,7 @@ _SENTENCES = {
     Ending.REPLACED: "This conversation goes on elsewhere, so the call here was ended.",
     Ending.OTHER_TAB: "You left the tab, so its call was ended. The conversation goes on here: "
     "press the button or type.",
+    Ending.HANDED_ON: "This server is being stopped. The conversation goes on at another one.",
     Ending.SHUTDOWN: "The server is being stopped. When it runs again, the conversation goes on where you were.",
 }
 
@@ -294,14 +297,14 @@ class LiveSession:
             self._why = why
             self._task.cancel()
 
-    async def finish(self, within_s: float) -> None:
+    async def finish(self, within_s: float, why: Ending = Ending.SHUTDOWN) -> None:
         """The server is being stopped: say so, let what is being said come to its end, and end the session."""
         self._tell(Notice(turn=self._turn, at=self._at, level="warning", text=STOPPING))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._resting.wait()
                 await asyncio.sleep(LAST_SOUND_S if self.in_call else 0.0)
-        await self.end(Ending.SHUTDOWN)
+        await self.end(why)
 
     def _called(self, transport: Transport) -> None:
         self.transport = transport

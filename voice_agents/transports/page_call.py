@@ -76,7 +76,7 @@ class PageCall(SocketCall):
 
     def ended(self, why: Ending) -> None:
         """See :class:`~voice_agents.transports.live.Listener`; the page, the other one, tells other reasons."""
-        lost = why in (Ending.NO_SOUND, Ending.SLEPT)
+        lost = why in (Ending.NO_SOUND, Ending.SLEPT, Ending.HANDED_ON)
         self._end(why.sentence if why is Ending.REPLACED else "", LOST if lost else DONE)
 
     # What the browser says

@@ -36,8 +36,13 @@ class SessionRegistry:
         per_visitor: int | None = None,
         daily: DailyMinutes | None = None,
         hold: Hold | None = None,
+        others: bool = False,
     ) -> None:
-        """``per_visitor``: the most places of one visitor; None: as many as there are. ``daily``: their time a day."""
+        """``per_visitor``: the most places of one visitor; None: as many as there are. ``daily``: their time a day.
+
+        ``others``: further instances of this server have the same conversations.
+        """
+        self._stopped = Ending.HANDED_ON if others else Ending.SHUTDOWN
         self._daily = daily
         self.max_sessions = max_sessions
         self._shares = Shares.of(max_sessions, per_visitor or max_sessions)
@@ -150,7 +155,7 @@ class SessionRegistry:
         """No session begins any more; those that live are told, come to the end of what is being said, and end."""
         self._stopping = True
         self.line.close(VoiceAgentError(STOPPING))
-        await asyncio.gather(*(live.finish(within_s) for live in tuple(self._live.values())))
+        await asyncio.gather(*(live.finish(within_s, self._stopped) for live in tuple(self._live.values())))
 
     async def close(self) -> None:
         """End every session."""

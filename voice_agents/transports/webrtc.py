@@ -182,8 +182,10 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._let_go()
         # The page, the session's other listener, says why; but only to this window that its call was taken over.
         # Who vanished lingers until ICE gives up, half a minute.
-        goodbye_s = 0.0 if why in (Ending.NO_SOUND, Ending.SLEPT) else GOODBYE_S
-        self._hang_up(why.sentence if why is Ending.REPLACED else "", goodbye_s)
+        # Who is to call again is told nothing: the connection breaks.
+        gone = why in (Ending.NO_SOUND, Ending.SLEPT, Ending.HANDED_ON)
+        words = None if why is Ending.HANDED_ON else why.sentence if why is Ending.REPLACED else ""
+        self._hang_up(words, 0.0 if gone else GOODBYE_S)
 
     def _let_go(self) -> LiveSession | None:
         """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
@@ -191,7 +193,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._playback = self._microphone = None
         return live
 
-    def _hang_up(self, sentence: str, goodbye_s: float = GOODBYE_S) -> None:
+    def _hang_up(self, sentence: str | None, goodbye_s: float = GOODBYE_S) -> None:
         self._last_words = sentence
         self._over.set()
         if len(self.latest_args) > 1 and (peer := self._peers.get(self.latest_args[1])) is not None:

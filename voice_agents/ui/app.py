@@ -31,7 +31,7 @@ from voice_agents.errors import ConfigurationError, Role
 from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
-from voice_agents.settings import Settings
+from voice_agents.settings import PostgresUrl, Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.health import VERSION, ProviderRecord
@@ -92,6 +92,7 @@ class App:
             settings.max_sessions_per_visitor,
             self._daily(settings.daily_minutes_per_visitor),
             hold=lambda conversation, taken: self._sandwich.store.hold(conversation, taken),
+            others=isinstance(settings.database, PostgresUrl),
         )
         self._page: Page | None = None
         self._samples: dict[str, bytes] = {}

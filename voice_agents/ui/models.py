@@ -18,6 +18,10 @@ NOT_YOURS = "Only a browser on the machine where this app runs, asking it withou
 NOBODY = (
     "No model server answers on this machine. Start Ollama, LM Studio, llama.cpp or vLLM there, and open this again."
 )
+OFFERED = (
+    "This answers on this machine. One press, and it talks in the built-in agent's place: for everybody who uses this "
+    "app, in a conversation that is going on from its next answer."
+)
 
 Message = Mapping[str, Any]
 Send = Callable[[Data], Awaitable[None]]
@@ -95,7 +99,7 @@ class ModelPress:
                 "offered": choice is not None,
                 "servers": [{"name": each.name, "model": each.model} for each in found if each != chosen],
                 "chosen": "" if chosen is None else chosen.name,
-                "text": models.answered or ("" if found else NOBODY),
+                "text": models.answered or (OFFERED if found else NOBODY),
                 "problem": problem,
             }
         )

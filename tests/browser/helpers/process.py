@@ -68,6 +68,12 @@ class AppProcess:
             self._process.kill()
             await self._process.wait()
 
+    async def stop(self) -> int:
+        """SIGTERM: it lets whoever talks end the sentence; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return await self._process.wait()
+
     async def _serves(self, http: httpx.AsyncClient) -> bool:
         try:
             return (await http.get(self.url)).is_success

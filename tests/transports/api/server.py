@@ -13,9 +13,11 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from tests.ui.fake_engine import FakeSession
 from voice_agents.engines.base import Session
+from voice_agents.impatience import impatient_socket
 from voice_agents.settings import Settings
 from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.limits import SocketLimits
@@ -79,7 +81,8 @@ async def serve_api(
     watching = [record, *watchers]
     async with SessionRegistry(make, max_sessions, session_limits, watching, per_visitor, daily) as registry:
         routes = api_routes(settings, registry, record, sandwich="sandwich", realtime="realtime", limits=limits)
-        async with listening(Starlette(routes=routes, middleware=[Middleware(Door)])) as port:
+        sockets = impatient_socket(WebSocketsSansIOProtocol)
+        async with listening(Starlette(routes=routes, middleware=[Middleware(Door)]), ws=sockets) as port:
             yield Served(port, registry, record, sessions)
 
 

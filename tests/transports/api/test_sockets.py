@@ -156,6 +156,23 @@ MISTAKES: list[tuple[str | bytes, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["sandwich", "realtime"])
+@pytest.mark.parametrize("query", ["", "?audio=binary"])
+async def test_text_that_is_none_closes_the_socket_and_nobody_else_notices(
+    kind: str, query: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serve_api(answer_s=1) as api, client(f"{api.ws}/ws/sandwich") as other:
+        async with client(f"{api.ws}/ws/{kind}{query}") as caller:
+            await caller.socket.send(json.dumps({"type": "text", "text": "Good morning"}))
+            await caller.until("binary" if query else "tts_audio" if kind == "sandwich" else "audio")
+            await caller.socket.send(b'{"type": "text", "text": "caf\xe9"}', text=True)
+            code, _ = await caller.closed()
+            assert code == 1007
+            await api.until_places(0)
+        await answered(other)
+    assert capsys.readouterr().err == ""
+
+
 async def test_mistakes_are_explained_and_the_socket_goes_on() -> None:
     async with serve_api() as api, client(f"{api.ws}/ws/sandwich") as caller:
         await caller.next()

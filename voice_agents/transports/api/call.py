@@ -57,6 +57,7 @@ _ENDINGS: dict[Ending, tuple[str, Code]] = {
     Ending.USED_UP: (Ending.USED_UP.sentence, Code.REFUSED),
     Ending.REPLACED: ("This conversation goes on elsewhere, so this socket is closed.", Code.DONE),
     Ending.SHUTDOWN: ("The server is shutting down.", Code.GOING_AWAY),
+    Ending.HANDED_ON: (Ending.HANDED_ON.sentence, Code.GOING_AWAY),
     Ending.FAILED: ("", Code.BROKEN),
 }
 

@@ -52,6 +52,11 @@ export class AnyCall {
     return this.calls[this.way].voice;
   }
 
+  /** The microphone cannot be read without a device that plays sound. */
+  get deaf() {
+    return this.calls[this.way].deaf ?? false;
+  }
+
   get trouble() {
     return this.calls.webrtc.trouble ?? "";
   }

@@ -1,7 +1,7 @@
 // This window's call: opens the microphone, connects, follows devices and outages, ends; every step is an event of the state.
 
 import { AnyCall } from "./any_call.js";
-import { Microphone } from "./microphone.js";
+import { Microphone, runs } from "./microphone.js";
 import { microphoneProblem, notConnected } from "./state.js";
 import { NotConnected } from "./webrtc_call.js";
 
@@ -59,6 +59,12 @@ export class Caller {
     const { way, forced, trouble } = this.call;
     this.way = way;
     this.tell({ is: "up", way, forced, trouble });
+    this.#lookForSound(this.call);
+  }
+
+  async #lookForSound(call) {
+    const silent = !(await runs());
+    if (silent && call === this.call) this.tell({ is: "silent", silent: call.deaf ? "deaf" : "mute" });
   }
 
   /** The process that had the call is gone and another one is here: nothing to wait for. Without a call: nothing. */

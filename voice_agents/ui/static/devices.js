@@ -1,7 +1,7 @@
 // The device menu: microphone with its level, loudspeaker with a test sound.
 
 import { settings } from "./memory.js";
-import { sound } from "./microphone.js";
+import { runs, sound } from "./microphone.js";
 
 const TEST_S = 0.6;
 
@@ -36,7 +36,7 @@ function offer(select, devices, kind, chosen) {
 
 async function play(deviceId) {
   const context = sound();
-  await context.resume();
+  if (!(await runs())) return;
   const out = context.createMediaStreamDestination();
   const tone = new OscillatorNode(context, { frequency: 523 });
   const gain = new GainNode(context, { gain: 0.2 });

@@ -12,7 +12,7 @@ const button = (text, className, onclick) => Object.assign(element("button", cla
 const names = { sandwich: "Sandwich", realtime: "Realtime" };
 
 export class Drawer {
-  /** `page`: { ask(message) -> sent, open(conversation, kind), begin(), current() -> id }. Nothing happens without the sheet. */
+  /** `page`: { ask(message) -> sent, open(conversation, kind), begin(), left(), current() -> id }. Nothing happens without the sheet. */
   constructor(page) {
     this.page = page;
     this.sheet = byId("va-drawer");
@@ -27,7 +27,7 @@ export class Drawer {
     };
     this.undo.onclick = () => this.undo.act?.();
     this.sheet.addEventListener("close", () => this.#tell(""));
-    byId("va-drawer-new").onclick = () => (this.sheet.close(), this.page.begin());
+    byId("va-drawer-new").onclick = () => this.#leave(() => this.page.begin());
     byId("va-conversations").onclick = () => this.open();
     this.#prepareEverything();
   }
@@ -56,6 +56,7 @@ export class Drawer {
   #tell(text, label = "", act = null) {
     clearTimeout(this.fading);
     this.told.textContent = text;
+    if (!act && document.activeElement === this.undo) this.search.focus(); // what is hidden cannot keep it
     Object.assign(this.undo, { hidden: !act, textContent: label, act });
     if (act) this.fading = setTimeout(() => this.#tell(""), UNDO_MS);
   }
@@ -129,8 +130,14 @@ export class Drawer {
   // --- what is done with one ---
 
   #continue(item, kind) {
+    this.#leave(() => this.page.open(item.id, kind));
+  }
+
+  /** On to a conversation, where the next press talks. */
+  #leave(go) {
     this.sheet.close();
-    this.page.open(item.id, kind);
+    go();
+    this.page.left();
   }
 
   #rename(item, line) {
@@ -167,7 +174,6 @@ export class Drawer {
       this.#ask({ do: "take_back", of: item.id });
       if (wasCurrent) this.page.open(item.id, item.engine);
       this.#tell(`“${item.title}” is back.`);
-      this.search.focus();
     });
     this.undo.focus();
   }

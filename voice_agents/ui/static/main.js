@@ -39,7 +39,7 @@ class Page {
     this.#theme();
     prepareSheets();
     this.devices = prepareDevices(this.caller);
-    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), current: () => identity.get().conversation });
+    this.drawer = new Drawer({ ask: (message) => this.link.send(message), open: (id, kind) => this.#open(id, kind), begin: () => this.#new(), left: () => this.#tab.dock.talk.focus(), current: () => identity.get().conversation });
     this.models = new Models([...this.tabs.keys()], (message) => this.link.send(message));
     this.#recordings();
     this.#header();

@@ -60,6 +60,15 @@ let context = null;
 /** One AudioContext for all meters; browsers allow few, and start it only after a press. */
 export const sound = () => (context ??= new AudioContext());
 
+const RUNS_WITHIN_MS = 1000;
+
+/** Whether sound can be played: without any device for it a browser may never let its AudioContext run. */
+export async function runs(context = sound()) {
+  if (context.state === "running") return true;
+  const late = new Promise((done) => setTimeout(() => done(false), RUNS_WITHIN_MS));
+  return Promise.race([late, context.resume().then(() => true, () => false)]);
+}
+
 /** The level of what a node gives, between 0 and 1, on a logarithmic scale as ears hear it. */
 export class Level {
   constructor(node) {

@@ -1,7 +1,7 @@
 // Plays a piece of sound outside a call, one at a time, on the loudspeaker the user chose.
 
 import { settings } from "./memory.js";
-import { sound } from "./microphone.js";
+import { runs, sound } from "./microphone.js";
 
 let playing = null;
 
@@ -9,7 +9,7 @@ let playing = null;
 export async function play(pcm, rate) {
   hush();
   const context = sound();
-  await context.resume();
+  if (!(await runs())) return;
   const buffer = context.createBuffer(1, Math.max(1, pcm.length), rate);
   buffer.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
   const source = new AudioBufferSourceNode(context, { buffer });

@@ -1,6 +1,7 @@
 // A call over a WebSocket on the page's own port, where WebRTC does not get through; it has the shape told in webrtc_call.js.
 
-import { Level, sound } from "./microphone.js";
+import { Level, runs, sound } from "./microphone.js";
+import { ClockedNode, RecordedMicrophone } from "./no_device.js";
 import { NotConnected } from "./webrtc_call.js";
 
 const CONNECT_MS = 10000;
@@ -9,7 +10,7 @@ const MOST_UNSENT_BYTES = 150000; // 3 s of sound at 24 kHz: a network so slow i
 
 export class SocketCall {
   constructor(kind, wanted, stream) {
-    Object.assign(this, { kind, wanted, stream, onup() {}, onlost() {}, onend() {}, over: false, up: false });
+    Object.assign(this, { kind, wanted, stream, onup() {}, onlost() {}, onend() {}, over: false, up: false, early: [] });
   }
 
   /** Begins to listen: what is said until the call is up is kept and answered. */
@@ -37,16 +38,27 @@ export class SocketCall {
 
   async #listen() {
     const context = sound();
+    this.silent = !(await runs());
+    if (this.over) return;
+    if (this.silent) return this.#listenWithoutDevice();
     await context.audioWorklet.addModule(worklet("capture"));
     if (this.over) return;
     this.capture = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
     this.capture.connect(context.destination); // it says nothing there, but what leads nowhere may not run
     this.#from(this.stream);
-    if (context.state === "suspended") context.resume();
+  }
+
+  /** Where the microphone cannot be read either, silence is sent: typed words are answered. */
+  #listenWithoutDevice() {
+    this.deaf = !RecordedMicrophone.possible;
+    this.capture = new ClockedNode("capture", RecordedMicrophone.rate, !this.deaf);
+    this.#from(this.stream);
   }
 
   #from(stream) {
     this.source?.disconnect();
+    if (this.deaf) return;
+    if (this.silent) return (this.source = new RecordedMicrophone(stream, (samples) => this.capture.feed(samples)));
     this.source = sound().createMediaStreamSource(stream);
     this.source.connect(this.capture);
   }
@@ -76,26 +88,35 @@ export class SocketCall {
   }
 
   async #speak(rate) {
+    const player = this.silent ? new ClockedNode("player", rate) : await this.#sounding(rate);
+    if (this.over) return player?.disconnect();
+    this.player = player;
+    player.port.onmessage = ({ data }) => this.#played(data);
+    if (this.outputId) await this.output(this.outputId);
+    const waiting = this.early;
+    this.early = null;
+    waiting.forEach((message) => this.#play(message));
+  }
+
+  async #sounding(rate) {
     const context = (this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" }));
     context.onstatechange = () => !this.over && context.state !== "running" && context.resume(); // a phone call interrupts it
     await context.audioWorklet.addModule(worklet("player"));
     if (this.over) return context.close();
     const player = new AudioWorkletNode(context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
-    player.port.onmessage = ({ data }) => this.#played(data);
     this.meter = new Level(player);
     player.connect(context.destination);
-    this.player = player;
-    if (this.outputId) await this.output(this.outputId);
-    for (const waiting of (this.early ?? []).splice(0)) this.#play(waiting);
+    return player;
   }
 
   #play(message) {
-    if (!this.player) return (this.early ??= []).push(message);
+    if (this.early) return this.early.push(message);
     this.player.port.postMessage(message, message instanceof ArrayBuffer ? [message] : []);
   }
 
   #played({ turn, epoch, position, stopped }) {
-    const onItsWay = stopped ? 0 : Math.round((this.context.outputLatency || 0) * this.context.sampleRate);
+    const { outputLatency = 0, sampleRate = 0 } = this.context ?? {};
+    const onItsWay = stopped ? 0 : Math.round((outputLatency || 0) * sampleRate);
     this.#send(JSON.stringify({ type: "played", turn, epoch, position: Math.max(0, position - onItsWay) }));
   }
 
@@ -109,7 +130,7 @@ export class SocketCall {
   }
 
   get voice() {
-    return this.player;
+    return this.silent ? null : this.player;
   }
 
   get level() {
@@ -118,7 +139,7 @@ export class SocketCall {
 
   async output(deviceId) {
     this.outputId = deviceId;
-    if (!this.player) return;
+    if (!this.player || this.silent) return;
     if (this.context.setSinkId) return this.context.setSinkId(deviceId).catch(() => {});
     this.#outputByElement(deviceId);
   }

@@ -11,6 +11,7 @@ export const beginning = (kind = "") => ({
   way: "", // the call's: "webrtc" or "websocket"
   forced: false, // TRANSPORT allows only that one
   trouble: "", // why the relay for calls cannot be used, told by the server
+  silent: "", // why nothing can be heard here: "mute" (no device plays sound), "deaf" (nor can the microphone be read)
   muted: false,
   held: false,
   byHand: false, // turns end when the button is let go
@@ -34,9 +35,10 @@ const reactions = {
   mode: (_, { byHand }) => ({ byHand, note: "" }),
   asking: (facts) => ({ call: "asking", callKind: facts.kind, problem: null, note: "" }),
   connecting: () => ({ call: "connecting" }),
-  up: (_, { way = "", forced = false, trouble = "" }) => ({ call: "up", problem: null, way, forced, trouble }),
+  up: (_, { way = "", forced = false, trouble = "" }) => ({ call: "up", problem: null, way, forced, trouble, silent: "" }),
+  silent: (facts, { silent }) => (facts.call === "up" ? { silent } : {}),
   lost: (facts) => (facts.call === "up" ? { call: "lost" } : {}),
-  ended: (_, { problem = null }) => ({ call: "none", callKind: "", way: "", trouble: "", muted: false, held: false, problem }),
+  ended: (_, { problem = null }) => ({ call: "none", callKind: "", way: "", trouble: "", silent: "", muted: false, held: false, problem }),
   problem: (_, { problem }) => ({ problem }),
   muted: (_, { muted }) => ({ muted }),
   held: (_, { held }) => ({ held }),
@@ -98,6 +100,7 @@ function lineOf(facts, word) {
   if (facts.call === "up" && facts.muted) {
     return { level: "warning", text: "You are muted: nothing you say is heard.", action: { label: "Unmute", do: "unmute" } };
   }
+  if (facts.call === "up" && facts.silent) return { level: "warning", text: noSound[facts.silent] };
   if (facts.call === "none" && session.inCall) return info("This conversation is in a call in another window.");
   if (told) return { level: "info", text: told.text };
   if (facts.note) return info(facts.note);
@@ -127,6 +130,10 @@ const sentences = {
   Thinking: "The answer comes.",
   Speaking: "Speak, or press the button, to interrupt.",
   Paused: "It waits for what you say.",
+};
+const noSound = {
+  mute: "No sound can be played on this device: read the answers here. Speak or type all the same.",
+  deaf: "No sound can be played on this device, and without it this browser does not hear you: type, and read the answers.",
 };
 const info = (text) => ({ level: "info", text });
 const error = (text) => ({ level: "error", text });
