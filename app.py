@@ -20,7 +20,7 @@ from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_addre
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
-from voice_agents.local_models import ModelChoice, ModelServer, find_model_server
+from voice_agents.local_models import ModelChoice, ModelServer, Tell, find_model_server
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
@@ -109,6 +109,11 @@ def ended_with(server: EmbeddedServer | None) -> Iterator[None]:
         raise
 
 
+def server_tells(server: EmbeddedServer) -> Tell:
+    """Tells the offline server who answers on its Realtime sockets."""
+    return lambda model: server.think_with(model.base_url, model.model) if model else server.think_with()
+
+
 def serve(
     settings: Settings, model_server: ModelServer | None, address: Address, share: bool, stopping: Stopping
 ) -> None:
@@ -128,7 +133,7 @@ def serve(
                 embedded.result()
         if server is not None:
             settings = settings.with_offline(server.url, server.key, lambda: server.outage)
-        choice = ModelChoice()
+        choice = ModelChoice(tell=None if server is None else server_tells(server))
         settings = settings.with_model_choice(choice)
         offline = ", ".join(role.value for role in settings.offline_roles)
         print(f"Offline: {offline}" if offline else "All parts use their configured providers.", flush=True)

@@ -38,6 +38,11 @@ def starts(folder: Path) -> list[str]:
     return (folder / "starts").read_text().split("\n")[:-1]
 
 
+def test_who_is_to_answer_is_told_the_child_or_stays_as_it_was(tmp_path: Path) -> None:
+    with EmbeddedServer(program=small(tmp_path)) as server, pytest.raises(VoiceAgentError, match="could not be told"):
+        server.think_with("http://127.0.0.1:1/v1", "llama")  # this program answers nobody
+
+
 class Said(logging.Handler):
     """Sets an event when the log says something with these words."""
 

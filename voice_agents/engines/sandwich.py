@@ -110,7 +110,9 @@ class SandwichEngine(VoiceEngine):
         return self._graph
 
     def provider(self, role: Role) -> str:
-        """What users call who fills this role."""
+        """What users call who fills this role at present."""
+        if role is Role.CHAT and self._chat_endpoint is not None and self._agent_factory is None:
+            return agent_name(self._chat_endpoint.present)
         return self._names[role]
 
     def chat(self) -> Chat:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from voice_agents.offline.checks import INVALID_REQUEST, REALTIME_PATHS, error_body, is_openais
 from voice_agents.offline.elevenlabs.access import refusal_body
 
-CONTROL_PATHS = frozenset({"/faults", "/connections"})
+CONTROL_PATHS = frozenset({"/faults", "/connections", "/model-server"})
 """What steers and watches the server: with the key only, even where the vendors' routes take any."""
 
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

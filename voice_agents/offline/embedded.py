@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import httpx
+
 from voice_agents.errors import VoiceAgentError
 from voice_agents.offline import new_key
 
@@ -57,6 +59,7 @@ class EmbeddedServer:
         self.url = ""
         self.key = new_key()
         self._arguments = tuple(arguments)
+        self._thinking: tuple[str, ...] = ()
         self._program = tuple(program)
         self._slow_start_s = slow_start_s
         self._lock = threading.Lock()
@@ -101,6 +104,21 @@ class EmbeddedServer:
             self._child.end()
         self._watch.join()
 
+    def think_with(self, base_url: str = "", model: str = "") -> None:
+        """Let a model of a server with OpenAI's chat protocol answer on the Realtime sockets; without one, the rules.
+
+        From the next answer on, and in children to come. Blocks. Raises VoiceAgentError when the child does not do it.
+        """
+        method, body = ("PUT", {"base_url": base_url, "model": model}) if base_url else ("DELETE", None)
+        try:
+            httpx.request(
+                method, f"{self.url}/model-server", json=body, headers={"api-key": self.key}, trust_env=False
+            ).raise_for_status()
+        except httpx.HTTPError:
+            sentence = "The offline server could not be told who is to answer. Please try again."
+            raise VoiceAgentError(self.outage or sentence) from None
+        self._thinking = ("--model-server", base_url, model) if base_url else ()
+
     def give_up(self) -> None:
         """From another thread: entering has taken too long and raises now; a child that starts is ended."""
         self._leaving.set()
@@ -109,7 +127,7 @@ class EmbeddedServer:
                 self._child.end_process()
 
     def _command(self, port: str) -> list[str]:
-        return [*self._program, "--port", port, "--parent-pipe", *self._arguments]
+        return [*self._program, "--port", port, "--parent-pipe", *self._arguments, *self._thinking]
 
     def _keep_running(self) -> None:
         """Until the block is left. What dies as it starts is started again after a pause, which doubles."""

@@ -15,7 +15,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -29,6 +29,7 @@ from voice_agents.offline.checks import Refused, is_openais
 from voice_agents.offline.door import Door, refused
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.services import Pace, Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
 
@@ -82,7 +83,10 @@ def _listed(routes: Iterable[BaseRoute]) -> str:
 
 
 def _admin_routes(services: Services) -> list[BaseRoute]:
-    """``GET/POST/DELETE /faults`` (JSON list of ``Fault.parse`` texts), ``GET /connections`` (open ones by service)."""
+    """``GET/POST/DELETE /faults`` (JSON list of ``Fault.parse`` texts), ``GET /connections`` (open ones by service).
+
+    ``PUT /model-server`` (``base_url``, ``model``): who answers on the Realtime sockets; ``DELETE``: the rules again.
+    """
 
     async def faults(request: Request) -> JSONResponse:
         if request.method == "DELETE":
@@ -98,7 +102,22 @@ def _admin_routes(services: Services) -> list[BaseRoute]:
     async def connections(request: Request) -> JSONResponse:
         return JSONResponse(services.connections.counts())
 
-    return [Route("/faults", faults, methods=["GET", "POST", "DELETE"]), Route("/connections", connections)]
+    async def model_server(request: Request) -> Response:
+        try:
+            if request.method == "PUT":
+                asked = json.loads(await request.body())
+                services.model_server = ModelServer(str(asked["base_url"]), str(asked["model"]))
+            else:
+                services.model_server = None
+        except (ValueError, TypeError, KeyError) as error:
+            return JSONResponse({"error": f"base_url and model are needed: {error}"}, 400)
+        return Response(status_code=204)
+
+    return [
+        Route("/faults", faults, methods=["GET", "POST", "DELETE"]),
+        Route("/connections", connections),
+        Route("/model-server", model_server, methods=["PUT", "DELETE"]),
+    ]
 
 
 class OfflineServer:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import httpx
 import pytest
 
 from tests.offline.conftest import FakeRecogniser, FakeVoice
@@ -68,6 +69,33 @@ async def test_its_answer_is_spoken_piece_by_piece_in_one_message(
         "In summer more.",
     ]
     assert model.history == [("user", "how often should i water a cactus")]
+
+
+async def test_who_answers_is_chosen_while_a_session_goes_on(model: ScriptedBrain, voice: FakeVoice) -> None:
+    rules = ScriptedBrain("These are the rules.")
+    async with thinking(model) as found, serving(rules, voice) as server, httpx.AsyncClient() as http:
+        body = {"base_url": found.base_url, "model": found.model}
+        refused = await http.put(f"{server.url}/model-server", json=body, headers={"api-key": "guessed"})
+        assert refused.status_code == 401
+        async with calling(server) as caller:
+            for method, answer in (
+                ("GET", "These are the rules."),
+                ("PUT", ANSWER),
+                ("DELETE", "These are the rules."),
+            ):
+                await http.request(method, f"{server.url}/model-server", json=body, headers={"api-key": server.key})
+                await caller.ask("hello")
+                [item] = (await caller.done())["output"]
+                assert item["content"][0]["transcript"] == answer
+
+
+@pytest.mark.parametrize("body", ["", "7", "{}", '{"base_url": "http://127.0.0.1:1/v1"}'])
+async def test_half_a_choice_is_refused(server: OfflineServer, body: str) -> None:
+    before = server.services.model_server
+    async with httpx.AsyncClient() as http:
+        answer = await http.put(f"{server.url}/model-server", content=body, headers={"api-key": server.key})
+    assert answer.status_code == 400
+    assert server.services.model_server is before
 
 
 async def test_it_is_cut_to_what_was_heard_across_its_pieces(server: OfflineServer, model: ScriptedBrain) -> None:
