@@ -175,6 +175,8 @@ def show(engine: str, how: str, fault: str, told: Told) -> bool:
     )
     quick = told.nothing_s <= AT_MOST_S
     print(f"{engine + ', ' + how:18}{fault:32}{cells}  {'' if quick else 'TOO LONG  '}{first[1]}", flush=True)
+    for at, text in told.sentences[1:]:
+        print(f"{'':50}{at:>10.1f}{'':32}{text}")
     return quick
 
 

@@ -36,8 +36,8 @@ HEADER = struct.Struct("<III")
 
 LARGEST_MESSAGE = 16_000
 """Bytes; 20 ms of sound are 2 000 at most."""
-LIMITS = SocketLimits(first_message_s=10.0, sound_per_s=2.0, sound_burst_s=20.0, messages_per_s=100.0)
-"""A browser sends 60 messages a second; after a stall of its network, those of the stall at once."""
+LIMITS = SocketLimits(first_message_s=10.0, sound_per_s=2.0, sound_burst_s=120.0, messages_per_s=100.0)
+"""A browser sends 60 messages a second; after a stall of its network, or of this computer, all those at once."""
 
 NOT_UNDERSTOOD, LOST = 4400, 4408
 """Why a socket is closed. ``LOST``: nothing came for long; the browser may call again by itself."""

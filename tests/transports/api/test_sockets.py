@@ -284,6 +284,16 @@ async def test_what_is_said_while_waiting_is_answered_in_order() -> None:
             assert heard_s == pytest.approx(60, abs=1.2)
 
 
+@pytest.mark.parametrize("kind", ["sandwich", "realtime", "sandwich?audio=binary"])
+async def test_what_was_sent_while_this_computer_was_asleep_is_taken(kind: str) -> None:
+    """A minute of a microphone, in pieces of 20 ms, at once."""
+    async with serve_api() as api, client(f"{api.ws}/ws/{kind}") as caller:
+        for _ in range(50 * 60):
+            await caller.audio(bytes(2 * 320))
+        await caller.say(type="text", text="awake again")
+        await caller.until("transcript" if "sandwich" not in kind or "binary" in kind else "agent_chunk")
+
+
 @pytest.mark.parametrize("leaving", ["stop", "abort"])
 async def test_who_leaves_the_line_waits_no_more(leaving: str) -> None:
     async with serve_api(max_sessions=1) as api, client(f"{api.ws}/ws/sandwich") as first:

@@ -20,7 +20,8 @@ class SocketLimits:
     """Seconds of audio per second: recordings may be sent faster than they were spoken."""
     sound_burst_s: float = 60.0
     messages_per_s: float = 200.0
-    messages_burst: float = 1000.0
+    messages_burst: float = 8000.0
+    """Two minutes of 20 ms each: what comes at once when this computer was asleep, or the network away."""
     bytes_per_s: float = 2_000_000.0
     bytes_burst: float = 10_000_000.0
     closing_s: float = 2.0
