@@ -17,7 +17,8 @@ from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.fork import Fork
 from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
 from voice_agents.conversation.graph_tools import DOING, Doing
-from voice_agents.conversation.history import MESSAGES, History
+from voice_agents.conversation.history import History
+from voice_agents.conversation.message_rows import MESSAGES
 from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph

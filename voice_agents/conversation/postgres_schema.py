@@ -71,6 +71,16 @@ MIGRATIONS = (
         at DOUBLE PRECISION NOT NULL
     );
     """,
+    """
+    CREATE TABLE messages (
+        conversation TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        data BYTEA NOT NULL,
+        words TEXT NOT NULL,
+        PRIMARY KEY (conversation, position)
+    );
+    """,
 )
 """Each brings the schema one version up. An instance of the version before must be able to go on with the result."""
 
