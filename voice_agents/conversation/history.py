@@ -6,7 +6,7 @@ import logging
 import operator
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 from typing import Any
@@ -271,20 +271,20 @@ def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:
     for message in messages:
         facts = TurnFacts.on(message) or facts
         if isinstance(message, AIMessage):
-            calls |= {call["id"] or "": call["args"] for call in message.tool_calls}
-        if (entry := _entry(message, calls)) is not None:
-            entries.append(replace(entry, facts=facts))
+            calls.update((call["id"] or "", call["args"]) for call in message.tool_calls)
+        if (entry := _entry(message, calls, facts)) is not None:
+            entries.append(entry)
             facts = None
     return entries
 
 
-def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]]) -> HistoryEntry | None:
+def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None) -> HistoryEntry | None:
     match message:
         case HumanMessage():
-            return HistoryEntry(role=Speaker.USER, text=message.text)
-        case AIMessage() if message.text:
+            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts)
+        case AIMessage() if text := message.text:
             interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
-            return HistoryEntry(role=Speaker.AGENT, text=message.text, interrupted=interrupted)
+            return HistoryEntry(role=Speaker.AGENT, text=text, interrupted=interrupted, facts=facts)
         case ToolMessage():
             return HistoryEntry(
                 role=Speaker.TOOL,
@@ -293,6 +293,7 @@ def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]]) -> Histo
                 args=calls.get(message.tool_call_id, {}),
                 call_id=message.tool_call_id,
                 error=message.status == "error",
+                facts=facts,
             )
     return None
 

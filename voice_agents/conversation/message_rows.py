@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointTuple
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -25,6 +26,28 @@ Row = tuple[str, bytes]
 """How a message is encoded, and as what."""
 
 
+_PLAIN = {kind.__name__: kind for kind in (HumanMessage, AIMessage, ToolMessage)}
+"""Of these only what differs from a new one is encoded: that takes half as long to read."""
+_KIND = "kind"
+_AT_ONCE = 200
+"""Messages that are decoded while the event loop waits: about a millisecond's."""
+
+
+def _encoded(serde: SerializerProtocol, message: AnyMessage) -> Row:
+    name = type(message).__name__
+    if _PLAIN.get(name) is not type(message):
+        return serde.dumps_typed(message)
+    return serde.dumps_typed({**message.model_dump(exclude_defaults=True), _KIND: name})
+
+
+def _decoded(serde: SerializerProtocol, row: Row) -> AnyMessage:
+    found = serde.loads_typed(row)
+    if isinstance(found, dict):
+        found = _PLAIN[found.pop(_KIND)](**found)
+    message: AnyMessage = found
+    return message
+
+
 def rows_of(
     serde: SerializerProtocol, conversation_id: str, messages: Sequence[AnyMessage], kept: int
 ) -> list[dict[str, Any]]:
@@ -32,7 +55,7 @@ def rows_of(
     return [
         {"id": conversation_id, "position": position, "type": kind, "data": data, "words": words_of(message)}
         for position, message in enumerate(messages[kept:], kept)
-        for kind, data in [serde.dumps_typed(message)]
+        for kind, data in [_encoded(serde, message)]
     ]
 
 
@@ -73,6 +96,10 @@ class RowsSaver(BaseCheckpointSaver[Any]):
         if type(count) is not int:
             return found, False
         rows = await self.read_rows(found.config["configurable"]["thread_id"], count)
-        messages = [self.serde.loads_typed(row) for row in rows]
+        messages = []
+        for number, row in enumerate(rows, 1):
+            messages.append(_decoded(self.serde, row))
+            if not number % _AT_ONCE:
+                await asyncio.sleep(0)  # others speak and listen meanwhile
         checkpoint: Checkpoint = {**found.checkpoint, "channel_values": {**values, MESSAGES: messages}}
         return found._replace(checkpoint=checkpoint), True
