@@ -94,10 +94,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     def on_messages(self, messages: Sequence[AnyMessage]) -> None:
         """A step of the graph is over; what is new in its ``messages`` is the answer."""
-        for message in messages:
-            if message.id is None:
-                message.id = new_id()
-            if message.id in self._known:
+        for message in [one for one in messages if one.id not in self._known]:
+            message.id = message.id or new_id()
+            if message.id in self._known:  # twice in it
                 continue
             self._known.add(message.id)
             if isinstance(message, AIMessage):
