@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.graph import START, MessagesState, StateGraph
@@ -61,6 +61,28 @@ async def test_what_a_graph_writes_into_old_messages_is_gone_with_its_turn(histo
         await say(agent, conversation, f"Question {number}")
     assert [lines[:2] for lines in seen] == [["user: Hi", "agent: Hello."]] * 3
     assert spoken(await History(store).load(conversation))[:2] == ["user: Hi", "agent: Hello."]
+
+
+def added_in_place(there: list[AnyMessage], new: list[AnyMessage]) -> list[AnyMessage]:
+    there += new
+    return there
+
+
+class OneList(TypedDict):
+    messages: Annotated[list[AnyMessage], added_in_place]
+
+
+async def test_a_graph_may_add_to_the_very_list_it_is_given(history: History, store: Store) -> None:
+    def answer(state: OneList) -> dict[str, Any]:
+        return {"messages": [AIMessage(f"There are {len(state['messages'])}.")]}
+
+    graph = StateGraph(OneList)
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "answer")
+    agent, conversation = VoiceAgent(OwnGraph(graph.compile()), None, history, Toolbox([])), Conversation()
+    assert [await say(agent, conversation, "How many?") for _ in range(3)] == [f"There are {n}." for n in (1, 3, 5)]
+    assert [one.text for one in await History(store).load(conversation)][-2:] == ["How many?", "There are 5."]
+    assert len(await history.load(conversation)) == 6
 
 
 async def test_a_late_answer_to_a_call_of_an_earlier_turn_takes_its_place(history: History, store: Store) -> None:

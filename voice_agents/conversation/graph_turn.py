@@ -107,7 +107,7 @@ async def _follow(
     await _know(question, left, tell)
     DOING.set(left.doing)
     left.listener = listener = GraphListener(graph, left.messages, left.doing.deeds, tell)
-    left.fork = Fork({**history.state(conversation), MESSAGES: left.before})
+    left.fork = Fork({**history.state(conversation), MESSAGES: [*left.before]})
     asked = left.messages[len(left.before) :] if graph.adds else left.messages
     steps = graph.with_memory(left.fork).astream(
         {MESSAGES: asked},

@@ -82,7 +82,8 @@ MIGRATIONS = (
     );
     """,
 )
-"""Each brings the schema one version up. An instance of the version before must be able to go on with the result."""
+"""Each brings the schema one version up. An instance of the version before must be able to go on with the result, or
+fail with it and lose nothing: it cannot read conversations whose messages are in rows (the third)."""
 
 _ONE_AT_A_TIME = 0x766F696365
 """The advisory lock of whoever changes the schema."""
