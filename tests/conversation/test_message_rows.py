@@ -91,6 +91,7 @@ async def test_every_kind_of_message_is_read_as_it_was_written(store: Store, his
         AIMessage("Half an", id="half", additional_kwargs={"interrupted": True}),
         ChatMessage(content="of another kind", role="critic", id="chat"),
         HumanMessage("", id="empty"),
+        AIMessage("with more", id="more", kind="of its own"),
     ]
     talk = Conversation(owner="ada")
     await history.extend(talk, messages)
