@@ -277,7 +277,7 @@ async def test_signs_that_the_database_cannot_hold_are_left_out(url: PostgresUrl
 async def test_instances_that_start_at_once_make_the_tables_once(url: PostgresUrl) -> None:
     async with AsyncExitStack() as stack:
         stores = await asyncio.gather(*(stack.enter_async_context(open_store(url)) for _ in range(5)))
-        assert await stores[0].query("SELECT version FROM voice_agents_schema") == [(2,)]
+        assert await stores[0].query("SELECT version FROM voice_agents_schema") == [(3,)]
         await History(stores[4]).append(Conversation(), user("hello"))
 
 

@@ -208,7 +208,7 @@ async def test_conversations_of_an_earlier_version_are_listed_and_found(
 
 async def rows_with(store: Store, text: str) -> list[str]:
     """The tables that still hold this somewhere."""
-    tables = ["conversations", "digests", "deleted", "timers", "notes", *store.checkpoint_tables]
+    tables = ["conversations", "messages", "digests", "deleted", "timers", "notes", *store.checkpoint_tables]
     return [table for table in tables if text in str(await store.query(f"SELECT * FROM {table}"))]
 
 

@@ -26,6 +26,7 @@ from langgraph.types import Command
 from langsmith import set_runtime_overrides
 from langsmith.utils import tracing_is_enabled
 
+from voice_agents.conversation.copies import Copies
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.graph_tools import AgentParts, session_tools
 from voice_agents.conversation.graph_turn import GraphTurn
@@ -166,6 +167,7 @@ class VoiceAgent:
         self._model = model
         self._history = history
         self._toolbox = toolbox
+        self._copies = Copies()
 
     def turn(self, conversation: Conversation, text: str) -> AgentTurn:
         """The work on what the user said; it begins with :meth:`AgentTurn.stream`."""
@@ -191,7 +193,7 @@ class VoiceAgent:
 
     def _new(self, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None) -> AgentTurn:
         if isinstance(self._graph, OwnGraph):
-            return GraphTurn(self._graph, self._history, self._toolbox, conversation, read_ahead, deeds)
+            return GraphTurn(self._graph, self._history, self._toolbox, self._copies, conversation, read_ahead, deeds)
         assert self._model is not None
         return StandardTurn(self._graph, self._model, self._history, self._toolbox, conversation, read_ahead, deeds)
 

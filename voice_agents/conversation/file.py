@@ -38,6 +38,14 @@ CREATE TABLE IF NOT EXISTS timers (
     due REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS timers_of_conversation ON timers (conversation, owner);
+CREATE TABLE IF NOT EXISTS messages (
+    conversation TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    data BLOB NOT NULL,
+    words TEXT NOT NULL,
+    PRIMARY KEY (conversation, position)
+);
 CREATE TABLE IF NOT EXISTS digests (
     conversation TEXT PRIMARY KEY,
     engine TEXT NOT NULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         """The turn is being stored or forgotten."""
         self._graph = graph
         self._known = {message.id for message in known}
+        self._seen = list(known)
         self._ids = set(self._known)
         """Those and what models wrote since."""
         self._deeds = deeds
@@ -94,7 +96,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 
     def on_messages(self, messages: Sequence[AnyMessage]) -> None:
         """A step of the graph is over; what is new in its ``messages`` is the answer."""
-        for message in messages:
+        seen, self._seen = self._seen, list(messages)  # a graph may go on with the same list
+        added_to = len(messages) >= len(seen) and all(map(operator.is_, seen, messages))
+        for message in messages[len(seen) :] if added_to else messages:
             if message.id is None:
                 message.id = new_id()
             if message.id in self._known:

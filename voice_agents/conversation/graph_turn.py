@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolCa
 from langgraph.errors import GraphRecursionError
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
+from voice_agents.conversation.copies import Copies
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.fork import Fork
 from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
 from voice_agents.conversation.graph_tools import DOING, Doing
-from voice_agents.conversation.history import MESSAGES, History
+from voice_agents.conversation.history import History
+from voice_agents.conversation.message_rows import MESSAGES
 from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
@@ -37,8 +40,11 @@ class _Run:
     """What a run of the graph left behind."""
 
     doing: Doing
-    before: Sequence[AnyMessage] = ()
+    copies: Copies
+    stored: Sequence[AnyMessage] = ()
     """The conversation it began with."""
+    before: Sequence[AnyMessage] = ()
+    """The copies of it that the graph was given."""
     messages: Sequence[AnyMessage] = ()
     """After the last step that was over."""
     done: Sequence[AnyMessage] = ()
@@ -46,6 +52,8 @@ class _Run:
     fork: Fork = field(default_factory=lambda: Fork({}))
     listener: GraphListener | None = None
     over: bool = False
+    finished: bool = False
+    """The graph came to its end: none of its nodes is at work any more."""
 
 
 class GraphTurn(AgentTurn):
@@ -56,13 +64,14 @@ class GraphTurn(AgentTurn):
         graph: OwnGraph,
         history: History,
         toolbox: Toolbox,
+        copies: Copies,
         conversation: Conversation,
         read_ahead: bool = False,
         deeds: Deeds | None = None,
     ) -> None:
         super().__init__(history, conversation, read_ahead, deeds)
         self._graph = graph
-        self._left = _Run(Doing(toolbox, self._deeds))
+        self._left = _Run(Doing(toolbox, self._deeds), copies)
 
     def _work(self) -> Coroutine[Any, Any, None]:
         tell = self._outputs.put_nowait
@@ -78,15 +87,16 @@ class GraphTurn(AgentTurn):
         if left.listener is None:  # it did not begin
             await self._history.extend(self._conversation, [words])
             return
-        known = {message.id for message in left.before}
-        heard_of = _kept(left, known, left.listener.record, heard)
-        kept = [words if message.id == words.id else message for message in heard_of]  # with what is kept beside them
-        new = [message for message in kept if message.id not in known]
-        state = self._history.storable(self._graph.lasting(left.fork.state))
-        if len(kept) - len(new) == len(known) and all(one is two for one, two in zip(kept, left.before, strict=False)):
-            changes: list[AnyMessage] = new
+        messages, changes = _with_unfinished(left.messages, left.fork), list[AnyMessage]()
+        if _is_longer(messages, left.before):
+            messages = messages[len(left.before) :]
         else:
-            changes = [cast(AnyMessage, RemoveMessage(id=REMOVE_ALL_MESSAGES)), *kept]
+            changes.append(cast(AnyMessage, RemoveMessage(id=REMOVE_ALL_MESSAGES)))
+        for message in _kept(left, messages, left.listener.record, heard):
+            changes.append(words if message.id == words.id else message)  # with what is kept beside them
+        state = self._history.storable(self._graph.lasting(left.fork.state))
+        if left.finished:
+            left.copies.give_back(left.stored, left.before)
         await self._history.extend(self._conversation, changes, state, key=words.id)
 
 
@@ -97,7 +107,7 @@ async def _follow(
     await _know(question, left, tell)
     DOING.set(left.doing)
     left.listener = listener = GraphListener(graph, left.messages, left.doing.deeds, tell)
-    left.fork = Fork({**history.state(conversation), MESSAGES: left.before})
+    left.fork = Fork({**history.state(conversation), MESSAGES: [*left.before]})
     asked = left.messages[len(left.before) :] if graph.adds else left.messages
     steps = graph.with_memory(left.fork).astream(
         {MESSAGES: asked},
@@ -115,6 +125,7 @@ async def _follow(
                 if messages is not None:
                     listener.on_messages(messages)
                     left.messages = messages if graph.adds else _joined(left.messages, messages)
+        left.finished = True
     except VoiceAgentError:
         raise
     except Exception as error:
@@ -131,9 +142,15 @@ async def _follow(
 async def _know(question: Question, left: _Run, tell: Tell) -> None:
     """The conversation, the user's words, and what was done for them already."""
     ahead = await question.ahead()
-    copies = _copies(ahead or ())  # before the words are known, as it takes a while after a long talk
-    before = await question.before()
-    left.before = copies if before is ahead else _copies(before)
+    if ahead is not None:  # before the words are known, as it takes a while after a long talk
+        left.stored, left.before = ahead, left.copies.take(ahead)
+    try:
+        before = await question.before()
+    except asyncio.CancelledError:
+        left.copies.give_back(left.stored, left.before)
+        raise
+    if before is not ahead:
+        left.stored, left.before = before, left.copies.take(before)
     assert question.words is not None
     if left.over:
         raise asyncio.CancelledError
@@ -143,11 +160,6 @@ async def _know(question: Question, left: _Run, tell: Tell) -> None:
     for message in left.done:
         message.id = message.id or new_id()
     left.messages = [*left.before, question.words.model_copy(), *left.done]
-
-
-def _copies(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
-    """A graph may write into what it is given."""
-    return [message.model_copy() for message in messages]
 
 
 def _plain(error: Exception) -> AgentFailed:
@@ -176,12 +188,23 @@ def _joined(before: Sequence[AnyMessage], messages: Sequence[AnyMessage]) -> Seq
     return [*before, *(message for message in messages if message.id not in known)]
 
 
-def _kept(left: _Run, known: set[str | None], record: GraphRecord, heard: Mapping[str, str]) -> list[AnyMessage]:
+def _is_longer(messages: Sequence[AnyMessage], before: Sequence[AnyMessage]) -> bool:
+    """These are the ones before, and others that stand for themselves: they answer no call before them."""
+    new = messages[len(before) :]
+    called = {call["id"] for message in new if isinstance(message, AIMessage) for call in message.tool_calls}
+    answered = {message.tool_call_id for message in new if isinstance(message, ToolMessage)}
+    return len(messages) >= len(before) and all(map(operator.is_, before, messages)) and answered <= called
+
+
+def _kept(
+    left: _Run, messages: Sequence[AnyMessage], record: GraphRecord, heard: Mapping[str, str]
+) -> list[AnyMessage]:
     """The graph's messages as they were heard, every call answered; then what was heard that is not among them."""
+    known = {message.id for message in left.before}
     kept: list[AnyMessage] = []
     keys: set[str] = set()
     done_again = _done_again(left)
-    for message in _with_unfinished(left.messages, left.fork):
+    for message in messages:
         if message in done_again:
             continue
         if message.id in known or not isinstance(message, AIMessage):

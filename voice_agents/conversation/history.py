@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import operator
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 from typing import Any
@@ -14,14 +15,13 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveM
 
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.facts import TurnFacts
+from voice_agents.conversation.message_rows import MESSAGES
 from voice_agents.conversation.messages import INTERRUPTED, storable, valid
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, State, Store
 from voice_agents.errors import InvalidInput, StorageFailed
 
 logger = logging.getLogger(__name__)
-
-MESSAGES = "messages"
 
 
 class Speaker(StrEnum):
@@ -105,12 +105,12 @@ class History:
     async def load(self, conversation: Conversation) -> tuple[AnyMessage, ...]:
         """The messages as LangChain has them, valid for the next run."""
         try:
-            stored = (await self._load(conversation)).messages
+            known = await self._load(conversation)
         except StorageFailed:  # the talk goes on; that it is not stored is told when it is to be stored
-            if self._known.conversation != conversation:
+            known = self._known
+            if known.conversation != conversation:
                 raise
-            stored = self._known.messages
-        return _joined(stored, self._missing(conversation, stored))
+        return _joined(known.messages, self._missing(conversation, known))
 
     def state(self, conversation: Conversation) -> State:
         """What a graph keeps of it besides the messages, as it was when they were loaded last."""
@@ -176,31 +176,29 @@ class History:
 
     async def _store_missing(self, conversation: Conversation) -> None:
         known = await self._load(conversation)
-        stored = known.messages
-        missing = self._missing(conversation, stored)
+        missing = self._missing(conversation, known)
         if missing:
             said = next(
                 (one.text for one in chain.from_iterable(missing.values()) if isinstance(one, HumanMessage)), ""
             )
-            stored = _joined(stored, missing)
+            messages = _joined(known.messages, missing)
+            kept = known.kept_in(messages)
             state = self._store.unstored_state.get(conversation, known.state)
-            values = {**state, MESSAGES: list(stored)}
-            saved = await self._store.save(conversation, known.checkpoint_id, values, said)
-            self._known = _Known(conversation, saved, stored, state)
+            values = {**state, MESSAGES: messages}
+            saved = await self._store.save(conversation, known.checkpoint_id, values, said, kept)
+            self._known = known = known.followed_by(saved, messages, state)
             if self._store.unstored_state.get(conversation) is state:
                 del self._store.unstored_state[conversation]
-        rest = {key: group for key, group in self._missing(conversation, stored).items() if key not in missing}
+        rest = {key: group for key, group in self._missing(conversation, known).items() if key not in missing}
         if rest:
             self._store.unstored[conversation] = rest
         else:
             self._store.unstored.pop(conversation, None)
 
-    def _missing(self, conversation: Conversation, stored: Iterable[AnyMessage]) -> dict[str, Sequence[AnyMessage]]:
+    def _missing(self, conversation: Conversation, known: _Known) -> dict[str, Sequence[AnyMessage]]:
         """What is not on disk yet; something may have joined it while the rest was being stored."""
-        if not (unstored := self._store.unstored.get(conversation)):
-            return {}
-        known = {message.id for message in stored}
-        return {first: messages for first, messages in unstored.items() if first not in known}
+        unstored = self._store.unstored.get(conversation, {})
+        return {key: messages for key, messages in unstored.items() if key not in known.ids}
 
     async def _load(self, conversation: Conversation) -> _Known:
         """What is stored, as it is now."""
@@ -209,9 +207,12 @@ class History:
             self._known = _Known(conversation)
             return self._known
         if self._known.checkpoint_id != newest:
-            values = await self._store.checkpoint(conversation, newest)
+            values, in_rows = await self._store.checkpoint(conversation, newest)
             state = {name: value for name, value in values.items() if name != MESSAGES and not _of_a_run(name)}
-            self._known = _Known(conversation, newest, tuple(valid(values.get(MESSAGES, ()))), state)
+            stored = values.get(MESSAGES, ())
+            messages = tuple(valid(stored))
+            rows = len(messages) if in_rows and _same(messages, stored) else 0
+            self._known = _Known(conversation, newest, messages, state, rows)
         return self._known
 
 
@@ -223,6 +224,31 @@ class _Known:
     checkpoint_id: str | None = None
     messages: tuple[AnyMessage, ...] = ()
     state: State = field(default_factory=dict)
+    rows: int = 0
+    """How many of the messages, from the first on, are in rows as they are here: all, or none."""
+    ids: set[str | None] = field(default_factory=set)
+    """Those of the messages."""
+
+    def __post_init__(self) -> None:
+        """One that is made of another brings what it adds."""
+        if not self.ids:
+            self.ids.update(message.id for message in self.messages)
+
+    def kept_in(self, messages: Sequence[AnyMessage]) -> int:
+        """How many rows are still right when the conversation becomes this."""
+        return self.rows if _same(messages[: self.rows], self.messages) else 0
+
+    def followed_by(self, checkpoint_id: str, messages: tuple[AnyMessage, ...], state: State) -> _Known:
+        """The next, all of which is in rows."""
+        ids: set[str | None] = set()
+        if self.kept_in(messages):  # it is gone on with, and this one is needed no more
+            ids = self.ids
+            ids.update(message.id for message in messages[self.rows :])
+        return _Known(self.conversation, checkpoint_id, messages, state, len(messages), ids)
+
+
+def _same(some: Sequence[AnyMessage], others: Sequence[AnyMessage]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _of_a_run(channel: str) -> bool:
@@ -245,20 +271,20 @@ def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:
     for message in messages:
         facts = TurnFacts.on(message) or facts
         if isinstance(message, AIMessage):
-            calls |= {call["id"] or "": call["args"] for call in message.tool_calls}
-        if (entry := _entry(message, calls)) is not None:
-            entries.append(replace(entry, facts=facts))
+            calls.update((call["id"] or "", call["args"]) for call in message.tool_calls)
+        if (entry := _entry(message, calls, facts)) is not None:
+            entries.append(entry)
             facts = None
     return entries
 
 
-def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]]) -> HistoryEntry | None:
+def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None) -> HistoryEntry | None:
     match message:
         case HumanMessage():
-            return HistoryEntry(role=Speaker.USER, text=message.text)
-        case AIMessage() if message.text:
+            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts)
+        case AIMessage() if text := message.text:
             interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
-            return HistoryEntry(role=Speaker.AGENT, text=message.text, interrupted=interrupted)
+            return HistoryEntry(role=Speaker.AGENT, text=text, interrupted=interrupted, facts=facts)
         case ToolMessage():
             return HistoryEntry(
                 role=Speaker.TOOL,
@@ -267,6 +293,7 @@ def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]]) -> Histo
                 args=calls.get(message.tool_call_id, {}),
                 call_id=message.tool_call_id,
                 error=message.status == "error",
+                facts=facts,
             )
     return None
 

@@ -14,6 +14,9 @@ from voice_agents.tools import ToolResult
 INTERRUPTED = "interrupted"
 """Key in ``additional_kwargs`` of an AIMessage whose text breaks off where the user stopped hearing it."""
 
+FRAME = 16
+"""Characters' worth of tokens by which providers mark where a message begins, whose it is and where it ends."""
+
 _CANCELLED = "cancelled by the user"
 
 
@@ -104,13 +107,16 @@ def valid(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return repaired
 
 
-def recent(messages: Sequence[AnyMessage], budget: int) -> list[AnyMessage]:
-    """The last messages, from a user's message on, whose text is at most ``budget`` characters; at least one turn."""
+def recent(messages: Sequence[AnyMessage], budget: int, most: int) -> list[AnyMessage]:
+    """The last messages, from a user's message on; at least one turn.
+
+    They are at most ``most``, and at most ``budget`` characters long, each with its :data:`FRAME`.
+    """
     start = len(messages)
     used = 0
     for index in range(len(messages) - 1, -1, -1):
-        used += _size(messages[index])
-        if used > budget and start < len(messages):
+        used += FRAME + _size(messages[index])
+        if (used > budget or len(messages) - index > most) and start < len(messages):
             return list(messages[start:])
         if isinstance(messages[index], HumanMessage):
             start = index

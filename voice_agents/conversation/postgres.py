@@ -6,11 +6,13 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 import psycopg
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection
@@ -18,6 +20,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from voice_agents.conversation.leases import Leases
+from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, rows_of
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
 from voice_agents.conversation.store import (
@@ -53,6 +56,28 @@ _NEWEST = (
 _Connection = AsyncConnection[DictRow]
 
 
+class RowsPostgresSaver(RowsSaver, AsyncPostgresSaver):
+    """LangGraph's, with the messages of our checkpoints."""
+
+    async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
+        """See :class:`RowsSaver`."""
+        async with self._cursor() as cursor:
+            found = await cursor.execute(_named(READ_ROWS), {"id": thread_id, "count": count})
+            return [(row["type"], row["data"]) for row in await found.fetchall()]
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See :class:`BaseCheckpointSaver`. It writes only channels that changed: messages in rows are in none yet."""
+        versions = checkpoint["channel_versions"]
+        unchanged = {MESSAGES: versions[MESSAGES]} if MESSAGES in versions else {}
+        return await super().aput(config, checkpoint, metadata, {**unchanged, **new_versions})
+
+
 class PostgresStore(Store):
     """One PostgreSQL database, shared by all instances.
 
@@ -61,7 +86,7 @@ class PostgresStore(Store):
     stored when it is back.
     """
 
-    checkpointer: AsyncPostgresSaver
+    checkpointer: RowsPostgresSaver
     checkpoint_tables = ("checkpoints", "checkpoint_writes", "checkpoint_blobs")
 
     def __init__(self, database: PostgresUrl) -> None:
@@ -95,7 +120,7 @@ class PostgresStore(Store):
         except (psycopg.Error, TimeoutError) as error:
             await self._close()
             raise unusable(self._database, error) from error
-        self.checkpointer = AsyncPostgresSaver(self._pool)
+        self.checkpointer = RowsPostgresSaver(self._pool)
 
     async def _close(self) -> None:
         await self._leases.close()
@@ -126,24 +151,29 @@ class PostgresStore(Store):
         async with self._connection() as connection, connection.transaction():
             return [(await connection.execute(_named(sql), bindable(values))).rowcount for sql, values in statements]
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
         """See :class:`Store`."""
         async with self._connection() as connection:
             # A saver of our own: that of the pool lets one in after the other.
-            saved = await AsyncPostgresSaver(connection).aget_tuple(thread(conversation, checkpoint_id))
-        return saved.checkpoint["channel_values"] if saved else {}
+            saved, in_rows = await RowsPostgresSaver(connection).read(thread(conversation, checkpoint_id))
+        return saved.checkpoint["channel_values"] if saved else {}, in_rows
 
-    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
-        around = self._around(conversation, parent, state["messages"], said)
+    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str, kept: int) -> str:
+        first = self._first(conversation, parent, said)
+        contents = self._digested(conversation, state[MESSAGES], kept)
+        rows = [bindable(row) for row in rows_of(self.checkpointer.serde, conversation.id, state[MESSAGES], kept)]
         async with self._connection() as connection, connection.pipeline(), connection.transaction():
-            *_, touched = [await connection.execute(_named(sql), bindable(values)) for sql, values in around]
+            *_, touched = [await connection.execute(_named(sql), bindable(values)) for sql, values in first]
             # The row is ours until the transaction ends, so what is newest now stays the newest.
             newest = await (await connection.execute(_NEWEST, (conversation.id,))).fetchone()
             if not touched.rowcount:
                 raise InvalidInput(FOREIGN)
             if newest is not None and newest["checkpoint_id"] != parent:
                 raise Overtaken
-            checkpoint = await put_state(AsyncPostgresSaver(connection), conversation, parent, state)
+            for sql, values in contents:
+                await connection.execute(_named(sql), bindable(values))
+            await connection.cursor().executemany(_named(PUT_ROW), rows)
+            checkpoint = await put_state(RowsPostgresSaver(connection), conversation, parent, state)
             await _keep_only(connection, conversation.id, checkpoint["id"], checkpoint["channel_versions"]["messages"])
         return checkpoint["id"]
 

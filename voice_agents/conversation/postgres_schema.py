@@ -71,8 +71,19 @@ MIGRATIONS = (
         at DOUBLE PRECISION NOT NULL
     );
     """,
+    """
+    CREATE TABLE messages (
+        conversation TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        data BYTEA NOT NULL,
+        words TEXT NOT NULL,
+        PRIMARY KEY (conversation, position)
+    );
+    """,
 )
-"""Each brings the schema one version up. An instance of the version before must be able to go on with the result."""
+"""Each brings the schema one version up. An instance of the version before must be able to go on with the result, or
+fail with it and lose nothing: it cannot read conversations whose messages are in rows (the third)."""
 
 _ONE_AT_A_TIME = 0x766F696365
 """The advisory lock of whoever changes the schema."""

@@ -15,6 +15,8 @@ from voice_agents.errors import VoiceAgentError
 
 BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
+MOST = 120
+"""Messages the model is shown: what takes each to its server costs time too, however short it is."""
 
 
 class Question:
@@ -42,7 +44,7 @@ class Question:
         """Wait for the words; then the part of the conversation that the model is shown, the words at its end."""
         before = await self.before()
         assert self.words is not None
-        return recent([*before, self.words], BUDGET)
+        return recent([*before[-MOST:], self.words], BUDGET, MOST)
 
     async def ahead(self) -> Sequence[AnyMessage] | None:
         """All of the conversation before the words, if it can be known before they are."""

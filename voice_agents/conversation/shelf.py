@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voice_agents.conversation.digest import PUT_DIGEST, Digest, folded
+from voice_agents.conversation.digest import MAKE_UP_DIGEST, Digest, folded
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Statement, Store, title_of
@@ -34,6 +34,11 @@ _LIST = (
     " AND EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = id)"
     " AND NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.conversation = id)"
 )
+_FOUND = (
+    "(name LIKE :word ESCAPE '!' OR words LIKE :word ESCAPE '!' OR EXISTS (SELECT 1 FROM messages"
+    " WHERE messages.conversation = id AND messages.words LIKE :word ESCAPE '!'))"
+)
+"""In its name, or in what was said: beside every message, or, as far as messages are in no rows, in the digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Shelf:
         await self._digest_older(owner)
         words = folded(search).split()[:MOST_WORDS]
         values = {f"word{'abcdefgh'[number]}": f"%{_literal(word)}%" for number, word in enumerate(words)}
-        found = "".join(f" AND (words LIKE :{name} ESCAPE '!' OR name LIKE :{name} ESCAPE '!')" for name in values)
+        found = "".join(f" AND {_FOUND.replace(':word', f':{name}')}" for name in values)
         rows = await self._store.query(
             f"{_LIST}{found} ORDER BY updated DESC LIMIT {LISTED}", {"owner": owner, **values}
         )
@@ -169,9 +174,10 @@ class Shelf:
         """Those that an earlier version stored, or that were written again after a loss, have none yet."""
         for row in await self._store.query(f"{_LIST} AND engine IS NULL", {"owner": owner}):
             conversation = Conversation(row[0], owner)
+            checkpoint_id = await self._store.latest_checkpoint(conversation)
             digest = Digest.of(await History(self._store).load(conversation))
-            values = {"id": row[0], "engine": digest.engine, "turns": digest.turns, "words": digest.words}
-            await self._store.execute(PUT_DIGEST, values)
+            values = {**digest.values(conversation.id), "checkpoint": checkpoint_id}
+            await self._store.execute(MAKE_UP_DIGEST, values)
 
 
 def _summary(row: tuple[Any, ...]) -> ConversationSummary:

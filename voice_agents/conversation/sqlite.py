@@ -6,16 +6,18 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
 from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.base import Checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
+from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, rows_of
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import (
     FOREIGN,
@@ -41,6 +43,16 @@ _Mark = tuple[int, ...]
 """By which a file that others have touched is told: device, inode, size, time of the last change in ns."""
 
 
+class SqliteSaver(RowsSaver, AsyncSqliteSaver):
+    """LangGraph's, with the messages of our checkpoints."""
+
+    async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
+        """See :class:`RowsSaver`."""
+        async with self.lock:
+            found = await self.conn.execute_fetchall(READ_ROWS, {"id": thread_id, "count": count})
+        return [(kind, data) for kind, data in found]
+
+
 class SqliteStore(Store):
     """One SQLite file.
 
@@ -48,7 +60,7 @@ class SqliteStore(Store):
     is written into it; ``losses`` and ``loss`` tell of that.
     """
 
-    checkpointer: AsyncSqliteSaver
+    checkpointer: SqliteSaver
     checkpoint_tables = ("checkpoints", "writes")
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +87,7 @@ class SqliteStore(Store):
         await asyncio.to_thread(prepare, self._path)
         connection = await aiosqlite.connect(self._path, timeout=BUSY_TIMEOUT_S)
         try:
-            self.checkpointer = AsyncSqliteSaver(connection)
+            self.checkpointer = SqliteSaver(connection)
             await self.checkpointer.setup()
             # A commit survives the death of the process; only a power cut may take the last ones.
             await connection.execute("PRAGMA synchronous=NORMAL")
@@ -91,26 +103,43 @@ class SqliteStore(Store):
             return ()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
         """See :class:`Store`."""
         async with self._plainly():
-            saved = await self.checkpointer.aget_tuple(thread(conversation, checkpoint_id))
+            saved, in_rows = await self.checkpointer.read(thread(conversation, checkpoint_id))
         state: State = saved.checkpoint["channel_values"] if saved else {}
         self._remember(conversation, state)
-        return state
+        return state, in_rows
 
-    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str:
+    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str, kept: int) -> str:
         self._remember(conversation, state)
         older = [
             (f"DELETE FROM {table} WHERE thread_id = :id", {"id": conversation.id}) for table in self.checkpoint_tables
         ]  # each would hold the whole of it once more
         async with self._plainly():
-            *_, touched = await self._run(*self._around(conversation, parent, state["messages"], said))
+            *_, touched = await self._run(*self._first(conversation, parent, said))
             if not touched:
                 raise InvalidInput(FOREIGN)
+            if kept and await self._newest(conversation) != parent:
+                kept = 0  # another program has stored something, or the file was begun anew
             await self._run(*older)
-            checkpoint = await put_state(self.checkpointer, conversation, parent, state)  # commits all of it
+            checkpoint = await self._put(conversation, parent, state, kept)
         return checkpoint["id"]
+
+    async def _newest(self, conversation: Conversation) -> str | None:
+        rows = await self.checkpointer.conn.execute_fetchall(
+            "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ''", (conversation.id,)
+        )
+        newest: str | None = next(iter(rows))[0]
+        return newest
+
+    async def _put(self, conversation: Conversation, parent: str | None, state: State, kept: int) -> Checkpoint:
+        """The state with what is found by; it commits all that was written before."""
+        rows = rows_of(self.checkpointer.serde, conversation.id, state[MESSAGES], kept)
+        await self._run(*self._digested(conversation, state[MESSAGES], kept))
+        async with self.checkpointer.lock:
+            await self.checkpointer.conn.executemany(PUT_ROW, [bindable(row) for row in rows])
+        return await put_state(self.checkpointer, conversation, parent, state)
 
     def _remember(self, conversation: Conversation, state: State) -> None:
         self._remembered.pop(conversation.id, None)
@@ -205,7 +234,7 @@ class SqliteStore(Store):
         conversation = one.conversation
         values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
         await self._run(("INSERT OR IGNORE INTO conversations VALUES (:id, :owner, :title, :now, :now)", values))
-        await put_state(self.checkpointer, conversation, None, one.state)
+        await self._put(conversation, None, one.state, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +244,5 @@ class _Remembered:
 
     @property
     def messages(self) -> Sequence[AnyMessage]:
-        messages: Sequence[AnyMessage] = self.state.get("messages", ())
+        messages: Sequence[AnyMessage] = self.state.get(MESSAGES, ())
         return messages

@@ -17,7 +17,8 @@ from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 
-from voice_agents.conversation.digest import PUT_DIGEST, Digest
+from voice_agents.conversation.digest import ADD_TO_DIGEST, PUT_DIGEST, Digest
+from voice_agents.conversation.message_rows import CUT_ROWS, MESSAGES
 from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -75,7 +76,7 @@ class Store(ABC):
     checkpointer: BaseCheckpointSaver[Any]
     """Conversations are its threads, by their id; any LangGraph agent with a ``messages`` state can go on with them.
 
-    The latest checkpoint of each holds all its messages and nothing pending.
+    The latest checkpoint of each has all its messages, in rows of their own, and nothing pending.
     """
 
     unstored: dict[Conversation, dict[str, Sequence[AnyMessage]]]
@@ -137,11 +138,16 @@ class Store(ABC):
         """Run changing statements, all or none, and commit them; how many rows each touched."""
 
     @abstractmethod
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> State:
-        """What one of its checkpoints holds: ``messages``, and what else a graph keeps; empty if it is gone."""
+    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
+        """What one of its checkpoints holds: ``messages``, and what else a graph keeps; empty if it is gone.
+
+        And whether the messages are in rows: else an earlier version, or another LangGraph agent, has stored them.
+        """
 
     @abstractmethod
-    async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str) -> str: ...
+    async def _save(
+        self, conversation: Conversation, parent: str | None, state: State, said: str, kept: int
+    ) -> str: ...
 
     @abstractmethod
     async def _usable(self) -> None:
@@ -227,17 +233,21 @@ class Store(ABC):
         values = {"id": conversation.id, "owner": conversation.owner, "title": title_of(said), "now": time.time()}
         return _TOUCH, values
 
-    def _around(
-        self, conversation: Conversation, parent: str | None, messages: Sequence[AnyMessage], said: str
-    ) -> Sequence[Statement]:
-        """What is written with a checkpoint, before it; the last one touches no row if the conversation is another's.
+    def _first(self, conversation: Conversation, parent: str | None, said: str) -> Sequence[Statement]:
+        """What is written before all else; the last one touches no row if the conversation is another's.
 
         One that was deleted begins anew.
         """
-        digest = Digest.of(messages)
-        values = {"id": conversation.id, "engine": digest.engine, "turns": digest.turns, "words": digest.words}
-        anew = [] if parent else self._begin_anew(conversation)
-        return [*anew, (PUT_DIGEST, values), self._touch(conversation, said)]
+        return [*([] if parent else self._begin_anew(conversation)), self._touch(conversation, said)]
+
+    @staticmethod
+    def _digested(conversation: Conversation, messages: Sequence[AnyMessage], kept: int) -> Sequence[Statement]:
+        """What is written before the rows of its messages, of which the first ``kept`` are there."""
+        digest = Digest.of(messages[kept:]).values(conversation.id)
+        return [
+            (ADD_TO_DIGEST if kept else PUT_DIGEST, digest),
+            (CUT_ROWS, {"id": conversation.id, "kept": kept}),
+        ]
 
     def _begin_anew(self, conversation: Conversation) -> Sequence[Statement]:
         which = "SELECT id FROM conversations, deleted WHERE id = conversation AND id = :id AND owner = :owner"
@@ -251,15 +261,18 @@ class Store(ABC):
     def without_belongings(self, which: str, values: Values) -> list[Statement]:
         """What empties the conversations whose ids this SELECT finds; they themselves stay."""
         tables = [*((table, "thread_id") for table in self.checkpoint_tables), ("timers", "conversation")]
-        tables.append(("digests", "conversation"))
+        tables += [("digests", "conversation"), ("messages", "conversation")]
         return [(f"DELETE FROM {table} WHERE {column} IN ({which})", values) for table, column in tables]
 
-    async def save(self, conversation: Conversation, parent: str | None, state: State, said: str = "") -> str:
+    async def save(
+        self, conversation: Conversation, parent: str | None, state: State, said: str = "", kept: int = 0
+    ) -> str:
         """Make this its state, and list it as :meth:`touch` does; the id of its checkpoint, after ``parent``.
 
+        The first ``kept`` of its messages are those that ``parent`` has in rows already; they are not written again.
         Raises Overtaken when another instance has stored a newer checkpoint than ``parent``; nothing is stored then.
         """
-        checkpoint_id = await self._save(conversation, parent, state, said)
+        checkpoint_id = await self._save(conversation, parent, state, said, kept)
         self._written.pop(conversation.id, None)
         self._written[conversation.id] = checkpoint_id
         while len(self._written) > REMEMBERED:
@@ -363,14 +376,14 @@ def thread(conversation: Conversation, checkpoint_id: str | None) -> RunnableCon
 async def put_state(
     saver: BaseCheckpointSaver[Any], conversation: Conversation, parent: str | None, state: State
 ) -> Checkpoint:
-    """Write a checkpoint that holds this and nothing else, after ``parent``.
+    """Write a checkpoint that holds this and nothing else, after ``parent``; of the messages, how many rows they are.
 
     All channels have one version, so that what belongs to other checkpoints is told by it.
     """
     version = saver.get_next_version(None, None)
     checkpoint: Checkpoint = {
         **empty_checkpoint(),
-        "channel_values": dict(state),
+        "channel_values": {**state, MESSAGES: len(state[MESSAGES])},
         "channel_versions": dict.fromkeys(state, version),
     }
     metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
