@@ -18,6 +18,7 @@ from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeou
 from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_message, begin_alike, plain_error, reaction
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.utterance import Commit, SentUtterance
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
 from voice_agents.providers.names import inside, speech_name, why_gone
 from voice_agents.providers.sockets import Backoff
@@ -203,9 +204,9 @@ class ElevenLabsStt:
             return ProtocolViolation(Role.STT, self._name, sentence), True
         match kind:
             case Reaction.PARTIAL:
-                self._partial(str(message.get("text") or ""))
+                self._partial(words_in(str(message.get("text") or "")))
             case Reaction.FINAL if not twins.is_second(message, self._oldest_commit, asyncio.get_running_loop().time()):
-                self._final(str(message.get("text") or ""))
+                self._final(words_in(str(message.get("text") or "")))
             case Reaction.THROTTLED if self._pending:
                 commit = self._pending.pop()  # refused at once, while the final of an older one takes its time
                 commit.settle(commit.utterance.partial)

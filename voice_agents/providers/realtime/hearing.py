@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.realtime.events import (
     RealtimeEvent,
     UserCommitted,
@@ -91,7 +92,7 @@ class Hearing:
         if not isinstance(delta, str) or not delta or item_id in self._settled:
             return []
         text = self._partials[item_id] = self._partials.get(item_id, "") + delta
-        return [UserPartial(item_id, text)]
+        return [UserPartial(item_id, words_in(text))]
 
     def final(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
         """``...input_audio_transcription.completed``."""
@@ -99,7 +100,7 @@ class Hearing:
         if not self._settle(item_id):
             return []
         self._microphone.is_known(item_id)
-        return [UserFinal(item_id, str(said.get("transcript") or ""))]
+        return [UserFinal(item_id, words_in(str(said.get("transcript") or "")))]
 
     def failed(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
         """``...input_audio_transcription.failed``."""
