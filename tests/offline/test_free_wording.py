@@ -41,6 +41,9 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("Oh well, never mind.", ["stop"]),
         ("Thanks, that's all.", ["thanks"]),
         ("What are you able to do?", ["help"]),
+        ("Okay, and how about Sydney?", ["time"]),
+        ("Yes, and roll the dice.", ["dice"]),
+        ("Set a timer for an eight minutes.", ["set_timer"]),
     ],
 )
 def test_words_of_ones_own(text: str, skills: list[str]) -> None:

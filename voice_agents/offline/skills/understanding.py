@@ -61,7 +61,7 @@ class Listener:
         self._free = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.free]
         self._lead = Pattern(_LEAD, known, open=False)
         self._tail = Pattern(_TAIL, known, open=False)
-        self.understand = lru_cache(maxsize=1024)(self._understand)
+        self.understand = lru_cache(maxsize=1024)(self._wishes)
 
     def likely(self) -> Iterator[str]:
         """Every example of the skills, and each with something else in its slots."""
@@ -69,6 +69,14 @@ class Listener:
             for example in skill.examples:
                 yield example
                 yield from pattern.variants(Sentence.of(example))
+
+    def _wishes(self, text: str) -> Understanding:
+        """An "okay" before something else is no wish of its own."""
+        understood = self._understand(text)
+        first, *rest = understood.requests or (None,)
+        if rest and first is not None and first.skill.name == "yes":
+            return Understanding(tuple(rest), understood.missed)
+        return understood
 
     def _understand(self, text: str) -> Understanding:
         sentence = Sentence.of(text)
