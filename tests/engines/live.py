@@ -56,10 +56,10 @@ E = TypeVar("E", bound=Event)
 
 
 class CountingBrain:
-    """Answers with the number of what the user has said in the conversation it is shown."""
+    """Answers with the number of what the user has said; what got no answer is a line of the same message."""
 
     def reply(self, messages: Sequence[Message], tools: Collection[str]) -> Reply:
-        return Reply(answer(sum(message.role == "user" for message in messages)))
+        return Reply(answer(sum(len(message.text.splitlines()) for message in messages if message.role == "user")))
 
 
 def answer(number: int) -> str:
