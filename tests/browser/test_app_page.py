@@ -120,11 +120,13 @@ async def test_the_conversation_is_remembered_even_when_the_process_is_killed(pa
     await page.shows("Listening")
     await ask(page, "my name is robert", "rms", "Robert")
     await page.hang_up()
+    identity = await page.page.evaluate("localStorage.getItem('voice-agents')")
     await app.kill()
     await page.shows("Reconnecting", ANSWER_S)
     await app.start()
     await page.shows("Ready", ANSWER_S)
     await page.says("Nice to meet you, Robert.")
+    assert await page.page.evaluate("localStorage.getItem('voice-agents')") == identity
     await page.record()
     await page.shows("Listening")
     await ask(page, "roll two dice", "rms", "You rolled")

@@ -29,7 +29,7 @@ SYSTEM = {"usr", "bin"}
 MADE = re.compile(r"(?:-m venv|mkdir -p) /(\w+)")
 NETWORK = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
 """What Docker, too, gives to the commands that build an image."""
-START_S = 120.0
+START_S = 300.0
 
 
 class Container:

@@ -105,7 +105,7 @@ class Page {
     if (type === "sample") return this.tabs.get(message.kind)?.settings.hearSample(message);
     if (type === "earlier") return this.tabs.forEach(({ transcript }) => transcript.putBefore(message));
     if (type === "sheet") this.#begin(message);
-    else if (message.fresh) this.tabs.forEach(({ transcript }) => transcript.clear());
+    else if (message.fresh) this.tabs.forEach(({ transcript }) => transcript.clear(true));
     for (const tab of this.tabs.values()) {
       if (message.fresh) tab.transcript.back = message.back;
       tab.transcript.draw({ lines, gone, spoken });
@@ -118,7 +118,7 @@ class Page {
   #begin({ owner, conversation }) {
     const same = identity.get().conversation === conversation;
     identity.set({ owner, conversation });
-    for (const tab of this.tabs.values()) tab.transcript.clear();
+    for (const tab of this.tabs.values()) tab.transcript.clear(same);
     if (same && place.get().scroll !== null) requestAnimationFrame(() => (this.#tab.transcript.fromEnd = place.get().scroll));
   }
 

@@ -9,15 +9,16 @@ export class Transcript {
   constructor(list, empty, announce) {
     Object.assign(this, { list, empty, announce, items: new Map() });
     this.scroller = list.parentElement;
-    Object.assign(this, { back: false, asked: null, onback: () => {} });
+    Object.assign(this, { back: false, asked: null, own: [], onback: () => {} });
     this.scroller.addEventListener("scroll", () => this.#lookBack(), { passive: true });
     list.addEventListener("click", ({ target }) => this.#copy(target.closest(".va-copy")));
     list.addEventListener("click", ({ target }) => target.closest(".va-replay") && this.onreplay(Number(target.closest(".va-line").dataset.id), target));
     Object.assign(this, { replayable: () => false, onreplay: () => {} });
   }
 
-  /** Begins anew, with what a conversation already holds. */
-  clear() {
+  /** Begins anew, with what a conversation already holds; `same`: it is this one, lines of this window's own stay. */
+  clear(same = false) {
+    this.own = same ? [...this.list.querySelectorAll(".va-own")] : [];
     this.list.replaceChildren();
     this.items.clear();
     this.quiet = true; // what was said earlier is not read out again
@@ -57,6 +58,7 @@ export class Transcript {
     const follow = this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight < NEAR_END_PX;
     for (const id of gone) this.#remove(id);
     for (const line of lines) this.#put(line);
+    this.list.append(...this.own.splice(0));
     if (spoken) this.#speak(spoken);
     this.quiet = false;
     this.empty.hidden = this.list.childElementCount > 0;
@@ -65,7 +67,7 @@ export class Transcript {
 
   /** A line that only this window knows, such as an outage, in the flow. */
   say(text) {
-    const item = element("div", "va-line va-by-system", text);
+    const item = element("div", "va-line va-by-system va-own", text);
     const last = this.list.lastElementChild;
     Object.assign(item.dataset, { order: last?.dataset.order ?? 0, id: last?.dataset.id ?? 0 });
     this.list.append(item);
