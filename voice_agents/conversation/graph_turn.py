@@ -21,12 +21,13 @@ from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
 from voice_agents.conversation.graph_tools import DOING, Doing
 from voice_agents.conversation.history import History
 from voice_agents.conversation.message_rows import MESSAGES
-from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message, valid
+from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.question import Question
 from voice_agents.conversation.turn import AgentTurn, Tell, ToolFinished
 from voice_agents.errors import AgentFailed, VoiceAgentError
+from voice_agents.providers.rules import valid
 from voice_agents.tools import Toolbox, ToolResult
 
 logger = logging.getLogger(__name__)

@@ -16,10 +16,11 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveM
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.message_rows import MESSAGES
-from voice_agents.conversation.messages import INTERRUPTED, storable, valid
+from voice_agents.conversation.messages import INTERRUPTED, storable
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, State, Store
 from voice_agents.errors import InvalidInput, StorageFailed
+from voice_agents.providers.rules import valid
 
 logger = logging.getLogger(__name__)
 

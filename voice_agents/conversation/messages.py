@@ -9,6 +9,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from voice_agents.conversation.deeds import Deed, Deeds
+from voice_agents.providers.rules import answered, newest
 from voice_agents.tools import ToolResult
 
 INTERRUPTED = "interrupted"
@@ -16,8 +17,6 @@ INTERRUPTED = "interrupted"
 
 FRAME = 16
 """Characters' worth of tokens by which providers mark where a message begins, whose it is and where it ends."""
-
-_CANCELLED = "cancelled by the user"
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class Record:
             said = answer.message or AIMessage("", id=answer.id)
             message = cut(said, said.text, heard.get(answer.id, ""))
             if message is not None:
-                kept += [message, *_answered(message, self.results)]
+                kept += [message, *answered(message, self.results)]
         return kept
 
 
@@ -91,36 +90,13 @@ def _all_whole(value: Any) -> Any:
     return value
 
 
-def valid(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """The messages with every tool call answered right after it and no answer without its call.
-
-    A run that was killed leaves calls without answers, which every provider refuses.
-    """
-    results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
-    repaired: list[AnyMessage] = []
-    for message in messages:
-        if isinstance(message, ToolMessage):
-            continue
-        repaired.append(message)
-        if isinstance(message, AIMessage):
-            repaired += _answered(message, results)
-    return repaired
-
-
 def recent(messages: Sequence[AnyMessage], budget: int, most: int) -> list[AnyMessage]:
     """The last messages, from a user's message on; at least one turn.
 
     They are at most ``most``, and at most ``budget`` characters long, each with its :data:`FRAME`.
     """
-    start = len(messages)
-    used = 0
-    for index in range(len(messages) - 1, -1, -1):
-        used += FRAME + _size(messages[index])
-        if (used > budget or len(messages) - index > most) and start < len(messages):
-            return list(messages[start:])
-        if isinstance(messages[index], HumanMessage):
-            start = index
-    return list(messages)
+    start = newest(messages, lambda one: FRAME + _size(one), lambda one: isinstance(one, HumanMessage), budget, most)
+    return list(messages[start:])
 
 
 def cut(message: AIMessage, told: str, heard: str) -> AIMessage | None:
@@ -134,17 +110,9 @@ def cut(message: AIMessage, told: str, heard: str) -> AIMessage | None:
     return AIMessage(heard, id=message.id, name=message.name, tool_calls=message.tool_calls, additional_kwargs=marks)
 
 
-def _answered(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[ToolMessage]:
-    return [results.get(call["id"] or "") or _cancelled(call) for call in message.tool_calls]
-
-
 def same(one: str, other: str) -> bool:
     """The same words, however they are spaced."""
     return one.split() == other.split()
-
-
-def _cancelled(call: ToolCall) -> ToolMessage:
-    return ToolMessage(_CANCELLED, tool_call_id=call["id"], name=call["name"], status="error")
 
 
 def tool_message(name: str, call_id: str, result: ToolResult) -> ToolMessage:

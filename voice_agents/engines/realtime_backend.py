@@ -35,6 +35,7 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
+from voice_agents.providers.rules import newest
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
@@ -425,14 +426,14 @@ def past_items(entries: Sequence[HistoryEntry], current: Turn) -> list[PastItem]
 
 def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
     """The last entries within the budget, beginning with something the user said; at least one turn."""
-    size, first = 0, len(entries)
-    for index in range(len(entries) - 1, -1, -1):
-        size += len(entries[index].text) + len(str(dict(entries[index].args)))
-        if size > PAST_BUDGET and first < len(entries):
-            return entries[first:]
-        if entries[index].role is Speaker.USER:
-            first = index
-    return entries
+    start = newest(
+        entries,
+        lambda entry: len(entry.text) + len(str(dict(entry.args))),
+        lambda entry: entry.role is Speaker.USER,
+        PAST_BUDGET,
+        len(entries),
+    )
+    return entries[start:]
 
 
 def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.turn import CANCELLED, SpeechStep, ToolStep, Turn
+from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
+from voice_agents.providers.rules import CANCELLED
 from voice_agents.tools import ToolResult
 from voice_agents.turns.voiced import VoicedWords, VoiceHabit
 

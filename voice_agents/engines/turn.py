@@ -12,12 +12,10 @@ from voice_agents.conversation.deeds import Deed, Deeds
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker, done_entries
 from voice_agents.errors import ProviderError
+from voice_agents.providers.rules import CANCELLED
 from voice_agents.turns.heard import AlignedWords, split_heard
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.voiced import VoicedWords
-
-CANCELLED = "cancelled by the user"
-"""The result of a tool that was still running when its turn was cut."""
 
 
 @dataclass(slots=True, eq=False)

@@ -63,6 +63,7 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _HIDES = {opening.lower(): end for opening, end in {**_PAIRS, **_CALLS}.items()}
+_LOW_CALLS = frozenset(opening.lower() for opening in _CALLS)
 _LOW_ENDS = frozenset(end.lower() for end in _ENDS)
 _LOW = [mark.lower() for mark in _LITERALS]
 _BEGINS = "<[◁`"
@@ -92,8 +93,6 @@ class AnswerFilter:
         """Those that were found so far."""
         self.lone_end = False
         """The end of reasoning came whose beginning did not: the next answer of this server is to be ``opened``."""
-        self.thinking = ""
-        """What was taken out as reasoning."""
         self._tools = {name.lower(): name for name in tools}
         self._rest = ""
         self._until = ""
@@ -228,10 +227,8 @@ class AnswerFilter:
             calls = self._read(hidden)
             self.calls += calls
             return "" if calls else opening + hidden + (until if whole else "")
-        if opening in _CALLS or opening.lower() in _CALLS:
+        if opening.lower() in _LOW_CALLS:
             self.calls += self._read(hidden)
-            return ""
-        self.thinking += hidden
         return ""
 
     def _called_in(self, header: str) -> str:
@@ -247,7 +244,6 @@ class AnswerFilter:
             self._hidden, self._rest = text, ""
             return last
         at, end = min(ends)
-        self.thinking += text[:at]
         self._hidden, self._rest, self._opened = "", text[at + len(end) :], False
         return True
 

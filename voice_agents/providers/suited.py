@@ -14,12 +14,13 @@ from typing import Any
 import openai
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from voice_agents.providers.rules import newest, valid
+
 PLAINLY_LONG = 3000
 """Characters from which on a refusal without a reason may mean that it was too much."""
 LEFT_OUT = "(What was said here is left out.)"
 NOTHING = "..."
 """What stands where a role has to speak and has not."""
-_CANCELLED = "cancelled by the user"
 _TOO_LONG = (
     *("context_length_exceeded", "maximum context length", "context window", "context size", "context length"),
     *("exceed_context_size", "too many tokens", "token limit", "prompt is too long", "input is too long"),
@@ -86,7 +87,7 @@ class Takes:
         """The messages as this server takes them: roles alternate, every call has its result, it fits."""
         system = [message for message in messages if isinstance(message, SystemMessage)]
         talk = [self._sayable(message, messages) for message in messages if not isinstance(message, SystemMessage)]
-        talk = _alternating(_whole(self._recent(talk, _size(system))))
+        talk = _alternating(valid(self._recent(talk, _size(system))))
         if system and not self.system:
             first = HumanMessage(f"{_joined(system)}\n\n{talk[0].text}")
             return [first, *talk[1:]]
@@ -100,26 +101,8 @@ class Takes:
         """The end of it that fits, from a user's message on; at least the last turn."""
         if self.characters is None:
             return talk
-        starts = [index for index, message in enumerate(talk) if isinstance(message, HumanMessage)]
-        for start in starts:
-            if _size(talk[start:]) + taken <= self.characters:
-                return talk[start:]
-        return talk[starts[-1] :] if starts else talk
-
-
-def _whole(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """No call without its result, no result without its call."""
-    results = {message.tool_call_id: message for message in talk if isinstance(message, ToolMessage)}
-    whole: list[BaseMessage] = []
-    for message in talk:
-        if isinstance(message, ToolMessage):
-            continue
-        whole.append(message)
-        if isinstance(message, AIMessage):
-            for call in message.tool_calls:
-                id = call["id"] or ""
-                whole.append(results.get(id) or ToolMessage(_CANCELLED, tool_call_id=id, name=call["name"]))
-    return whole
+        of_user, budget = (lambda one: isinstance(one, HumanMessage)), self.characters - taken
+        return talk[newest(talk, lambda one: _size([one]), of_user, budget, len(talk)) :]
 
 
 def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
