@@ -14,13 +14,13 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeChat, FakeModel, FakeStt, FakeVoice, Script
+from tests.stories.sessions import sandwich_session
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone

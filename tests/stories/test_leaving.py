@@ -17,11 +17,11 @@ from tests.stories.fakes import FakeModel, Step
 from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits
 from tests.stories.realtime.scripts import LONG, echo
+from tests.stories.sessions import sandwich_session
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest

@@ -21,12 +21,12 @@ from tests.stories.realtime.items import Step as RealtimeStep
 from tests.stories.realtime.scripts import LONG
 from tests.stories.realtime.scripts import echo as realtime_echo
 from tests.stories.realtime.scripts import long_answer as long_story
+from tests.stories.sessions import sandwich_session
 from voice_agents.conversation import question, sqlite
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
 from voice_agents.engines.events_out import Troubles
-from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.engines.server_answer import ServerAnswer
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import InternalError, StorageFailed

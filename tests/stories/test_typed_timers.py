@@ -17,11 +17,10 @@ from tests.stories.fakes import Call, FakeModel, Step
 from tests.stories.realtime.caller import RealtimeStoryParts
 from tests.stories.realtime.items import Item
 from tests.stories.realtime.items import Step as RealtimeStep
+from tests.stories.sessions import realtime_session, sandwich_session
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.realtime import realtime_session
-from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import AgentText, Event, ToolReturned
 from voice_agents.tools import timers
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest

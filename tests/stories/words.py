@@ -17,12 +17,11 @@ from tests.stories.caller import AnyCaller, StoryParts
 from tests.stories.fakes import WORD_S, FakeModel, FakeStt, Step
 from tests.stories.realtime.caller import RealtimeStoryParts
 from tests.stories.realtime.items import Habits, Item
+from tests.stories.sessions import realtime_session, sandwich_session
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.engines.realtime import realtime_session
-from voice_agents.engines.sandwich import sandwich_session
 from voice_agents.events import Interrupted, UserTranscript
 from voice_agents.settings import TurnSettings
 

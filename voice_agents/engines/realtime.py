@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 
-from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
 from voice_agents.engines.engine import SessionTools, VoiceEngine
-from voice_agents.engines.realtime_backend import RealtimeBackend, RealtimeParts
+from voice_agents.engines.realtime_backend import RealtimeBackend
 from voice_agents.engines.server_answer import RealtimeConnection
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
@@ -18,13 +16,8 @@ from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
-from voice_agents.settings import Settings, TurnSettings
+from voice_agents.settings import Settings
 from voice_agents.tools import AnyTool
-
-
-def realtime_session(parts: RealtimeParts, conversation: Conversation, turns: TurnSettings) -> VoiceSession:
-    """A session over these parts."""
-    return VoiceSession(partial(RealtimeBackend, parts), parts, conversation, turns)
 
 
 class RealtimeEngine(VoiceEngine):

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
-from voice_agents.conversation.model import Conversation
 from voice_agents.engines.engine import SessionTools, VoiceEngine
-from voice_agents.engines.sandwich_backend import Chat, NoChat, SandwichBackend, SandwichParts
+from voice_agents.engines.sandwich_backend import Chat, NoChat, SandwichBackend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
@@ -29,7 +27,7 @@ from voice_agents.providers.interfaces import (
 )
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
-from voice_agents.settings import Settings, TurnSettings
+from voice_agents.settings import Settings
 from voice_agents.tools import AnyTool
 
 AgentFactory = Callable[[AgentParts], object]
@@ -43,11 +41,6 @@ class SandwichTimeouts:
     stt: SttTimeouts = field(default_factory=SttTimeouts)
     chat: ChatTimeouts = field(default_factory=ChatTimeouts)
     tts: TtsTimeouts = field(default_factory=TtsTimeouts)
-
-
-def sandwich_session(parts: SandwichParts, conversation: Conversation, turns: TurnSettings) -> VoiceSession:
-    """A session over these parts."""
-    return VoiceSession(partial(SandwichBackend, parts), parts, conversation, turns)
 
 
 class SandwichEngine(VoiceEngine):

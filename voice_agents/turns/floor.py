@@ -66,8 +66,6 @@ class AgentPause:
     """What is known of the sound that made the agent pause."""
 
     resume_to: FloorState
-    began: float
-    """When the sound that goes on now (or went on last) began."""
     doubtful: bool = False
     """Not even our voice detector has recognised it as speech so far."""
 
@@ -84,6 +82,8 @@ class Floor(ABC):
         """The user's voice is on."""
         self._answers_user = False
         """The agent's turn answers the user; it does not only announce something."""
+        self._pause: AgentPause | None = None
+        """Known while AGENT_PAUSED."""
 
     @property
     def state(self) -> FloorState:
@@ -151,11 +151,6 @@ class Floor(ABC):
     def nothing_said(self, at: float) -> list[FloorAction]:
         """The turn that was taken held no words (THINKING -> LISTENING; from AGENT_PAUSED the user has the floor)."""
         return self.agent_finished(at)
-
-    @property
-    @abstractmethod
-    def _pause(self) -> AgentPause | None:
-        """Known while AGENT_PAUSED."""
 
     @property
     @abstractmethod

@@ -25,7 +25,6 @@ class ServerFloor(Floor):
         """In PUSH_TO_TALK our own detector decides in the server's place who has the floor."""
         self._confirmed = False
         """What the user says is the user's turn: the server (push-to-talk: the length of the sound) says so."""
-        self._held: AgentPause | None = None
         self._wake_at: float | None = None
         self._held_until = 0.0
         """When the sounds that made the agent pause have had time enough to be taken for speech."""
@@ -49,7 +48,7 @@ class ServerFloor(Floor):
         """
         if self._wake_at is None or at < self._wake_at:
             return []
-        if self._held is None:
+        if self._pause is None:
             self._go(FloorState.LISTENING, at)
             return []
         if self.mode is TurnMode.PUSH_TO_TALK and self._voice:
@@ -61,8 +60,8 @@ class ServerFloor(Floor):
         """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
         self._voice = True
         actions: list[FloorAction] = []
-        if self._held is not None:
-            self._held.doubtful = False
+        if self._pause is not None:
+            self._pause.doubtful = False
         elif self._state is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING, at)
         elif self._state is not FloorState.USER_SPEAKING and not self._unmoved:
@@ -104,23 +103,19 @@ class ServerFloor(Floor):
         return []
 
     @property
-    def _pause(self) -> AgentPause | None:
-        return self._held
-
-    @property
     def _unmoved(self) -> bool:
         return self._ignores
 
     def _hold(self, at: float, *, doubtful: bool) -> list[FloorAction]:
-        pause = AgentPause(self._state, at, doubtful)
+        pause = AgentPause(self._state, doubtful)
         self._go(FloorState.AGENT_PAUSED, at)
-        self._held, self._held_until = pause, at + LONGEST_DOUBT_S
+        self._pause, self._held_until = pause, at + LONGEST_DOUBT_S
         self._wait(at)
         return [FloorAction.PAUSE]
 
     def _resume(self, at: float) -> list[FloorAction]:
-        assert self._held is not None
-        self._go(self._held.resume_to, at)
+        assert self._pause is not None
+        self._go(self._pause.resume_to, at)
         return [FloorAction.RESUME]
 
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
@@ -139,7 +134,7 @@ class ServerFloor(Floor):
         self._wait(at)
 
     def _go(self, state: FloorState, at: float) -> None:
-        self._state, self._held, self._wake_at, self._confirmed = state, None, None, False
+        self._state, self._pause, self._wake_at, self._confirmed = state, None, None, False
 
     def _wait(self, at: float) -> None:
         """How long what the user does may stay undecided."""

@@ -40,6 +40,8 @@ _TRANSITIONS: Mapping[FloorState, frozenset[FloorState]] = {
 
 @dataclass(slots=True)
 class _Pause(AgentPause):
+    began: float = 0.0
+    """When the sound that goes on now (or went on last) began."""
     needs_words: bool = False
     stopped: float | None = None
     """When the sound stopped; None while it goes on."""
@@ -56,12 +58,13 @@ class WordsFloor(Floor):
     Calls that make no sense in a state (``agent_started`` while LISTENING) raise RuntimeError.
     """
 
+    _pause: _Pause | None
+
     def __init__(self, settings: FloorSettings | None = None) -> None:
         super().__init__()
         self._settings = settings or FloorSettings()
         self._since = 0.0
         self._agent_spoke_s = 0.0
-        self._held: _Pause | None = None
         self._live_probes = 0
         """Unanswered probes whose words may still take the floor."""
         self._void_probes = 0
@@ -197,10 +200,6 @@ class WordsFloor(Floor):
         return []
 
     @property
-    def _pause(self) -> _Pause | None:
-        return self._held
-
-    @property
     def _unmoved(self) -> bool:
         """The agent speaks, and voices no longer make it pause, only words."""
         speaking = self._state is FloorState.AGENT_SPEAKING
@@ -209,13 +208,13 @@ class WordsFloor(Floor):
     def _hold(self, at: float, *, doubtful: bool) -> list[FloorAction]:
         settling = self._agent_spoke_s + (at - self._since) < self._settings.settling_s
         needs_words = settling and self._state is FloorState.AGENT_SPEAKING
-        pause = _Pause(self._state, at, doubtful, needs_words)
+        pause = _Pause(self._state, doubtful, at, needs_words)
         self._go(FloorState.AGENT_PAUSED, at)
-        self._held = pause
+        self._pause = pause
         return [FloorAction.PAUSE]
 
     def _resume(self, at: float) -> list[FloorAction]:
-        pause = self._held
+        pause = self._pause
         assert pause is not None
         self._go(pause.resume_to, at)
         self._overruled = self._voice and not pause.doubtful
@@ -228,7 +227,7 @@ class WordsFloor(Floor):
 
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
         self._false_alarms = 0
-        ended = not self._voice and (self._held is None or self._held.turn_ended)
+        ended = not self._voice and (self._pause is None or self._pause.turn_ended)
         actions = self._give_way()
         self._settle()
         if actions:
@@ -275,4 +274,4 @@ class WordsFloor(Floor):
             raise RuntimeError(f"{self._state.name} -> {state.name} is not a transition")
         if self._state is FloorState.AGENT_SPEAKING:
             self._agent_spoke_s += at - self._since
-        self._state, self._since, self._held = state, at, None
+        self._state, self._since, self._pause = state, at, None

@@ -13,11 +13,11 @@ import numpy as np
 from tests.stories.caller import AnyCaller
 from tests.stories.realtime.items import Habits, Script
 from tests.stories.realtime.server import FakeRealtime
+from tests.stories.sessions import realtime_session
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.realtime import realtime_session
 from voice_agents.engines.realtime_backend import RealtimeBackend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.events import Status, StatusChanged, UserTranscript
