@@ -254,6 +254,19 @@ async def test_a_server_whose_template_opens_the_reasoning_is_known_from_the_fir
         assert [(await asked.ask()).text for _ in range(2)] == ["Hello there.", "Hello there."]
 
 
+async def test_words_that_a_filter_refused_are_left_out_in_that_conversation_only() -> None:
+    """What a server can do is known to all; what somebody said is not."""
+    refusal = Response(json.dumps({"error": {"code": "content_filter", "message": "filtered"}}).encode(), 400)
+    async with asking(refusal, HELLO, HELLO) as asked, ChatModel(openai_at(asked.server), PATIENT) as other:
+        await asked.fails()
+        talk = [HumanMessage("hi"), HumanMessage("and now?")]
+        for chat in (asked.chat, other):
+            async for _chunk in chat.model.astream(talk):
+                pass
+        sent = [json.loads(body)["messages"][0]["content"] for _, body in asked.server.requests]
+        assert sent == ["hi", "(What was said here is left out.)\nand now?", "hi\nand now?"]
+
+
 @pytest.mark.parametrize(
     "event",
     [

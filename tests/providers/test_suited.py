@@ -13,7 +13,7 @@ from hypothesis import given
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from tests.chance import SEEDS
-from voice_agents.providers.suited import LEFT_OUT, Takes
+from voice_agents.providers.suited import LEFT_OUT, Refused, Takes
 
 RULES = SystemMessage("Be kind.")
 
@@ -125,10 +125,13 @@ def test_who_knows_no_system_role_is_told_the_rules_by_the_user() -> None:
 
 
 def test_words_that_a_filter_refused_are_not_sent_again() -> None:
-    takes, bad = Takes(), HumanMessage("something bad")
-    assert takes.learn(refusal("filtered", code="content_filter"), [RULES, bad], False) is None
-    sent = takes.suited([RULES, bad, HumanMessage("something else")])
+    refused, bad = Refused(), HumanMessage("something bad")
+    error = refusal("filtered", code="content_filter")
+    assert Takes().learn(error, [RULES, bad], False) is None
+    refused.note(error, [RULES, bad])
+    sent = Takes().suited(refused.left_out([RULES, bad, HumanMessage("something else")]))
     assert "something bad" not in str(sent) and LEFT_OUT in sent[-1].text
+    assert refused.left_out([RULES, bad])[-1] is bad, "said again, it is tried again"
 
 
 def test_a_refusal_that_says_nothing_of_all_this_teaches_nothing() -> None:

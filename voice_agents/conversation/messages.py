@@ -9,7 +9,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 
 from voice_agents.conversation.deeds import Deed, Deeds
-from voice_agents.providers.rules import answered, newest
+from voice_agents.providers.rules import answered, newest, size_of
 from voice_agents.tools import ToolResult
 
 INTERRUPTED = "interrupted"
@@ -95,7 +95,7 @@ def recent(messages: Sequence[AnyMessage], budget: int, most: int) -> list[AnyMe
 
     They are at most ``most``, and at most ``budget`` characters long, each with its :data:`FRAME`.
     """
-    start = newest(messages, lambda one: FRAME + _size(one), lambda one: isinstance(one, HumanMessage), budget, most)
+    start = newest(messages, lambda one: FRAME + size_of(one), lambda one: isinstance(one, HumanMessage), budget, most)
     return list(messages[start:])
 
 
@@ -124,8 +124,3 @@ def tool_message(name: str, call_id: str, result: ToolResult) -> ToolMessage:
 def _done(deed: Deed, result: ToolResult) -> tuple[AIMessage, ToolMessage]:
     call = ToolCall(name=deed.name, args=dict(deed.args), id=deed.call_id, type="tool_call")
     return AIMessage("", id=deed.call_id, tool_calls=[call]), tool_message(deed.name, deed.call_id, result)
-
-
-def _size(message: AnyMessage) -> int:
-    calls = message.tool_calls if isinstance(message, AIMessage) else []
-    return len(message.text) + sum(len(str(call["args"])) for call in calls)

@@ -38,7 +38,7 @@ from voice_agents.providers.answer_filter import AnswerFilter
 from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
-from voice_agents.providers.suited import Takes
+from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
@@ -175,6 +175,7 @@ class _PlainChat(ChatOpenAI):
     _endpoint: Endpoint = PrivateAttr()
     _timeouts: ChatTimeouts = PrivateAttr()
     _present: Callable[[], _PlainChat] = PrivateAttr()
+    _refused: Refused = PrivateAttr(default_factory=Refused)
 
     def hand_over_to(self, present: Callable[[], _PlainChat]) -> None:
         """Once, before use: asked at every call for the model that answers it."""
@@ -193,6 +194,7 @@ class _PlainChat(ChatOpenAI):
     async def _answer(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        messages = self._refused.left_out(messages)
         takes, learned, again = self._takes, list[str](), False
         while True:
             given = _Given()
@@ -206,6 +208,7 @@ class _PlainChat(ChatOpenAI):
                 return
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
+                self._refused.note(error, messages)
                 lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, "tools" in kwargs)
                 pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
                 if pause_s is None or not given.nothing:
@@ -301,7 +304,7 @@ def _mend(function: dict[str, Any]) -> None:
 
 
 _TAKES: dict[tuple[str, str], Takes] = {}
-"""What was found out of servers and their models."""
+"""What was found out of servers and their models, and nothing of who talked to them."""
 
 
 def _names(tools: Sequence[Any]) -> list[str]:

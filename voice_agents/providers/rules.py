@@ -35,6 +35,12 @@ def answered(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[Too
     return [results.get(call["id"] or "") or _cancelled(call) for call in message.tool_calls]
 
 
+def size_of(message: BaseMessage) -> int:
+    """Characters of a message and of what its calls are given."""
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return len(message.text) + sum(len(str(call["args"])) for call in calls)
+
+
 def newest(items: Sequence[T], size: Callable[[T], int], of_user: Callable[[T], bool], budget: int, most: int) -> int:
     """Where the last items begin that are together no larger than ``budget``, and no more than ``most``.
 

@@ -8,13 +8,12 @@ remembered for it as long as the program runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import openai
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from voice_agents.providers.rules import newest, valid
+from voice_agents.providers.rules import newest, size_of, valid
 
 PLAINLY_LONG = 3000
 """Characters from which on a refusal without a reason may mean that it was too much."""
@@ -37,7 +36,7 @@ _NO_SYSTEM = ("system role", "system message", "role 'system'", 'role "system"',
 
 @dataclass(slots=True)
 class Takes:
-    """What is known of one server and model."""
+    """What is known of one server and model, by all who talk to it: never what anybody said."""
 
     characters: int | None = None
     """Of all messages; None: nothing was too long so far."""
@@ -47,8 +46,6 @@ class Takes:
     """It may be asked what an answer costs (``stream_options``)."""
     opens_reasoning: bool = False
     """Its template opens the reasoning itself, so that only its end comes with the answer."""
-    refused: set[str] = field(default_factory=set)
-    """Words of the user that its content filter refused: they are not sent again."""
 
     def learn(self, error: Exception, messages: Sequence[BaseMessage], tools: bool) -> str | None:
         """What a refusal teaches (a plain sentence, or ""), so that the request can be made anew; None: nothing.
@@ -58,8 +55,7 @@ class Takes:
         if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 404, 413, 422, 500, 501):
             return None
         text = f"{error.code} {error.param} {error.message} {error.body}".lower()
-        if error.code == "content_filter" or "content_filter" in text:
-            self._filtered(messages)
+        if "content_filter" in text:
             return None
         if self.usage and "stream_options" in text:
             self.usage = False
@@ -77,32 +73,42 @@ class Takes:
             return "This conversation is longer than {name} can take: the older part is left out of what it is told."
         return None
 
-    def _filtered(self, messages: Sequence[BaseMessage]) -> None:
-        """The last words of the user, most likely; the turn fails, the next ones do not."""
-        last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
-        if last is not None:
-            self.refused.add(last.text)
-
     def suited(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
         """The messages as this server takes them: roles alternate, every call has its result, it fits."""
         system = [message for message in messages if isinstance(message, SystemMessage)]
-        talk = [self._sayable(message, messages) for message in messages if not isinstance(message, SystemMessage)]
+        talk = [message for message in messages if not isinstance(message, SystemMessage)]
         talk = _alternating(valid(self._recent(talk, _size(system))))
         if system and not self.system:
             first = HumanMessage(f"{_joined(system)}\n\n{talk[0].text}")
             return [first, *talk[1:]]
         return [*([SystemMessage(_joined(system))] if system else []), *talk]
 
-    def _sayable(self, message: BaseMessage, messages: Sequence[BaseMessage]) -> BaseMessage:
-        refused = isinstance(message, HumanMessage) and message is not messages[-1] and message.text in self.refused
-        return HumanMessage(LEFT_OUT) if refused else message
-
     def _recent(self, talk: list[BaseMessage], taken: int) -> list[BaseMessage]:
         """The end of it that fits, from a user's message on; at least the last turn."""
         if self.characters is None:
             return talk
         of_user, budget = (lambda one: isinstance(one, HumanMessage)), self.characters - taken
-        return talk[newest(talk, lambda one: _size([one]), of_user, budget, len(talk)) :]
+        return talk[newest(talk, size_of, of_user, budget, len(talk)) :]
+
+
+class Refused:
+    """What the content filter of a server did not let through in one conversation: it is not sent again for ever."""
+
+    def __init__(self) -> None:
+        self._words: set[str] = set()
+
+    def note(self, error: Exception, messages: Sequence[BaseMessage]) -> None:
+        """If the error says that: the last words of the user, most likely. Their turn fails, the next ones do not."""
+        last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+        if last is not None and isinstance(error, openai.APIStatusError) and "content_filter" in str(error.body):
+            self._words.add(last.text)
+
+    def left_out(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+        """The messages without them; what is said now is always tried."""
+        return [
+            HumanMessage(LEFT_OUT) if isinstance(message, HumanMessage) and message.text in self._words else message
+            for message in messages[:-1]
+        ] + list(messages[-1:])
 
 
 def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -129,9 +135,4 @@ def _joined(messages: Sequence[BaseMessage]) -> str:
 
 
 def _size(messages: Sequence[BaseMessage]) -> int:
-    return sum(len(message.text) + _calls_size(message) for message in messages)
-
-
-def _calls_size(message: BaseMessage) -> int:
-    calls: Sequence[Any] = message.tool_calls if isinstance(message, AIMessage) else ()
-    return sum(len(str(call["args"])) for call in calls)
+    return sum(map(size_of, messages))
