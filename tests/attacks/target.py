@@ -191,15 +191,11 @@ class Targets:
 
 
 @contextlib.asynccontextmanager
-async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
-    """Everything started, and ended afterwards. The providers' keys are real here: the offline server takes them."""
-    async with contextlib.AsyncExitStack() as stack:
-        offline_process = await stack.enter_async_context(
-            Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder)
-        )
-        address = await offline_process.finds(r"^(http://\S+)")
-        key = await offline_process.finds(r"OPENAI_API_KEY=(\S+)")
-        providers = {
+async def providers_of_our_own(folder: Path) -> AsyncIterator[tuple[Process, str, str, dict[str, str]]]:
+    """The offline server as a process, its address, its key, and what makes an app use it as its providers."""
+    async with Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder) as process:
+        address, key = await process.finds(r"^(http://\S+)"), await process.finds(r"OPENAI_API_KEY=(\S+)")
+        env = {
             "ELEVENLABS_API_KEY": key,
             "ELEVENLABS_BASE_URL": address,
             "OPENAI_API_KEY": key,
@@ -207,6 +203,14 @@ async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
             "OPENAI_MODEL": "offline",
             "OPENAI_REALTIME_MODEL": "offline",
         }
+        yield process, address, key, env
+
+
+@contextlib.asynccontextmanager
+async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
+    """Everything started, and ended afterwards. The providers' keys are real here: the offline server takes them."""
+    async with contextlib.AsyncExitStack() as stack:
+        offline_process, address, key, providers = await stack.enter_async_context(providers_of_our_own(folder))
         canary = secrets.token_hex(16)
         secret = [key, PASSWORD, HF_TOKEN, canary]
         providers["GRADIO_TEMP_DIR"] = str(folder / "gradio")

@@ -23,7 +23,7 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.attacks.target import ROOT, Process
+from tests.attacks.target import ROOT, Process, providers_of_our_own
 from tests.attacks.wire import Wire
 from tests.voices import RATE, flite
 from voice_agents.audio import Pcm, silence, to_bytes
@@ -87,25 +87,16 @@ class Told:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[tuple[Wire, Process, str]]:
-    """The offline server's wire (its key in every request), its process, and the app's address."""
+async def house() -> AsyncIterator[tuple[Wire, Process, str, str]]:
+    """The offline server's wire (its key in every request), its process, the app's address and the key."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        offline = await stack.enter_async_context(Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder))
-        address, key = await offline.finds(r"^(http://\S+)"), await offline.finds(r"OPENAI_API_KEY=(\S+)")
-        env = {
-            "ELEVENLABS_API_KEY": key,
-            "ELEVENLABS_BASE_URL": address,
-            "OPENAI_API_KEY": key,
-            "OPENAI_BASE_URL": f"{address}/v1",
-            "OPENAI_MODEL": "offline",
-            "OPENAI_REALTIME_MODEL": "offline",
-            "DATABASE_URL": f"sqlite:///{folder}/conversations.sqlite3",
-        }
+        offline, address, key, env = await stack.enter_async_context(providers_of_our_own(folder))
+        env["DATABASE_URL"] = f"sqlite:///{folder}/conversations.sqlite3"
         app = await stack.enter_async_context(Process([str(ROOT / "app.py"), "--port", "0"], env, folder))
         url = await app.finds(r"(http://[^\s]+?)/?(?:\s|$)")
         host, _, port = address.removeprefix("http://").rpartition(":")
-        yield Wire(host, int(port)), offline, f"{url}\n{key}"
+        yield Wire(host, int(port)), offline, url, key
 
 
 async def talk(socket: ClientConnection, speech: Pcm, said: Callable[[], None]) -> None:
@@ -182,8 +173,7 @@ def show(engine: str, how: str, fault: str, told: Told) -> bool:
 
 async def main(only: str, times: Sequence[int]) -> int:
     slow = 0
-    async with house() as (wire, offline, address):
-        url, _, key = address.partition("\n")
+    async with house() as (wire, offline, url, key):
         headers = [("api-key", key)]
         print(f"{'':18}{'fault':32}{'sentence':>10}{'sound':>10}{'nothing':>10}{'over':>10}  first sentence")
         for engine, how, faults in CASES:
