@@ -36,6 +36,8 @@ from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.interfaces import ConnectionState
 
 SECOND = 16_000
+PATIENT = SttTimeouts(connect_s=10.0, commit_s=20.0, give_up_s=20.0)
+"""For all that is not about waiting: however busy the machine is, a server that answers is not given up."""
 QUICK = SttTimeouts(connect_s=1.0, commit_s=0.2, give_up_s=2.0)
 
 
@@ -72,7 +74,7 @@ class Ears:
 
 
 @asynccontextmanager
-async def listening(*scripts: Script | int, timeouts: SttTimeouts = QUICK, key: str = KEY) -> AsyncIterator[Ears]:
+async def listening(*scripts: Script | int, timeouts: SttTimeouts = PATIENT, key: str = KEY) -> AsyncIterator[Ears]:
     async with OtherServer(*scripts) as server:
         ears = Ears(server, timeouts, key)
         async with ears.stt:
@@ -321,7 +323,7 @@ async def test_a_commit_that_is_not_answered_is_asked_again_with_all_its_audio()
         await socket.send(message_type="partial_transcript", text="turn")
         await socket.until_gone()
 
-    async with listening(script, counts) as ears:
+    async with listening(script, counts, timeouts=QUICK) as ears:
         ears.say(ramp(0, SECOND))
         assert await ears.partial() == "turn"
         assert await ears.stt.commit() == "16000 samples, 0 gaps"
@@ -333,7 +335,7 @@ async def test_without_any_final_the_last_partial_has_to_do() -> None:
         await socket.send(message_type="partial_transcript", text="turn it off")
         await socket.until_gone()
 
-    async with listening(script, script, answers("the next one")) as ears:
+    async with listening(script, script, answers("the next one"), timeouts=QUICK) as ears:
         ears.say(ramp(0, SECOND))
         assert await ears.partial() == "turn it off"
         assert await ears.stt.commit() == "turn it off"
@@ -349,7 +351,7 @@ async def test_a_final_that_comes_too_late_does_not_answer_the_next_commit() -> 
         await socket.final("too late")
         await socket.until_gone()
 
-    async with listening(script, script, answers("the next one")) as ears:
+    async with listening(script, script, answers("the next one"), timeouts=QUICK) as ears:
         with pytest.raises(ProviderTimeout):
             await ears.words()
         late.set()
@@ -424,7 +426,7 @@ async def test_the_normal_end_of_a_session_is_no_error(kind: str) -> None:
     ],
 )
 async def test_a_refused_handshake_is_sorted(status: int, expected: type[ProviderError]) -> None:
-    async with listening(status) as ears:
+    async with listening(status, timeouts=QUICK) as ears:
         with pytest.raises(expected) as failed:
             await ears.words()
         assert KEY not in str(failed.value)

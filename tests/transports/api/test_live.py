@@ -166,8 +166,10 @@ async def voicebench(live_api: str, script: Path) -> None:
 
 
 async def test_voicebench_interrupts_through_its_own_adapter(live_api: str, tmp_path: Path) -> None:
+    """A pause between two sentences is no end of what the agent says."""
+    pauses = {"agent": {"min_silence_ms": 1000}}
     cut = ("cut", "stop", "Stop please, what time is it in Tokyo?", 1200)
-    await voicebench(live_api, scenario(tmp_path, {}, cut))
+    await voicebench(live_api, scenario(tmp_path, pauses, cut))
 
 
 async def test_voicebench_coughs_and_agrees_through_its_own_adapter(live_api: str, tmp_path: Path) -> None:
