@@ -99,6 +99,16 @@ class CallWay(StrEnum):
     WEBSOCKET = "websocket"
 
 
+class Speculation(StrEnum):
+    """Whether an answer is begun before it is certain that the user has finished."""
+
+    OFF = "off"
+    CAREFUL = "careful"
+    """On words that sound finished, and that the recogniser has found to be current."""
+    EAGER = "eager"
+    """On any words: quicker where the recogniser is slow, and more is thrown away."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -113,6 +123,8 @@ class TurnSettings:
     detection: TurnDetection = TurnDetection.SERVER_VAD
     language: str = ""
     """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
+    speculation: Speculation = Speculation.CAREFUL
+    """Sandwich only: see :mod:`voice_agents.engines.speculation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,10 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            turns=TurnSettings(language=_language(values)),
+            turns=TurnSettings(
+                language=_language(values),
+                speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
+            ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 

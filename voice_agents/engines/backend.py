@@ -77,6 +77,12 @@ class Backend(Protocol):
     def voice_stopped(self, voice_s: float) -> None:
         """The user fell silent, after so long."""
 
+    def paused(self) -> None:
+        """The user has fallen silent for a moment: perhaps that was all."""
+
+    def went_on(self) -> None:
+        """It was not: the user goes on after that pause."""
+
     def silence(self) -> None:
         """The silence that ends the user's turn is over; ``coming`` knows how long it was."""
 

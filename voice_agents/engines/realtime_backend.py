@@ -209,6 +209,12 @@ class RealtimeBackend:
             awaited = lambda: f"{sentence} Still waiting." if host.tell.turn == number else None  # noqa: E731
             host.waiting.begin(host.clock(), awaited)
 
+    def paused(self) -> None:
+        """The server answers as soon as it has heard the end."""
+
+    def went_on(self) -> None:
+        """The server hears that for itself."""
+
     def silence(self) -> None:
         """A server hears that for itself."""
 

@@ -223,6 +223,15 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.act(self.floor.user_stopped(noticed))
 
     @override
+    def on_pause(self) -> None:
+        if self.floor.state is FloorState.USER_SPEAKING:
+            self.backend.paused()
+
+    @override
+    def on_pause_over(self) -> None:
+        self.backend.went_on()
+
+    @override
     def on_silence(self, speech_end: float, silence_s: float) -> None:
         self.coming.marks.speech_end, self.coming.marks.silence_s = speech_end, silence_s
         self.backend.silence()

@@ -1,4 +1,7 @@
-"""One answer of the Sandwich: the agent's tokens become sentences, the sentences sound, all at once."""
+"""One answer of the Sandwich: the agent's tokens become sentences, the sentences sound, all at once.
+
+An answer may be begun before its turn is certain: then what it does to its session is held back, see :class:`Stage`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, Role
-from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
+from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
+from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter
 
 if TYPE_CHECKING:
@@ -25,15 +30,47 @@ Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
 
 
+class Stage:
+    """What an answer does to its session: at once, or held back in order until it is certain that there is a turn."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self._held: list[Callable[[], None]] | None = [] if held else None
+
+    @property
+    def held(self) -> bool:
+        """Nothing of the answer is seen or heard yet."""
+        return self._held is not None
+
+    def __call__(self, act: Callable[[], None]) -> None:
+        """Do this, now or later."""
+        if self._held is None:
+            act()
+        else:
+            self._held.append(act)
+
+    def open(self) -> None:
+        """There is a turn: do what was held back, and everything else at once."""
+        held, self._held = self._held or [], None
+        for act in held:
+            act()
+
+
 class SpokenAnswer:
     """Turns what the agent puts out into steps of a turn and into sound. :meth:`run` once.
 
-    ``voice`` is None when the answer is only to be read.
+    ``voice`` is None when the answer is only to be read. While ``stage`` is held, only the first piece is given to the
+    voice; ``marks`` are the turn's own as soon as there is a turn.
     """
 
-    def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession) -> None:
+    def __init__(
+        self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, stage: Stage, marks: TurnMarks
+    ) -> None:
         self.characters = 0
         """Of the text that was given to the voice."""
+        self.tokens = 0
+        """Pieces of text that the model has written."""
+        self.marks = marks
+        self._stage = stage
         self._turn = turn
         self._host = host
         self._voice = voice
@@ -58,7 +95,7 @@ class SpokenAnswer:
         """
         self._speech = self._voice.open() if self._voice is not None else None
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
-        self._host.speaker.finish()
+        self._stage(self._host.speaker.finish)
         for error in results:
             if error is not None:
                 raise error
@@ -85,32 +122,37 @@ class SpokenAnswer:
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
         if self._speech is not None:
-            self._speech.finish()
+            self._stage(self._speech.finish)
 
     def _take(self, output: AgentOutput) -> None:
         host, turn, now = self._host, self._turn, self._host.clock()
         match output:
             case Token(text=text, message_id=id):
-                turn.marks.mark("first_token", now)
+                self.marks.mark("first_token", now)
+                self.tokens += 1
                 self._write(id, text)
-                host.show(AgentText, text=text)
+                self._show(AgentText, text=text)
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
-                host.show(ToolCalled, name=name, args=args, call_id=call_id)
+                self._show(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tool_done(now)
                 if (step := turn.tool(call_id)) is not None:
                     step.settle(result, error)
-                host.show(ToolReturned, call_id=call_id, result=result, error=error)
+                self._show(ToolReturned, call_id=call_id, result=result, error=error)
             case ModelUsed(input_tokens=read, output_tokens=written):
-                host.tell.emit(ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
+                used = partial(host.tell.emit, ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
+                self._stage(used)
             case Remark(text=text):
-                host.tell.emit(Notice, level="warning", text=text)
+                self._stage(partial(host.tell.emit, Notice, level="warning", text=text))
+
+    def _show(self, kind: type[Event], **values: Any) -> None:
+        self._stage(partial(self._host.show, kind, **values))
 
     def _tool_done(self, now: float) -> None:
-        if self._tool_since is not None and self._turn.marks.first_token is None:
-            self._turn.marks.tool_s += now - self._tool_since
+        if self._tool_since is not None and self.marks.first_token is None:
+            self.marks.tool_s += now - self._tool_since
         self._tool_since = None
 
     def _write(self, message_id: str, text: str) -> None:
@@ -128,19 +170,26 @@ class SpokenAnswer:
         if not piece or self._speech is None or self._written is None:
             return
         assert isinstance(self._written.words, AlignedWords)
-        self._turn.marks.mark("first_piece_written", self._host.clock())
+        self.marks.mark("first_piece_written", self._host.clock())
         self._sources.append((self._written.words, len(piece.split())))
+        if self.characters:
+            self._stage(partial(self._send, piece))
+        else:
+            self._send(piece)
+
+    def _send(self, piece: str) -> None:
+        assert self._speech is not None
         self._speech.send(piece)
         self.characters += len(piece)
-        self._turn.marks.mark("first_text_sent", self._host.clock())
+        self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
         if self._speech is None:
             return
         try:
             async for chunk in self._speech:
-                if self._turn.marks.first_audio is None and first_audible(chunk.pcm) is not None:
-                    self._turn.marks.mark("first_audio", self._host.clock())
+                if self.marks.first_audio is None and first_audible(chunk.pcm) is not None:
+                    self.marks.mark("first_audio", self._host.clock())
                 self._sound(chunk)
         except ProviderError:
             self._turn.to_be_read()
@@ -151,7 +200,7 @@ class SpokenAnswer:
     def _sound(self, chunk: SpeechChunk) -> None:
         for word in chunk.words:
             self._add_word(word)
-        self._host.speaker.add(chunk.pcm)
+        self._stage(partial(self._host.speaker.add, chunk.pcm))
 
     def _add_word(self, word: SpokenWord) -> None:
         """Words come back in the order their pieces were sent; each piece said how many it has."""

@@ -43,6 +43,14 @@ class TurnMarks:
         if getattr(self, name) is None:
             setattr(self, name, at)
 
+    def go_on_with(self, earlier: TurnMarks, at: float) -> None:
+        """What was marked before the turn was certain, which it is ``at``: nobody had to wait for it."""
+        for mark in ("model_asked", "first_token", "first_piece_written", "first_text_sent", "first_audio"):
+            if (reading := getattr(earlier, mark)) is not None:
+                self.mark(mark, max(reading, at))
+        if earlier.first_token is None or earlier.first_token > at:
+            self.tool_s += earlier.tool_s
+
     def result(self) -> TurnLatency:
         """The figures these marks give."""
         taken = self.turn_taken
