@@ -154,6 +154,12 @@ class AgentTurn(ABC):
         finally:
             self._run.cancel()
 
+    def cancel(self) -> None:
+        """Stop the run, whoever settles or discards it afterwards."""
+        self._close()
+        if self._run is not None:
+            self._run.cancel()
+
     async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:
         """Stop the run if it is not over and store the turn as it was heard; on disk when it returns.
 

@@ -134,7 +134,8 @@ class SandwichBackend:
         self._answers = False
         """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
         self._answer: SpokenAnswer | None = None
-        self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready)
+        self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
+        self._speculative = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
         self._commit_s = 0.0
@@ -215,16 +216,28 @@ class SandwichBackend:
     def voice_stopped(self, voice_s: float) -> None:
         """The recogniser hears that for itself."""
 
-    def _on_partial(self, text: str) -> None:
+    def _on_partial(self, text: str, *, committed: bool = False) -> None:
         """The recogniser's report; a late one of a turn that was taken is not news."""
         host = self._host
+        if committed:
+            return self._on_early_partial(text)
         if not host.microphone.spoke:
-            return
+            return None
         user = host.coming.user
         user.partial = text
         host.microphone.words(user.shown)
         host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
-        host.act(self.floor.words(text, host.clock(), answers=self._answers))
+        return host.act(self.floor.words(text, host.clock(), answers=self._answers))
+
+    def _on_early_partial(self, text: str) -> None:
+        """It comes a moment before the final words, and is mostly the same."""
+        user = self._host.coming.user
+        if self._early is None or self._early not in user.pieces or self._early.final.done():
+            return
+        self._early.shown = text
+        self._host.microphone.words(user.shown)
+        if self._drafts.trusts_partials:
+            self._drafts.consider(self._host.coming, user.said)
 
     def _told(self, text: str) -> str:
         """The words of the turn that is coming, after those of the turn that they go on with, if they do."""
@@ -234,7 +247,7 @@ class SandwichBackend:
     def paused(self) -> None:
         """Ask for what was said, ahead of the silence that would end the turn, and begin to answer it."""
         user = self._host.coming.user
-        if not self._drafts.wanted or not self._host.microphone.spoke:
+        if not self._drafts.wanted or not self._speculative or not self._host.microphone.spoke:
             return
         piece = self._early = self._commit()
         user.pieces.append(piece)

@@ -100,12 +100,19 @@ class Drafts:
     """One per session: the answer that was begun early, if there is one."""
 
     def __init__(
-        self, host: VoiceSession, agent: VoiceAgent, voice: TextToSpeech, voice_ready: Callable[[], Awaitable[None]]
+        self,
+        host: VoiceSession,
+        agent: VoiceAgent,
+        voice: TextToSpeech,
+        voice_ready: Callable[[], Awaitable[None]],
+        connect: Callable[[], None],
     ) -> None:
+        """``connect``: opens a connection to the model ahead of use; one may go with a request that is cancelled."""
         self._host = host
         self._agent = agent
         self._voice = voice
         self._voice_ready = voice_ready
+        self._connect = connect
         self._draft: Draft | None = None
         self._dropped = _Dropped()
         self._current = 0
@@ -197,7 +204,9 @@ class Drafts:
     def throw_away(self, draft: Draft) -> None:
         """One that was claimed turned out to be no answer."""
         host, turn = self._host, draft.turn
-        draft.run.cancel()
+        if draft.run.cancel() and draft.work.asked:
+            self._connect()
+        draft.work.cancel()
         tokens = draft.tokens
         self._dropped.add(host.clock(), tokens)
         turn.steps.clear()
