@@ -42,6 +42,8 @@ class Backend(Protocol):
     """Hz of what it hears."""
     ends_turns: bool
     """A turn of the user is ended by silence on our side, not by a server."""
+    begins_early: bool
+    """It can begin an answer before it is certain that the user has finished."""
     tells_past: bool
     """It asks :meth:`Memory.entries` for what was said before."""
     last_words_s: float

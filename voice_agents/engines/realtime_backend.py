@@ -92,6 +92,7 @@ class RealtimeBackend:
     name = "realtime"
     input_rate = OUTPUT_RATE
     ends_turns = False
+    begins_early = False
     tells_past = True
     last_words_s = 0.75
     certain = False

@@ -135,7 +135,7 @@ class SandwichBackend:
         """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
         self._answer: SpokenAnswer | None = None
         self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
-        self._speculative = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
+        self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
         self._commit_s = 0.0
@@ -247,7 +247,7 @@ class SandwichBackend:
     def paused(self) -> None:
         """Ask for what was said, ahead of the silence that would end the turn, and begin to answer it."""
         user = self._host.coming.user
-        if not self._drafts.wanted or not self._speculative or not self._host.microphone.spoke:
+        if not self._drafts.wanted or not self._host.microphone.spoke:
             return
         piece = self._early = self._commit()
         user.pieces.append(piece)

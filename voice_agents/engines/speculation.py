@@ -19,7 +19,8 @@ from voice_agents.conversation.agent import AgentTurn, VoiceAgent
 from voice_agents.conversation.deeds import Deed
 from voice_agents.engines.spoken_answer import SpokenAnswer, Stage
 from voice_agents.engines.turn import Turn
-from voice_agents.events import BegunEarly
+from voice_agents.errors import Role
+from voice_agents.events import BegunEarly, ProviderUsed
 from voice_agents.providers.interfaces import TextToSpeech
 from voice_agents.settings import Speculation
 from voice_agents.turns.completeness import Completeness, completeness
@@ -215,7 +216,9 @@ class Drafts:
         turn.deeds.allow()
         for deed in turn.deeds.told():
             deed.told = deed in draft.told
-        host.tell.emit(BegunEarly, used=False, tokens=tokens, characters=draft.answer.characters)
+        if characters := draft.answer.characters:
+            host.tell.emit(ProviderUsed, turn=turn.number, role=Role.TTS, characters=characters)
+        host.tell.emit(BegunEarly, turn=turn.number, used=False, tokens=tokens, characters=characters)
         host.tasks.start(_forget(draft))
 
 

@@ -128,5 +128,26 @@ class LatencyHistory:
         return median(values) if values else None
 
 
+@dataclass(slots=True)
+class EarlyAnswers:
+    """What came of answers that were begun before the user had finished for certain."""
+
+    used: int = 0
+    dropped: int = 0
+    saved_s: float = 0.0
+    """All in all, by those that were used."""
+    tokens: int = 0
+    characters: int = 0
+    """Of the model and the voice, for those that were dropped."""
+
+    def add(self, *, used: bool, saved_s: float, tokens: int, characters: int) -> None:
+        """One more."""
+        self.used += used
+        self.dropped += not used
+        self.saved_s += saved_s
+        self.tokens += tokens
+        self.characters += characters
+
+
 def _span(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else end - start
