@@ -53,7 +53,7 @@ OTHER_EAR_S = 0.25
 """By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
 FADE_S = 0.2
 """A word that was cut by the end of a turn may be heard for so long after it."""
-KEPT_TURNS = 8
+KEPT_TURNS = 50
 """Words that come so many turns after their own are nobody's."""
 PAST_BUDGET = 24_000
 """Characters of the past a fresh server session is told, about 6000 tokens: the Sandwich's model is shown as many."""
@@ -350,6 +350,8 @@ class RealtimeBackend:
         known = final and item_id in turn.user and turn.user.known
         turn.user.told = turn.user.told or known
         host.tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
+        if known:
+            host.memory.reword(turn)
         if known and turn is host.turn and host.answering:
             self._answer.words_known()
 
