@@ -159,10 +159,10 @@ class Memory:
             await asyncio.wait(before)
         try:
             await self._history.reword(self._conversation, id, text)
+            if self._with_past:
+                self._entries = await self._history.messages(self._conversation)
         except Exception as error:
-            return self._tell.fail(error)
-        if self._with_past:
-            self._entries = await self._history.messages(self._conversation)
+            self._tell.fail(error)
 
     async def _discard(self, before: Sequence[asyncio.Task[None]], work: Work | None) -> None:
         if before:

@@ -17,7 +17,6 @@ from voice_agents.turns.heard import AlignedWords, split_heard
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.voiced import VoicedWords
 
-
 WORDS_UNKNOWN = "(not understood: these words could not be written down)"
 """What memory keeps of a user whose words never came: an answer without a question would mislead the next model."""
 
@@ -321,7 +320,7 @@ class Turn:
     def entries(self, position: int, *, words_missing: bool = False) -> list[HistoryEntry]:
         """What memory keeps of it when playing ended at ``position``, where no run of the agent keeps account.
 
-        ``words_missing``: the user said something that nobody wrote down, and that has to be seen without an answer too.
+        ``words_missing``: the user said something that nobody wrote down, which has to be seen without an answer, too.
         """
         text, answer = self.user.certain, self._answer_entries(position)
         if not text and self.of_user and (answer or words_missing):

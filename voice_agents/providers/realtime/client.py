@@ -159,6 +159,11 @@ class RealtimeClient:
         if self._line.session is not None:
             self._line.session.truncate(item_id, played)
 
+    def delete(self, item_id: str) -> None:
+        """An assistant message is no part of the conversation: nothing of it was heard."""
+        if self._line.session is not None:
+            self._line.session.delete(item_id)
+
     def configure(self, config: RealtimeConfig) -> None:
         """Another configuration, from the next response on. Sound of a turn that is not taken yet is forgotten when
         another one takes the turns."""
