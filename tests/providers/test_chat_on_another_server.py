@@ -440,8 +440,10 @@ async def test_a_slow_beginning_is_said_and_not_waited_for_twice() -> None:
         ((delta(role="assistant", content=""), delta("stop"), DONE), ProtocolViolation, 2),
         ((DONE,), ProtocolViolation, 2),
         ((), ProtocolViolation, 2),
+        ((delta(content="..."), delta(content=" "), delta("stop"), DONE), ProtocolViolation, 2),
+        ((delta(content="<think>Hm.</think>"), delta("stop"), DONE), ProtocolViolation, 2),
     ],
-    ids=["content filter", "empty", "only [DONE]", "nothing at all"],
+    ids=["content filter", "empty", "only [DONE]", "nothing at all", "no word", "only thoughts"],
 )
 async def test_an_answer_without_a_word_is_not_taken_for_one(
     script: Sequence[Event], kind: type[ProviderError], requests: int

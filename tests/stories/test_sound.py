@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.caller import turn_done
+from tests.stories.caller import Caller, call, turn_done
 from tests.stories.clock import play
+from tests.stories.fakes import FakeSpeech
 from tests.stories.realtime.caller import RealtimeCaller, ring
 from tests.stories.realtime.items import Habits, Item, Step
 from tests.stories.realtime.scripts import echo
 from voice_agents.conversation.history import Speaker
 from voice_agents.errors import ProviderUnavailable, Role
-from voice_agents.events import AgentText, Failed, Notice, TurnDone
+from voice_agents.events import AgentAudio, AgentText, Failed, Notice, TurnDone
 
 PASSING = ProviderUnavailable(Role.REALTIME, "fake", "The server has a problem of its own.", explained=True)
 HOWS = ["nothing", "in writing", "a failed response", "an error"]
@@ -108,5 +109,72 @@ def test_silence_is_no_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             caller.session.send_text("hello")
             await caller.until(Notice)
             assert "without a sound" in sentences(caller)[0] and caller.server.responses == 2
+
+    play(story())
+
+
+# The Sandwich
+
+
+def silent(caller: Caller, times: int) -> None:
+    """The voice ends its next streams without a sound."""
+    opened, left = caller.voice.open, [times]
+
+    def open_silent() -> FakeSpeech:
+        speech = opened()
+        if left[0]:
+            left[0] -= 1
+            speech.send = lambda text: None  # type: ignore[method-assign]
+        return speech
+
+    caller.voice.open = open_silent  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_voice_that_makes_no_sound_is_asked_once_more(tmp_path: Path, times: int) -> None:
+    async def story() -> None:
+        async with call(tmp_path, lambda _: ["It is noon. And the sun shines."]) as caller:
+            caller.session.send_text("hello")
+            silent(caller, times)
+            done = await turn_done(caller)
+            if times == 1:
+                assert done.heard_text == "It is noon. And the sun shines." and len(caller.heard(1))
+                assert not caller.all(Failed) and not caller.all(Notice)
+            else:
+                [failed] = caller.all(Failed)
+                assert "no sound" in str(failed.error) and not len(caller.heard(1))
+            caller.session.send_text("go on")
+            assert (await caller.until(TurnDone, 2)).heard_text and len(caller.heard(2))
+
+    play(story())
+
+
+@pytest.mark.parametrize("answer", ["👍", "***", "... !", "\u2014"])
+def test_an_answer_without_a_word_is_told_and_not_taken_for_heard(tmp_path: Path, answer: str) -> None:
+    async def story() -> None:
+        async with call(tmp_path, lambda _: [answer]) as caller:
+            caller.session.send_text("hello")
+            assert (await turn_done(caller)).heard_text == ""
+            [notice] = caller.all(Notice)
+            assert answer in notice.text
+            assert await caller.texts() == [(Speaker.USER, "hello")]
+
+    play(story())
+
+
+def test_a_model_that_drips_is_spoken_as_it_comes(tmp_path: Path) -> None:
+    """A word in two seconds: nobody waits for the end of the sentence."""
+    text = "Well now I will tell you the whole story from its very beginning to its end."
+
+    async def story() -> None:
+        async with call(tmp_path, lambda _: [text]) as caller:
+            caller.parts.model.token_s = 2.0
+            caller.session.send_text("tell me")
+            assert (await caller.until(AgentAudio)).at < 8.0
+            done = await caller.until(TurnDone, within_s=120.0)
+            assert done.heard_text == text
+            assert [said.strip() for _, said in await caller.texts()] == ["tell me", text]
+            spoken = " ".join(word for stream in caller.voice.streams for word in stream.words)
+            assert spoken == text
 
     play(story())

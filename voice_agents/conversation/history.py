@@ -93,15 +93,16 @@ class History:
         """All entries in the order they were said; empty for a new conversation."""
         return _entries(await self.load(conversation))
 
-    async def append(self, conversation: Conversation, *entries: HistoryEntry) -> str:
-        """Store entries at the end, all or none; on disk when it returns. The id of the first one's message.
+    async def append(self, conversation: Conversation, *entries: HistoryEntry, first_id: str = "") -> None:
+        """Store entries at the end, all or none; on disk when it returns. ``first_id``: of the first one's message.
 
         For what did not come through :class:`~voice_agents.conversation.agent.VoiceAgent`: the Realtime engine's
         turns (after an interruption with the heard text only) and announcements.
         """
         messages = _messages(entries)
+        if messages and first_id:
+            messages[0].id = first_id
         await self.extend(conversation, messages)
-        return messages[0].id or "" if messages else ""
 
     async def reword(self, conversation: Conversation, id: str, text: str) -> None:
         """What the user said in this stored message is known (better) now."""

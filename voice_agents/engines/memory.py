@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from voice_agents.conversation.facts import TurnFacts
-from voice_agents.conversation.history import History, HistoryEntry
-from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.turn import Turn, Work
@@ -146,8 +146,9 @@ class Memory:
             return
         facts = TurnFacts.of(self._engine, turn.marks.result(), turn.unheard(position))
         try:
-            first = await self._history.append(self._conversation, replace(entries[0], facts=facts), *entries[1:])
-            turn.stored_as = first if turn.of_user else ""
+            first, rest, id = replace(entries[0], facts=facts), entries[1:], new_id()
+            turn.stored_as = id if first.role is Speaker.USER else ""  # words that come meanwhile find it
+            await self._history.append(self._conversation, first, *rest, first_id=id)
         except Exception:
             self._entries += entries
             raise

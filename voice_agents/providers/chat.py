@@ -226,13 +226,18 @@ class _PlainChat(ChatOpenAI):
         tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
         answer = AnswerFilter(tools, opened=takes.opens_reasoning)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
+        held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
         async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
                 given.add(chunk := _cleaned(chunk, answer))
-                yield chunk
+                held.append(chunk)
+                while held and not given.nothing:
+                    yield held.pop(0)
         if rest := _left(answer, given.calls):
             given.add(rest)
-            yield rest
+            held.append(rest)
+        for chunk in () if given.nothing else held:
+            yield chunk
         takes.opens_reasoning = takes.opens_reasoning or answer.lone_end
         if given.nothing:
             raise self._silent(given.finish_reason)
@@ -284,7 +289,7 @@ class _PlainChat(ChatOpenAI):
 
 
 class _Given:
-    """What was handed out of an answer."""
+    """What was handed out of an answer; ``nothing`` until there is a word of it, or a call."""
 
     def __init__(self) -> None:
         self.nothing = True
@@ -296,7 +301,7 @@ class _Given:
         message = chunk.message
         calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
         self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
-        self.nothing = self.nothing and not chunk.text and not calls
+        self.nothing = self.nothing and not calls and not any(map(str.isalnum, chunk.text))
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
 
 
