@@ -86,6 +86,7 @@ class FakeRealtime:
         self._answering: asyncio.Task[None] | None = None
         self._owed = False
         self._kept: list[Pcm] = []
+        self._held = False
         self._unknown: dict[str, str] = {}
 
     # The client
@@ -109,7 +110,7 @@ class FakeRealtime:
             self._kept.append(pcm)
             return None
         if self.config.mode is TurnMode.AUTOMATIC:
-            self._kept = [*self._kept[0 if self._speaking else -PRE_ROLL :], pcm]
+            self._kept = [*self._kept[0 if self._speaking or self._held else -PRE_ROLL :], pcm]
         return self._hear(pcm)
 
     def commit(self) -> None:
@@ -146,6 +147,14 @@ class FakeRealtime:
 
     def delete(self, item_id: str) -> None:
         self.items = [item for item in self.items if item.item_id != item_id]
+
+    def hold(self, held: bool) -> None:
+        self._held = held
+
+    def connect_anew(self) -> None:
+        self._up = False
+        self._reset_hearing()
+        self._start(self._connect(self.habits.reconnect_after_s))
 
     def configure(self, config: RealtimeConfig) -> None:
         self.config = config
@@ -204,7 +213,7 @@ class FakeRealtime:
         labels, counts = np.unique(pcm[pcm >= FIRST_LABEL], return_counts=True)
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             self._heard[label] = self._heard.get(label, 0) + count
-        if self.config.mode is TurnMode.PUSH_TO_TALK:
+        if self.config.mode is TurnMode.PUSH_TO_TALK or self.connections <= self.habits.deaf_connections:
             return
         seconds = len(pcm) / RATE
         if len(labels):
