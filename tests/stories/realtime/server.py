@@ -245,6 +245,7 @@ class FakeRealtime:
     def _commit(self, item_id: str) -> None:
         text = self._spoken_words()
         self._reset_hearing()
+        self._held, self._kept = False, self._kept[-PRE_ROLL:]
         self.items.append(Item(item_id, "user", text))
         asyncio.get_running_loop().call_later(self.habits.commits_after_s, self._say, UserCommitted(item_id))
         self._unknown[item_id] = text
