@@ -27,6 +27,9 @@ SPACE_STORAGE = Path("/data")
 """What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
 DATABASE_NAME = "conversations.sqlite3"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+FIRST_WORD_S = 45.0
+"""A model that reasons is waited for so long."""
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -55,6 +58,9 @@ class Endpoint:
     voice: str = ""
     transcribe_model: str = ""
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
+
+    reasoning_effort: str = ""
+    """Chat only: how much the model is to think, as OpenAI names it; empty = the provider's default."""
 
     outage: Callable[[], str] = field(default=str, repr=False, compare=False)
     """Asked when the provider cannot be reached: one sentence if it is known why, else nothing."""
@@ -146,6 +152,8 @@ class Settings:
     chat: Endpoint | None = None
     realtime: Endpoint | None = None
     turns: TurnSettings = TurnSettings()
+    chat_first_word_s: float = FIRST_WORD_S
+    """How long the chat model may take to its first word."""
     instructions: str = ""
     database: Path | PostgresUrl = field(default_factory=lambda: default_database())
     relay: Relay | None = None
@@ -184,6 +192,7 @@ class Settings:
             tts=tts,
             chat=chat,
             realtime=realtime,
+            chat_first_word_s=values.number("CHAT_FIRST_WORD_TIMEOUT", FIRST_WORD_S, at_least=1),
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
             relay=relay_of(values),
@@ -295,10 +304,18 @@ def _language(values: Values) -> str:
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
-    chat, realtime = azure[0] or other[0], azure[1] or other[1]
+    chat, realtime = _thinking(values, azure[0] or other[0]), azure[1] or other[1]
     if realtime is None:
         values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
     return chat, realtime
+
+
+def _thinking(values: Values, chat: Endpoint | None) -> Endpoint | None:
+    effort = values.one_of("OPENAI_REASONING_EFFORT", ("", *REASONING_EFFORTS), "")
+    if chat is None:
+        values.needs_for("OPENAI_MODEL", "OPENAI_REASONING_EFFORT")
+        return None
+    return replace(chat, reasoning_effort=effort)
 
 
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:

@@ -17,7 +17,8 @@ from tests.stories.fakes import WORD_S, Call, Step
 from tests.stories.graphs import GRAPHS
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.own_graph import OwnGraph
-from voice_agents.events import AgentAudio, AgentText, BegunEarly, ToolCalled, TurnDone
+from voice_agents.errors import ProviderUnavailable, Role
+from voice_agents.events import AgentAudio, AgentText, BegunEarly, Failed, ToolCalled, TurnDone
 from voice_agents.settings import Speculation, TurnSettings
 from voice_agents.tools import Tool
 
@@ -140,6 +141,22 @@ def test_off_means_that_nothing_is_begun(tmp_path: Path) -> None:
             await turn_done(caller)
             assert len(caller.parts.model.seen) == 1
             assert not caller.all(BegunEarly)
+
+    play(story())
+
+
+def test_a_model_that_failed_early_is_asked_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        failures = [ProviderUnavailable(Role.CHAT, "fake", "The model is busy.")]
+
+        def fails_once(messages: list[BaseMessage]) -> Sequence[Step]:
+            return [failures.pop()] if failures else echo(messages)
+
+        async with call(tmp_path, fails_once, [QUESTION], turns=EAGER) as caller:
+            await caller.speak(0)
+            await turn_done(caller)
+            assert caller.text(1).strip() == f"You said: {QUESTION}."
+            assert not caller.all(Failed)
 
     play(story())
 

@@ -72,7 +72,7 @@ class SandwichEngine(VoiceEngine):
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
         super().__init__(settings, SessionTools(tools, standard=standard_tools))
-        self._timeouts = timeouts or SandwichTimeouts()
+        self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
         self._speculative = speculative
         self._own_graph, self._agent_factory = _own_agent(agent, self._tools, speculative=speculative)
         self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)

@@ -69,7 +69,7 @@ class Draft:
     @property
     def failed(self) -> bool:
         """It has come to nothing: the turn's own attempt may go better."""
-        return self.run.done() and (self.run.cancelled() or self.run.result() is not None)
+        return self.answer.broken or (self.run.done() and (self.run.cancelled() or self.run.result() is not None))
 
     def fits(self, text: str) -> bool:
         """It is an answer to these words, as far as one can tell."""

@@ -16,15 +16,17 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.errors import ProviderError, Role
+from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
-from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter
+from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
+
+VOICE = "The voice"
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
@@ -69,6 +71,8 @@ class SpokenAnswer:
         """Of the text that was given to the voice."""
         self.tokens = 0
         """Pieces of text that the model has written."""
+        self.broken = False
+        """The agent could not go on."""
         self.marks = marks
         self._stage = stage
         self._turn = turn
@@ -81,6 +85,10 @@ class SpokenAnswer:
         self._sources: deque[tuple[AlignedWords, int]] = deque()
         """Whose words the voice will speak next, and how many."""
         self._tool_since: float | None = None
+        self._hesitates = Alarm(host.tasks.guard)
+        self._unheard: list[tuple[AlignedWords, str]] = []
+        """What was given to the voice, as long as it has made no sound."""
+        self._sounded = False
 
     @property
     def spoken(self) -> bool:
@@ -95,20 +103,56 @@ class SpokenAnswer:
         """
         self._speech = self._voice.open() if self._voice is not None else None
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
+        error = next((error for error in results if error is not None), None) or await self._mute()
         self._stage(self._host.speaker.finish)
-        for error in results:
-            if error is not None:
-                raise error
+        if error is not None:
+            raise error
+
+    async def _mute(self) -> ProviderError | None:
+        """What is wrong with an answer that made no sound: first, a voice that was given words is asked once more."""
+        if self._voice is None or self._sounded:
+            return None
+        if not self._unheard:
+            self._tell_wordless()
+            return None
+        try:
+            await self._speak_again(self._voice)
+        except ProviderError as error:
+            return error
+        if self._sounded:
+            return None
+        self._turn.to_be_read()
+        sentence = f"{VOICE} made no sound, twice: this answer can only be read."
+        return ProviderUnavailable(Role.TTS, VOICE, sentence)
+
+    async def _speak_again(self, voice: TextToSpeech) -> None:
+        self._host.speaker.begin_again()
+        self._sources.clear()
+        self._speech = voice.open()
+        for words, piece in self._unheard:
+            words.say_again()
+            self._sources.append((words, len(piece.split())))
+            self._speech.send(piece)
+        self._speech.finish()
+        await self._speak()
+
+    def _tell_wordless(self) -> None:
+        """What the agent wrote is nothing that can be spoken."""
+        if written := " ".join(speech.words.text.strip() for speech in self._turn.speeches).strip():
+            self._host.tell.emit(
+                Notice, level="warning", text=f'The answer has no word that can be spoken: "{written}"'
+            )
 
     async def _think(self, outputs: Outputs) -> None:
         """A model that hesitates lets go of what can be spoken meanwhile."""
-        hesitates = Alarm()
+        hesitates = self._hesitates
         try:
             async with aclosing(outputs()) as stream:  # type: ignore[type-var]
                 async for output in stream:
                     self._take(output)
                     hesitates.set(asyncio.get_running_loop().time() + RELEASE_AFTER_S, self._release)
         except Exception:
+            self.broken = True
             self._end_speech()
             raise
         else:
@@ -117,7 +161,11 @@ class SpokenAnswer:
             hesitates.cancel()
 
     def _release(self) -> None:
-        self._say(self._splitter.release())
+        piece = self._splitter.release()
+        self._say(piece)
+        if piece is None:
+            again_s = DRIP_AFTER_S - RELEASE_AFTER_S
+            self._hesitates.set(self._host.clock() + again_s, lambda: self._say(self._splitter.drip()))
 
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
@@ -172,6 +220,8 @@ class SpokenAnswer:
         assert isinstance(self._written.words, AlignedWords)
         self.marks.mark("first_piece_written", self._host.clock())
         self._sources.append((self._written.words, len(piece.split())))
+        if not self._sounded:
+            self._unheard.append((self._written.words, piece))
         if self.characters:
             self._stage(partial(self._send, piece))
         else:
@@ -188,7 +238,9 @@ class SpokenAnswer:
             return
         try:
             async for chunk in self._speech:
-                if self.marks.first_audio is None and first_audible(chunk.pcm) is not None:
+                if not self._sounded and first_audible(chunk.pcm) is not None:
+                    self._sounded = True
+                    self._unheard.clear()
                     self.marks.mark("first_audio", self._host.clock())
                 self._sound(chunk)
         except ProviderError:
