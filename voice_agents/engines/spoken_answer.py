@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
-from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
+from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter
 
@@ -32,18 +33,21 @@ class SpokenAnswer:
     """
 
     def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession) -> None:
-        self.characters = 0
-        """Of the text that was given to the voice."""
         self._turn = turn
         self._host = host
         self._voice = voice
-        self._speech: SpeechStream | None = None
+        self._speech: ReadingStream | None = None
         self._splitter = SpeechSplitter()
         self._written: SpeechStep | None = None
         """The message that is being written."""
         self._sources: deque[tuple[AlignedWords, int]] = deque()
         """Whose words the voice will speak next, and how many."""
         self._tool_since: float | None = None
+
+    @property
+    def characters(self) -> int:
+        """Of the text that was given to the voice."""
+        return self._speech.characters if self._speech is not None else 0
 
     @property
     def spoken(self) -> bool:
@@ -56,7 +60,8 @@ class SpokenAnswer:
         Raises what the agent raises, after what it wrote until then was handed over; a ProviderError of the voice,
         after the rest of the text was written: the answer then counts as read.
         """
-        self._speech = self._voice.open() if self._voice is not None else None
+        if self._voice is not None:
+            self._speech = ReadingStream(self._voice.open(), self._host.turns.language)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
         self._host.speaker.finish()
         for error in results:
@@ -131,7 +136,6 @@ class SpokenAnswer:
         self._turn.marks.mark("first_piece_written", self._host.clock())
         self._sources.append((self._written.words, len(piece.split())))
         self._speech.send(piece)
-        self.characters += len(piece)
         self._turn.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
