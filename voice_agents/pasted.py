@@ -11,7 +11,7 @@ from voice_agents.errors import ConfigurationError
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
-_OWN_SUFFIXES = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".intranet", ".corp", ".private")
+_OWN_SUFFIXES: tuple[str, ...] = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".intranet", ".corp", ".private")
 _OWN_SUFFIXES += (".svc", ".localhost", ".test")
 _SHARED = ip_network("100.64.0.0/10")
 """Addresses of overlay networks, which Python does not call private."""
