@@ -11,8 +11,10 @@ from voice_agents.errors import ConfigurationError
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
-_OWN_SUFFIXES: tuple[str, ...] = (".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".intranet", ".corp", ".private")
-_OWN_SUFFIXES += (".svc", ".localhost", ".test")
+_OWN_SUFFIXES = (
+    *(".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".intranet", ".corp", ".private"),
+    *(".svc", ".svc.cluster.local", ".localhost", ".test"),
+)
 _SHARED = ip_network("100.64.0.0/10")
 """Addresses of overlay networks, which Python does not call private."""
 _PORTALS = ("portal.azure.com", "oai.azure.com", "ai.azure.com", "portal.azure.us", "portal.azure.cn")
@@ -52,7 +54,7 @@ def is_own_network(host: str) -> bool:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         name = host.lower().rstrip(".")
-        return "." not in name or name.endswith((*_OWN_SUFFIXES, ".svc.cluster.local"))
+        return "." not in name or name.endswith(_OWN_SUFFIXES)
     return address.is_private or address.is_link_local or (address.version == 4 and address in _SHARED)
 
 

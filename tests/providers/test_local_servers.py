@@ -27,7 +27,8 @@ async def ollama(request: Request) -> Response:
     model = json.loads(await request.body()).get("model") if request.method == "POST" else "llama3.2"
     if model != "llama3.2":
         message = f'model "{model}" not found, try pulling it first'
-        return JSONResponse({"error": {"message": message, "type": "not_found_error", "param": None, "code": None}}, 404)
+        error = {"message": message, "type": "not_found_error", "param": None, "code": None}
+        return JSONResponse({"error": error}, 404)
     if request.url.path != CHAT:
         return PlainTextResponse("404 page not found", 404)
     return sse([*({**chunk, "system_fingerprint": "fp_ollama"} for chunk in HELLO), no_choices(usage=USAGE), DONE])
@@ -83,7 +84,9 @@ async def test_a_local_server_answers_whatever_address_was_pasted(name: str, pas
 
 @pytest.mark.parametrize("name", ["Ollama", "vLLM"])
 async def test_a_model_the_server_has_not_is_one_sentence(name: str) -> None:
-    async with OtherServer(404, answer=SERVERS[name][0]) as server:
-        async with ChatModel(pointed_at(server.url, "no-such").endpoint(Role.CHAT), PATIENT) as chat:
-            with pytest.raises(RequestRejected, match="OPENAI_MODEL"):
-                await Asked(chat, server).ask()
+    async with (
+        OtherServer(404, answer=SERVERS[name][0]) as server,
+        ChatModel(pointed_at(server.url, "no-such").endpoint(Role.CHAT), PATIENT) as chat,
+    ):
+        with pytest.raises(RequestRejected, match="OPENAI_MODEL"):
+            await Asked(chat, server).ask()
