@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
 from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -277,7 +278,7 @@ def _local(server: ModelServer) -> Endpoint:
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    base_url = values.url("ELEVENLABS_BASE_URL")
+    base_url = values.url("ELEVENLABS_BASE_URL", elevenlabs_base)
     key = values.key("ELEVENLABS_API_KEY")
     if not key:
         values.needs_for("ELEVENLABS_API_KEY", *ELEVENLABS_OPTIONS)
@@ -320,7 +321,7 @@ def _thinking(values: Values, chat: Endpoint | None) -> Endpoint | None:
 
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     chat, realtime = values.get("AZURE_OPENAI_DEPLOYMENT"), values.get("AZURE_OPENAI_REALTIME_DEPLOYMENT")
-    resource = values.url("AZURE_OPENAI_ENDPOINT")
+    resource = values.url("AZURE_OPENAI_ENDPOINT", azure_resource)
     key = values.key("AZURE_OPENAI_API_KEY")
     if not (chat or realtime or resource or key):
         return None, None
@@ -332,10 +333,9 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         values.needs(
             "AZURE_OPENAI_DEPLOYMENT", f"{because}, so name the chat deployment (or AZURE_OPENAI_REALTIME_DEPLOYMENT)"
         )
-    base_url = resource if resource.endswith("/openai/v1") else f"{resource}/openai/v1"
     shared = Endpoint(
         Provider.AZURE,
-        base_url,
+        f"{resource}/openai/v1",
         "",
         key,
         voice=values.get("AZURE_REALTIME_VOICE", "marin"),
@@ -345,7 +345,7 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 
 
 def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
+    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL", openai_base)
     chat, realtime = values.get("OPENAI_MODEL"), values.get("OPENAI_REALTIME_MODEL")
     if not (key or base_url or chat or realtime):
         return None, None

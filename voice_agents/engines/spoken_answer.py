@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
-from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
+from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
@@ -67,8 +68,8 @@ class SpokenAnswer:
     def __init__(
         self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, stage: Stage, marks: TurnMarks
     ) -> None:
-        self.characters = 0
-        """Of the text that was given to the voice."""
+        self._spoken_before = 0
+        """Characters that were given to a voice that made no sound of them."""
         self.tokens = 0
         """Pieces of text that the model has written."""
         self.broken = False
@@ -78,7 +79,7 @@ class SpokenAnswer:
         self._turn = turn
         self._host = host
         self._voice = voice
-        self._speech: SpeechStream | None = None
+        self._speech: ReadingStream | None = None
         self._splitter = SpeechSplitter()
         self._written: SpeechStep | None = None
         """The message that is being written."""
@@ -91,6 +92,11 @@ class SpokenAnswer:
         self._sounded = False
 
     @property
+    def characters(self) -> int:
+        """Of the text that was given to the voice."""
+        return self._spoken_before + (self._speech.characters if self._speech is not None else 0)
+
+    @property
     def spoken(self) -> bool:
         """It needs a voice."""
         return self._voice is not None
@@ -101,7 +107,8 @@ class SpokenAnswer:
         Raises what the agent raises, after what it wrote until then was handed over; a ProviderError of the voice,
         after the rest of the text was written: the answer then counts as read.
         """
-        self._speech = self._voice.open() if self._voice is not None else None
+        if self._voice is not None:
+            self._speech = self._read_by(self._voice)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
         error = next((error for error in results if error is not None), None) or await self._mute()
         self._stage(self._host.speaker.finish)
@@ -112,11 +119,11 @@ class SpokenAnswer:
         """What is wrong with an answer that made no sound: first, a voice that was given words is asked once more."""
         if self._voice is None or self._sounded:
             return None
-        if not self._unheard:
+        if not self.characters:
             self._tell_wordless()
             return None
         try:
-            await self._speak_again(self._voice)
+            await self._speak_again(self._read_by(self._voice))
         except ProviderError as error:
             return error
         if self._sounded:
@@ -125,10 +132,14 @@ class SpokenAnswer:
         sentence = f"{VOICE} made no sound, twice: this answer can only be read."
         return ProviderUnavailable(Role.TTS, VOICE, sentence)
 
-    async def _speak_again(self, voice: TextToSpeech) -> None:
+    def _read_by(self, voice: TextToSpeech) -> ReadingStream:
+        return ReadingStream(voice.open(), self._host.turns.language)
+
+    async def _speak_again(self, speech: ReadingStream) -> None:
         self._host.speaker.begin_again()
         self._sources.clear()
-        self._speech = voice.open()
+        self._spoken_before = self.characters
+        self._speech = speech
         for words, piece in self._unheard:
             words.say_again()
             self._sources.append((words, len(piece.split())))
@@ -230,7 +241,6 @@ class SpokenAnswer:
     def _send(self, piece: str) -> None:
         assert self._speech is not None
         self._speech.send(piece)
-        self.characters += len(piece)
         self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
