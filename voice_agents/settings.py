@@ -196,7 +196,7 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            turns=TurnSettings(language=_language(values)),
+            turns=TurnSettings(language=values.language("STT_LANGUAGE")),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
@@ -275,15 +275,6 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         voice=values.get("ELEVENLABS_VOICE_ID", RACHEL_VOICE_ID),
     )
     return stt, tts
-
-
-def _language(values: Values) -> str:
-    language = values.get("STT_LANGUAGE").lower()
-    if language and not (len(language) == 2 and language.isascii() and language.isalpha()):
-        raise ConfigurationError(
-            f"STT_LANGUAGE is {language!r}: give two letters, such as en or de, or leave it empty."
-        )
-    return language
 
 
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
