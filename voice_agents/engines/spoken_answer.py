@@ -177,10 +177,13 @@ class SpokenAnswer:
 
     def _release(self) -> None:
         piece = self._splitter.release()
-        self._say(piece)
+        self._say(piece, goes_on=True)
         if piece is None:
             again_s = DRIP_AFTER_S - RELEASE_AFTER_S
-            self._hesitates.set(self._host.clock() + again_s, lambda: self._say(self._splitter.drip()))
+            self._hesitates.set(self._host.clock() + again_s, self._drip)
+
+    def _drip(self) -> None:
+        self._say(self._splitter.drip(), goes_on=True)
 
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
@@ -248,7 +251,8 @@ class SpokenAnswer:
         for piece in self._splitter.feed(text):
             self._say(piece)
 
-    def _say(self, piece: str | None) -> None:
+    def _say(self, piece: str | None, *, goes_on: bool = False) -> None:
+        """``goes_on``: more of the same sentence will surely come."""
         if not piece or self._speech is None or self._written is None:
             return
         assert isinstance(self._written.words, AlignedWords)
@@ -257,13 +261,13 @@ class SpokenAnswer:
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
         if self.characters:
-            self._stage(partial(self._send, piece))
+            self._stage(partial(self._send, piece, goes_on))
         else:
-            self._send(piece)
+            self._send(piece, goes_on)
 
-    def _send(self, piece: str) -> None:
+    def _send(self, piece: str, goes_on: bool) -> None:
         assert self._speech is not None
-        self._speech.send(piece)
+        self._speech.send(piece, goes_on=goes_on)
         self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
