@@ -141,7 +141,7 @@ async def test_the_language_is_asked_for(language: str) -> None:
     async with OtherServer(answers("hallo")) as server:
         stt = ElevenLabsStt(
             endpoint(server),
-            on_partial=lambda _: None,
+            on_partial=lambda _text, *, committed=False: None,
             on_connection=Connections(),
             timeouts=PATIENT,
             language=language,
