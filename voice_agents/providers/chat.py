@@ -11,13 +11,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
@@ -35,9 +33,10 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.answer_filter import AnswerFilter
-from voice_agents.providers.completions import PlainCompletions
+from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
+from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
@@ -224,16 +223,16 @@ class _PlainChat(ChatOpenAI):
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Ask once, as this server takes it."""
         tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
-        answer = AnswerFilter(tools, opened=takes.opens_reasoning)
+        answer, calls = AnswerFilter(tools, opened=takes.opens_reasoning), StreamedCalls(tools)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
         held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
         async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
                 given.add(chunk := _cleaned(chunk, answer))
-                held.append(chunk)
+                held.append(_without_calls(chunk, calls))
                 while held and not given.nothing:
                     yield held.pop(0)
-        if rest := _left(answer, given.calls):
+        if rest := _left(answer, calls):
             given.add(rest)
             held.append(rest)
         for chunk in () if given.nothing else held:
@@ -262,13 +261,12 @@ class _PlainChat(ChatOpenAI):
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
         if chunk.get("choices") is None and chunk.get("usage") is None:
+            if is_sign_of_life(chunk):
+                return None
             raise ValueError("a chunk of no known shape")
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
-            for number, call in enumerate(choice["delta"].get("tool_calls") or ()):
-                if call.get("index") is None:
-                    call["index"] = number  # LangChain would drop the call
-                _mend(call.get("function") or {})
+            listed(choice["delta"])
         return super()._convert_chunk_to_generation_chunk(chunk, *rest)
 
     def _remark(self, finish_reason: str, *, second_time: bool) -> str:
@@ -293,14 +291,12 @@ class _Given:
 
     def __init__(self) -> None:
         self.nothing = True
-        self.calls = 0
-        """How many tools were asked for."""
         self.finish_reason = ""
 
     def add(self, chunk: ChatGenerationChunk) -> None:
         message = chunk.message
         calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
-        self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
+        calls = [call for call in calls if call["name"] or call["args"]]
         self.nothing = self.nothing and not calls and not any(map(str.isalnum, chunk.text))
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
 
@@ -333,13 +329,6 @@ def _fields(error: Exception) -> Collection[str]:
         return ()
 
 
-def _mend(function: dict[str, Any]) -> None:
-    """Arguments as an object, or none at all, as some servers send whole calls."""
-    if "arguments" in function and not isinstance(function["arguments"], str):
-        arguments = function["arguments"]
-        function["arguments"] = "" if arguments is None else json.dumps(arguments)
-
-
 _TAKES: dict[tuple[str, str], Takes] = {}
 """What was found out of servers and their models, and nothing of who talked to them."""
 
@@ -361,16 +350,24 @@ def _cleaned(chunk: ChatGenerationChunk, answer: AnswerFilter) -> ChatGeneration
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
 
 
-def _left(answer: AnswerFilter, calls: int) -> ChatGenerationChunk | None:
-    """What the filter held back until the end, and the calls that were written as text."""
+def _without_calls(chunk: ChatGenerationChunk, calls: StreamedCalls) -> ChatGenerationChunk:
+    """The chunk without its pieces of tool calls, which are put together by themselves."""
+    message = chunk.message
+    if not isinstance(message, AIMessageChunk) or not message.tool_call_chunks:
+        return chunk
+    for piece in message.tool_call_chunks:
+        calls.add(piece)
+    bare = AIMessageChunk(content=message.content, usage_metadata=message.usage_metadata, id=message.id)
+    return ChatGenerationChunk(message=bare, generation_info=chunk.generation_info)
+
+
+def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | None:
+    """What the filter held back until the end, and the calls."""
     text = answer.flush()
-    if not text and not answer.calls:
+    made = calls.whole(answer.calls)
+    if not text and not made:
         return None
-    chunks = [
-        tool_call_chunk(name=call.name, args=call.arguments, id=f"call_{uuid4().hex}", index=calls + number)
-        for number, call in enumerate(answer.calls)
-    ]
-    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=made))
 
 
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
