@@ -230,3 +230,17 @@ def test_the_language_that_is_spoken_is_two_letters_or_found_out() -> None:
     for wrong in ("german", "d", "1a"):
         with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
             Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)
+
+
+def test_how_long_and_how_much_a_model_may_think() -> None:
+    model = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"}
+    settings = Settings.from_env(model, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "" and settings.chat_first_word_s >= 30
+    more = {"CHAT_FIRST_WORD_TIMEOUT": "90", "OPENAI_REASONING_EFFORT": "Low"}
+    settings = Settings.from_env({**model, **more}, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "low" and settings.chat_first_word_s == 90
+    for name, wrong in (("OPENAI_REASONING_EFFORT", "lots"), ("CHAT_FIRST_WORD_TIMEOUT", "0")):
+        with pytest.raises(ConfigurationError, match=name):
+            Settings.from_env({**model, name: wrong}, dotenv=None)
+    with pytest.raises(ConfigurationError, match="OPENAI_MODEL is missing: OPENAI_REASONING_EFFORT"):
+        Settings.from_env({"OPENAI_REASONING_EFFORT": "low"}, dotenv=None)

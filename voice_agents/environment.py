@@ -49,7 +49,7 @@ class Values:
         """One of these words, in lower case."""
         value = self.get(name, default).lower()
         if value not in choices:
-            raise ConfigurationError(f"{name} must be {' or '.join(choices)}.")
+            raise ConfigurationError(f"{name} must be {' or '.join(filter(None, choices))}.")
         return value
 
     def key(self, name: str) -> str:

@@ -28,6 +28,9 @@ SPACE_STORAGE = Path("/data")
 """What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
 DATABASE_NAME = "conversations.sqlite3"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+FIRST_WORD_S = 45.0
+"""A model that reasons is waited for so long."""
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -56,6 +59,9 @@ class Endpoint:
     voice: str = ""
     transcribe_model: str = ""
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
+
+    reasoning_effort: str = ""
+    """Chat only: how much the model is to think, as OpenAI names it; empty = the provider's default."""
 
     outage: Callable[[], str] = field(default=str, repr=False, compare=False)
     """Asked when the provider cannot be reached: one sentence if it is known why, else nothing."""
@@ -100,6 +106,16 @@ class CallWay(StrEnum):
     WEBSOCKET = "websocket"
 
 
+class Speculation(StrEnum):
+    """Whether an answer is begun before it is certain that the user has finished."""
+
+    OFF = "off"
+    CAREFUL = "careful"
+    """On words that sound finished, and that the recogniser has found to be current."""
+    EAGER = "eager"
+    """On any words: quicker where the recogniser is slow, and more is thrown away."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -114,6 +130,8 @@ class TurnSettings:
     detection: TurnDetection = TurnDetection.SERVER_VAD
     language: str = ""
     """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
+    speculation: Speculation = Speculation.CAREFUL
+    """Sandwich only: see :mod:`voice_agents.engines.speculation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +153,8 @@ class Settings:
     chat: Endpoint | None = None
     realtime: Endpoint | None = None
     turns: TurnSettings = TurnSettings()
+    chat_first_word_s: float = FIRST_WORD_S
+    """How long the chat model may take to its first word."""
     instructions: str = ""
     database: Path | PostgresUrl = field(default_factory=lambda: default_database())
     relay: Relay | None = None
@@ -173,6 +193,7 @@ class Settings:
             tts=tts,
             chat=chat,
             realtime=realtime,
+            chat_first_word_s=values.number("CHAT_FIRST_WORD_TIMEOUT", FIRST_WORD_S, at_least=1),
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
             relay=relay_of(values),
@@ -188,7 +209,10 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            turns=TurnSettings(language=_language(values)),
+            turns=TurnSettings(
+                language=_language(values),
+                speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
+            ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
@@ -281,10 +305,18 @@ def _language(values: Values) -> str:
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
-    chat, realtime = azure[0] or other[0], azure[1] or other[1]
+    chat, realtime = _thinking(values, azure[0] or other[0]), azure[1] or other[1]
     if realtime is None:
         values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
     return chat, realtime
+
+
+def _thinking(values: Values, chat: Endpoint | None) -> Endpoint | None:
+    effort = values.one_of("OPENAI_REASONING_EFFORT", ("", *REASONING_EFFORTS), "")
+    if chat is None:
+        values.needs_for("OPENAI_MODEL", "OPENAI_REASONING_EFFORT")
+        return None
+    return replace(chat, reasoning_effort=effort)
 
 
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:

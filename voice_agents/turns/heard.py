@@ -42,11 +42,15 @@ class AlignedWords:
         """Words whose times became known, in order."""
         self._spoken += words
 
+    def say_again(self) -> None:
+        """Nobody could hear any of it: it will be spoken once more."""
+        self._spoken.clear()
+
     def heard(self, position: int) -> str:
         """The words of which at least half lies before ``position``; all of them: the text as it was written."""
         words = [word.text for word in self._spoken if (word.start + word.end) / 2 <= position]
         heard = " ".join(words)
-        return self.text if heard.split() == speakable(self.text).split() else heard
+        return self.text if heard and heard.split() == speakable(self.text).split() else heard
 
 
 def split_heard(written: str, heard: str) -> tuple[str, str, str]:

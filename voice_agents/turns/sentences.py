@@ -11,6 +11,10 @@ from voice_agents.turns.markdown import plain, without_emoji
 
 RELEASE_AFTER_S = 0.08
 """How long the model must be silent before :meth:`SpeechSplitter.release` is worth calling."""
+DRIP_AFTER_S = 1.5
+"""How long it must be silent in the middle of a clause before :meth:`SpeechSplitter.drip` is worth calling."""
+FIRST_WORDS, MORE_WORDS = 2, 4
+"""So many words at least are spoken of a clause that does not come to its end."""
 
 _LONG, _LONGEST = 150, 250
 """Characters after which a sentence is cut at a clause, and after which it is cut between two words."""
@@ -61,6 +65,16 @@ class SpeechSplitter:
             return None
         self._glued = not self._pending[-1].isspace()
         piece = self._take(len(self._pending))
+        self._first = self._first and not piece
+        return piece or None
+
+    def drip(self) -> str | None:
+        """The model writes slower than one speaks (``DRIP_AFTER_S``): the whole words that are pending, if a few."""
+        runs, settled = _runs(self._pending)
+        whole = runs if self._pending[-1:].isspace() else runs[:-1]
+        if not settled or len(whole) < (FIRST_WORDS if self._first else MORE_WORDS):
+            return None
+        piece = self._take(whole[-1].end)
         self._first = self._first and not piece
         return piece or None
 

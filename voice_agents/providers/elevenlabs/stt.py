@@ -224,6 +224,8 @@ class ElevenLabsStt:
             oldest = self._pending[0].utterance
             if text and (not oldest.partial or begin_alike(oldest.partial, text)):
                 oldest.partial = text
+                if len(self._pending) == 1:
+                    self._on_partial(oldest.text(text), committed=True)
             self._held = text
             return
         self._current.partial = text

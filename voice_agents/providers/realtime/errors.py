@@ -117,6 +117,11 @@ class Sentences:
         """The server reports a fault of its own."""
         return self._error(ProviderUnavailable, f"{self.name} has a problem of its own. Please try again.")
 
+    def passing(self) -> ProviderError:
+        """It reports one for a single answer: the next may be well."""
+        sentence = str(self.troubled())
+        return ProviderUnavailable(Role.REALTIME, self.name, sentence, explained=True)
+
     def rejected(self) -> ProviderError:
         """A request for an answer was refused."""
         return self._error(RequestRejected, f"{self.name} did not accept the request. Please try it in other words.")
@@ -234,7 +239,7 @@ class Sentences:
             (_MODEL_WORDS, self.model),
             (_NOT_REALTIME_WORDS, self.not_realtime),
             (_AUTH_WORDS, self.key),
-            (_SERVER_WORDS, self.troubled),
+            (_SERVER_WORDS, self.passing),
         ):
             if _named(words, known):
                 return sentence()

@@ -104,6 +104,8 @@ class ResponseDone:
     """Complete calls, to be run when the status is "completed"."""
     reason: str = ""
     """Why it is not completed, as the server words it."""
+    passing: bool = False
+    """It failed for a trouble of the server's own: another one may not."""
 
 
 @dataclass(frozen=True, slots=True)
