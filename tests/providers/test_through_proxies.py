@@ -102,7 +102,8 @@ async def used(use: Use, host: str = FAR, asks: bool = False, **env: str) -> lis
     ],
 )
 async def test_every_provider_is_reached_through_the_proxy(use: Use, name: str, value: str, how: str) -> None:
-    reached = await used(use, **{name: value})
+    env = {name: value}
+    reached = await used(use, FAR, False, **env)
     assert {where for _, where in reached} == {FAR}
     assert not how or {way for way, _ in reached} == {how}
 
