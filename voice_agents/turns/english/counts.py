@@ -31,12 +31,12 @@ def _mixed(match: re.Match[str]) -> str | None:
         return "twenty-four seven"
     if (over, under) == (9, 11):
         return "nine eleven"
+    if not whole and (under in (10, 100) or re.match(r"\s(?:stars|points)\b", match.string[match.end() :])):
+        return f"{cardinal(str(over))} out of {cardinal(str(under))}" if over <= under else None
     if over == under:
         return f"{cardinal(str(over))} {cardinal(str(under))}"
     if not 0 < over < under:
         return None
-    if not whole and (under in (10, 100) or re.match(r"\s(?:stars|points)\b", match.string[match.end() :])):
-        return f"{cardinal(str(over))} out of {cardinal(str(under))}"
     part = fraction(over, under)
     return f"{number(whole)} and {'a' + part[3:] if part.startswith('one ') else part}" if whole else part
 
@@ -115,6 +115,7 @@ RULES = (
     ),
     rule(rf"{_FREE}(?P<times>\d+(?:\.\d+)?)[eE](?P<power>[-+]?\d{{1,3}})(?![\w.-])", _power),
     rule(r"(?<![\w/.,-])(?:(\d{1,3})[ -])?(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _mixed),
+    rule(r"(?<![\w/.,-])(\d\.\d)/(5|10)(?![\w/]|[.,]\d)", lambda m: f"{number(m[1])} out of {cardinal(m[2])}"),
     rule(rf"(?<![\w/.,])(\d+)?\s?([{''.join(_FRACTIONS)}])", _sign),
     rule(r"(?<![\w.,$-])(\d{1,3}(?:,\d{3})*)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1].replace(",", ""))),
     rule(r"(?<![\w.,])(v)?(\d{1,5}(?:\.\d{1,4}){2,})(?![\w.]*\w)", _dotted),
