@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -183,3 +191,53 @@ async def test_where_a_package_is_missing_one_sentence_says_which(
     with pytest.raises(ProxyUnusable, match=f"package {package} is missing: pip install {package}=="):
         await used(use, ALL_PROXY="socks5://ada:s3cret@{proxy}")
     assert await used(use, ALL_PROXY="http://{proxy}")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for the far provider, which nobody but this test trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, FAR)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(FAR)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "far.pem"
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(plain + signed.public_bytes(Encoding.PEM))
+    return pem
+
+
+async def over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers any request with a list without voices."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while await reader.readuntil(b"\r\n\r\n"):
+            body = b'{"voices": []}'
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+            writer.write(body)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize(("scheme", "how"), [("http", "CONNECT"), ("socks5", "socks5")])
+async def test_what_is_encrypted_goes_through_a_tunnel(
+    monkeypatch: pytest.MonkeyPatch, certificate: Path, scheme: str, how: str
+) -> None:
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate)
+    theirs = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr("voice_agents.providers.elevenlabs.http.tls", lambda: theirs)
+    async with SmallProxy() as proxy, await asyncio.start_server(over_tls, "127.0.0.1", 0, ssl=ours) as far:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url(scheme))
+        port = far.sockets[0].getsockname()[1]
+        async with asyncio.timeout(WAIT_S):
+            await voices(f"https://{FAR}:{port}")
+        assert proxy.reached == [(how, f"{FAR}:{port}")]

@@ -90,6 +90,8 @@ TELEPHONES = [
     ("Your code is 482913.", "Your code is four eight two nine one three."),
     ("SSN 123-45-6789", "SSN one two three, four five, six seven eight nine"),
     ("CA 94107", "CA nine four one zero seven"),
+    ("Order #48213, tracking number 99812", "Order four eight two one three, tracking number nine nine eight one two"),
+    ("500-1000 people", "five hundred to one thousand people"),
 ]
 UNITS = [
     ("100km", "one hundred kilometers"),
@@ -251,6 +253,7 @@ def test_what_is_read_badly_is_said_in_words(kind: str, written: str, words: str
         "Well... no, item(s) and class(es) are his: yes/no?",
         "I'm 5 today, so what? It's 10 out of 10.",
         "Seven times 8 is 56, and 1990 was a year. Chapter 5.",
+        "I order 500 pens in that case, US 51234 troops said no. 5 minutes later it was code red.",
         "He sat. 5 minutes later she left with Mr. T. and No one else.",
     ],
 )

@@ -123,7 +123,7 @@ RULES = (
     rule(rf"(?<=\d) [-−] (?={NUMBER}\s?=)", " minus "),
     rule(rf"(?<=\d) - (?={NUMBER})", " to "),
     rule(rf"(?<![\w$])(\+|#|№|§|=|×)\s?({NUMBER})(?![\w]|[.,:]\d)", _counted),
-    rule(r"\b[Nn]o\.\s?(\d{1,6})\b(?![.,:]\d)", lambda m: f"number {number(m[1])}"),
+    rule(r"\bNo\.\s?(\d{1,6})\b(?![.,:]\d)", lambda m: f"number {number(m[1])}"),
     rule(r"(?<=[\d)])\s?([×*÷])\s?(?=[\d(])", _sum),
     rule(r"(?<=\d)([+=])(?=[\d(])", _sum),
     rule(r"(?<=[\w)\]])={1,2}(?=[\w(\"'-])", " equals "),
