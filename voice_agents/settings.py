@@ -210,7 +210,7 @@ class Settings:
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
             turns=TurnSettings(
-                language=_language(values),
+                language=values.language("STT_LANGUAGE"),
                 speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
             ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
@@ -291,15 +291,6 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         voice=values.get("ELEVENLABS_VOICE_ID", RACHEL_VOICE_ID),
     )
     return stt, tts
-
-
-def _language(values: Values) -> str:
-    language = values.get("STT_LANGUAGE").lower()
-    if language and not (len(language) == 2 and language.isascii() and language.isalpha()):
-        raise ConfigurationError(
-            f"STT_LANGUAGE is {language!r}: give two letters, such as en or de, or leave it empty."
-        )
-    return language
 
 
 def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:

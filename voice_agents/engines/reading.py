@@ -29,14 +29,14 @@ class ReadingStream:
         self.characters = 0
         """Of what the voice was given."""
 
-    def send(self, text: str) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+    def send(self, text: str, *, goes_on: bool = False) -> None:
+        """See :class:`~voice_agents.providers.interfaces.SpeechStream`; ``goes_on``: its sentence is not over."""
         groups = self._said(text)
         words = " ".join(group.text for group in groups if group.text)
         if not any(map(str.isalnum, words)):
             return self._way_back.add(Said(group.written, "") for group in groups)
         self._way_back.add(groups)
-        if len(text) < WHOLE and words[-1].isalnum() and words[-1] < NOT_LATIN:
+        if not goes_on and len(text) < WHOLE and words[-1].isalnum() and words[-1] < NOT_LATIN:
             words += "."  # a heading, a bullet, a table's row: the next one is another sentence
         self.characters += len(words)
         return self._stream.send(words)

@@ -311,7 +311,8 @@ class RealtimeBackend:
             case UserCommitted(item_id=item_id):
                 self._on_took(item_id, None)
             case UserPartial(item_id=item_id, text=text) | UserFinal(item_id=item_id, text=text):
-                self._on_words(item_id, text, final=isinstance(event, UserFinal))
+                noise = isinstance(event, UserFinal) and event.noise
+                self._on_words(item_id, text, final=isinstance(event, UserFinal), noise=noise)
             case UserFinalFailed(item_id=item_id):
                 self._on_words(item_id, "", final=True)
             case ServerError(error=error):
@@ -381,8 +382,8 @@ class RealtimeBackend:
             return self._awaiting[0]
         return self._host.coming if self._heard or self._host.coming.merged else None
 
-    def _on_words(self, item_id: str, text: str, *, final: bool) -> None:
-        """An item's words so far, or for good."""
+    def _on_words(self, item_id: str, text: str, *, final: bool, noise: bool = False) -> None:
+        """An item's words so far, or for good; ``noise``: they are none, whatever the server took them for."""
         turn, host = self._turn_of(item_id), self._host
         if turn is None:
             return
@@ -394,6 +395,8 @@ class RealtimeBackend:
             host.memory.reword(turn)
         if known and turn is host.turn and host.answering:
             self._answer.words_known()
+            if noise and self._answer.drop_unheard():
+                self._client.delete(item_id)
 
     def _on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""

@@ -146,6 +146,16 @@ class ServerAnswer:
         if self._host.answering and self._awaited and not self._host.turn.user.said:
             self._after(NOTHING_SAID_S, self._nothing_said)
 
+    def drop_unheard(self) -> bool:
+        """What the user said is nothing: so is the answer, if nothing of it was heard or done yet."""
+        host, turn = self._host, self._host.turn
+        if not host.answering or turn.user.said or host.speaker.audible or any(turn.tools):
+            return False
+        for speech in turn.speeches:
+            self._client.delete(speech.id)
+        self._nothing_said()
+        return True
+
     def failed(self, error: ProviderError) -> None:
         """The server will not answer the turn, or not to its end: what has come is still played."""
         passing = isinstance(error, ProviderUnavailable) and error.explained

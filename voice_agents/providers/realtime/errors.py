@@ -137,6 +137,11 @@ class Sentences:
             f"{self.name} does not know the voice {voice!r}: choose another, or check AZURE_REALTIME_VOICE.",
         )
 
+    def language(self, language: str) -> ProviderError:
+        """The language was refused; the server finds it out."""
+        sentence = f"{self.name} does not know the language {language!r}: check STT_LANGUAGE."
+        return self._error(RequestRejected, sentence)
+
     def nothing_said(self) -> ProviderError:
         """Push-to-talk was released without any sound."""
         return self._error(RequestRejected, NOTHING_HEARD)
