@@ -26,6 +26,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -35,7 +36,7 @@ from voice_agents.errors import (
 from voice_agents.providers.answer_filter import AnswerFilter
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
-from voice_agents.providers.sockets import tls
+from voice_agents.providers.sockets import proxy_to, tls
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
@@ -110,7 +111,7 @@ class ChatModel:
         self._warming.add(task)
         try:
             await self._present.warm()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ProxyUnusable):
             return
         finally:
             self._warming.discard(task)
@@ -131,12 +132,13 @@ class _Line:
         self._endpoint = endpoint
         self._timeouts = timeouts
         timeout = httpx2.Timeout(timeouts.first_s, connect=timeouts.connect_s)
+        way: dict[str, Any]
+        try:
+            way = {"proxy": proxy_to(endpoint, Role.CHAT, agent_name(endpoint), sockets=False)}
+        except ProxyUnusable as error:
+            way = {"transport": _NoWay(error)}
         self.http = httpx2.AsyncClient(
-            timeout=timeout,
-            limits=LIMITS,
-            verify=tls(),
-            trust_env=not endpoint.is_local,
-            follow_redirects=True,
+            timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
@@ -166,6 +168,16 @@ class _Line:
         header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
         if not self.http.is_closed:
             await self.http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
+
+
+class _NoWay(httpx2.AsyncBaseTransport):
+    """Where no proxy leads: every request fails of it."""
+
+    def __init__(self, error: ProxyUnusable) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise self._error
 
 
 class _PlainChat(ChatOpenAI):
@@ -373,6 +385,8 @@ def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | N
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = agent_name(endpoint)
+    if isinstance(error.__cause__, ProxyUnusable):
+        return error.__cause__
     match error:
         case ProviderError():
             return error
