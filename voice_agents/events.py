@@ -157,6 +157,14 @@ class ProviderUsed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReplaced(Event):
+    """The offline provider does the work of one that fails (a :class:`Notice` says why), or no longer does it."""
+
+    role: Role
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
     """Something the user should know that does not stop the conversation."""
 

@@ -17,6 +17,8 @@ from voice_agents.providers.chat import ChatModel, ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
+from voice_agents.providers.failover_ears import FailoverEars, MakeEars
+from voice_agents.providers.failover_voice import FailoverVoice, MakeVoice
 from voice_agents.providers.interfaces import (
     ConnectionListener,
     PartialListener,
@@ -27,8 +29,17 @@ from voice_agents.providers.interfaces import (
 )
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
-from voice_agents.settings import Settings
+from voice_agents.providers.standby import FailoverTimes
+from voice_agents.settings import Endpoint, Settings
 from voice_agents.tools import AnyTool
+
+EARS_MEANWHILE = "Until it works again, the offline recogniser hears you."
+VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
+UNDERSTOOD_OFFLINE = ("", "en")
+"""Languages of a session whose user the offline recogniser may understand."""
+STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
+STAND_IN_VOICE = TtsTimeouts(connect_s=1.0, stall_s=2.0, http_s=2.0)
+"""Who stands in is on this machine, and the user has waited already."""
 
 AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
@@ -41,6 +52,7 @@ class SandwichTimeouts:
     stt: SttTimeouts = field(default_factory=SttTimeouts)
     chat: ChatTimeouts = field(default_factory=ChatTimeouts)
     tts: TtsTimeouts = field(default_factory=TtsTimeouts)
+    failover: FailoverTimes = field(default_factory=FailoverTimes)
 
 
 class SandwichEngine(VoiceEngine):
@@ -70,8 +82,8 @@ class SandwichEngine(VoiceEngine):
         super().__init__(settings, SessionTools(tools, standard=standard_tools))
         self._timeouts = timeouts or SandwichTimeouts()
         self._own_graph, self._agent_factory = _own_agent(agent, self._tools)
-        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
-        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
+        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts)
+        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts)
         self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
         self._names = {
             Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),
@@ -136,13 +148,50 @@ def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, Age
     return OwnGraph(agent), None
 
 
-def _recognisers(settings: Settings, timeouts: SttTimeouts) -> SpeechToTextFactory:
+def _recognisers(settings: Settings, timeouts: SandwichTimeouts) -> SpeechToTextFactory:
     endpoint = settings.endpoint(Role.STT)
-    return lambda on_partial, on_connection, language: ElevenLabsStt(
-        endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
+    if not settings.replaces(Role.STT):
+        return lambda on_partial, on_connection, language: ElevenLabsStt(
+            endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts.stt, language=language
+        )
+
+    def ears(at: Endpoint, language: str, timeouts: SttTimeouts = timeouts.stt) -> MakeEars:
+        return lambda on_partial, on_connection: ElevenLabsStt(
+            at, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
+        )
+
+    def others(language: str) -> MakeEars | None:
+        other = endpoint.stand_in() if language in UNDERSTOOD_OFFLINE else None
+        return None if other is None else ears(other, language, STAND_IN_EARS)
+
+    return lambda on_partial, on_connection, language: FailoverEars(
+        ears(endpoint, language),
+        lambda: others(language),
+        name=speech_name(endpoint),
+        meanwhile=EARS_MEANWHILE,
+        times=timeouts.failover,
+        on_partial=on_partial,
+        on_connection=on_connection,
     )
 
 
-def _voices(settings: Settings, timeouts: TtsTimeouts) -> TextToSpeechFactory:
+def _voices(settings: Settings, timeouts: SandwichTimeouts) -> TextToSpeechFactory:
     endpoint = settings.endpoint(Role.TTS)
-    return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts)
+    if not settings.replaces(Role.TTS):
+        return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts.tts)
+
+    def voice(at: Endpoint, timeouts: TtsTimeouts = timeouts.tts) -> MakeVoice:
+        return lambda on_connection: ElevenLabsTts(at, on_connection=on_connection, timeouts=timeouts)
+
+    def other() -> MakeVoice | None:
+        stand_in = endpoint.stand_in()
+        return None if stand_in is None else voice(stand_in, STAND_IN_VOICE)
+
+    return lambda on_connection: FailoverVoice(
+        voice(endpoint),
+        other,
+        name=speech_name(endpoint),
+        meanwhile=VOICE_MEANWHILE,
+        on_connection=on_connection,
+        times=timeouts.failover,
+    )
