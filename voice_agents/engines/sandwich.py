@@ -114,6 +114,11 @@ class SandwichEngine(VoiceEngine):
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._graph
 
+    @property
+    def apologises(self) -> bool:
+        """FAILOVER."""
+        return self._settings.failover
+
     def provider(self, role: Role) -> str:
         """What users call who fills this role at present."""
         if role is Role.CHAT and self._chat_endpoint is not None and self._agent_factory is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -13,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.apology import apologise, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.spoken_answer import Outputs, SpokenAnswer
@@ -85,6 +87,10 @@ class SandwichParts(SessionParts, Protocol):
     @property
     def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
+
+    @property
+    def apologises(self) -> bool:
+        """Who gets no answer hears why."""
 
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
@@ -308,7 +314,7 @@ class SandwichBackend:
         async def sentence() -> AsyncIterator[AgentOutput]:
             yield Token(turn.announces, ANNOUNCEMENT)
 
-        await self._speak(answer, sentence)
+        await self._speak(turn, answer, sentence)
 
     async def _answer_user(self, turn: Turn, answer: SpokenAnswer) -> None:
         host, ahead = self._host, not self._host.memory.behind
@@ -331,7 +337,7 @@ class SandwichBackend:
         turn.marks.mark("model_asked", host.clock())
         work.ask(text)
         turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
-        return await self._speak(answer, work.stream)
+        return await self._speak(turn, answer, work.stream)
 
     async def _final_words(self, turn: Turn) -> str:
         if turn.typed:
@@ -339,7 +345,7 @@ class SandwichBackend:
         with self._host.tell.troubles.depending_on(Role.STT):
             return await turn.user.final()
 
-    async def _speak(self, answer: SpokenAnswer, outputs: Outputs) -> None:
+    async def _speak(self, turn: Turn, answer: SpokenAnswer, outputs: Outputs) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
         host = self._host
         try:
@@ -350,7 +356,14 @@ class SandwichBackend:
         except Exception as error:
             if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
                 host.tell.fail(error)
+                if isinstance(error, ProviderError) and answer.spoken and self._parts.apologises:
+                    await self._apologise(turn, error)
             host.speaker.finish()
+
+    async def _apologise(self, turn: Turn, error: ProviderError) -> None:
+        """Say why there is no answer; nobody remembers it as one."""
+        with suppress(ProviderError):  # who has no voice, either, is read
+            await apologise(self._tts, self._host.speaker, apology(error, begun=turn.marks.first_audio is not None))
 
     def awaited(self, turn: Turn) -> str | None:
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
