@@ -101,7 +101,8 @@ class SandwichEngine(VoiceEngine):
         return SandwichBackend(self, host)
 
     async def _made_graph(self, stack: AsyncExitStack) -> Graph | OwnGraph:
-        chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT), self._timeouts.chat))
+        endpoint = self._settings.endpoint(Role.CHAT)
+        chat = await stack.enter_async_context(ChatModel(endpoint, self._timeouts.chat, self._timeouts.failover))
         if self._agent_factory is None:
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools.template)
@@ -129,7 +130,7 @@ class SandwichEngine(VoiceEngine):
         """A chat model for one session; a graph that a developer brings has its own."""
         if self._chat_endpoint is None or isinstance(self._graph, OwnGraph):
             return NoChat()
-        return ChatModel(self._chat_endpoint, self._timeouts.chat)
+        return ChatModel(self._chat_endpoint, self._timeouts.chat, self._timeouts.failover)
 
     def speech_to_text(
         self, on_partial: PartialListener, on_connection: ConnectionListener, language: str

@@ -39,6 +39,7 @@ from voice_agents.providers.completions import PlainCompletions
 from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
 from voice_agents.providers.sockets import tls
+from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import OPENAI_URL, Endpoint, Provider
 
@@ -83,14 +84,16 @@ class ChatModel:
     conversation can have its connection and finds it open when it needs it.
     """
 
-    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None, failover: FailoverTimes | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
         self._lines = {endpoint: _Line(endpoint, self._timeouts)}
         model = self._lines[endpoint].model
         model.hand_over_to(self._answer)
         self.model: BaseChatModel = model
-        self._failover = FailoverChat(_remark)
+        self._failover = FailoverChat(_remark, failover)
         self._warming: set[asyncio.Task[Any] | None] = set()
 
     async def __aenter__(self) -> Self:
