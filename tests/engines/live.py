@@ -151,14 +151,19 @@ async def engine_at(
 
 @asynccontextmanager
 async def live(engine: SandwichEngine, conversation: Conversation | None = None) -> AsyncIterator[Live]:
-    async with engine.session(conversation or Conversation(), TURNS) as session:
-        somebody = Live(session)
-        listening = asyncio.create_task(somebody.listen())
-        try:
-            yield somebody
-        finally:
-            listening.cancel()
-            await asyncio.wait([listening])
+    async with engine.session(conversation or Conversation(), TURNS) as session, listened_to(session) as somebody:
+        yield somebody
+
+
+@asynccontextmanager
+async def listened_to(session: VoiceSession) -> AsyncIterator[Live]:
+    somebody = Live(session)
+    listening = asyncio.create_task(somebody.listen())
+    try:
+        yield somebody
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def remembered(engine: SandwichEngine, conversation: Conversation) -> list[HistoryEntry]:
