@@ -20,15 +20,15 @@ from voice_agents.providers.interfaces import ConnectionListener, ConnectionStat
 class FailoverTimes:
     """Seconds a provider is waited for before another one does its work, and between the checks afterwards."""
 
-    asked_too_s: float = 0.7
+    asked_too_s: float = 0.5
     """Words asked for -> the other recogniser is asked for them, too, in case it will be needed."""
-    words_s: float = 1.4
+    words_s: float = 1.1
     """Words asked for -> those of the other recogniser are taken, if they have come."""
-    silent_s: float = 1.2
+    silent_s: float = 1.0
     """How long a listener may hear nothing of a voice that owes sound, all in all until it has caught up."""
     caught_up_s: float = 1.0
     """A voice that is so far ahead of the listener has caught up."""
-    lost_s: float = 1.0
+    lost_s: float = 0.8
     """A connection that nobody needs at the moment may be lost for so long."""
     first_check_s: float = 1.0
     last_check_s: float = 60.0
