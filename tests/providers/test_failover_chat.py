@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.providers.other_server import KEY, WAIT_S, OtherServer
+from tests.providers.other_server import KEY, WAIT_S, Answer, OtherServer
 from tests.providers.test_chat_on_another_server import DONE, HELLO, QUICK, Event, delta, openai_at, streams
 from voice_agents.errors import AuthenticationFailed, ProviderError, RequestRejected
 from voice_agents.providers.chat import REMARK, ChatModel
@@ -51,11 +52,12 @@ class Two:
 @asynccontextmanager
 async def two(
     first: Sequence[Sequence[Event] | int | Response],
-    second: Sequence[Sequence[Event] | int | Response] = (OTHER,),
+    second: Sequence[Sequence[Event] | int | Response] | Answer = (OTHER,),
     times: FailoverTimes = LATER,
 ) -> AsyncIterator[Two]:
     """Azure OpenAI answers as ``first`` says, OpenAI beside it as ``second``."""
-    async with OtherServer(404, answer=streams(*first)) as one, OtherServer(404, answer=streams(*second)) as other:
+    answers = second if callable(second) else streams(*second)
+    async with OtherServer(404, answer=streams(*first)) as one, OtherServer(404, answer=answers) as other:
         stand_in = openai_at(other)
         endpoint = replace(openai_at(one, Provider.AZURE), stand_in=lambda: stand_in)
         async with ChatModel(endpoint, QUICK, times) as chat:
@@ -113,6 +115,30 @@ async def test_an_answer_that_was_begun_is_not_begun_anew_by_another() -> None:
         with pytest.raises(ProviderError):
             await both.ask()
         assert both.second.requests == []
+
+
+async def test_of_a_slow_one_and_another_who_begins_first_answers() -> None:
+    """Nobody is given up for being slow: models that think are."""
+    never = asyncio.Event()
+    async with two([(never,)], times=replace(LATER, first_word_s=0.05)) as both:
+        assert await both.says() == (
+            "Here I am.",
+            "Azure OpenAI is slow at the moment: OpenAI-compatible has answered instead.",
+        )
+        assert await both.says() == ("Here I am.", "")
+        assert len(both.first.requests) == 2, "it is asked first all the same"
+
+
+async def test_who_was_slow_and_begins_before_the_other_answers() -> None:
+    asked_too, never = asyncio.Event(), asyncio.Event()
+
+    async def silent(_request: Request) -> Response:
+        asked_too.set()
+        await never.wait()
+        raise AssertionError("nobody lets it")
+
+    async with two([(asked_too, *HELLO)], silent, times=replace(LATER, first_word_s=0.0)) as both:
+        assert await both.says() == ("Hello there.", "")
 
 
 async def test_who_works_is_asked_alone() -> None:

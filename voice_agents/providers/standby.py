@@ -24,6 +24,8 @@ class FailoverTimes:
     """Words asked for -> the other recogniser is asked for them, too, in case it will be needed."""
     words_s: float = 1.1
     """Words asked for -> those of the other recogniser are taken, if they have come."""
+    first_word_s: float = 1.7
+    """A chat model that takes longer for its first word has another one asked beside it, where one is configured."""
     silent_s: float = 1.0
     """How long a listener may hear nothing of a voice that owes sound, all in all until it has caught up."""
     caught_up_s: float = 1.0
