@@ -50,6 +50,7 @@ class EventsOut:
         """Whose work the offline provider does at present."""
         self._events: deque[Event] = deque()
         self._ready = asyncio.Event()
+        self._last_trouble = (-1, "")
         self._closed = False
         self._status: Status | None = None
         self._floor: FloorState | None = None
@@ -143,6 +144,10 @@ class EventsOut:
             self.emit(Notice, level="info", text=f"{self._replaced.pop(role)} works again for {role.value}.")
 
     def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
+        news = (self.turn, str(error))
+        again, self._last_trouble = not failed and news == self._last_trouble, news
+        if again:
+            return  # a connection that is lost over and over in one turn
         if failed:
             self.emit(Failed, error=error)
         else:

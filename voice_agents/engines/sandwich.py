@@ -14,7 +14,7 @@ from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
-from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import STAND_IN_VOICE, TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
 from voice_agents.providers.failover_ears import FailoverEars, MakeEars
@@ -38,7 +38,6 @@ VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
 UNDERSTOOD_OFFLINE = ("", "en")
 """Languages of a session whose user the offline recogniser may understand."""
 STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
-STAND_IN_VOICE = TtsTimeouts(connect_s=1.0, stall_s=2.0, http_s=2.0)
 """Who stands in is on this machine, and the user has waited already."""
 
 AgentFactory = Callable[[AgentParts], object]

@@ -362,8 +362,9 @@ class SandwichBackend:
 
     async def _apologise(self, turn: Turn, error: ProviderError) -> None:
         """Say why there is no answer; nobody remembers it as one."""
+        text = apology(error, begun=turn.marks.first_audio is not None)
         with suppress(ProviderError):  # who has no voice, either, is read
-            await apologise(self._tts, self._host.speaker, apology(error, begun=turn.marks.first_audio is not None))
+            await apologise(self._tts, turn, self._host.speaker, text)
 
     def awaited(self, turn: Turn) -> str | None:
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
