@@ -253,13 +253,40 @@ def test_every_variable_of_the_example_is_read() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
     package = Path(__file__).parents[1] / "voice_agents"
-    source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py"))
+    source = "".join(
+        (package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py", "environment.py")
+    )
     assert {name for name in names if name.isupper() and name not in source} == set()
 
 
-def test_the_language_that_is_spoken_is_two_letters_or_found_out() -> None:
-    assert Settings.from_env({}, dotenv=None).turns.language == ""
-    assert Settings.from_env({"STT_LANGUAGE": "DE"}, dotenv=None).turns.language == "de"
-    for wrong in ("german", "d", "1a"):
-        with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
-            Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)
+LANGUAGES = {
+    **{"": "", "de": "de", "DE": "de", "en-US": "en", "pt_BR": "pt", "zh-Hans-CN": "zh", "eng": "en", "GER": "de"},
+    **{"deu": "de", "fra": "fr", "jpn": "ja", "yue": "yue", "es-419": "es", "nob": "nb"},
+}
+
+
+@pytest.mark.parametrize("given", LANGUAGES)
+def test_the_language_that_is_spoken_is_an_iso_code_or_found_out(given: str) -> None:
+    assert Settings.from_env({"STT_LANGUAGE": given}, dotenv=None).turns.language == LANGUAGES[given]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["german", "d", "1a", "Deutsch", "en,de", "auto", "d3", "english-US", "日本", "e n", "-"]
+)
+def test_a_language_that_is_no_code_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
+        Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)
+
+
+def test_how_long_and_how_much_a_model_may_think() -> None:
+    model = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"}
+    settings = Settings.from_env(model, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "" and settings.chat_first_word_s >= 30
+    more = {"CHAT_FIRST_WORD_TIMEOUT": "90", "OPENAI_REASONING_EFFORT": "Low"}
+    settings = Settings.from_env({**model, **more}, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "low" and settings.chat_first_word_s == 90
+    for name, wrong in (("OPENAI_REASONING_EFFORT", "lots"), ("CHAT_FIRST_WORD_TIMEOUT", "0")):
+        with pytest.raises(ConfigurationError, match=name):
+            Settings.from_env({**model, name: wrong}, dotenv=None)
+    with pytest.raises(ConfigurationError, match="OPENAI_MODEL is missing: OPENAI_REASONING_EFFORT"):
+        Settings.from_env({"OPENAI_REASONING_EFFORT": "low"}, dotenv=None)

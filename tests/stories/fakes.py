@@ -21,6 +21,7 @@ from pydantic import PrivateAttr
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import (
     STT_RATE,
     TTS_RATE,
@@ -94,7 +95,7 @@ class FakeStt:
             words, earlier = self.words[label - FIRST_LABEL].split(), self._earlier.get(label, 0)
             known = max(1, _words_in(earlier)) if earlier else 0
             said += words[known : max(1, _words_in(earlier + self._heard[label]))]
-        return " ".join(said)
+        return words_in(" ".join(said))
 
     def _give_partial(self) -> None:
         words = self._words()

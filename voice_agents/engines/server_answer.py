@@ -13,7 +13,7 @@ from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.apology import LATE_S, SILENT_S, Excuses, apology, delay
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import still_waiting
-from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
@@ -31,6 +31,8 @@ TAKEN_BACK_S = 5.0
 """How long a server that took its answer back, and says no word of the user's, may take to begin another."""
 NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
+LONGEST_QUOTE = 400
+"""Characters of an answer that are told in a sentence."""
 SLOW_TOOL_S = 2.5
 """A tool that takes longer is announced in the page."""
 
@@ -64,6 +66,12 @@ class RealtimeConnection(Protocol):
 
     def truncate(self, item_id: str, played: int) -> None: ...
 
+    def delete(self, item_id: str) -> None: ...
+
+    def hold(self, held: bool) -> None: ...
+
+    def connect_anew(self) -> None: ...
+
     def configure(self, config: RealtimeConfig) -> None: ...
 
 
@@ -85,6 +93,10 @@ class ServerAnswer:
         """The last turn in which the answer was late, which is told once."""
         self._habit = VoiceHabit()
         """How this session's voice speaks."""
+        self._sounded: set[str] = set()
+        """Responses of the turn that could be heard."""
+        self._asked_again = False
+        """The turn's answer made no sound, and was asked for once more."""
         self._tools: asyncio.Task[None] | None = None
         self._running: list[ToolStep] = []
 
@@ -94,6 +106,8 @@ class ServerAnswer:
         """The turn was taken and the server is to answer it."""
         turn.marks.mark("first_text_sent", self._host.clock())
         self._excuses.expect(LATE_S, self._late)
+        self._sounded.clear()
+        self._asked_again = False
         self._await_response()
 
     @property
@@ -125,7 +139,8 @@ class ServerAnswer:
         self._excuses.met()
         match event:
             case AudioDelta(response_id=response_id, item_id=item_id, pcm=pcm):
-                if turn.marks.first_audio is None and first_audible(pcm) is not None:
+                if response_id not in self._sounded and first_audible(pcm) is not None:
+                    self._sounded.add(response_id)
                     turn.marks.mark("first_audio", host.clock())
                 self._words(response_id, item_id).add_sound(pcm)
                 turn.samples += len(pcm)
@@ -142,8 +157,21 @@ class ServerAnswer:
         if self._host.answering and self._awaited and not self._host.turn.user.said:
             self._after(NOTHING_SAID_S, self._nothing_said)
 
+    def drop_unheard(self) -> bool:
+        """What the user said is nothing: so is the answer, if nothing of it was heard or done yet."""
+        host, turn = self._host, self._host.turn
+        if not host.answering or turn.user.said or host.speaker.audible or any(turn.tools):
+            return False
+        for speech in turn.speeches:
+            self._client.delete(speech.id)
+        self._nothing_said()
+        return True
+
     def failed(self, error: ProviderError) -> None:
         """The server will not answer the turn, or not to its end: what has come is still played."""
+        passing = isinstance(error, ProviderUnavailable) and error.explained
+        if passing and self._host.answering and self.silent and self._ask_again():
+            return
         self._host.tell.emit(Failed, error=error)
         self.give_up(error)
 
@@ -221,8 +249,12 @@ class ServerAnswer:
             self._take_back(done.response_id)
             self._await_response()
             return self._after(TAKEN_BACK_S, self._gone_silent)
-        self._complete(done.response_id, whole=done.status == "completed")
-        failed = None
+        written = self._complete(done.response_id, whole=done.status == "completed")
+        failed: ProviderError | None = None
+        if self._mute(done) and (done.passing or done.status == "completed"):
+            if self._ask_again():
+                return None
+            host.forget_held()
         if done.status == "failed":
             failed = ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason))
             host.tell.emit(Failed, error=failed)
@@ -231,6 +263,8 @@ class ServerAnswer:
             host.tell.emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
         elif done.status == "completed" and done.tool_calls:
             return self._call(done.tool_calls)
+        elif self._mute(done):
+            self._tell_mute(written)
         if not self.receiving:
             self._finish(failed)
         return None
@@ -243,16 +277,54 @@ class ServerAnswer:
             turn.marks.first_audio = None
             self._host.speaker.begin_again()
 
-    def _complete(self, response_id: str, *, whole: bool) -> None:
-        """Nothing more comes of a response (``whole``: it was not broken off); without sound it was only written."""
-        for speech in self._host.turn.speeches:
+    def _complete(self, response_id: str, *, whole: bool) -> str:
+        """Nothing more comes of a response (``whole``: it was not broken off); what it wrote and nobody could hear.
+
+        That is no part of the answer, except where the answer is to be read.
+        """
+        turn, mute = self._host.turn, list[SpeechStep]()
+        for speech in turn.speeches:
             if speech.response_id == response_id:
                 words = _voiced(speech)
-                speech.read = words.samples == 0
+                speech.read = turn.read and words.samples == 0
                 if whole or speech.read:
                     words.finish()
                 else:
                     words.break_off()
+                if not speech.read and response_id not in self._sounded:
+                    mute.append(speech)
+        for speech in mute:
+            turn.steps.remove(speech)
+            self._client.delete(speech.id)
+        return " ".join(speech.words.text.strip() for speech in mute)
+
+    # An answer without a sound
+
+    def _mute(self, done: ResponseDone) -> bool:
+        """It was to be spoken, and nobody could hear it."""
+        turn = self._host.turn
+        asked = turn.of_user or bool(turn.announces)
+        return asked and not turn.read and not done.tool_calls and done.response_id not in self._sounded
+
+    def _ask_again(self) -> bool:
+        """Once in a turn."""
+        if self._asked_again:
+            return False
+        self._asked_again = True
+        if not self._host.turn.samples:
+            self._host.forget_held()
+        self._active.clear()
+        self._await_response()
+        self._client.respond()
+        return True
+
+    def _tell_mute(self, written: str) -> None:
+        if written:
+            text = f'The realtime server answered in writing only, without a sound: "{_shortened(written)}"'
+            self._host.tell.emit(Notice, level="warning", text=text)
+        else:
+            sentence = "The realtime server gave an empty answer, twice: please ask again."
+            self._host.tell.emit(Failed, error=ProtocolViolation(Role.REALTIME, SERVER, sentence))
 
     def _words(self, response_id: str, item_id: str) -> VoicedWords:
         turn = self._host.turn
@@ -351,6 +423,11 @@ class ServerAnswer:
         error = ProviderTimeout(Role.REALTIME, SERVER, sentence)
         self._host.tell.emit(Failed, error=error)
         self._finish(error)
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} ..."
 
 
 def _voiced(speech: SpeechStep) -> VoicedWords:

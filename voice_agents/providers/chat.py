@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_openai import ChatOpenAI, StreamChunkTimeoutError
+from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
 from voice_agents.errors import (
@@ -41,7 +41,7 @@ from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_
 from voice_agents.providers.sockets import tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.suited import Refused, Takes
-from voice_agents.settings import OPENAI_URL, Endpoint, Provider
+from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +51,10 @@ class ChatTimeouts:
     """Seconds the chat model is waited for."""
 
     connect_s: float = 5.0
-    first_s: float = 15.0
-    """Request -> the beginning of the answer."""
+    first_s: float = FIRST_WORD_S
+    """Request -> the first word of the answer, or the first tool call; models that reason take their time."""
     chunk_s: float = 8.0
-    """The longest silence inside an answer; LangChain's default is two minutes."""
+    """The longest silence after it; LangChain's default is two minutes."""
     retry_s: float = 0.3
     """A request that failed before anything was said is sent a second time after this."""
     retry_after_max_s: float = 2.0
@@ -179,7 +179,7 @@ class _Line:
             async_client=PlainCompletions(sdk),
             client=_NO_CLIENT,
             streaming=True,
-            stream_chunk_timeout=timeouts.chunk_s,
+            stream_chunk_timeout=None,  # which would count the time that a model thinks
             stream_usage=endpoint.provider is not Provider.OPENAI or endpoint.base_url == OPENAI_URL,
             use_responses_api=False,
         )
@@ -234,7 +234,7 @@ class _PlainChat(ChatOpenAI):
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
                 self._refused.note(error, messages)
-                lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, "tools" in kwargs)
+                lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, _fields(error))
                 pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
                 if pause_s is None or not given.nothing:
                     raise plain from error
@@ -248,22 +248,31 @@ class _PlainChat(ChatOpenAI):
         self, takes: Takes, given: _Given, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Ask once, as this server takes it."""
-        if not takes.tools:
-            kwargs = {name: value for name, value in kwargs.items() if name not in ("tools", "tool_choice")}
-        if not takes.usage:
-            kwargs["stream_usage"] = False
-        answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=takes.opens_reasoning)
+        tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
+        answer = AnswerFilter(tools, opened=takes.opens_reasoning)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
-        async with aclosing(asking) as chunks:  # type: ignore[type-var]
+        held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
+        async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
                 given.add(chunk := _cleaned(chunk, answer))
-                yield chunk
+                held.append(chunk)
+                while held and not given.nothing:
+                    yield held.pop(0)
         if rest := _left(answer, given.calls):
             given.add(rest)
-            yield rest
+            held.append(rest)
+        for chunk in () if given.nothing else held:
+            yield chunk
         takes.opens_reasoning = takes.opens_reasoning or answer.lone_end
         if given.nothing:
             raise self._silent(given.finish_reason)
+
+    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """With the reasoning effort that is set, and without what this server does not take."""
+        request = super()._get_request_payload(*args, **kwargs)
+        if self._endpoint.reasoning_effort:
+            request.setdefault("reasoning_effort", self._endpoint.reasoning_effort)
+        return self._takes.trimmed(request)
 
     @property
     def _takes(self) -> Takes:
@@ -310,7 +319,7 @@ def _remark(text: str) -> ChatGenerationChunk:
 
 
 class _Given:
-    """What was handed out of an answer."""
+    """What was handed out of an answer; ``nothing`` until there is a word of it, or a call."""
 
     def __init__(self) -> None:
         self.nothing = True
@@ -322,8 +331,36 @@ class _Given:
         message = chunk.message
         calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
         self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
-        self.nothing = self.nothing and not chunk.text and not calls
+        self.nothing = self.nothing and not calls and not any(map(str.isalnum, chunk.text))
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
+
+
+async def _in_time(
+    chunks: AsyncIterator[ChatGenerationChunk], given: _Given, timeouts: ChatTimeouts
+) -> AsyncGenerator[ChatGenerationChunk, None]:
+    """The chunks; raises TimeoutError when the first word, or what follows it, takes too long.
+
+    However much a server sends meanwhile that is no word.
+    """
+    clock = asyncio.get_running_loop().time
+    first_by = clock() + timeouts.first_s
+    async with aclosing(chunks):  # type: ignore[type-var]
+        while True:
+            try:
+                async with asyncio.timeout_at(first_by if given.nothing else clock() + timeouts.chunk_s):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            yield chunk
+
+
+def _fields(error: Exception) -> Collection[str]:
+    """Of the request that was refused."""
+    try:
+        request = error.request if isinstance(error, openai.APIError) else None
+        return list(json.loads(request.content)) if request is not None else ()
+    except (ValueError, httpx2.StreamError):
+        return ()
 
 
 def _mend(function: dict[str, Any]) -> None:
@@ -372,7 +409,7 @@ def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> Prov
     match error:
         case ProviderError():
             return error
-        case openai.APITimeoutError() | StreamChunkTimeoutError() | TimeoutError() | httpx2.TimeoutException():
+        case openai.APITimeoutError() | TimeoutError() | httpx2.TimeoutException():
             return ProviderTimeout(role, name, f"{name} took too long to answer. Please try again.")
         case openai.APIStatusError():
             return _refused(error, endpoint, role)

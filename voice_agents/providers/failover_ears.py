@@ -54,6 +54,8 @@ class FailoverEars:
             times=self._times,
         )
         self._current = _Utterance()
+        self._committed: _Utterance | None = None
+        """The one before, while its words are awaited."""
         self._checked = [silence(1.0, STT_RATE)]
         """What was said last, for a check."""
         self._last: asyncio.Task[None] | None = None
@@ -98,6 +100,7 @@ class FailoverEars:
         client = self._first.client
         asked = client.commit() if client is not None and utterance.first is client else None
         utterance.over.set()
+        self._committed = utterance
         self._checked = utterance.tail(CHECKED_S)
         self._last = loop.create_task(self._answer(utterance, asked, answer, self._last), name="words of an utterance")
         self._asked[self._last] = utterance, answer
@@ -181,7 +184,12 @@ class FailoverEars:
         return utterance.second
 
     async def _hear(self, utterance: _Utterance, make: MakeEars) -> str:
-        async with make(lambda text: self._heard_by_second(utterance, text), lambda state, error: None) as ears:
+        def heard(text: str, *, committed: bool = False) -> None:
+            utterance.partial = text
+            if utterance is self._current:
+                self._on_partial(text)
+
+        async with make(heard, lambda state, error: None) as ears:
             for pcm in utterance.sound:
                 ears.send_audio(pcm)
             utterance.ears = ears
@@ -193,14 +201,13 @@ class FailoverEars:
         if not hearing.cancelled():
             hearing.exception()  # of one that nobody waits for, nobody need hear
 
-    def _heard_by_first(self, text: str) -> None:
-        if self._current.second is None and self._current.first is self._first.client:
+    def _heard_by_first(self, text: str, *, committed: bool = False) -> None:
+        if committed:
+            if self._committed is not None and self._committed.second is None:
+                self._committed.partial = text
+                self._on_partial(text, committed=True)
+        elif self._current.second is None and self._current.first is self._first.client:
             self._current.partial = text
-            self._on_partial(text)
-
-    def _heard_by_second(self, utterance: _Utterance, text: str) -> None:
-        utterance.partial = text
-        if utterance is self._current:
             self._on_partial(text)
 
     # The checks

@@ -56,8 +56,12 @@ class ConnectionListener(Protocol):
 class PartialListener(Protocol):
     """Hears the current hypothesis of the utterance that is not committed yet."""
 
-    def __call__(self, text: str) -> None:
-        """``text`` replaces the last partial."""
+    def __call__(self, text: str, *, committed: bool = False) -> None:
+        """``text`` replaces the last partial.
+
+        ``committed``: it is about the utterance before, whose final words have not come yet; who has no such thing to
+        tell leaves it out.
+        """
 
 
 class SpeechToText(Protocol):

@@ -14,6 +14,7 @@ from voice_agents.errors import Role
 from voice_agents.events import (
     AgentResumed,
     AgentText,
+    BegunEarly,
     Event,
     Failed,
     Interrupted,
@@ -27,7 +28,7 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.turns.heard import split_heard
-from voice_agents.turns.latency import LatencyHistory, TurnLatency
+from voice_agents.turns.latency import EarlyAnswers, LatencyHistory, TurnLatency
 
 SHOWN_LINES = 80
 """The page's transcript, at first and so many more whenever somebody scrolls up."""
@@ -79,6 +80,7 @@ class Figures:
 
     last: TurnLatency | None = None
     history: LatencyHistory = field(default_factory=LatencyHistory)
+    early: EarlyAnswers = field(default_factory=EarlyAnswers)
 
 
 @dataclass(slots=True)
@@ -194,6 +196,9 @@ class ConversationView:
                 self._cut(event)
             case TurnDone():
                 self._finished(event)
+            case BegunEarly(used=used, saved_s=saved_s, tokens=tokens, characters=characters):
+                self.figures(self.kind).early.add(used=used, saved_s=saved_s, tokens=tokens, characters=characters)
+                self.figures_revision += 1
 
     def _heard_user(self, event: UserTranscript) -> None:
         turn, text = self._before + event.turn, event.text.strip()

@@ -15,7 +15,15 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.audio import Pcm, silence, to_bytes
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
-from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_message, begin_alike, plain_error, reaction
+from voice_agents.providers.elevenlabs.scribe import (
+    LastFinal,
+    Reaction,
+    Twins,
+    audio_message,
+    begin_alike,
+    plain_error,
+    reaction,
+)
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.utterance import Commit, SentUtterance
 from voice_agents.providers.heard_words import words_in
@@ -68,6 +76,7 @@ class ElevenLabsStt:
         self._tried_again = False
         self._held = ""
         """A partial that came while a final was awaited, and may be about what was said after that commit."""
+        self._last = LastFinal()
         self._wanted = asyncio.Event()
         self._renew = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -204,7 +213,7 @@ class ElevenLabsStt:
             return ProtocolViolation(Role.STT, self._name, sentence), True
         match kind:
             case Reaction.PARTIAL:
-                self._partial(words_in(str(message.get("text") or "")))
+                self._partial(words_in(str(message.get("text") or ""), unfinished=True))
             case Reaction.FINAL if not twins.is_second(message, self._oldest_commit, asyncio.get_running_loop().time()):
                 self._final(words_in(str(message.get("text") or "")))
             case Reaction.THROTTLED if self._pending:
@@ -219,19 +228,27 @@ class ElevenLabsStt:
     # Words
 
     def _partial(self, text: str) -> None:
-        """While a final is awaited, hypotheses are still about that utterance."""
+        """While a final is awaited, hypotheses are still about that utterance; and one just after it may be late."""
         if self._pending:
             oldest = self._pending[0].utterance
             if text and (not oldest.partial or begin_alike(oldest.partial, text)):
                 oldest.partial = text
+                if len(self._pending) == 1:
+                    self._on_partial(oldest.text(text), committed=True)
             self._held = text
+            return
+        if text and self._last.is_stale(text, asyncio.get_running_loop().time()):
             return
         self._current.partial = text
         self._on_partial(self._current.text(text))
 
     def _final(self, text: str) -> None:
+        partial = self._pending[0].utterance.partial if self._pending else self._current.partial
+        if text and self._last.is_repeated(text, partial, awaited=bool(self._pending)):
+            return
         if self._pending:
             self._pending.popleft().settle(text)
+            self._last = LastFinal(text, asyncio.get_running_loop().time())
             held, self._held = self._held, ""
             if held and not self._pending and not begin_alike(held, text):
                 self._partial(held)

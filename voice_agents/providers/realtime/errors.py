@@ -116,6 +116,11 @@ class Sentences:
         """The server reports a fault of its own."""
         return self._error(ProviderUnavailable, f"{self.name} has a problem of its own. Please try again.")
 
+    def passing(self) -> ProviderError:
+        """It reports one for a single answer: the next may be well."""
+        sentence = str(self.troubled())
+        return ProviderUnavailable(Role.REALTIME, self.name, sentence, explained=True)
+
     def rejected(self) -> ProviderError:
         """A request for an answer was refused."""
         return self._error(RequestRejected, f"{self.name} did not accept the request. Please try it in other words.")
@@ -130,6 +135,11 @@ class Sentences:
             RequestRejected,
             f"{self.name} does not know the voice {voice!r}: choose another, or check AZURE_REALTIME_VOICE.",
         )
+
+    def language(self, language: str) -> ProviderError:
+        """The language was refused; the server finds it out."""
+        sentence = f"{self.name} does not know the language {language!r}: check STT_LANGUAGE."
+        return self._error(RequestRejected, sentence)
 
     def nothing_said(self) -> ProviderError:
         """Push-to-talk was released without any sound."""
@@ -227,7 +237,7 @@ class Sentences:
             (_MODEL_WORDS, self.model),
             (_NOT_REALTIME_WORDS, self.not_realtime),
             (_AUTH_WORDS, self.key),
-            (_SERVER_WORDS, self.troubled),
+            (_SERVER_WORDS, self.passing),
         ):
             if _named(words, known):
                 return sentence()
