@@ -62,17 +62,21 @@ def _lacks_a_noun(core: list[str]) -> bool:
         return before in _BEFORE_THAT
     if last == "so":
         return before not in _BEFORE_SO
-    if last not in _PREPOSITIONS:
+    if last not in _PREPOSITIONS or (last in _PARTICLES and _WITH_PARTICLES.intersection(core)):
         return False
     if core[0] not in _WHAT_QUESTIONS or last == "like":
         return core[0] not in _QUESTIONS or last != "like"
-    return not (before in _STAND_BEFORE_THE_LAST or (core[1] in _LINKS and core[2] in _STAND_BEFORE_THE_LAST))
+    return not (
+        before in _STAND_BEFORE_THE_LAST
+        or (before == "it" and last in ("for", "about"))
+        or (core[1] in _LINKS and core[2] in _STAND_BEFORE_THE_LAST)
+    )
 
 
 def _lacks_something(core: list[str]) -> bool:
     """A verb without its object or verb, a noun without what it is of, a condition without what follows from it."""
-    last, question = core[-1], core[0] in _QUESTIONS and core[1:2] not in _SUBJECTS
-    if last in _LINKS and len(core) > 1 and not question and not _WH.intersection(core[:-1]):
+    last, question = core[-1], _asks(core)
+    if last in _LINKS and len(core) > 1 and not question and not _WH.intersection(core[1:-1]):
         return True
     if last in _TAKE_OBJECTS and (len(core) == 1 or core[-2] in _BEFORE_VERBS):
         return True
@@ -87,6 +91,11 @@ def _lacks_something(core: list[str]) -> bool:
     return _lacks_what_its_command_takes(core)
 
 
+def _asks(core: list[str]) -> bool:
+    """It is a question; "what I want is" and "when we came" are none."""
+    return core[0] in _QUESTIONS and not (core[0] in _WHAT_QUESTIONS and "'" not in core[0] and core[1:2] in _SUBJECTS)
+
+
 def _lacks_what_its_command_takes(core: list[str]) -> bool:
     """ "Set a timer", "convert ten miles", "remind me": commands that come with more."""
     said = " ".join(core)
@@ -96,7 +105,7 @@ def _lacks_what_its_command_takes(core: list[str]) -> bool:
 def _is_complete(text: str, words: list[str], core: list[str]) -> bool:
     if core and _SUM.search(" ".join(core)):
         return True
-    if _is_number(words[-1]) or (words[-1] in _PREPOSITIONS and words[-1] != "like"):
+    if _is_number(words[-1]) or (words[-1] in _PREPOSITIONS and not _asks_of_the_last(core)):
         return False
     if text.endswith("?"):
         return len(words) >= 3
@@ -106,7 +115,12 @@ def _is_complete(text: str, words: list[str], core: list[str]) -> bool:
         return True
     if len(words) + ("'s" in words[0]) < 4 or not core or _may_be_told_more_of(core):
         return False
-    return core[0] in _QUESTIONS or core[0] in _COMMANDS
+    return _asks(core) or core[0] in _COMMANDS
+
+
+def _asks_of_the_last(core: list[str]) -> bool:
+    """ "Where are you from", "what is the weather like"."""
+    return core[0] in _WHAT_QUESTIONS and (core[-1] == "like" or core[-2] in _STAND_BEFORE_THE_LAST)
 
 
 def _may_be_told_more_of(core: list[str]) -> bool:
@@ -172,6 +186,11 @@ _BEFORE_SO = _words("think thought hope believe guess say said suppose do not")
 _STAND_BEFORE_THE_LAST = _words("you we they he she i this that these those")
 """... preposition: "where are you from"; but "how far is it from" goes on."""
 _PREPOSITIONS = _words("to for with from at about by as in on near under over after before since like called named")
+_PARTICLES = _words("in on over")
+_WITH_PARTICLES = _words(
+    "turn turned switch switched put come go goes going went hold move carry log keep later now start"
+)
+"""Verbs that end with one: "turn the light on"."""
 _LINKS = _words(
     "is are am was were be been being has have had will would can could should must may might do does did it's that's "
     "there's he's she's"
@@ -277,7 +296,8 @@ _NEEDS = (
     (r"(?:take|make|write)(?: down)? (?:a|the) note$", r"$^"),
     (r"(?:divide|multiply)\b", r"\bby \w"),
     (r"how do (?:you|i|we) \w+$", r"$^"),
-    (r"(?:how many|how much|which|what kind of) \w+$", r"$^"),
+    (r".*\b(?:how many|how much|which|what kind of) \w+$", r"$^"),
+    (r".+\bwhat (?:time|day|date|year|month|kind|sort|size|number|colou?r)$", r"$^"),
     (r"why (?:is|are|was|were|do|does|did) (?:\w+ )?\w+$", r"why (?:is|are|was|were) \w+$|\b(?:it|that|this|so)$"),
     (r"(?:\w+ )?(?:do|does|did) (?:the|my|your|his|her|their|our) \w+$", r"$^"),
     (r"(?:is|are|was|were|can|will) (?:the|my|your|his|her|their|our) \w+$", r"$^"),
