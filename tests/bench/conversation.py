@@ -211,7 +211,7 @@ _MURMURS = (("BC", Meant.BACKCHANNEL), ("VT", Meant.TIC), ("ND", Meant.ASIDE))
 
 def show(name: str, score: Score, account: dict[str, float]) -> None:
     """Everything of one call."""
-    counts = {
+    counts: dict[str, Sequence[float]] = {
         "L_R": score.responses, "L_Y": score.yields, "R_R": score.answered, "R_Y": score.yielded,
         **{f"S_{short}": score.ignored[meant] for short, meant in _MURMURS},
     }  # fmt: skip
@@ -220,7 +220,8 @@ def show(name: str, score: Score, account: dict[str, float]) -> None:
         of = len(counts[column]) if column in counts else score.turns
         more = ""
         if column in ("L_R", "L_Y") and of >= FEWEST:
-            more = "  median {:.2f}, p95 {:.2f}".format(*np.percentile(counts[column], [50, 95]))
+            middle, high = np.percentile(np.array(counts[column]), [50, 95])
+            more = f"  median {middle:.2f}, p95 {high:.2f}"
         print(f"  {column:4} {value:>6}  of {of}{more}")
     print(f"  false cut-offs {rate(score.hesitations)} ({sum(score.hesitations)} of {len(score.hesitations)})")
     a_minute = f"{score.stutters / score.agent_s * 60:.1f}" if score.agent_s else "-"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from langchain_core.messages import BaseMessage
 
-from tests.bench.hesitating import SENTENCES
+from tests.bench.hesitating import SECOND, SENTENCES
 from tests.stories.caller import FRAME_S, call
 from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Step
@@ -102,9 +102,15 @@ def main(count: int) -> None:
         for kind in (*SENTENCES, "all"):
             rows = [each for each in found if kind in (each.kind, "all")]
             cut = sum(each.cut_off for each in rows)
-            lost = sum(len(each.lost) for each in rows)
-            print(f"{kind:24}{len(rows):>8}{sum(each.taken for each in rows):>8}{cut:>9}{lost:>12}")
-        print(f"{'':24}cut off: {sum(each.cut_off for each in found) / len(found):.1%}")
+            words = sum(len(each.lost) for each in rows)
+            print(f"{kind:24}{len(rows):>8}{sum(each.taken for each in rows):>8}{cut:>9}{words:>12}")
+        second = {" | ".join(parts) for each in SECOND.values() for parts in each}
+        for name, rows in (
+            ("all", found),
+            ("of those the rules were not made with", [e for e in found if e.words in second]),
+        ):
+            cut = sum(each.cut_off for each in rows)
+            print(f"{name}: {cut} of {len(rows)} cut off ({cut / max(1, len(rows)):.1%})")
         for each in found:
             if each.cut_off or each.lost:
                 lost = f", lost: {' '.join(each.lost)}" if each.lost else ""

@@ -50,7 +50,7 @@ def _is_open(text: str, words: list[str], core: list[str]) -> bool:
         return True
     if any(f" {' '.join(words)}".endswith(f" {phrase}") for phrase in _OPEN_PHRASES):
         return True
-    if len(words) >= 3 and words[-1] in _TAKES_BACK:
+    if len(words) >= 3 and words[-1] in _TAKES_BACK and words[-2] not in _BEFORE_VERBS | _SAID_ITSELF:
         return True
     return _lacks_a_noun(core) or _lacks_something(core) or _is_half_a_number(words)
 
@@ -59,7 +59,7 @@ def _lacks_a_noun(core: list[str]) -> bool:
     """ "What's the weather in", "he told me that", but not "where are you from" and "what is that"."""
     last, before = core[-1], core[-2] if len(core) > 1 else ""
     if last == "that":
-        return before in _BEFORE_THAT
+        return before in _BEFORE_THAT and core[0] not in _WHAT_QUESTIONS
     if last == "so":
         return before not in _BEFORE_SO
     if last not in _PREPOSITIONS or (last in _PARTICLES and _WITH_PARTICLES.intersection(core)):
@@ -78,7 +78,7 @@ def _lacks_something(core: list[str]) -> bool:
     last, question = core[-1], _asks(core)
     if last in _LINKS and len(core) > 1 and not question and not _WH.intersection(core[1:-1]):
         return True
-    if last in _TAKE_OBJECTS and (len(core) == 1 or core[-2] in _BEFORE_VERBS):
+    if last in _TAKE_OBJECTS and core[0] not in _ASK_FOR_OBJECTS and (len(core) == 1 or core[-2] in _BEFORE_VERBS):
         return True
     if question and last in _OF_SOMETHING and core[-2:-1] in (["the"], ["a"]):
         return True
@@ -178,9 +178,12 @@ _NEVER_LAST = _words(
     "won't can't don't doesn't didn't isn't aren't wasn't weren't couldn't wouldn't shouldn't"
 )
 _TAKES_BACK = _words("no wait sorry actually rather")
-"""At the end of words: "at seven no", which another word follows."""
+"""At the end of words: "at seven no", which another word follows ..."""
+_SAID_ITSELF = _words("say said am i'm so very rather")
+"""... but not after these: "I'd rather wait"."""
 _BEFORE_THAT = _words(
-    "me him her us them is was thing know think say said says sure chance hope believe possible told find"
+    "me him her us them is was thing know think say said says sure chance hope believe possible told find "
+    "true likely clear certain sad glad good bad important"
 )
 _BEFORE_SO = _words("think thought hope believe guess say said suppose do not")
 _STAND_BEFORE_THE_LAST = _words("you we they he she i this that these those")
@@ -210,9 +213,11 @@ _BEFORE_VERBS = _words(
 _TAKE_OBJECTS = _words(
     "add ask become book bring buy calculate change check choose contact convert create deliver describe divide email "
     "explain find fix get give hear invite keep know like love make mean message mention mind move multiply name need "
-    "open order phone put recommend remember remind replace reserve return say schedule see send set show spell start "
+    "open order phone put read recommend remember remind replace reserve return say schedule see send set show spell start "
     "suggest take tell think translate try update use visit want water wish wonder write wrote"
 )
+_ASK_FOR_OBJECTS = _words("what what's which who")
+"""... but when that is what is asked: "what did you say"."""
 _OF_SOMETHING = _words(
     "address author average capital cause colour color currency date definition distance difference end height history "
     "length meaning name number part population president price product size square root sum temperature weight"
