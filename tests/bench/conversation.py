@@ -145,9 +145,9 @@ class Caller:
 
 async def conversation(url: str, engine: str, way: str, seconds: float, turns: int, keep: Path | None) -> Score:
     """One call of so many seconds or turns of the user, whichever comes first; its recordings are kept on request."""
-    loop, score = asyncio.get_running_loop(), Score()
+    loop, score, material = asyncio.get_running_loop(), Score(), Material()
     async with call(url, engine, way) as line:
-        caller = Caller(line, Material())
+        caller = Caller(line, material)
         began = loop.time()
         await asyncio.sleep(1.0)
         number = 0

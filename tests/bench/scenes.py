@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from functools import cache
 from importlib.util import find_spec
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,7 @@ CUT_INS = (
     "Okay, roll a die.",
     "Sorry, how many feet are in a mile?",
 )
+STORY = "Tell me a story."
 BACKCHANNELS = ("mm-hmm", "yeah", "uh-huh", "right", "okay", "I see", "mm-hmm", "oh")
 ASIDES = ("Hold on a second, mum.", "Close the door please, Tom.", "I am on the phone.", "Dinner is in the oven.")
 TICS = ("cough", "um", "two coughs", "sneeze", "uh", "cough")
@@ -91,12 +92,17 @@ class Material:
     """Everything in turn, in the three voices in turn; pauses by chance, the same with the same seed."""
 
     def __init__(self, seed: int = 1) -> None:
+        """Speaks everything once, which takes a while: in a call nobody must wait for a voice."""
+        words = (*QUESTIONS, *CORRECTIONS, *CUT_INS, *BACKCHANNELS, *TICS, STORY, *chain.from_iterable(HESITATIONS))
+        for text in words:
+            for voice in VOICES:
+                flite(text, voice)
         self._dice = random.Random(seed)
         self._voices = cycle(VOICES)
         self._turns = {name: cycle(sentences) for name, sentences in _SENTENCES.items()}
         self._hesitations, self._tics = cycle(HESITATIONS), cycle(TICS)
         self._backchannels = cycle(BACKCHANNELS)
-        self._asides = cycle([*(_aside(text) for text in ASIDES)])
+        self._asides = cycle([_aside(text) for text in ASIDES])
         self._people = cycle(people() or [_aside(text) for text in ASIDES])
         self._from_people = cycle((True, False))
 
@@ -105,7 +111,7 @@ class Material:
         return flite(next(self._turns[kind]), next(self._voices))
 
     def story(self) -> Pcm:
-        return flite("Tell me a story.", next(self._voices))
+        return flite(STORY, next(self._voices))
 
     def hesitation(self) -> Pcm:
         """A sentence with a pause in it."""

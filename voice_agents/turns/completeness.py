@@ -213,8 +213,8 @@ _BEFORE_VERBS = _words(
 _TAKE_OBJECTS = _words(
     "add ask become book bring buy calculate change check choose contact convert create deliver describe divide email "
     "explain find fix get give hear invite keep know like love make mean message mention mind move multiply name need "
-    "open order phone put read recommend remember remind replace reserve return say schedule see send set show spell start "
-    "suggest take tell think translate try update use visit want water wish wonder write wrote"
+    "open order phone put read recommend remember remind replace reserve return say schedule see send set show spell "
+    "start suggest take tell think translate try update use visit want water wish wonder write wrote"
 )
 _ASK_FOR_OBJECTS = _words("what what's which who")
 """... but when that is what is asked: "what did you say"."""
