@@ -27,6 +27,9 @@ from voice_agents.turns.vad import (
 
 SLICE_S = 0.02
 """The most audio handled in one go, so that a long recording pushed at once does not block the event loop."""
+QUIET_PIECE_S = 0.1
+"""While nothing is to be decided, a room's noise is handled in pieces of this length: waking up for each 20 ms of it was
+the dearest part of a conversation. Whatever is louder is handled at once, with what waited before it."""
 MICROPHONE_GAP_S = 0.3
 """A microphone that sends nothing for so long has gone silent: the open turn must still come to its end."""
 
@@ -35,6 +38,10 @@ LONGEST_PIECE_S = 0.06
 
 class MicrophoneListener(Protocol):
     """What a session wants to know of its microphone. Called in the event loop, in the order of the audio."""
+
+    @property
+    def undecided(self) -> bool:
+        """The user's voice was heard, and silence will decide what it was."""
 
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         """The next samples, at the input rate and at 16 kHz; before anything is said of them."""
@@ -87,9 +94,12 @@ class MicrophoneInput:
         self._alarm = Alarm(guard)
         self._voice_start = 0
         self._waiting: deque[Pcm | Callable[[], None]] = deque()
+        self._quiet: list[Pcm] = []
+        """Samples that may wait, before those in ``_waiting`` that come after them."""
         self._arrived = asyncio.Event()
         self._last_arrival = clock()
         self._slice = round(SLICE_S * input_rate)
+        self._quiet_piece = round(QUIET_PIECE_S * input_rate)
         self._queued = 0
         self._newest = 0
 
@@ -97,14 +107,22 @@ class MicrophoneInput:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
         if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype != np.int16:
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
-        self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._queued += len(pcm)
         self._newest = len(pcm)
         self._last_arrival = self._clock()
+        if self._may_wait(pcm):
+            self._quiet.append(pcm.copy())
+            if self._queued < self._quiet_piece:
+                return
+            self._end_quiet()
+        else:
+            self._end_quiet()
+            self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._arrived.set()
 
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
+        self._end_quiet()
         self._waiting.append(self._listener.on_released)
         self._arrived.set()
 
@@ -186,7 +204,22 @@ class MicrophoneInput:
         """
         return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
-    async def run(self, needs_silence: Callable[[], bool]) -> None:
+    def _may_wait(self, pcm: Pcm) -> bool:
+        """These samples are the room's noise, and nothing depends on it now."""
+        if len(pcm) > self._quiet_piece or self._waiting or self._needs_silence:
+            return False
+        return self.voice.may_wait(pcm, self._input_rate)
+
+    def _end_quiet(self) -> None:
+        if self._quiet:
+            self._waiting.append(np.concatenate(self._quiet))
+            self._quiet.clear()
+
+    @property
+    def _needs_silence(self) -> bool:
+        return self.ending or self.voice.guessing or self._listener.undecided
+
+    async def run(self) -> None:
         """Handle audio for ever; while something is undecided, a microphone that stops sending is taken as silent."""
         while True:
             while self._waiting:
@@ -194,7 +227,7 @@ class MicrophoneInput:
                 if self._waiting:
                     await asyncio.sleep(0)
             self._arrived.clear()
-            if not (self.ending or self.voice.guessing or needs_silence()):
+            if not self._needs_silence:
                 await self._arrived.wait()
                 continue
             try:

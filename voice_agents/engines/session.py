@@ -100,7 +100,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         await self.memory.open()
         await self.timers.open()
         await self.backend.open()
-        self.tasks.start_core(self.microphone.run(lambda: self._undecided))
+        self.tasks.start_core(self.microphone.run())
         self.tasks.start_core(self.speaker.run())
         self.act([])
         return self
@@ -242,8 +242,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         return self.answering and not self.speaker.audible
 
     @property
-    def _undecided(self) -> bool:
-        """The user's voice was heard, and silence will decide what it was."""
+    @override
+    def undecided(self) -> bool:
         return self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
 
     # What the floor decides

@@ -47,6 +47,8 @@ _ABOVE_FLOOR_DB = 6.0
 _QUIETEST_DB = -70.0
 _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
+_SAFE_DB = 2.0
+"""Sound that is not looked at closely yet must be so much further from being loud: it is measured before its filter."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
 is not asked any more until there is one; its state is reset, so that nothing old colours the next word."""
@@ -82,6 +84,13 @@ VoiceEvent = VoiceStarted | VoiceStopped | SoundStarted | SoundIgnored
 def _power(db: float) -> float:
     """dB relative to full scale -> mean square of int16 samples."""
     return float(10 ** (db / 10) * 32768**2)
+
+
+def _powers(pcm: Pcm, frame: int) -> NDArray[np.float32]:
+    """The mean square of each ``frame`` samples; ``pcm`` is a whole number of them."""
+    frames = pcm.reshape(-1, frame).astype(np.float32)
+    powers: NDArray[np.float32] = np.einsum("ij,ij->i", frames, frames) / frame
+    return powers
 
 
 class SpeechModel(Protocol):
@@ -161,8 +170,7 @@ class SpeechDetector:
 
     def feed(self, chunk: Pcm, probability: Callable[[], float]) -> list[VoiceEvent]:
         """The next 512 samples -> what changed. ``probability`` asks the model about them, if that is worth it."""
-        frames = chunk.reshape(-1, FRAME).astype(np.float32)
-        power = np.einsum("ij,ij->i", frames, frames) / FRAME
+        power = _powers(chunk, FRAME)
         loud = power > _power(self._floor_db + _ABOVE_FLOOR_DB)
         self._quiet = 0 if self.speaking or loud.any() else self._quiet + 1
         judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
@@ -262,6 +270,16 @@ class VoiceActivity:
     def last_speech(self) -> int | None:
         """As :attr:`SpeechDetector.last_speech`."""
         return self._detector.last_speech
+
+    def may_wait(self, pcm: Pcm, rate: int) -> bool:
+        """Nothing depends on when these next samples (int16 mono at ``rate`` Hz) are fed: there has been nothing but
+        the room's noise for half a second, and there is nothing else in them."""
+        frame = FRAME * rate // RATE
+        if not self._detector.dozing or self.guessing or len(pcm) < frame:
+            return False
+        threshold = _power(self._detector.noise_db + _ABOVE_FLOOR_DB - _SAFE_DB)
+        whole = len(pcm) // frame * frame
+        return bool(_powers(pcm[:whole], frame).max() < threshold and _powers(pcm[-frame:], frame).max() < threshold)
 
     def feed(self, pcm: Pcm) -> list[VoiceEvent]:
         """The next samples, int16 mono at 16 kHz, any length -> what changed (about 0.2 ms CPU per 32 ms of sound)."""
