@@ -85,7 +85,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.microphone = MicrophoneInput(
             self.input_rate, parts.voice_activity(), turns, self, self.clock, guard, ends_turns=self.backend.ends_turns
         )
-        self.speaker = PacedSpeaker(self, self.clock, turns.playout_lead_s)
+        self.speaker = PacedSpeaker(self, self.clock, turns.playout_lead_s, guard)
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()
