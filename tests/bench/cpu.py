@@ -3,8 +3,8 @@
 Three processes: the provider with fixed delays, the caller (this one, a frame every 20 ms), and the app, whose CPU
 alone is told. The app gets the caller's frames through a pipe; ``feed`` is what reading them costs without a session
 and is part of the figures that follow. ``idle`` is a session whose microphone sends digital silence, ``room`` one that
-sends the hiss of a quiet room, ``conversation`` a question every few seconds, each answered in full. ``--package`` takes
-the engine from another checkout, to measure before and after in turns.
+sends the hiss of a quiet room, ``conversation`` a question every few seconds, each answered in full. ``--package``
+takes the engine from another checkout, to measure before and after in turns.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ async def app(kind: Kind, provider: str, hiss: float, package: str = ".") -> Asy
     """The app in a process of its own, with one session; ``provider`` may be ``NOBODY``."""
     command = [sys.executable, "-m", "tests.bench.cpu", "--engine", kind, "--serve", provider]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, cwd=package) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, **pipes, cwd=package) as process:  # type: ignore[call-overload]  # noqa: ASYNC220
         async with App(process, RATES[kind], hiss) as running:
             await asyncio.sleep(SETTLES_S)
             yield running
@@ -160,7 +160,8 @@ class Nobody:
 async def serve(kind: Kind, provider: str) -> None:
     """Until the standard input closes."""
     if provider == NOBODY:
-        return await _attend(cast(Session, Nobody()), RATES[kind])
+        await _attend(cast(Session, Nobody()), RATES[kind])
+        return
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(provider)
         async with (

@@ -26,14 +26,12 @@ from voice_agents.turns.vad import (
 )
 
 SLICE_S = 0.02
-"""The most audio handled in one go, so that a long recording pushed at once does not block the event loop."""
-QUIET_PIECE_S = 0.1
-"""While nothing is to be decided, a room's noise is handled in pieces of this length: waking up for each 20 ms of it was
-the dearest part of a conversation. Whatever is louder is handled at once, with what waited before it."""
+"""The most audio handled in one go, so that a long recording pushed at once does not block the event loop.
+Short ones are gathered to longer ones while nothing depends on them."""
 MICROPHONE_GAP_S = 0.3
 """A microphone that sends nothing for so long has gone silent: the open turn must still come to its end."""
-
 LONGEST_PIECE_S = 0.06
+"""Who sends longer pieces sends a recording, or over a network that comes in bursts."""
 
 
 class MicrophoneListener(Protocol):
@@ -94,12 +92,11 @@ class MicrophoneInput:
         self._alarm = Alarm(guard)
         self._voice_start = 0
         self._waiting: deque[Pcm | Callable[[], None]] = deque()
-        self._quiet: list[Pcm] = []
-        """Samples that may wait, before those in ``_waiting`` that come after them."""
+        self._held: list[Pcm] = []
+        """Samples that are gathered to be handled in one go, as long as nothing depends on them."""
         self._arrived = asyncio.Event()
         self._last_arrival = clock()
-        self._slice = round(SLICE_S * input_rate)
-        self._quiet_piece = round(QUIET_PIECE_S * input_rate)
+        self._slice, self._longest = round(SLICE_S * input_rate), round(LONGEST_PIECE_S * input_rate)
         self._queued = 0
         self._newest = 0
 
@@ -110,19 +107,19 @@ class MicrophoneInput:
         self._queued += len(pcm)
         self._newest = len(pcm)
         self._last_arrival = self._clock()
-        if self._may_wait(pcm):
-            self._quiet.append(pcm.copy())
-            if self._queued < self._quiet_piece:
+        gathered_s = self._may_gather_s(pcm)
+        if gathered_s:
+            self._held.append(pcm.copy())
+            if self._queued < gathered_s * self._input_rate:
                 return
-            self._end_quiet()
-        else:
-            self._end_quiet()
+        self._end_gathering()
+        if not gathered_s:
             self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._arrived.set()
 
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
-        self._end_quiet()
+        self._end_gathering()
         self._waiting.append(self._listener.on_released)
         self._arrived.set()
 
@@ -204,16 +201,16 @@ class MicrophoneInput:
         """
         return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
-    def _may_wait(self, pcm: Pcm) -> bool:
-        """These samples are the room's noise, and nothing depends on it now."""
-        if len(pcm) > self._quiet_piece or self._waiting or self._needs_silence:
-            return False
-        return self.voice.may_wait(pcm, self._input_rate)
+    def _may_gather_s(self, pcm: Pcm) -> float:
+        """See :meth:`VoiceActivity.may_gather_s`; 0 also while silence is to decide something."""
+        if len(pcm) > self._longest or self._waiting or (self._needs_silence and not self.voice.speaking):
+            return 0.0
+        return self.voice.may_gather_s(pcm, self._input_rate)
 
-    def _end_quiet(self) -> None:
-        if self._quiet:
-            self._waiting.append(np.concatenate(self._quiet))
-            self._quiet.clear()
+    def _end_gathering(self) -> None:
+        if self._held:
+            self._waiting.append(np.concatenate(self._held))
+            self._held.clear()
 
     @property
     def _needs_silence(self) -> bool:

@@ -11,7 +11,6 @@ from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout
 
-
 FRAMES_AT_ONCE = 2
 """Frames are handed out in pairs, every 40 ms: each time costs more than what is done in it."""
 

@@ -130,9 +130,9 @@ class Playout:
         return frames
 
     def wake_at(self, now: float) -> float | None:
-        """When ``due`` gives the next frames or ``done`` becomes true; None: not before ``add``, ``finish``, ``resume``.
+        """When ``due`` gives the next frames or ``done`` becomes true; in the past: now.
 
-        May lie in the past: then it is now.
+        None: not before ``add``, ``finish`` or ``resume``.
         """
         if self._state is not _State.PLAYING:
             return None

@@ -48,7 +48,9 @@ _QUIETEST_DB = -70.0
 _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
 _SAFE_DB = 2.0
-"""Sound that is not looked at closely yet must be so much further from being loud: it is measured before its filter."""
+"""Sound that is not looked at closely yet must differ by so much more: it is measured before its filter."""
+QUIET_PIECE_S, SPEECH_PIECE_S = 0.1, 0.06
+"""What may wait is handled in pieces of these lengths: each waking up costs more than what is done in it."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
 is not asked any more until there is one; its state is reset, so that nothing old colours the next word."""
@@ -271,17 +273,19 @@ class VoiceActivity:
         """As :attr:`SpeechDetector.last_speech`."""
         return self._detector.last_speech
 
-    def may_wait(self, pcm: Pcm, rate: int) -> bool:
-        """Nothing depends on when these next samples (int16 mono at ``rate`` Hz) are fed: there has been nothing but
-        the room's noise for half a second, and there is nothing else in them."""
+    def may_gather_s(self, pcm: Pcm, rate: int) -> float:
+        """How much sound may be gathered before these next samples (int16 mono at ``rate`` Hz) are fed, because nothing
+        changes meanwhile: they are a quiet room's noise, or the middle of speech. Their last moments tell.
+        """
         frame = FRAME * rate // RATE
-        if not self._detector.dozing or self.guessing or len(pcm) < frame:
-            return False
-        threshold = _power(self._detector.noise_db + _ABOVE_FLOOR_DB - _SAFE_DB)
-        whole = len(pcm) // frame * frame
-        if _powers(pcm[:whole], frame).max() >= threshold:
-            return False
-        return whole == len(pcm) or bool(_powers(pcm[-frame:], frame)[0] < threshold)
+        if self.guessing or len(pcm) < frame:
+            return 0.0
+        loud = self._detector.noise_db + _ABOVE_FLOOR_DB
+        if self._detector.dozing:
+            quiet = _powers(pcm[len(pcm) % frame :], frame).max() < _power(loud - _SAFE_DB)
+            return QUIET_PIECE_S if quiet else 0.0
+        goes_on = self.speaking and not self._eager and _powers(pcm[-frame:], frame)[0] > _power(loud + _SAFE_DB)
+        return SPEECH_PIECE_S if goes_on else 0.0
 
     def feed(self, pcm: Pcm) -> list[VoiceEvent]:
         """The next samples, int16 mono at 16 kHz, any length -> what changed (about 0.2 ms CPU per 32 ms of sound)."""

@@ -17,14 +17,9 @@ from voice_agents.providers.realtime.ledger import Owed
 from voice_agents.providers.realtime.line import RealtimeTimeouts, ServerLine
 from voice_agents.providers.realtime.microphone import is_loud
 from voice_agents.providers.realtime.socket import Connector, TokenProvider
-from voice_agents.providers.realtime.wire import BYTES_PER_S
 from voice_agents.settings import Endpoint
 
 __all__ = ["RealtimeClient", "RealtimeTimeouts", "TokenProvider"]
-
-SPEECH_PIECE_S = 0.06
-"""In the middle of speech that the server has noticed, sound is sent in pieces of this length: a message for each 20 ms
-is dear. What is not loud may be its end and is sent at once, with what waited before it."""
 
 
 class RealtimeClient:
@@ -92,8 +87,6 @@ class RealtimeClient:
             on_connection,
         )
         self._clock = asyncio.get_running_loop().time
-        self._held = bytearray()
-        """Sound of the middle of a word, not sent yet."""
 
     async def __aenter__(self) -> Self:
         self._line.start()
@@ -112,15 +105,6 @@ class RealtimeClient:
     def send_audio(self, pcm: Pcm) -> None:
         """The microphone's next samples, int16 mono at 24 kHz."""
         data = to_bytes(pcm)
-        self._held += data
-        in_speech = self._line.session is not None and self._ledger.microphone.speaking and is_loud(data)
-        if not in_speech or len(self._held) >= SPEECH_PIECE_S * BYTES_PER_S:
-            self._send_held()
-
-    def _send_held(self) -> None:
-        if not self._held:
-            return
-        data, self._held = bytes(self._held), bytearray()
         self._ledger.microphone.add(data)
         if self._line.session is not None:
             self._line.session.send_audio(data)
@@ -132,7 +116,6 @@ class RealtimeClient:
 
         Less than 0.1 s of sound is no turn: a ServerError says so.
         """
-        self._send_held()
         if self._ledger.microphone.take("") is None:
             return self._inbox.put([ServerError(self._sentences.nothing_said())])
         self._ledger.owe()
@@ -179,7 +162,6 @@ class RealtimeClient:
     def configure(self, config: RealtimeConfig) -> None:
         """Another configuration, from the next response on. Sound of a turn that is not taken yet is forgotten when
         another one takes the turns."""
-        self._send_held()
         another_takes_turns = config.mode is not self._ledger.config.mode
         self._ledger.config = config
         if another_takes_turns:
