@@ -87,6 +87,10 @@ class FakeStt:
             loop.call_later(self.commit_delay_s, _settle, done, words)
         return done
 
+    def forget_answered(self) -> None:
+        """Who talks for an hour does not need to know what was answered."""
+        self._asked = [asked for asked in self._asked if not asked.done()]
+
     def _words(self) -> str:
         """The words of the labels heard, as many of them as there was time to say (at least WORD_S each)."""
         said = []
