@@ -29,7 +29,7 @@ MakeEars = Callable[[PartialListener, ConnectionListener], SpeechToText]
 
 
 class FailoverEars:
-    """A :class:`~voice_agents.providers.interfaces.PatientSpeechToText` of two: the second hears what the first does not.
+    """A :class:`~voice_agents.providers.interfaces.PatientSpeechToText` of two: one hears what the other does not.
 
     ``second`` is asked for at every fault: None when there is nobody at the moment. It hears each utterance over a
     connection of its own, from its first sample on.
