@@ -19,6 +19,17 @@ from voice_agents.pasted import Reduce, is_own_network, unwrapped, with_scheme
 PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
 """Set to 1, hosts of one's own network may be asked over http."""
 
+_CODES = """
+afr:af ara:ar aze:az bel:be bul:bg ben:bn bos:bs cat:ca ces:cs cze:cs cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el
+eng:en spa:es est:et eus:eu baq:eu fas:fa per:fa fin:fi fra:fr fre:fr gle:ga glg:gl guj:gu heb:he hin:hi hrv:hr hun:hu
+hye:hy arm:hy ind:id isl:is ice:is ita:it jpn:ja kat:ka geo:ka kaz:kk khm:km kan:kn kor:ko lao:lo lit:lt lav:lv mkd:mk
+mac:mk mal:ml mon:mn mar:mr msa:ms may:ms mlt:mt mya:my bur:my nob:nb nep:ne nld:nl dut:nl nor:no pan:pa pol:pl por:pt
+ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl sqi:sq alb:sq srp:sr swe:sv swa:sw tam:ta tel:te tha:th tgl:tl tur:tr ukr:uk
+urd:ur uzb:uz vie:vi zho:zh chi:zh zul:zu
+"""
+_SHORTER = dict(pair.split(":") for pair in _CODES.split())
+"""ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
+
 
 class Values:
     """Variables by name, without white space and quotes around them.
@@ -70,6 +81,16 @@ class Values:
                 f"{name} must list host names without http:// and without a port, such as talk.example.com."
             )
         return hosts
+
+    def language(self, name: str) -> str:
+        """A language by its ISO 639-1 code where there is one, else as given; regions and longer codes are reduced."""
+        given = self.get(name)
+        code = given.lower().replace("_", "-").partition("-")[0]
+        if given and not (len(code) in (2, 3) and code.isascii() and code.isalpha()):
+            raise ConfigurationError(
+                f"{name} is {given!r}: give the code of a language, such as en or de, or leave it empty."
+            )
+        return _SHORTER.get(code, code)
 
     def networks(self, name: str) -> str:
         """Addresses or networks separated by commas, or an asterisk; as it stands."""

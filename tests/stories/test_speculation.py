@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,18 +11,15 @@ from langchain_core.messages import BaseMessage
 
 from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
-from tests.stories.fakes import WORD_S, Call, Step
+from tests.stories.early import CAREFUL, EAGER, OFF, Desk, clerk, timeline
+from tests.stories.fakes import Step
 from tests.stories.graphs import GRAPHS
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import AgentAudio, AgentText, BegunEarly, Failed, ToolCalled, TurnDone
-from voice_agents.settings import Speculation, TurnSettings
-from voice_agents.tools import Tool
+from voice_agents.settings import TurnSettings
 
-OFF = TurnSettings(adaptive=False, speculation=Speculation.OFF)
-CAREFUL = TurnSettings(adaptive=False)
-EAGER = TurnSettings(adaptive=False, speculation=Speculation.EAGER)
 BOTH = pytest.mark.parametrize("turns", [CAREFUL, EAGER], ids=["careful", "eager"])
 QUESTION, REST = "what is the weather like", "in the old town of Bergen"
 
@@ -80,9 +75,15 @@ def test_an_answer_sounds_when_the_patience_is_over(tmp_path: Path, turns: TurnS
 
 @BOTH
 @pytest.mark.parametrize("pause_s", [0.15, 0.3, 0.4])
-def test_who_goes_on_is_asked_for_all_of_it(tmp_path: Path, turns: TurnSettings, pause_s: float) -> None:
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_who_goes_on_is_asked_for_all_of_it(
+    tmp_path: Path, turns: TurnSettings, pause_s: float, forgetful: bool
+) -> None:
+    def prepare(parts: StoryParts) -> None:
+        parts.forgetful = forgetful
+
     async def story() -> None:
-        async with call(tmp_path, echo, [QUESTION, REST], turns=turns) as caller:
+        async with call(tmp_path, echo, [QUESTION, REST], turns=turns, prepare=prepare) as caller:
             await caller.speak(0)
             await asyncio.sleep(pause_s)
             assert not caller.all(AgentText)
@@ -190,40 +191,6 @@ def test_who_hangs_up_meanwhile_is_remembered(tmp_path: Path) -> None:
     play(story())
 
 
-@dataclass
-class Desk:
-    """Tools of both kinds, and what they were asked."""
-
-    booked: list[str] = field(default_factory=list)
-    looked_up: list[str] = field(default_factory=list)
-    at: list[float] = field(default_factory=list)
-
-    async def book(self, table: str) -> str:
-        """Book a table."""
-        self.booked.append(table)
-        self.at.append(asyncio.get_running_loop().time())
-        return f"Booked {table}."
-
-    async def look(self, table: str) -> str:
-        """Look a table up."""
-        self.looked_up.append(table)
-        self.at.append(asyncio.get_running_loop().time())
-        return f"Free: {table}."
-
-    def prepare(self, parts: StoryParts) -> None:
-        parts.tools = [Tool.of(self.book, side_effects=True), Tool.of(self.look, side_effects=False)]
-
-
-def clerk(messages: list[BaseMessage]) -> Sequence[Step]:
-    """Looks up or books what was asked for last, by its last word."""
-    last = messages[-1]
-    if last.type == "tool":
-        return [f"Well. {last.text}"]
-    words = str(last.text).split()
-    name = "look" if words[0] == "look" else "book"
-    return [Call(name, '{"table": "' + " ".join(words[1:]) + '"}')]
-
-
 @BOTH
 def test_a_tool_with_side_effects_waits_for_certainty(tmp_path: Path, turns: TurnSettings) -> None:
     async def story() -> None:
@@ -287,44 +254,13 @@ def test_graphs_of_others_are_begun_early_too_unless_they_say_no(tmp_path: Path,
     play(story())
 
 
-async def timeline(folder: Path, seed: int, turns: TurnSettings) -> tuple[list[tuple[Speaker, str]], Desk, list[str]]:
-    """A random conversation with pauses in sentences, late partial words and both kinds of tools."""
-    dice, desk = random.Random(seed), Desk()
-    words: list[str] = []
-    sentences: list[list[int]] = []
-    for number in range(4):
-        kind = dice.choice(["book", "look"])
-        parts = [f"{kind} table {number}", *(f"no {number} {part} sorry" for part in range(dice.randint(0, 3)))]
-        sentences.append(list(range(len(words), len(words) + len(parts))))
-        words += parts
-    problems: list[str] = []
-    async with call(folder, clerk, words, turns=turns, prepare=desk.prepare) as caller:
-        caller.stt.partial_delay_s = dice.choice([0.05, 0.2, 0.45])
-        caller.stt.commit_delay_s = dice.choice([0.05, 0.12, 0.3, 0.9])
-        caller.parts.model.first_token_s = dice.choice([0.02, 0.1, 0.3])
-        for count, sentence in enumerate(sentences, 1):
-            for part in sentence:
-                await caller.speak(part, WORD_S * len(words[part].split()))
-                pause_s = dice.choice([0.04, 0.12, 0.2, 0.3, 0.4])
-                if part != sentence[-1]:
-                    await asyncio.sleep(pause_s)
-                    if len(desk.booked) >= count:
-                        problems.append(f"booked in the middle of sentence {count}")
-            await turn_done(caller, count)
-            await asyncio.sleep(dice.choice([0.3, 1.0]))
-        await asyncio.sleep(1.0)
-        if [task for task in asyncio.all_tasks() if "agent turn" in task.get_name()]:
-            problems.append("somebody is still at work")
-        return await caller.texts(), desk, problems
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_answers_are_what_they_would_have_been(tmp_path: Path, seed: int) -> None:
     for turns in (OFF, CAREFUL, EAGER):
         (tmp_path / turns.speculation).mkdir()
-    texts, desk, _ = play(timeline(tmp_path / "off", seed, OFF))
+    plain = play(timeline(tmp_path / OFF.speculation, seed, OFF))
     for turns in (CAREFUL, EAGER):
-        early, same, problems = play(timeline(tmp_path / turns.speculation.value, seed, turns))
-        assert early == texts
-        assert same.booked == desk.booked
-        assert not problems
+        early = play(timeline(tmp_path / turns.speculation, seed, turns))
+        assert early.texts == plain.texts
+        assert early.booked == plain.booked
+        assert not early.problems

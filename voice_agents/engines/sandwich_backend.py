@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -13,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.apology import apologise, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.speculation import Draft, Drafts
@@ -25,6 +27,7 @@ from voice_agents.providers.interfaces import (
     STT_RATE,
     ConnectionListener,
     PartialListener,
+    PatientSpeechToText,
     SpeechToText,
     TextToSpeech,
 )
@@ -87,6 +90,10 @@ class SandwichParts(SessionParts, Protocol):
     def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
 
+    @property
+    def apologises(self) -> bool:
+        """Who gets no answer hears why."""
+
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
 
@@ -138,6 +145,8 @@ class SandwichBackend:
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
+        self._recallable = False
+        """It can be made a part of what is said next."""
         self._commit_s = 0.0
         """How long the recogniser took for it."""
         self._promoted: Draft | None = None
@@ -249,16 +258,31 @@ class SandwichBackend:
         user = self._host.coming.user
         if not self._drafts.wanted or not self._host.microphone.spoke:
             return
-        piece = self._early = self._commit()
+        stt = self._stt
+        piece = self._early = self._commit(stt.commit_perhaps if isinstance(stt, PatientSpeechToText) else stt.commit)
+        self._recallable = isinstance(stt, PatientSpeechToText)
         user.pieces.append(piece)
         self._host.tasks.start_core(self._hear_early(piece))
         if self._drafts.trusts_partials:
             self._drafts.consider(self._host.coming, user.shown)
 
     def went_on(self) -> None:
-        """What was asked for early is a piece of the turn."""
-        self._early = None
+        """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
+        piece, user = self._early, self._host.coming.user
+        if piece is not None and self._recallable and piece in user.pieces:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.recall()
+            user.pieces.remove(piece)
+            user.partial = piece.known
+        self._end_early()
         self._drafts.drop()
+
+    def _end_early(self) -> None:
+        """What was asked for early stays a piece of its own."""
+        if self._early is not None and self._recallable:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.confirm()
+        self._early, self._recallable = None, False
 
     async def _hear_early(self, piece: Piece) -> None:
         host, asked_at = self._host, self._host.clock()
@@ -287,8 +311,9 @@ class SandwichBackend:
 
     def probe(self) -> None:
         """Ask for what was said so far, as a piece of the turn."""
-        self.went_on()
-        piece = self._commit()
+        self._end_early()
+        self._drafts.drop()
+        piece = self._commit(self._stt.commit)
         if self._host.microphone.pausing:
             self._early = piece
         self._host.coming.user.pieces.append(piece)
@@ -298,8 +323,8 @@ class SandwichBackend:
         """Ask for the rest of the user's words."""
         turn.user.pieces[:0] = self._aside
         if self._early is None or self._early not in turn.user.pieces:
-            turn.user.pieces.append(self._commit())
-        self._early = None
+            turn.user.pieces.append(self._commit(self._stt.commit))
+        self._end_early()
         self._aside.clear()
         self._host.microphone.close_turn()
 
@@ -309,9 +334,10 @@ class SandwichBackend:
         What was said after the last probe is asked for, as a piece of its own.
         """
         host = self._host
-        self.went_on()
+        self._end_early()
+        self._drafts.drop()
         self._aside += [piece for piece in host.coming.user.pieces if not piece.final.done()]
-        rest = self._commit() if host.microphone.spoke else None
+        rest = self._commit(self._stt.commit) if host.microphone.spoke else None
         host.coming = Turn(host.coming.number)
         host.microphone.close_turn()
         host.microphone.open_turn()
@@ -335,10 +361,10 @@ class SandwichBackend:
         """Something was said that no turn has taken."""
         return bool(self._host.microphone.spoke or self._host.coming.user.pieces or self._aside)
 
-    def _commit(self) -> Piece:
+    def _commit(self, commit: Callable[[], asyncio.Future[str]]) -> Piece:
         user = self._host.coming.user
         shown, user.partial = user.partial, ""
-        return Piece(self._stt.commit(), shown)
+        return Piece(commit(), shown)
 
     async def _hear_out(self, piece: Piece) -> None:
         text = await self._words_of(piece)
@@ -379,7 +405,7 @@ class SandwichBackend:
         async def sentence() -> AsyncIterator[AgentOutput]:
             yield Token(turn.announces, ANNOUNCEMENT)
 
-        await self._speak(answer, partial(answer.run, sentence))
+        await self._speak(turn, answer, partial(answer.run, sentence))
 
     async def _answer_user(self, turn: Turn, answer: SpokenAnswer, draft: Draft | None) -> None:
         if draft is not None and await self._promote(draft):
@@ -396,7 +422,7 @@ class SandwichBackend:
                 return False
             self._tell_words(draft.turn, text)
             self._answer, self._promoted = draft.answer, draft
-            await self._speak(draft.answer, partial(self._drafts.promote, draft, text))
+            await self._speak(draft.turn, draft.answer, partial(self._drafts.promote, draft, text))
         except ProviderError:
             return False  # told where the words are asked for again
         finally:
@@ -423,7 +449,7 @@ class SandwichBackend:
         turn.marks.mark("model_asked", host.clock())
         work.ask(text)
         turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
-        return await self._speak(answer, partial(answer.run, work.stream))
+        return await self._speak(turn, answer, partial(answer.run, work.stream))
 
     async def _final_words(self, turn: Turn) -> str:
         if turn.typed:
@@ -431,7 +457,7 @@ class SandwichBackend:
         with self._host.tell.troubles.depending_on(Role.STT):
             return await turn.user.final()
 
-    async def _speak(self, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
+    async def _speak(self, turn: Turn, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
         host = self._host
         try:
@@ -442,7 +468,15 @@ class SandwichBackend:
         except Exception as error:
             if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
                 host.tell.fail(error)
+                if isinstance(error, ProviderError) and answer.spoken and self._parts.apologises:
+                    await self._apologise(turn, error)
             host.speaker.finish()
+
+    async def _apologise(self, turn: Turn, error: ProviderError) -> None:
+        """Say why there is no answer; nobody remembers it as one."""
+        text = apology(error, begun=turn.marks.first_audio is not None)
+        with suppress(ProviderError):  # who has no voice, either, is read
+            await apologise(self._tts, turn, self._host.speaker, text)
 
     def awaited(self, turn: Turn) -> str | None:
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""

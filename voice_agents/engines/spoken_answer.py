@@ -17,12 +17,14 @@ from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
 from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
+from voice_agents.engines.waiting import FILLED_AFTER_S, filler
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
+from voice_agents.turns.tongue import ENGLISH, language_of
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
@@ -87,6 +89,7 @@ class SpokenAnswer:
         """Whose words the voice will speak next, and how many."""
         self._tool_since: float | None = None
         self._hesitates = Alarm(host.tasks.guard)
+        self._fills = Alarm(host.tasks.guard)
         self._unheard: list[tuple[AlignedWords, str]] = []
         """What was given to the voice, as long as it has made no sound."""
         self._sounded = False
@@ -170,13 +173,17 @@ class SpokenAnswer:
             self._end_speech()
         finally:
             hesitates.cancel()
+            self._fills.cancel()
 
     def _release(self) -> None:
         piece = self._splitter.release()
-        self._say(piece)
+        self._say(piece, goes_on=True)
         if piece is None:
             again_s = DRIP_AFTER_S - RELEASE_AFTER_S
-            self._hesitates.set(self._host.clock() + again_s, lambda: self._say(self._splitter.drip()))
+            self._hesitates.set(self._host.clock() + again_s, self._drip)
+
+    def _drip(self) -> None:
+        self._say(self._splitter.drip(), goes_on=True)
 
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
@@ -194,6 +201,7 @@ class SpokenAnswer:
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
+                self._fills.set(now + FILLED_AFTER_S, partial(self._stage, self._fill))
                 self._show(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tool_done(now)
@@ -208,6 +216,24 @@ class SpokenAnswer:
 
     def _show(self, kind: type[Event], **values: Any) -> None:
         self._stage(partial(self._host.show, kind, **values))
+
+    def _fill(self) -> None:
+        """Say that a tool takes its time, once, if nothing was said in this turn: it is no part of the answer."""
+        at_work = next((step for step in self._turn.tools if step.result is None), None)
+        if at_work is None or self._speech is None or self.characters or self._tool_since is None:
+            return
+        usual = self._host.turns.language or ENGLISH
+        sentence = self._host.toolbox.meanwhile(at_work.name)
+        sentence = sentence or filler(at_work.name, language_of(self._turn.user.said, usual))
+        if not sentence:
+            return
+        now = self._host.clock()
+        self.marks.tool_s += now - self._tool_since
+        for mark in ("first_token", "first_piece_written", "first_text_sent"):
+            self.marks.mark(mark, now)
+        self._sources.append((AlignedWords(), len(sentence.split())))
+        self._speech.send(sentence)
+        self._host.tell.put(Notice(turn=self._turn.number, at=now, level="info", text=sentence))
 
     def _tool_done(self, now: float) -> None:
         if self._tool_since is not None and self.marks.first_token is None:
@@ -225,7 +251,8 @@ class SpokenAnswer:
         for piece in self._splitter.feed(text):
             self._say(piece)
 
-    def _say(self, piece: str | None) -> None:
+    def _say(self, piece: str | None, *, goes_on: bool = False) -> None:
+        """``goes_on``: more of the same sentence will surely come."""
         if not piece or self._speech is None or self._written is None:
             return
         assert isinstance(self._written.words, AlignedWords)
@@ -234,13 +261,13 @@ class SpokenAnswer:
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
         if self.characters:
-            self._stage(partial(self._send, piece))
+            self._stage(partial(self._send, piece, goes_on))
         else:
-            self._send(piece)
+            self._send(piece, goes_on)
 
-    def _send(self, piece: str) -> None:
+    def _send(self, piece: str, goes_on: bool) -> None:
         assert self._speech is not None
-        self._speech.send(piece)
+        self._speech.send(piece, goes_on=goes_on)
         self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:

@@ -24,7 +24,7 @@ class TurnMarks:
     model_asked: float | None = None
     """The model was asked, if that was later: the turn before had to be settled first."""
     first_token: float | None = None
-    """The first token of the answer was received."""
+    """The first token of the answer was received, or what is said while a tool is at work was decided on."""
     first_piece_written: float | None = None
     """The model wrote the last token of the first piece that is spoken."""
     first_text_sent: float | None = None

@@ -17,6 +17,7 @@ from tests.stories.fakes import FIRST_LABEL, WORD_S, Call
 from tests.stories.realtime.items import RATE, Habits, Item, Script, word_samples
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
@@ -267,9 +268,10 @@ class FakeRealtime:
             return None
         if delay is None:
             return self._say(UserFinalFailed(item_id))
-        if text:
+        if words_in(text):
             self._say(UserPartial(item_id, text.split()[0]))
-        return self._say(UserFinal(item_id, text))
+        words = words_in(text)
+        return self._say(UserFinal(item_id, words, noise=bool(text) and not words))
 
     # The server answers
 

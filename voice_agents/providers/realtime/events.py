@@ -51,6 +51,8 @@ class UserFinal:
 
     item_id: str
     text: str
+    noise: bool = False
+    """It was written down, but there is no word in it: "(coughs)", "[laughter]"."""
 
 
 @dataclass(frozen=True, slots=True)
