@@ -59,7 +59,8 @@ CUT_INS = (
     "Sorry, how many feet are in a mile?",
 )
 STORY = "Tell me a story."
-BACKCHANNELS = ("mm-hmm", "yeah", "uh-huh", "right", "okay", "I see", "mm-hmm", "oh")
+BACKCHANNELS = ("uh-huh", "yeah", "right", "okay", "aha", "I see", "oh")
+"""Not "mm-hmm", over which flite's voices take more than a second."""
 ASIDES = ("Hold on a second, mum.", "Close the door please, Tom.", "I am on the phone.", "Dinner is in the oven.")
 TICS = ("cough", "um", "two coughs", "sneeze", "uh", "cough")
 RECORDINGS = ("two_cities.wav", "endgame_nagg_nell.wav", "beckett.wav")
