@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
-from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
 
 VOICE = "The voice"
+THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
@@ -139,6 +140,8 @@ class SpokenAnswer:
                 turn.marks.mark("first_token", now)
                 self._write(id, text)
                 host.show(AgentText, text=text)
+            case Retracted(message_id=id):
+                self._take_back(id)
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
@@ -152,6 +155,22 @@ class SpokenAnswer:
                 host.tell.emit(ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
             case Remark(text=text):
                 host.tell.emit(Notice, level="warning", text=text)
+
+    def _take_back(self, message_id: str) -> None:
+        """Be silent at once, and begin the message again: what was said of it was no answer."""
+        host, turn = self._host, self._turn
+        if (written := turn.speech(message_id)) is not None:
+            turn.steps.remove(written)
+        self._written, self._splitter = None, SpeechSplitter()
+        self._sources.clear()
+        self._unheard.clear()
+        self._sounded = False
+        turn.marks.first_audio = None
+        if self._voice is not None and self._speech is not None:
+            spoiled, self._speech = self._speech, self._voice.open()
+            spoiled.cancel()
+        host.speaker.begin_again()
+        host.tell.emit(Notice, level="info", text=THOUGHTS)
 
     def _tool_done(self, now: float) -> None:
         if self._tool_since is not None and self._turn.marks.first_token is None:
@@ -184,18 +203,24 @@ class SpokenAnswer:
     async def _speak(self) -> None:
         if self._speech is None:
             return
+        speech = self._speech
         try:
-            async for chunk in self._speech:
+            async for chunk in speech:
+                if speech is not self._speech:  # it was taken back
+                    break
                 if not self._sounded and first_audible(chunk.pcm) is not None:
                     self._sounded = True
                     self._unheard.clear()
                     self._turn.marks.mark("first_audio", self._host.clock())
                 self._sound(chunk)
         except ProviderError:
-            self._turn.to_be_read()
-            raise
+            if speech is self._speech:
+                self._turn.to_be_read()
+                raise
         finally:
-            self._speech.cancel()
+            speech.cancel()
+        if speech is not self._speech:
+            await self._speak()
 
     def _sound(self, chunk: SpeechChunk) -> None:
         for word in chunk.words:
