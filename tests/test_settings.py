@@ -218,7 +218,9 @@ def test_every_variable_of_the_example_is_read() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
     package = Path(__file__).parents[1] / "voice_agents"
-    source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py"))
+    source = "".join(
+        (package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py", "environment.py")
+    )
     assert {name for name in names if name.isupper() and name not in source} == set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Collection, Mapping
 from io import StringIO
 from ipaddress import ip_address, ip_network
@@ -13,6 +14,10 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 
 from voice_agents.errors import ConfigurationError
+from voice_agents.pasted import Reduce, is_own_network, unwrapped, with_scheme
+
+PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
+"""Set to 1, hosts of one's own network may be asked over http."""
 
 _CODES = """
 afr:af ara:ar aze:az bel:be bul:bg ben:bn bos:bs cat:ca ces:cs cze:cs cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el
@@ -27,7 +32,10 @@ _SHORTER = dict(pair.split(":") for pair in _CODES.split())
 
 
 class Values:
-    """Variables by name, white space around them removed. Every reader raises ConfigurationError for what is wrong."""
+    """Variables by name, without white space and quotes around them.
+
+    Every reader raises ConfigurationError for what is wrong.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -36,8 +44,8 @@ class Values:
     def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
         """``env``, and from the file what it leaves out or empty."""
         from_file = dotenv_values(stream=StringIO(_text(dotenv))) if dotenv is not None and dotenv.is_file() else {}
-        merged = {name: value for name, value in from_file.items() if value}
-        merged.update({name: value for name, value in env.items() if value})
+        merged = {name: unwrapped(value) for name, value in from_file.items() if value}
+        merged.update({name: value for name, raw in env.items() if (value := unwrapped(raw))})
         return cls(merged)
 
     def all(self) -> dict[str, str]:
@@ -57,7 +65,7 @@ class Values:
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
-        value = self.get(name)
+        value = re.sub(r"^(?:authorization:\s*)?bearer\s+", "", self.get(name), flags=re.IGNORECASE)
         if not all("!" <= character <= "~" for character in value):
             raise ConfigurationError(
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
@@ -104,25 +112,46 @@ class Values:
             raise ConfigurationError(f"{name} must be pairs such as name=value, with commas between.")
         return value
 
-    def url(self, name: str) -> str:
-        """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password."""
-        value = self.get(name).rstrip("/")
+    def url(self, name: str, reduced: Reduce | None = None) -> str:
+        """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password.
+
+        ``reduced``: addresses of this kind are often pasted with more than the server, which is taken off.
+        """
+        value = with_scheme(self.get(name))
         if not value:
             return ""
         parts = _parts(value)
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        schemes = ("http", "https") if reduced is None else ("http", "https", "ws", "wss")
+        if parts is None or parts.scheme not in schemes or not parts.hostname:
             raise ConfigurationError(
                 f"{name} must be a full address such as https://example.com or https://example.com:8443."
             )
-        if parts.username or parts.password or parts.query:
+        if parts.username or parts.password or (parts.query and reduced is None):
             raise ConfigurationError(
                 f"{name} must not contain a user name, a password or a query: put the key in its own variable."
             )
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if reduced is not None:
+            try:
+                parts = reduced(parts)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{name} {error}") from None
+        self._check_scheme(name, parts)
+        return parts.geturl().rstrip("/")
+
+    def _check_scheme(self, name: str, parts: SplitResult) -> None:
+        """Plain http may carry keys over a cable of one's own, where its owner says so."""
+        host = parts.hostname or ""
+        if parts.scheme != "http" or is_loopback(host):
+            return
+        if not is_own_network(host):
             raise ConfigurationError(
-                f"{name} uses http:// for {parts.hostname}: use https:// (http is for this machine only)."
+                f"{name} uses http:// for {host}: use https:// (http is for this machine and your own network only)."
             )
-        return value
+        if self.one_of(PLAIN_HTTP, ("0", "1"), "0") != "1":
+            raise ConfigurationError(
+                f"{name} uses http:// for {host}: use https://, or set {PLAIN_HTTP}=1 if that host is in your own "
+                "network and may be sent keys and conversations unencrypted."
+            )
 
     def number(self, name: str, default: float, at_least: float) -> float:
         """A finite number."""

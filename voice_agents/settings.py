@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
 from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -105,6 +106,16 @@ class CallWay(StrEnum):
     WEBSOCKET = "websocket"
 
 
+class Speculation(StrEnum):
+    """Whether an answer is begun before it is certain that the user has finished."""
+
+    OFF = "off"
+    CAREFUL = "careful"
+    """On words that sound finished, and that the recogniser has found to be current."""
+    EAGER = "eager"
+    """On any words: quicker where the recogniser is slow, and more is thrown away."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -119,6 +130,8 @@ class TurnSettings:
     detection: TurnDetection = TurnDetection.SERVER_VAD
     language: str = ""
     """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
+    speculation: Speculation = Speculation.CAREFUL
+    """Sandwich only: see :mod:`voice_agents.engines.speculation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +209,10 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            turns=TurnSettings(language=values.language("STT_LANGUAGE")),
+            turns=TurnSettings(
+                language=values.language("STT_LANGUAGE"),
+                speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
+            ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
         )
 
@@ -262,7 +278,7 @@ def _local(server: ModelServer) -> Endpoint:
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    base_url = values.url("ELEVENLABS_BASE_URL")
+    base_url = values.url("ELEVENLABS_BASE_URL", elevenlabs_base)
     key = values.key("ELEVENLABS_API_KEY")
     if not key:
         values.needs_for("ELEVENLABS_API_KEY", *ELEVENLABS_OPTIONS)
@@ -296,7 +312,7 @@ def _thinking(values: Values, chat: Endpoint | None) -> Endpoint | None:
 
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     chat, realtime = values.get("AZURE_OPENAI_DEPLOYMENT"), values.get("AZURE_OPENAI_REALTIME_DEPLOYMENT")
-    resource = values.url("AZURE_OPENAI_ENDPOINT")
+    resource = values.url("AZURE_OPENAI_ENDPOINT", azure_resource)
     key = values.key("AZURE_OPENAI_API_KEY")
     if not (chat or realtime or resource or key):
         return None, None
@@ -308,10 +324,9 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         values.needs(
             "AZURE_OPENAI_DEPLOYMENT", f"{because}, so name the chat deployment (or AZURE_OPENAI_REALTIME_DEPLOYMENT)"
         )
-    base_url = resource if resource.endswith("/openai/v1") else f"{resource}/openai/v1"
     shared = Endpoint(
         Provider.AZURE,
-        base_url,
+        f"{resource}/openai/v1",
         "",
         key,
         voice=values.get("AZURE_REALTIME_VOICE", "marin"),
@@ -321,7 +336,7 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 
 
 def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
+    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL", openai_base)
     chat, realtime = values.get("OPENAI_MODEL"), values.get("OPENAI_REALTIME_MODEL")
     if not (key or base_url or chat or realtime):
         return None, None

@@ -48,12 +48,17 @@ class Ears:
         self.server = server
         self.connections = Connections()
         self.partials: asyncio.Queue[str] = asyncio.Queue()
+        self.committed: list[str] = []
+        """Partials about an utterance whose final words were awaited."""
         self.heard: list[str] = []
         self.stt = ElevenLabsStt(
             endpoint(server, key=key), on_partial=self._partial, on_connection=self.connections, timeouts=timeouts
         )
 
-    def _partial(self, text: str) -> None:
+    def _partial(self, text: str, *, committed: bool = False) -> None:
+        if committed:
+            self.committed.append(text)
+            return
         self.heard.append(text)
         self.partials.put_nowait(text)
 
@@ -136,7 +141,7 @@ async def test_the_language_is_asked_for(language: str) -> None:
     async with OtherServer(answers("hallo")) as server:
         stt = ElevenLabsStt(
             endpoint(server),
-            on_partial=lambda _: None,
+            on_partial=lambda _text, *, committed=False: None,
             on_connection=Connections(),
             timeouts=PATIENT,
             language=language,
@@ -178,6 +183,55 @@ async def test_partials_are_reported_while_the_user_speaks() -> None:
         ears.say(ramp(0, SECOND))
         assert [await ears.partial(), await ears.partial()] == ["what", "what time"]
         assert await ears.stt.commit() == "What time is it?"
+
+
+async def test_what_goes_on_after_a_pause_is_heard_from_its_beginning() -> None:
+    """The words asked for in the pause are of no use then; nothing is sent meanwhile."""
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.stt.commit_perhaps() == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND, SECOND // 2))
+        ears.stt.recall()
+        ears.say(ramp(SECOND + SECOND // 2, SECOND))
+        assert await ears.stt.commit() == f"{2 * SECOND + SECOND // 2} samples, 0 gaps"
+
+
+async def test_what_was_over_in_the_pause_is_not_heard_again() -> None:
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        answer = ears.stt.commit_perhaps()
+        ears.say(ramp(SECOND, 700))
+        ears.stt.confirm()
+        assert await answer == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND + 700, SECOND))
+        assert await ears.stt.commit() == f"{SECOND + 700} samples, 0 gaps"
+
+
+async def test_a_recall_before_the_answer_and_over_a_lost_connection_loses_nothing() -> None:
+    async with listening(breaks(lambda socket: socket.close(1011)), counts) as ears:
+        ears.say(ramp(0, SECOND))
+        first = ears.stt.commit_perhaps()
+        ears.stt.recall()
+        ears.say(ramp(SECOND, SECOND))
+        second = ears.stt.commit()
+        assert await first == f"{SECOND} samples, 0 gaps"
+        assert await second == f"{2 * SECOND} samples, 0 gaps"
+
+
+async def test_partials_that_come_after_the_commit_are_told_as_such() -> None:
+    async def script(socket: OtherSocket) -> None:
+        await socket.receive()
+        await socket.send(message_type="partial_transcript", text="what time")
+        await socket.utterance()
+        await socket.send(message_type="partial_transcript", text="what time is it")
+        await socket.send(message_type="partial_transcript", text="something else entirely")
+        await socket.final("What time is it?")
+
+    async with listening(script) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.partial() == "what time"
+        assert await ears.stt.commit() == "What time is it?"
+        assert ears.committed == ["what time is it"]
 
 
 @pytest.mark.parametrize("prefix", ["committed_transcript", "final_transcript"])
@@ -528,7 +582,7 @@ async def test_a_proxy_that_cannot_be_used_is_named_at_once(monkeypatch: pytest.
     monkeypatch.setenv("no_proxy", "")
     connections = Connections()
     far = endpoint("https://speech.example")
-    async with ElevenLabsStt(far, on_partial=lambda _text: None, on_connection=connections) as stt:
+    async with ElevenLabsStt(far, on_partial=lambda _text, *, committed=False: None, on_connection=connections) as stt:
         await connections.until(ConnectionState.FAILED)
         stt.send_audio(ramp(0, SECOND))
         with pytest.raises(ProxyUnusable, match=r"ElevenLabs.*speech-to-text.*HTTPS_PROXY") as failed:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.settings import Speculation, TurnMode, TurnSettings
 from voice_agents.turns.completeness import Completeness, completeness
 from voice_agents.turns.endpointing import Endpointer, TurnEnd
 
 RATE = 16_000
 PLAIN = TurnSettings(silence_s=0.5, adaptive=False)
-ADAPTIVE = TurnSettings(silence_s=0.5)
+ADAPTIVE = TurnSettings(silence_s=0.5, speculation=Speculation.OFF)
 
 
 def said(endpointer: Endpointer, start_s: float, end_s: float, words: str = "") -> None:
@@ -85,9 +85,19 @@ def test_the_silence_fits_the_words(words: str, silence_s: float) -> None:
     assert end is not None and end.speech_end == 2 * RATE
 
 
+@pytest.mark.parametrize(
+    ("words", "silence_s"),
+    [("", 0.65), ("What time is it?", 0.3), ("My name is", 1.0), ("I would like some tea", 0.65)],
+)
+def test_whose_answer_is_begun_early_may_take_longer(words: str, silence_s: float) -> None:
+    endpointer = Endpointer(replace(ADAPTIVE, speculation=Speculation.CAREFUL))
+    said(endpointer, 1, 2, words)
+    assert endpointer.silence_s == pytest.approx(silence_s)
+
+
 @pytest.mark.parametrize(("patience_s", "complete_s", "open_s"), [(0.2, 0.2, 0.32), (0.4, 0.3, 0.64), (2.0, 1.2, 3.2)])
 def test_words_change_the_patience_within_bounds(patience_s: float, complete_s: float, open_s: float) -> None:
-    endpointer = Endpointer(TurnSettings(silence_s=patience_s))
+    endpointer = Endpointer(replace(ADAPTIVE, silence_s=patience_s))
     said(endpointer, 1, 2, "What time is it?")
     assert endpointer.silence_s == pytest.approx(complete_s)
     endpointer.partial("What time is it, and")

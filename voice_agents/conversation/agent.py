@@ -185,13 +185,18 @@ class VoiceAgent:
 
         ``read_ahead`` and ``deeds``: see :class:`AgentTurn`.
         """
-        turn = self._new(conversation, read_ahead, deeds)
-        turn.begin()
+        turn = self.begin(conversation, read_ahead, deeds)
         try:
             yield turn
         finally:
             if not turn.asked:
                 await turn.discard()
+
+    def begin(self, conversation: Conversation, read_ahead: bool = True, deeds: Deeds | None = None) -> AgentTurn:
+        """As :meth:`ready_for`, for who settles or discards it himself."""
+        turn = self._new(conversation, read_ahead, deeds)
+        turn.begin()
+        return turn
 
     def _new(self, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None) -> AgentTurn:
         if isinstance(self._graph, OwnGraph):
@@ -236,9 +241,11 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
         context = cast(TurnContext, request.runtime.context)
         call = request.tool_call
         name, call_id = call["name"], call["id"] or ""
+        deeds = context.record.deeds
+        if context.toolbox.effect(name, call["args"]) is not None:
+            await deeds.allowed()
         if context.record.over:
             raise asyncio.CancelledError  # a cancelled run that was held up: its turn is stored
-        deeds = context.record.deeds
         if (deed := deeds.again(context.toolbox, name, call["args"])) is not None:
             result = await asyncio.shield(deed.work)
             if not deed.told:  # its answer was taken back before it was done

@@ -128,6 +128,15 @@ class AgentTurn(ABC):
         """What the user said."""
         self._question.ask(text)
 
+    def reword(self, text: str) -> None:
+        """The words it was asked, as the recogniser writes them for good: so they are stored."""
+        self._question.reword(text)
+
+    @property
+    def characters_shown(self) -> int:
+        """Of the messages that the model was shown so far; 0 where a graph of a developer's own asks it."""
+        return self._question.characters
+
     @property
     def asked(self) -> bool:
         """The user's words are known."""
@@ -150,6 +159,12 @@ class AgentTurn(ABC):
             if output.error is not None:
                 raise output.error
         finally:
+            self._run.cancel()
+
+    def cancel(self) -> None:
+        """Stop the run, whoever settles or discards it afterwards."""
+        self._close()
+        if self._run is not None:
             self._run.cancel()
 
     async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:

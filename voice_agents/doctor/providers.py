@@ -150,7 +150,9 @@ async def _hear(endpoint: Endpoint, question: Pcm, words: str) -> str:
     if not len(question):
         return "!left out: there is no voice to send (see: the caller's voice)"
     connection = _Connection()
-    async with ElevenLabsStt(endpoint, on_partial=lambda _text: None, on_connection=connection) as recogniser:
+    async with ElevenLabsStt(
+        endpoint, on_partial=lambda _text, *, committed=False: None, on_connection=connection
+    ) as recogniser:
         recogniser.send_audio(np.concatenate([silence(0.3, STT_RATE), question, silence(0.3, STT_RATE)]))
         heard = await _first(recogniser.commit(), connection)
     if not heard.strip():

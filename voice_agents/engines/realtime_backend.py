@@ -95,6 +95,7 @@ class RealtimeBackend:
     name = "realtime"
     input_rate = OUTPUT_RATE
     ends_turns = False
+    begins_early = False
     tells_past = True
     last_words_s = 0.75
     certain = False
@@ -241,6 +242,12 @@ class RealtimeBackend:
             self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._client.hold(False))
         elif not host.microphone.voice.speaking:
             self._client.hold(False)
+
+    def paused(self) -> None:
+        """The server answers as soon as it has heard the end."""
+
+    def went_on(self) -> None:
+        """The server hears that for itself."""
 
     def silence(self) -> None:
         """A server hears that for itself."""

@@ -52,6 +52,7 @@ class SandwichEngine(VoiceEngine):
         timeouts: SandwichTimeouts | None = None,
         *,
         agent: object = None,
+        speculative: bool = True,
         tools: Iterable[AnyTool] = (),
         standard_tools: bool = True,
         speech_to_text: SpeechToTextFactory | None = None,
@@ -63,13 +64,17 @@ class SandwichEngine(VoiceEngine):
         own model and tools, or a function from :class:`AgentParts` to one. See
         :class:`voice_agents.conversation.own_graph.OwnGraph` for what of it is spoken, and what it raises.
 
+        ``speculative``: False for an agent whose graph does something in the world without a tool, such as a node that
+        sends a mail: else it may be begun before it is certain that the user has finished (``SPECULATION``).
+
         ``tools``: see :class:`voice_agents.engines.engine.SessionTools`, which says what it raises about them.
 
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
         super().__init__(settings, SessionTools(tools, standard=standard_tools))
         self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
-        self._own_graph, self._agent_factory = _own_agent(agent, self._tools)
+        self._speculative = speculative
+        self._own_graph, self._agent_factory = _own_agent(agent, self._tools, speculative=speculative)
         self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
         self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
         self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
@@ -93,7 +98,8 @@ class SandwichEngine(VoiceEngine):
         if self._agent_factory is None:
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools.template)
-        return OwnGraph(self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions))))
+        made = self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions)))
+        return OwnGraph(made, speculative=self._speculative)
 
     @property
     def graph(self) -> Graph | OwnGraph:
@@ -125,7 +131,7 @@ class SandwichEngine(VoiceEngine):
         return self._text_to_speech(on_connection)
 
 
-def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, AgentFactory | None]:
+def _own_agent(agent: object, tools: SessionTools, *, speculative: bool) -> tuple[OwnGraph | None, AgentFactory | None]:
     if agent is None or callable(agent):
         return None, agent
     if tools.own:
@@ -133,7 +139,7 @@ def _own_agent(agent: object, tools: SessionTools) -> tuple[OwnGraph | None, Age
             "A compiled graph has its tools already: give them to it, or hand over a function that makes the graph, "
             "agent=lambda parts: create_agent(parts.model, parts.tools)."
         )
-    return OwnGraph(agent), None
+    return OwnGraph(agent, speculative=speculative), None
 
 
 def _recognisers(settings: Settings, timeouts: SttTimeouts) -> SpeechToTextFactory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from voice_agents.alarm import Alarm, Guard
@@ -41,6 +42,27 @@ _STILL = {
     Role.TTS: "{} is slow at the moment: it has not begun to speak yet ({}). Still waiting for it.",
 }
 
+FILLED_AFTER_S = 1.0
+"""A tool that takes longer is announced."""
+_DOING = {
+    "one moment, I am looking that up": "look lookup search find get fetch read list query check browse retrieve show",
+    "one moment, I am working that out": "calculate compute convert count solve plan estimate translate summarize",
+    "one moment, I am doing that": (
+        "set make create add save send book order pay buy write update delete remove cancel start stop turn call post"
+    ),
+}
+"""English fillers by a word in the tool's name."""
+_MOMENT = {
+    "en": "One moment, please.",
+    "de": "Einen Moment, bitte.",
+    "fr": "Un instant, s'il vous plaît.",
+    "es": "Un momento, por favor.",
+    "it": "Un momento, per favore.",
+    "pt": "Um momento, por favor.",
+    "nl": "Een ogenblik, alstublieft.",
+    "pl": "Chwileczkę, proszę.",
+}
+
 TOOL_WAIT = "A tool takes long: the answer comes when it is done."
 
 
@@ -56,6 +78,16 @@ def awaited_role(marks: TurnMarks, *, read: bool) -> Role | None:
 def still_waiting(role: Role, provider: str) -> str:
     """One plain sentence about the provider that has not done its part yet."""
     return _STILL[role].format(provider, role.value)
+
+
+def filler(tool: str, language: str) -> str:
+    """What is said while a tool of this name is at work; "" in a language (ISO 639-1) that is not known here."""
+    if language == "en":
+        words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tool).lower())
+        for said, verbs in _DOING.items():
+            if set(words) & set(verbs.split()):
+                return f"{said.capitalize().replace(' i ', ' I ')}."
+    return _MOMENT.get(language, "")
 
 
 class Slowness:

@@ -13,6 +13,7 @@ from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.events import (
     AgentResumed,
     AgentText,
+    BegunEarly,
     Event,
     Failed,
     Interrupted,
@@ -25,7 +26,7 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.turns.heard import split_heard
-from voice_agents.turns.latency import LatencyHistory, TurnLatency
+from voice_agents.turns.latency import EarlyAnswers, LatencyHistory, TurnLatency
 
 SHOWN_LINES = 80
 """The page's transcript, at first and so many more whenever somebody scrolls up."""
@@ -77,6 +78,7 @@ class Figures:
 
     last: TurnLatency | None = None
     history: LatencyHistory = field(default_factory=LatencyHistory)
+    early: EarlyAnswers = field(default_factory=EarlyAnswers)
 
 
 @dataclass(slots=True)
@@ -180,6 +182,9 @@ class ConversationView:
                 self._cut(event)
             case TurnDone():
                 self._finished(event)
+            case BegunEarly(used=used, saved_s=saved_s, tokens=tokens, characters=characters):
+                self.figures(self.kind).early.add(used=used, saved_s=saved_s, tokens=tokens, characters=characters)
+                self.figures_revision += 1
 
     def _heard_user(self, event: UserTranscript) -> None:
         turn, text = self._before + event.turn, event.text.strip()
