@@ -26,6 +26,7 @@ from voice_agents.local_models import ModelChoice, ModelServer, Tell, find_model
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
+from voice_agents.proxies import gradio_hosts, prepare
 from voice_agents.settings import Settings
 from voice_agents.stopping import Stopping
 
@@ -68,10 +69,12 @@ def main() -> int:
     try:
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
+        prepare(os.environ)
         check_gradio(os.environ)
         settings = Settings.from_env()
         set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
+        prepare(os.environ, gradio_hosts(address.host))
         check_database(settings.database)
         settings, model_server = with_local_chat(settings, options.chat)
         if said := warning(settings, address.host, options.share):

@@ -50,7 +50,9 @@ async def test_failover_off_says_nothing_aloud(tmp_path: Path) -> None:
         assert len(house.somebody.sentences) == 1
 
 
-@pytest.mark.parametrize("fault", ["refuse:401", "refuse:404", "refuse:500", "refuse:429", "error:rate_limit_exceeded:after=3"])
+@pytest.mark.parametrize(
+    "fault", ["refuse:401", "refuse:404", "refuse:500", "refuse:429", "error:rate_limit_exceeded:after=3"]
+)
 async def test_a_realtime_server_that_fails_is_spoken_of_by_the_offline_voice(tmp_path: Path, fault: str) -> None:
     async with failing(tmp_path, [f"realtime:{fault}:times=-1"], realtime=True) as house:
         somebody = house.somebody
@@ -67,7 +69,9 @@ async def test_who_only_listens_hears_that_the_connection_is_gone(tmp_path: Path
 
 
 async def test_failover_off_leaves_a_realtime_server_alone(tmp_path: Path) -> None:
-    async with failing(tmp_path, ["realtime:error:rate_limit_exceeded:after=3:times=-1"], realtime=True, failover=False) as house:
+    async with failing(
+        tmp_path, ["realtime:error:rate_limit_exceeded:after=3:times=-1"], realtime=True, failover=False
+    ) as house:
         done = await house.somebody.turn("Hello?")
         assert said_aloud(house, done.turn) == set()
 

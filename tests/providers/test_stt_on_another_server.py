@@ -185,6 +185,39 @@ async def test_partials_are_reported_while_the_user_speaks() -> None:
         assert await ears.stt.commit() == "What time is it?"
 
 
+async def test_what_goes_on_after_a_pause_is_heard_from_its_beginning() -> None:
+    """The words asked for in the pause are of no use then; nothing is sent meanwhile."""
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.stt.commit_perhaps() == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND, SECOND // 2))
+        ears.stt.recall()
+        ears.say(ramp(SECOND + SECOND // 2, SECOND))
+        assert await ears.stt.commit() == f"{2 * SECOND + SECOND // 2} samples, 0 gaps"
+
+
+async def test_what_was_over_in_the_pause_is_not_heard_again() -> None:
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        answer = ears.stt.commit_perhaps()
+        ears.say(ramp(SECOND, 700))
+        ears.stt.confirm()
+        assert await answer == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND + 700, SECOND))
+        assert await ears.stt.commit() == f"{SECOND + 700} samples, 0 gaps"
+
+
+async def test_a_recall_before_the_answer_and_over_a_lost_connection_loses_nothing() -> None:
+    async with listening(breaks(lambda socket: socket.close(1011)), counts) as ears:
+        ears.say(ramp(0, SECOND))
+        first = ears.stt.commit_perhaps()
+        ears.stt.recall()
+        ears.say(ramp(SECOND, SECOND))
+        second = ears.stt.commit()
+        assert await first == f"{SECOND} samples, 0 gaps"
+        assert await second == f"{2 * SECOND} samples, 0 gaps"
+
+
 async def test_partials_that_come_after_the_commit_are_told_as_such() -> None:
     async def script(socket: OtherSocket) -> None:
         await socket.receive()

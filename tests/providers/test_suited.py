@@ -230,3 +230,18 @@ def test_what_is_refused_inside_the_stream_counts_too() -> None:
     error = openai.APIError("this model does not support tools", request, body={"message": "does not support tools"})
     takes = Takes()
     assert "tools" in (takes.learn(error, [HumanMessage("a")], ["tools"]) or "")
+
+
+def test_who_wants_short_names_of_calls_gets_them_and_nobody_is_mixed_up() -> None:
+    talk = [
+        *(HumanMessage("a"), called("call_1"), ToolMessage("x", tool_call_id="call_1")),
+        *(called("123456789"), ToolMessage("y", tool_call_id="123456789"), AIMessage("b"), HumanMessage("c")),
+    ]
+    takes = Takes()
+    wording = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."
+    assert takes.learn(refusal(wording), talk, ["tools"])
+    sent = takes.suited(talk)
+    ids = [call["id"] or "" for message in sent if isinstance(message, AIMessage) for call in message.tool_calls]
+    assert [message.tool_call_id for message in sent if isinstance(message, ToolMessage)] == ids
+    assert all(len(id) == 9 and id.isalnum() for id in ids) and ids[1] == "123456789" and strict(sent)
+    assert talk[1].tool_calls[0]["id"] == "call_1", "memory stays as it is"  # type: ignore[attr-defined]

@@ -77,7 +77,13 @@ async def timeline(folder: Path, seed: int, turns: TurnSettings) -> Outcome:
         sentences.append(list(range(len(words), len(words) + len(parts))))
         words += parts
     problems: list[str] = []
-    async with call(folder, clerk, words, turns=turns, prepare=desk.prepare) as caller:
+    forgetful = dice.random() < 0.3
+
+    def prepare(parts: StoryParts) -> None:
+        desk.prepare(parts)
+        parts.forgetful = forgetful
+
+    async with call(folder, clerk, words, turns=turns, prepare=prepare) as caller:
         caller.stt.partial_delay_s = dice.choice([0.05, 0.2, 0.45])
         caller.stt.commit_delay_s = dice.choice([0.05, 0.12, 0.3, 0.9])
         caller.parts.model.first_token_s = dice.choice([0.02, 0.1, 0.3])

@@ -54,6 +54,8 @@ class FakeStt:
     _sounding: int = 0
     """The label of what goes on now; 0: silence."""
     _last_partial: str = ""
+    _before: tuple[dict[int, int], dict[int, int]] | None = None
+    """What was heard before the commit of a pause, while it is not known whether that was its end."""
 
     async def __aenter__(self) -> Self:
         self.on_connection(ConnectionState.OPEN, None)
@@ -88,6 +90,20 @@ class FakeStt:
             loop.call_later(self.commit_delay_s, _settle, done, words)
         return done
 
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        self._before = dict(self._heard), dict(self._earlier)
+        return self.commit()
+
+    def confirm(self) -> None:
+        self._before = None
+
+    def recall(self) -> None:
+        if self._before is not None:
+            heard, self._earlier = self._before
+            for label, count in self._heard.items():
+                heard[label] = heard.get(label, 0) + count
+            self._heard, self._before, self._last_partial = heard, None, ""
+
     def _words(self) -> str:
         """The words of the labels heard, as many of them as there was time to say (at least WORD_S each)."""
         said = []
@@ -102,6 +118,21 @@ class FakeStt:
         if words and words != self._last_partial:
             self._last_partial = words
             self.on_partial(words)
+
+
+class ForgetfulStt:
+    """One that cannot be told that what was committed went on."""
+
+    def __init__(self, inner: FakeStt) -> None:
+        self._inner = inner
+        self.send_audio, self.commit = inner.send_audio, inner.commit
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._inner.__aexit__(*exc)
 
 
 def _words_in(samples: int) -> int:

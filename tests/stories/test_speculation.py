@@ -75,9 +75,15 @@ def test_an_answer_sounds_when_the_patience_is_over(tmp_path: Path, turns: TurnS
 
 @BOTH
 @pytest.mark.parametrize("pause_s", [0.15, 0.3, 0.4])
-def test_who_goes_on_is_asked_for_all_of_it(tmp_path: Path, turns: TurnSettings, pause_s: float) -> None:
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_who_goes_on_is_asked_for_all_of_it(
+    tmp_path: Path, turns: TurnSettings, pause_s: float, forgetful: bool
+) -> None:
+    def prepare(parts: StoryParts) -> None:
+        parts.forgetful = forgetful
+
     async def story() -> None:
-        async with call(tmp_path, echo, [QUESTION, REST], turns=turns) as caller:
+        async with call(tmp_path, echo, [QUESTION, REST], turns=turns, prepare=prepare) as caller:
             await caller.speak(0)
             await asyncio.sleep(pause_s)
             assert not caller.all(AgentText)

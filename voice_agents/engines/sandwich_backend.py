@@ -27,6 +27,7 @@ from voice_agents.providers.interfaces import (
     STT_RATE,
     ConnectionListener,
     PartialListener,
+    PatientSpeechToText,
     SpeechToText,
     TextToSpeech,
 )
@@ -144,6 +145,8 @@ class SandwichBackend:
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
+        self._recallable = False
+        """It can be made a part of what is said next."""
         self._commit_s = 0.0
         """How long the recogniser took for it."""
         self._promoted: Draft | None = None
@@ -255,16 +258,31 @@ class SandwichBackend:
         user = self._host.coming.user
         if not self._drafts.wanted or not self._host.microphone.spoke:
             return
-        piece = self._early = self._commit()
+        stt = self._stt
+        piece = self._early = self._commit(stt.commit_perhaps if isinstance(stt, PatientSpeechToText) else stt.commit)
+        self._recallable = isinstance(stt, PatientSpeechToText)
         user.pieces.append(piece)
         self._host.tasks.start_core(self._hear_early(piece))
         if self._drafts.trusts_partials:
             self._drafts.consider(self._host.coming, user.shown)
 
     def went_on(self) -> None:
-        """What was asked for early is a piece of the turn."""
-        self._early = None
+        """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
+        piece, user = self._early, self._host.coming.user
+        if piece is not None and self._recallable and piece in user.pieces:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.recall()
+            user.pieces.remove(piece)
+            user.partial = piece.known
+        self._end_early()
         self._drafts.drop()
+
+    def _end_early(self) -> None:
+        """What was asked for early stays a piece of its own."""
+        if self._early is not None and self._recallable:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.confirm()
+        self._early, self._recallable = None, False
 
     async def _hear_early(self, piece: Piece) -> None:
         host, asked_at = self._host, self._host.clock()
@@ -293,8 +311,9 @@ class SandwichBackend:
 
     def probe(self) -> None:
         """Ask for what was said so far, as a piece of the turn."""
-        self.went_on()
-        piece = self._commit()
+        self._end_early()
+        self._drafts.drop()
+        piece = self._commit(self._stt.commit)
         if self._host.microphone.pausing:
             self._early = piece
         self._host.coming.user.pieces.append(piece)
@@ -304,8 +323,8 @@ class SandwichBackend:
         """Ask for the rest of the user's words."""
         turn.user.pieces[:0] = self._aside
         if self._early is None or self._early not in turn.user.pieces:
-            turn.user.pieces.append(self._commit())
-        self._early = None
+            turn.user.pieces.append(self._commit(self._stt.commit))
+        self._end_early()
         self._aside.clear()
         self._host.microphone.close_turn()
 
@@ -315,9 +334,10 @@ class SandwichBackend:
         What was said after the last probe is asked for, as a piece of its own.
         """
         host = self._host
-        self.went_on()
+        self._end_early()
+        self._drafts.drop()
         self._aside += [piece for piece in host.coming.user.pieces if not piece.final.done()]
-        rest = self._commit() if host.microphone.spoke else None
+        rest = self._commit(self._stt.commit) if host.microphone.spoke else None
         host.coming = Turn(host.coming.number)
         host.microphone.close_turn()
         host.microphone.open_turn()
@@ -341,10 +361,10 @@ class SandwichBackend:
         """Something was said that no turn has taken."""
         return bool(self._host.microphone.spoke or self._host.coming.user.pieces or self._aside)
 
-    def _commit(self) -> Piece:
+    def _commit(self, commit: Callable[[], asyncio.Future[str]]) -> Piece:
         user = self._host.coming.user
         shown, user.partial = user.partial, ""
-        return Piece(self._stt.commit(), shown)
+        return Piece(commit(), shown)
 
     async def _hear_out(self, piece: Piece) -> None:
         text = await self._words_of(piece)

@@ -11,13 +11,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
@@ -28,6 +26,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -35,11 +34,12 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.answer_filter import AnswerFilter
-from voice_agents.providers.completions import PlainCompletions
+from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
-from voice_agents.providers.sockets import tls
+from voice_agents.providers.sockets import proxy_to, tls
 from voice_agents.providers.standby import FailoverTimes
+from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
@@ -119,7 +119,7 @@ class ChatModel:
         self._warming.add(task)
         try:
             await self._present.warm()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ProxyUnusable):
             return
         finally:
             self._warming.discard(task)
@@ -156,12 +156,13 @@ class _Line:
         self._timeouts = timeouts
         connect_s = timeouts.connect_s if endpoint.stand_in() is None else min(HURRIED_S, timeouts.connect_s)
         timeout = httpx2.Timeout(timeouts.first_s, connect=connect_s)
+        way: dict[str, Any]
+        try:
+            way = {"proxy": proxy_to(endpoint, Role.CHAT, agent_name(endpoint), sockets=False)}
+        except ProxyUnusable as error:
+            way = {"transport": _NoWay(error)}
         self.http = httpx2.AsyncClient(
-            timeout=timeout,
-            limits=LIMITS,
-            verify=tls(),
-            trust_env=not endpoint.is_local,
-            follow_redirects=True,
+            timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
@@ -191,6 +192,16 @@ class _Line:
         header = {"api-key": key} if self._endpoint.provider is Provider.AZURE else {"Authorization": f"Bearer {key}"}
         if not self.http.is_closed:
             await self.http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
+
+
+class _NoWay(httpx2.AsyncBaseTransport):
+    """Where no proxy leads: every request fails of it."""
+
+    def __init__(self, error: ProxyUnusable) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise self._error
 
 
 class _PlainChat(ChatOpenAI):
@@ -249,16 +260,16 @@ class _PlainChat(ChatOpenAI):
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Ask once, as this server takes it."""
         tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
-        answer = AnswerFilter(tools, opened=takes.opens_reasoning)
+        answer, calls = AnswerFilter(tools, opened=takes.opens_reasoning), StreamedCalls(tools)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
         held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
         async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
                 given.add(chunk := _cleaned(chunk, answer))
-                held.append(chunk)
+                held.append(_without_calls(chunk, calls))
                 while held and not given.nothing:
                     yield held.pop(0)
-        if rest := _left(answer, given.calls):
+        if rest := _left(answer, calls):
             given.add(rest)
             held.append(rest)
         for chunk in () if given.nothing else held:
@@ -288,13 +299,12 @@ class _PlainChat(ChatOpenAI):
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
         if chunk.get("choices") is None and chunk.get("usage") is None:
+            if is_sign_of_life(chunk):
+                return None
             raise ValueError("a chunk of no known shape")
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
-            for number, call in enumerate(choice["delta"].get("tool_calls") or ()):
-                if call.get("index") is None:
-                    call["index"] = number  # LangChain would drop the call
-                _mend(call.get("function") or {})
+            listed(choice["delta"])
         return super()._convert_chunk_to_generation_chunk(chunk, *rest)
 
     def _remark(self, finish_reason: str, *, second_time: bool) -> str:
@@ -323,14 +333,12 @@ class _Given:
 
     def __init__(self) -> None:
         self.nothing = True
-        self.calls = 0
-        """How many tools were asked for."""
         self.finish_reason = ""
 
     def add(self, chunk: ChatGenerationChunk) -> None:
         message = chunk.message
         calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
-        self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
+        calls = [call for call in calls if call["name"] or call["args"]]
         self.nothing = self.nothing and not calls and not any(map(str.isalnum, chunk.text))
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
 
@@ -363,13 +371,6 @@ def _fields(error: Exception) -> Collection[str]:
         return ()
 
 
-def _mend(function: dict[str, Any]) -> None:
-    """Arguments as an object, or none at all, as some servers send whole calls."""
-    if "arguments" in function and not isinstance(function["arguments"], str):
-        arguments = function["arguments"]
-        function["arguments"] = "" if arguments is None else json.dumps(arguments)
-
-
 _TAKES: dict[tuple[str, str], Takes] = {}
 """What was found out of servers and their models, and nothing of who talked to them."""
 
@@ -391,21 +392,31 @@ def _cleaned(chunk: ChatGenerationChunk, answer: AnswerFilter) -> ChatGeneration
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
 
 
-def _left(answer: AnswerFilter, calls: int) -> ChatGenerationChunk | None:
-    """What the filter held back until the end, and the calls that were written as text."""
+def _without_calls(chunk: ChatGenerationChunk, calls: StreamedCalls) -> ChatGenerationChunk:
+    """The chunk without its pieces of tool calls, which are put together by themselves."""
+    message = chunk.message
+    if not isinstance(message, AIMessageChunk) or not message.tool_call_chunks:
+        return chunk
+    for piece in message.tool_call_chunks:
+        calls.add(piece)
+    bare = AIMessageChunk(content=message.content, usage_metadata=message.usage_metadata, id=message.id)
+    return ChatGenerationChunk(message=bare, generation_info=chunk.generation_info)
+
+
+def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | None:
+    """What the filter held back until the end, and the calls."""
     text = answer.flush()
-    if not text and not answer.calls:
+    made = calls.whole(answer.calls)
+    if not text and not made:
         return None
-    chunks = [
-        tool_call_chunk(name=call.name, args=call.arguments, id=f"call_{uuid4().hex}", index=calls + number)
-        for number, call in enumerate(answer.calls)
-    ]
-    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=made))
 
 
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = agent_name(endpoint)
+    if isinstance(error.__cause__, ProxyUnusable):
+        return error.__cause__
     match error:
         case ProviderError():
             return error

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError
@@ -19,6 +19,7 @@ __all__ = [
     "ConnectionListener",
     "ConnectionState",
     "PartialListener",
+    "PatientSpeechToText",
     "SpeechChunk",
     "SpeechStream",
     "SpeechToText",
@@ -83,6 +84,26 @@ class SpeechToText(Protocol):
 
     def commit(self) -> asyncio.Future[str]:
         """End the utterance. The future gives its words ("" if none) or raises ProviderError. First in, first out."""
+
+
+@runtime_checkable
+class PatientSpeechToText(SpeechToText, Protocol):
+    """A recogniser that can be asked in a pause, and told afterwards that what was said before it went on.
+
+    So what is said with a pause in it is understood as a whole. Of any other one each part is understood by itself.
+    """
+
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        """As :meth:`commit`, in a pause that may be the end; :meth:`recall` or the next commit tells.
+
+        Audio is kept back until then: what comes after that commit.
+        """
+
+    def confirm(self) -> None:
+        """It was the end: what was kept back begins the next utterance."""
+
+    def recall(self) -> None:
+        """It was not: the answer is of no use, the next commit gives the words from the utterance's beginning on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import openai
@@ -18,6 +19,7 @@ from voice_agents.providers.rules import newest, size_of, valid
 
 PLAINLY_LONG = 3000
 """Characters from which on a refusal without a reason may mean that it was too much."""
+SHORT_ID = 9
 LEFT_OUT = "(What was said here is left out.)"
 NOTHING = "..."
 """What stands where a role has to speak and has not."""
@@ -76,6 +78,8 @@ class Takes:
     """Fields that it knows by another name."""
     effort: str = ""
     """The only reasoning effort that it takes beside tools; "": any."""
+    short_ids: bool = False
+    """Tool calls are named by nine letters and digits (Mistral)."""
     opens_reasoning: bool = False
     """Its template opens the reasoning itself, so that only its end comes with the answer."""
 
@@ -94,6 +98,9 @@ class Takes:
         if self.system and any(word in text for word in _NO_SYSTEM):
             self.system = False
             return "{name} knows no system role: its instructions are sent with the user's words."
+        if not self.short_ids and "tool call id" in text and "9" in text:
+            self.short_ids = True
+            return "{name} takes tool calls under shorter names only: they are sent so."
         long = status == 413 or any(word in text for word in _TOO_LONG)
         size = _size(messages) if self.characters is None else min(self.characters, _size(messages))
         if size > 2 * _size(messages[-1:]) and (long or (status == 400 and size > PLAINLY_LONG)):
@@ -147,6 +154,8 @@ class Takes:
         system = [message for message in messages if isinstance(message, SystemMessage)]
         talk = [message for message in messages if not isinstance(message, SystemMessage)]
         talk = _alternating(valid(self._recent(talk, _size(system))))
+        if self.short_ids:
+            talk = [_with_short_ids(message) for message in talk]
         if system and not self.system:
             first = HumanMessage(f"{_joined(system)}\n\n{talk[0].text}")
             return [first, *talk[1:]]
@@ -210,6 +219,19 @@ def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
         else:
             turns.append(message)
     return turns or [HumanMessage(NOTHING)]
+
+
+def _with_short_ids(message: BaseMessage) -> BaseMessage:
+    if isinstance(message, ToolMessage):
+        return message.model_copy(update={"tool_call_id": _short(message.tool_call_id)})
+    if isinstance(message, AIMessage) and message.tool_calls:
+        calls = [{**call, "id": _short(call["id"] or "")} for call in message.tool_calls]
+        return message.model_copy(update={"tool_calls": calls})
+    return message
+
+
+def _short(id: str) -> str:
+    return id if len(id) == SHORT_ID and id.isalnum() else sha256(id.encode()).hexdigest()[:SHORT_ID]
 
 
 def _joined(messages: Sequence[BaseMessage]) -> str:

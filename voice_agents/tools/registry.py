@@ -93,14 +93,21 @@ class Tool:
 
     def checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the function is called with. Raises ValidationError, or ToolError when something is missing."""
+        arguments = self._given(arguments)
         if self.arguments is not None:
             return dict(self.arguments.model_validate(arguments))
         if missing := [name for name in self.parameters.get("required", ()) if name not in arguments]:
             raise ToolError(f"The arguments of {self.name} are wrong: {', '.join(missing)} is missing.")
         return arguments
 
+    def _given(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without the nulls that some models write for what is optional."""
+        required = self.parameters.get("required", ())
+        return {name: value for name, value in arguments.items() if value is not None or name in required}
+
     def canonical(self, arguments: Mapping[str, Any]) -> str:
         """Equal for arguments that mean the same. Raises ValidationError."""
+        arguments = self._given(arguments)
         if self.arguments is None:
             return canonical(arguments)
         return BaseModel.model_dump_json(self.arguments.model_validate(arguments))

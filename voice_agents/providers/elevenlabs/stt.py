@@ -51,7 +51,7 @@ class SttTimeouts:
 
 
 class ElevenLabsStt:
-    """A :class:`SpeechToText`."""
+    """A :class:`PatientSpeechToText`."""
 
     def __init__(
         self,
@@ -70,6 +70,8 @@ class ElevenLabsStt:
         self._language = language
         self._pending: deque[Commit] = deque()
         self._current = SentUtterance()
+        self._perhaps: SentUtterance | None = None
+        """What was committed in a pause, while it is not known whether that was its end."""
         self._outgoing: asyncio.Queue[str] | None = None
         self._failure: ProviderError | None = None
         self._lost_connection: ProviderError | None = None
@@ -101,11 +103,31 @@ class ElevenLabsStt:
         if not self._current.spoken:
             self._wanted.set()
         self._current.add(pcm)
-        if self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+        if self._perhaps is None and self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+            self._send_audio(self._current)
+
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        utterance = self._current
+        answer = self.commit()
+        self._perhaps = utterance
+        return answer
+
+    def confirm(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        if self._perhaps is not None:
+            self._perhaps = None
+            self._send_audio(self._current)
+
+    def recall(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        if self._perhaps is not None:
+            self._current, self._perhaps = self._perhaps.followed_by(self._current), None
             self._send_audio(self._current)
 
     def commit(self) -> asyncio.Future[str]:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        self._perhaps = None
         utterance, self._current = self._current, SentUtterance()
         self._tried_again = False
         commit = Commit(utterance, self._timeouts.give_up_s, self._on_silence)
@@ -161,7 +183,8 @@ class ElevenLabsStt:
                 commit.utterance.sent = 0
                 self._send_commit(commit)
             self._current.sent = 0
-            self._send_audio(self._current)
+            if self._perhaps is None:
+                self._send_audio(self._current)
             self._held = ""
             backoff.opened()
             self._on_connection(ConnectionState.OPEN, None)
