@@ -140,6 +140,8 @@ class FailoverSpeech:
         self._broken: ProviderError | None = None
         self._stream: SpeechStream | None = first.client.open() if first.client is not None else None
         """The one that speaks at present."""
+        self._watched = self._stream is not None
+        """It is the first one's."""
         self._patience = _Patience(times)
         self._too_long = Alarm()
 
@@ -191,7 +193,7 @@ class FailoverSpeech:
             self._broken = self._broken or error
         finally:
             self._too_long.cancel()
-            self._stream = None
+            self._stream, self._watched = None, False
             stream.cancel()
 
     async def _by_second(self) -> AsyncGenerator[SpeechChunk, None]:
@@ -243,7 +245,7 @@ class FailoverSpeech:
 
     def _watch(self) -> None:
         owed = sum(len(piece.split()) for piece in self._pieces) > self._given
-        replaceable = self._stream is not None and self._broken is None and self._second() is not None
+        replaceable = self._watched and self._broken is None and self._second() is not None
         self._too_long.set(self._patience.until(owed=owed) if replaceable else None, self._stalled)
 
     def _stalled(self) -> None:
