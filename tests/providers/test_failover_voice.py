@@ -225,7 +225,7 @@ def test_one_that_drips_is_given_up_before_the_listener_has_waited_long(pace_s: 
 
 
 def test_one_that_is_a_little_slow_is_not_given_up() -> None:
-    house = House(Habits(first_s=0.8, chunk=2400, pace_s=0.08))
+    house = House(Habits(first_s=0.45, chunk=2400, pace_s=0.08))
 
     async def story() -> Heard:
         async with house.voice() as voice:
