@@ -10,7 +10,13 @@ from typing import Self
 
 from voice_agents.audio import Pcm, silence
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
-from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, PartialListener, SpeechToText
+from voice_agents.providers.interfaces import (
+    STT_RATE,
+    ConnectionListener,
+    PartialListener,
+    PatientSpeechToText,
+    SpeechToText,
+)
 from voice_agents.providers.names import inside
 from voice_agents.providers.standby import FailoverTimes, First
 
@@ -23,7 +29,7 @@ MakeEars = Callable[[PartialListener, ConnectionListener], SpeechToText]
 
 
 class FailoverEars:
-    """A :class:`~voice_agents.providers.interfaces.SpeechToText` of two: the second hears what the first fails to.
+    """A :class:`~voice_agents.providers.interfaces.PatientSpeechToText` of two: one hears what the other does not.
 
     ``second`` is asked for at every fault: None when there is nobody at the moment. It hears each utterance over a
     connection of its own, from its first sample on.
@@ -56,6 +62,8 @@ class FailoverEars:
         self._current = _Utterance()
         self._committed: _Utterance | None = None
         """The one before, while its words are awaited."""
+        self._perhaps: _Utterance | None = None
+        """What was committed in a pause, while it is not known whether that was its end."""
         self._checked = [silence(1.0, STT_RATE)]
         """What was said last, for a check."""
         self._last: asyncio.Task[None] | None = None
@@ -88,8 +96,44 @@ class FailoverEars:
         if client is None or self._first.trouble is not None:
             self._hear_too(utterance)
 
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        utterance, client = self._current, self._first.client
+        answer = self._commit(client.commit_perhaps if isinstance(client, PatientSpeechToText) else None)
+        self._perhaps = utterance if utterance.sound else None
+        return answer
+
+    def confirm(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        utterance, self._perhaps = self._perhaps, None
+        client = self._first.client
+        if utterance is not None and utterance.first is client and isinstance(client, PatientSpeechToText):
+            client.confirm()
+
+    def recall(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        utterance, self._perhaps = self._perhaps, None
+        if utterance is None:
+            return
+        client, more = self._first.client, self._current
+        joined = self._current = utterance.followed_by(more)
+        if utterance.first is client and more.first in (None, client) and isinstance(client, PatientSpeechToText):
+            client.recall()
+            joined.first = client
+        for task, (about, answer) in list(self._asked.items()):
+            if about is utterance:  # nobody waits for it, and nothing is to wait for it
+                _settle(answer, utterance.partial)
+                task.cancel()
+        if client is None or self._first.trouble is not None:
+            self._hear_too(joined)
+
     def commit(self) -> asyncio.Future[str]:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`."""
+        return self._commit(None)
+
+    def _commit(self, by: Callable[[], asyncio.Future[str]] | None) -> asyncio.Future[str]:
+        """``by``: how the first recogniser is asked; None: by its ``commit``."""
+        self._perhaps = None
         loop = asyncio.get_running_loop()
         utterance, self._current = self._current, _Utterance()
         answer: asyncio.Future[str] = loop.create_future()
@@ -98,7 +142,7 @@ class FailoverEars:
             answer.set_result("")
             return answer
         client = self._first.client
-        asked = client.commit() if client is not None and utterance.first is client else None
+        asked = (by or client.commit)() if client is not None and utterance.first is client else None
         utterance.over.set()
         self._committed = utterance
         self._checked = utterance.tail(CHECKED_S)
@@ -243,6 +287,16 @@ class _Utterance:
             self._samples -= len(self.sound.popleft())
         if self.ears is not None:
             self.ears.send_audio(pcm)
+
+    def followed_by(self, more: _Utterance) -> _Utterance:
+        """Both as one, that nobody has heard."""
+        if more.second is not None:
+            more.second.cancel()
+        joined = _Utterance()
+        joined.partial = self.partial
+        for pcm in (*self.sound, *more.sound):
+            joined.add(pcm)
+        return joined
 
     def tail(self, seconds: float) -> list[Pcm]:
         """The end of it."""
