@@ -145,9 +145,9 @@ class EventsOut:
 
     def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
         news = (self.turn, str(error))
-        again, self._last_trouble = not failed and news == self._last_trouble, news
+        again, self._last_trouble = self.turn > 0 and not failed and news == self._last_trouble, news
         if again:
-            return  # a connection that is lost over and over in one turn
+            return  # a connection that is lost over and over while one turn is answered
         if failed:
             self.emit(Failed, error=error)
         else:
