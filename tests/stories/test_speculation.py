@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,20 @@ def test_a_model_that_failed_early_is_asked_again(tmp_path: Path) -> None:
             await caller.speak(0)
             await turn_done(caller)
             assert caller.text(1).strip() == f"You said: {QUESTION}."
+            assert not caller.all(Failed)
+
+    play(story())
+
+
+def test_a_turn_may_be_certain_before_its_answer_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turn before is still being stored: the words for good are those that are asked."""
+
+    async def story() -> None:
+        async with call(tmp_path, echo, [QUESTION], turns=EAGER) as caller:
+            monkeypatch.setattr(caller.session.memory, "ready", partial(asyncio.sleep, 0.6))
+            await caller.speak(0)
+            await turn_done(caller)
+            assert await said(caller) == [(Speaker.USER, QUESTION), (Speaker.AGENT, f"You said: {QUESTION}.")]
             assert not caller.all(Failed)
 
     play(story())

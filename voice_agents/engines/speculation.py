@@ -55,14 +55,14 @@ class Draft:
 
     turn: Turn
     text: str
-    """The words it was asked."""
+    """The words it is asked."""
     work: AgentTurn
     answer: SpokenAnswer
     stage: Stage
     marks: TurnMarks
     told: Sequence[Deed]
     """What the user had been shown when it was begun."""
-    run: asyncio.Task[Exception | None]
+    run: asyncio.Task[Exception | None] = field(init=False)
     """What went wrong is its result."""
     promoted: bool = False
 
@@ -162,7 +162,9 @@ class Drafts:
         """It is the answer to these words: told and heard from now on; returns when it is over, as its run ends."""
         turn, now = draft.turn, self._host.clock()
         draft.promoted = True
-        draft.work.reword(text)
+        draft.text = text
+        if draft.work.asked:
+            draft.work.reword(text)
         turn.work = draft.work
         turn.marks.go_on_with(draft.marks, now)
         draft.answer.marks = turn.marks
@@ -187,16 +189,18 @@ class Drafts:
         turn.deeds.forbid()
         answer = SpokenAnswer(turn, None if host.read else self._voice, host, stage, marks)
         work = self._agent.begin(host.conversation, read_ahead=not host.memory.behind, deeds=turn.deeds)
-        run = host.tasks.start(self._run(work, answer, text))
-        return Draft(turn, text, work, answer, stage, marks, turn.deeds.told(), run)
+        draft = Draft(turn, text, work, answer, stage, marks, turn.deeds.told())
+        draft.run = host.tasks.start(self._run(draft))
+        return draft
 
-    async def _run(self, work: AgentTurn, answer: SpokenAnswer, text: str) -> Exception | None:
+    async def _run(self, draft: Draft) -> Exception | None:
+        work, answer = draft.work, draft.answer
         try:
             await self._host.memory.ready()
             if answer.spoken:
                 await self._voice_ready()
             answer.marks.mark("model_asked", self._host.clock())
-            work.ask(text)
+            work.ask(draft.text)
             await answer.run(work.stream)
         except Exception as error:
             return error
