@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from voice_agents.address import check_gradio
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.settings import Settings
 
@@ -189,3 +190,17 @@ def test_nothing_is_sent_unencrypted_into_the_internet(url: str) -> None:
         ConfigurationError, match=r"use https:// \(http is for this machine and your own network only\)"
     ):
         read(OPENAI_BASE_URL=url, ALLOW_PLAIN_HTTP="1", **OPENAI)
+
+
+def test_what_gradio_and_uvicorn_read_by_themselves_loses_its_quotes_too() -> None:
+    env = {
+        "GRADIO_SERVER_NAME": '"0.0.0.0"',
+        "GRADIO_SERVER_PORT": "'7861'",
+        "FORWARDED_ALLOW_IPS": '"*"',
+        "OTHER": "''",
+    }
+    check_gradio(env)
+    assert env == {
+        **{"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "7861"},
+        **{"FORWARDED_ALLOW_IPS": "*", "OTHER": "''"},
+    }

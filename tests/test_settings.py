@@ -98,6 +98,7 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
         ({"TRANSPORT": "udp"}, "TRANSPORT must be auto or webrtc or websocket"),
+        ({"FAILOVER": "sometimes"}, "FAILOVER must be on or off"),
     ],
 )
 def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:
@@ -124,6 +125,40 @@ def test_white_space_around_a_key_is_removed() -> None:
 @pytest.mark.parametrize(("said", "way"), [("", "auto"), ("WebSocket", "websocket"), ("webrtc", "webrtc")])
 def test_calls_may_be_forced_to_go_one_way(said: str, way: str) -> None:
     assert read(TRANSPORT=said).transport == way
+
+
+def test_the_offline_server_stands_in_for_configured_ears_and_voice() -> None:
+    settings = read(**ELEVENLABS, **OPENAI).with_offline("http://127.0.0.1:5000", "its-key")
+    for role in (Role.STT, Role.TTS):
+        stand_in = settings.endpoint(role).stand_in()
+        assert stand_in is not None and settings.replaces(role)
+        assert (stand_in.provider, stand_in.base_url, stand_in.api_key) == (
+            Provider.OFFLINE,
+            "http://127.0.0.1:5000",
+            "its-key",
+        )
+    assert settings.endpoint(Role.CHAT).stand_in() is None, "who writes an answer is somebody who was configured"
+
+
+def test_openai_answers_for_azure_where_both_are_configured() -> None:
+    stand_in = read(**AZURE, **OPENAI).endpoint(Role.CHAT).stand_in()
+    assert stand_in is not None and stand_in.provider is Provider.OPENAI
+    assert read(**AZURE).endpoint(Role.CHAT).stand_in() is None
+    assert read(**OPENAI).endpoint(Role.CHAT).stand_in() is None
+
+
+def test_who_is_offline_is_replaced_by_nobody() -> None:
+    settings = read().with_offline("http://127.0.0.1:5000")
+    for role in (Role.STT, Role.TTS, Role.CHAT):
+        assert settings.endpoint(role).stand_in() is None
+        assert not settings.replaces(role)
+
+
+def test_failover_off_replaces_nobody() -> None:
+    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **OPENAI).with_offline("http://127.0.0.1:5000")
+    for role in (Role.STT, Role.TTS, Role.CHAT):
+        assert settings.endpoint(role).stand_in() is None
+        assert not settings.replaces(role)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])

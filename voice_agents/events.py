@@ -157,6 +157,14 @@ class ProviderUsed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReplaced(Event):
+    """The offline provider does the work of one that fails (a :class:`Notice` says why), or no longer does it."""
+
+    role: Role
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BegunEarly(Event):
     """An answer was begun before it was certain that the user had finished; each is told of once, when it is known
     what came of it.

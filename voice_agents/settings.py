@@ -71,6 +71,9 @@ class Endpoint:
     replaced_by: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
     """Chat only, asked at every call: who answers in its place at present; None: nobody."""
 
+    stand_in: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
+    """Asked when it fails: who does its work meanwhile; None: nobody. Not of the realtime role."""
+
     @property
     def present(self) -> Endpoint:
         """Who answers at present."""
@@ -177,6 +180,8 @@ class Settings:
     daily_minutes_per_visitor: float = 0.0
     """Minutes of calls a day; 0: no limit."""
     transport: CallWay = CallWay.AUTO
+    failover: bool = True
+    """While a provider fails, another one that is configured does its work, or the offline one."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -185,7 +190,8 @@ class Settings:
         Raises ConfigurationError naming the variable when a provider is configured by half or a value is unusable.
         """
         values = Values.of(os.environ if env is None else env, dotenv)
-        chat, realtime = _language_models(values)
+        failover = values.one_of("FAILOVER", ("on", "off"), "on") == "on"
+        chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         return cls(
@@ -214,6 +220,7 @@ class Settings:
                 speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
             ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
+            failover=failover,
         )
 
     def endpoint(self, role: Role) -> Endpoint:
@@ -224,6 +231,10 @@ class Settings:
                 f"No provider is configured for {role.value}: set its keys or start the offline server."
             )
         return found
+
+    def replaces(self, role: Role) -> bool:
+        """Another provider may do the work of this role's while that fails."""
+        return self.failover and self.endpoint(role).provider is not Provider.OFFLINE
 
     @property
     def missing_roles(self) -> tuple[Role, ...]:
@@ -240,6 +251,8 @@ class Settings:
     def with_offline(self, url: str, key: str = OFFLINE_KEY, outage: Callable[[], str] = str) -> Settings:
         """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``).
 
+        It hears and speaks, too, while a configured provider fails to (:meth:`with_stand_ins`).
+
         ``key`` is the one it printed at its start; one that runs with ``--open`` takes any. ``outage``: see Endpoint.
         """
         url = url.rstrip("/")
@@ -251,7 +264,26 @@ class Settings:
             tts=self.tts or replace(speech, model="eleven_flash_v2_5", voice=RACHEL_VOICE_ID),
             chat=self.chat or language,
             realtime=self.realtime or replace(language, voice="marin", transcribe_model=OFFLINE_MODEL),
-        )
+        ).with_stand_ins(lambda: Settings().with_offline(url, key, outage))
+
+    def with_stand_ins(self, offline: Callable[[], Settings | None]) -> Settings:
+        """A copy whose configured ears and voice are stood in for by the offline ones while they fail.
+
+        ``offline`` is asked at every fault; None: the offline server does not run (yet).
+        """
+
+        def of(role: Role) -> Endpoint | None:
+            settings = offline()
+            return None if settings is None else settings.endpoint(role)
+
+        def stood_in_for(role: Role, endpoint: Endpoint | None) -> Endpoint | None:
+            if endpoint is None or endpoint.provider is Provider.OFFLINE:
+                return endpoint
+            return replace(endpoint, stand_in=lambda: of(role))
+
+        if not self.failover:
+            return self
+        return replace(self, stt=stood_in_for(Role.STT, self.stt), tts=stood_in_for(Role.TTS, self.tts))
 
     def with_model_server(self, server: ModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
@@ -293,10 +325,13 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     return stt, tts
 
 
-def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
+def _language_models(values: Values, failover: bool) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
     chat, realtime = _thinking(values, azure[0] or other[0]), azure[1] or other[1]
+    if chat is not None and azure[0] and other[0] and failover:
+        beside = _thinking(values, other[0])
+        chat = replace(chat, stand_in=lambda: beside)
     if realtime is None:
         values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
     return chat, realtime

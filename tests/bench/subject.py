@@ -30,6 +30,15 @@ class Kind(StrEnum):
     REALTIME = "realtime"
 
 
+PROVIDERS = {Kind.SANDWICH: "tests.bench.provider", Kind.REALTIME: "tests.bench.realtime_provider"}
+"""The module that is each engine's provider with fixed delays."""
+
+
+def engine_of(kind: Kind, settings: Settings) -> Engine:
+    """An engine of this kind; it is to be entered."""
+    return SandwichEngine(settings) if kind is Kind.SANDWICH else RealtimeEngine(settings)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A running engine, and what of voice to voice is not its own: the silence and its provider's delays."""
@@ -45,11 +54,9 @@ async def subject(kind: Kind) -> AsyncIterator[Subject]:
         for voice in VOICES:
             flite(phrase, voice)
     sandwich = kind is Kind.SANDWICH
-    module = "tests.bench.provider" if sandwich else "tests.bench.realtime_provider"
-    with fixed_delays(module) as url, tempfile.TemporaryDirectory() as folder:
+    with fixed_delays(PROVIDERS[kind]) as url, tempfile.TemporaryDirectory() as folder:
         settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
-        engine: Engine = SandwichEngine(settings) if sandwich else RealtimeEngine(settings)
-        async with engine:
+        async with engine_of(kind, settings) as engine:
             yield Subject(engine, SILENCE_S + (provider.FIXED_S if sandwich else realtime_provider.FIRST_AUDIO_S))
 
 

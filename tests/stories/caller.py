@@ -74,6 +74,10 @@ class StoryParts:
     def graph(self) -> Graph:
         return agent_graph(self.model)
 
+    @property
+    def apologises(self) -> bool:
+        return False
+
     def provider(self, role: Role) -> str:
         return f"Slow {role.value}"
 

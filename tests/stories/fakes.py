@@ -104,6 +104,10 @@ class FakeStt:
                 heard[label] = heard.get(label, 0) + count
             self._heard, self._before, self._last_partial = heard, None, ""
 
+    def forget_answered(self) -> None:
+        """Who talks for an hour does not need to know what was answered."""
+        self._asked = [asked for asked in self._asked if not asked.done()]
+
     def _words(self) -> str:
         """The words of the labels heard, as many of them as there was time to say (at least WORD_S each)."""
         said = []

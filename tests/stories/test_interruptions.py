@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ from voice_agents.events import (
     UserTranscript,
 )
 
-INTERRUPTIONS = 50
+INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "50"))
+"""In each of four conversations."""
 SAYINGS = ["please tell me more about that", "no wait", "stop", "mm-hmm", ""]
 WORDS, MURMURS = (0, 1, 2), (3, 4)
 

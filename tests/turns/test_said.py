@@ -42,6 +42,8 @@ MONEY = [
     ("100 EUR", "one hundred euros"),
     ("-$5", "minus five dollars"),
     ("50¢", "fifty cents"),
+    ("$23.3T or R$50", "twenty-three point three trillion dollars or fifty Brazilian reais"),
+    ("£3.50/kg", "three pounds and fifty pence per kilogram"),
 ]
 DATES = [
     ("2024-01-01", "January first, twenty twenty-four"),
@@ -70,6 +72,7 @@ TIMES = [
     ("00:15", "twelve fifteen AM"),
     ("9:00–17:00", "nine o'clock to seventeen hundred"),
     ("9am-5pm", "nine AM to five PM"),
+    ("Mon-Fri 9am–5pm", "Monday to Friday nine AM to five PM"),
     ("5.00a.m.", "five AM."),
     ("UTC+2", "UTC plus two"),
 ]
@@ -87,6 +90,8 @@ TELEPHONES = [
     ("Your code is 482913.", "Your code is four eight two nine one three."),
     ("SSN 123-45-6789", "SSN one two three, four five, six seven eight nine"),
     ("CA 94107", "CA nine four one zero seven"),
+    ("Order #48213, tracking number 99812", "Order four eight two one three, tracking number nine nine eight one two"),
+    ("500-1000 people", "five hundred to one thousand people"),
 ]
 UNITS = [
     ("100km", "one hundred kilometers"),
@@ -102,6 +107,9 @@ UNITS = [
     ("1 km", "one kilometer"),
     ("150psi", "one hundred and fifty pounds per square inch"),
     ("3x faster", "three times faster"),
+    ("2-3 lbs. of flour", "two to three pounds of flour"),
+    ("40.7128° N", "forty point seven one two eight degrees north"),
+    ("1920x1080", "one thousand nine hundred and twenty by one thousand and eighty"),
     ("120/80 mmHg", "one hundred and twenty over eighty millimeters of mercury"),
     ("5-10%", "five to ten percent"),
 ]
@@ -132,6 +140,8 @@ CODE = [
     ("`user_id`", "user id"),
     ("Ctrl + Z", "control Z"),
     ("`foo()` works", "foo works"),
+    ("`SELECT * FROM users WHERE id = 5`", "SELECT star FROM users WHERE id equals 5"),
+    ("`MAX_SESSIONS=20`", "MAX SESSIONS equals 20"),
     ('`{"name": "Bob"}`', "name is Bob"),
     ("```python\nx = f(y)\n```", "x equals f of y"),
 ]
@@ -164,6 +174,8 @@ TEX = [
     ("$U/t \\sim 4$", "U over t is similar to 4"),
     ("$C_{i,j}$", "C sub i , j"),
     ("$90^\\circ$", "90 degrees"),
+    ("$\\frac{d}{dx} x^n = n x^{n-1}$", "d over d x x to the power of n equals n x to the power of n minus 1"),
+    ("\\boxed{42}", "42"),
     ("$\\text{total area} = \\pi r^2$", "total area equals pi r squared"),
     ("\\frac{a}{b} = \\sqrt[3]{27}", "a over b equals the cube root of 27"),
     ("It costs $5 and $6.", "It costs five dollars and six dollars."),
@@ -209,7 +221,10 @@ NUMBERS = [
     ("v2.5", "version two point five"),
     ("-5", "minus five"),
     ("16:9", "sixteen to nine"),
-    ("~5", "about five"),
+    ("~5 or >50%", "about 5 or more than fifty percent"),
+    ("4.5/5 and 5/5 stars", "four point five out of five and five out of five stars"),
+    ("H₂O", "H2O"),
+    ("2^10 = 1024", "2 to the power of 10 equals 1024"),
     ("#1", "number one"),
     ("10-20 people", "ten to twenty people"),
 ]
@@ -238,6 +253,7 @@ def test_what_is_read_badly_is_said_in_words(kind: str, written: str, words: str
         "Well... no, item(s) and class(es) are his: yes/no?",
         "I'm 5 today, so what? It's 10 out of 10.",
         "Seven times 8 is 56, and 1990 was a year. Chapter 5.",
+        "I order 500 pens in that case, US 51234 troops said no. 5 minutes later it was code red.",
         "He sat. 5 minutes later she left with Mr. T. and No one else.",
     ],
 )

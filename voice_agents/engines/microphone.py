@@ -26,7 +26,8 @@ from voice_agents.turns.vad import (
 )
 
 SLICE_S = 0.02
-"""The most audio handled in one go, so that a long recording pushed at once does not block the event loop."""
+"""The most audio handled in one go, so that a long recording pushed at once does not block the event loop.
+Short ones are gathered to longer ones while nothing depends on them."""
 PAUSE_S = 0.08
 """A moment's silence. With the voice model's word that it is no speech, an end is noticed 90 ms after it, and within
 one sentence in seven something is taken for an end (measured with flite's voices; 60 ms: in every second sentence)."""
@@ -34,12 +35,16 @@ BLIP_S = 0.06
 """Sound in a pause that is too short to be a word: the last one fading, a click."""
 MICROPHONE_GAP_S = 0.3
 """A microphone that sends nothing for so long has gone silent: the open turn must still come to its end."""
-
 LONGEST_PIECE_S = 0.06
+"""Who sends longer pieces sends a recording, or over a network that comes in bursts."""
 
 
 class MicrophoneListener(Protocol):
     """What a session wants to know of its microphone. Called in the event loop, in the order of the audio."""
+
+    @property
+    def undecided(self) -> bool:
+        """The user's voice was heard, and silence will decide what it was."""
 
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         """The next samples, at the input rate and at 16 kHz; before anything is said of them."""
@@ -100,9 +105,11 @@ class MicrophoneInput:
         self._pause: int | None = None
         """The sample with which the pause began that was told; None: none is on."""
         self._waiting: deque[Pcm | Callable[[], None]] = deque()
+        self._held: list[Pcm] = []
+        """Samples that are gathered to be handled in one go, as long as nothing depends on them."""
         self._arrived = asyncio.Event()
         self._last_arrival = clock()
-        self._slice = round(SLICE_S * input_rate)
+        self._slice, self._longest = round(SLICE_S * input_rate), round(LONGEST_PIECE_S * input_rate)
         self._queued = 0
         self._newest = 0
 
@@ -110,14 +117,22 @@ class MicrophoneInput:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
         if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype != np.int16:
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
-        self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._queued += len(pcm)
         self._newest = len(pcm)
         self._last_arrival = self._clock()
+        gathered_s = self._may_gather_s(pcm)
+        if gathered_s:
+            self._held.append(pcm.copy())
+            if self._queued < gathered_s * self._input_rate:
+                return
+        self._end_gathering()
+        if not gathered_s:
+            self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
         self._arrived.set()
 
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
+        self._end_gathering()
         self._waiting.append(self._listener.on_released)
         self._arrived.set()
 
@@ -205,7 +220,22 @@ class MicrophoneInput:
         """
         return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
-    async def run(self, needs_silence: Callable[[], bool]) -> None:
+    def _may_gather_s(self, pcm: Pcm) -> float:
+        """See :meth:`VoiceActivity.may_gather_s`; 0 also while silence is to decide something."""
+        if len(pcm) > self._longest or self._waiting or (self._needs_silence and not self.voice.speaking):
+            return 0.0
+        return self.voice.may_gather_s(pcm, self._input_rate)
+
+    def _end_gathering(self) -> None:
+        if self._held:
+            self._waiting.append(np.concatenate(self._held))
+            self._held.clear()
+
+    @property
+    def _needs_silence(self) -> bool:
+        return self.ending or self.voice.guessing or self._listener.undecided
+
+    async def run(self) -> None:
         """Handle audio for ever; while something is undecided, a microphone that stops sending is taken as silent."""
         while True:
             while self._waiting:
@@ -213,7 +243,7 @@ class MicrophoneInput:
                 if self._waiting:
                     await asyncio.sleep(0)
             self._arrived.clear()
-            if not (self.ending or self.voice.guessing or needs_silence()):
+            if not self._needs_silence:
                 await self._arrived.wait()
                 continue
             try:

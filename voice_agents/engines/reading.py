@@ -8,7 +8,7 @@ from voice_agents.audio import EMPTY
 from voice_agents.providers.interfaces import SpeechChunk, SpeechStream
 from voice_agents.turns.english import in_english
 from voice_agents.turns.said import WHOLE, Said, WayBack, said
-from voice_agents.turns.tongue import ENGLISH, language_of
+from voice_agents.turns.tongue import ENGLISH, NOT_LATIN, language_of
 
 _JUDGED = 400
 """So many of the last characters tell the language."""
@@ -36,15 +36,18 @@ class ReadingStream:
         if not any(map(str.isalnum, words)):
             return self._way_back.add(Said(group.written, "") for group in groups)
         self._way_back.add(groups)
-        if not goes_on and len(text) < WHOLE and words[-1].isalnum():
+        if not goes_on and len(text) < WHOLE and words[-1].isalnum() and words[-1] < NOT_LATIN:
             words += "."  # a heading, a bullet, a table's row: the next one is another sentence
         self.characters += len(words)
         return self._stream.send(words)
 
     def _said(self, text: str) -> list[Said]:
         before, self._written = self._written, f"{self._written} {text}"[-_JUDGED:]
-        language = language_of(self._written, self._language)
-        return in_english(text, before) if language == ENGLISH else said(text, ())
+        groups = in_english(text, before)
+        as_written = all(group.text == " ".join(group.written) for group in groups)
+        if as_written or language_of(self._written, self._language) == ENGLISH:
+            return groups
+        return said(text, ())
 
     def finish(self) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""

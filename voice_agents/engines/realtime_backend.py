@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
+from voice_agents.engines.apology import LOST_S, Excuses, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.microphone import MicrophoneInput, SpeechGate
@@ -19,7 +20,7 @@ from voice_agents.engines.turn import SpeechStep, Turn
 from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, SpeechStarted, UserTranscript
-from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
+from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, TextToSpeech
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -78,6 +79,9 @@ class RealtimeParts(SessionParts, Protocol):
     def provider(self) -> str:
         """What users call the server."""
 
+    def own_voice(self) -> TextToSpeech | None:
+        """One that can say that the server does not answer; None: there is none, or nothing is to be said."""
+
     def realtime(
         self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener
     ) -> RealtimeConnection:
@@ -117,12 +121,16 @@ class RealtimeBackend:
         host.tell.carried_by(Role.REALTIME)
         self._client = parts.realtime(self._config, self._past, host.tasks.guard(self._on_connection))
         self._gate = SpeechGate(self._client.send_audio, rate=self.input_rate)
-        self._answer = ServerAnswer(self._client, host)
+        self._excuses = Excuses(host, parts.own_voice)
+        self._answer = ServerAnswer(self._client, host, self._excuses, parts.provider)
         self._unnoticed = Alarm(host.tasks.guard)
         self._anew = False
         """It was connected anew for words it took no notice of, and has taken no turn since."""
         self._complaints = 0
         self._up = False
+        self._lost = Alarm(host.tasks.guard)
+        self._trouble: ProviderError | None = None
+        """Why there is no connection, once that is spoken of."""
         self._leaving = False
         self._taken = 0
         """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
@@ -167,8 +175,30 @@ class RealtimeBackend:
         if state is ConnectionState.FAILED:
             host.memory.give_up_words()
             host.turn.user.give_up()
-            self._answer.give_up()
+            self._answer.give_up(error)
+        self._speak_of(state, error)
         host.act([])
+
+    def _speak_of(self, state: ConnectionState, error: ProviderError | None) -> None:
+        """A connection that is not back soon is spoken of once."""
+        if state is ConnectionState.OPEN:  # it may be lost again at once: whether an answer comes is seen then
+            self._trouble = None
+        elif error is not None and self._trouble is None:
+            failed = state is ConnectionState.FAILED
+            if failed or not self._lost.is_set:
+                at = self._host.clock() + (0.0 if failed else LOST_S)
+                self._lost.set(at, lambda: self._tell_aloud(error))
+
+    def _tell_aloud(self, error: ProviderError) -> None:
+        """The connection is lost, which was told: who only listens hears it, too."""
+        host = self._host
+        if host.answering:
+            self._answer.delayed()
+        if self._up:
+            return
+        self._trouble = error
+        if not host.answering and self._excuses.possible and self.floor.state is FloorState.LISTENING:
+            host.speak_up()
 
     def configure(self, turns: TurnSettings) -> None:
         """Other patience, mode, detector or language."""
@@ -410,6 +440,10 @@ class RealtimeBackend:
 
     def answer(self, turn: Turn) -> None:
         """The server makes it; a turn that it did not hear it is told."""
+        if not turn.of_user and not turn.announces and self._trouble is not None and not self._up:
+            if not self._excuses.say(apology(self._trouble, begun=False), ends=True):
+                self._host.speaker.finish()
+            return
         self._heard = False
         if turn.of_user:
             self._unnoticed.cancel()

@@ -14,9 +14,11 @@ from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
-from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
+from voice_agents.providers.elevenlabs.speech_timing import STAND_IN_VOICE, TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
 from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
+from voice_agents.providers.failover_ears import FailoverEars, MakeEars
+from voice_agents.providers.failover_voice import FailoverVoice, MakeVoice
 from voice_agents.providers.interfaces import (
     ConnectionListener,
     PartialListener,
@@ -27,8 +29,16 @@ from voice_agents.providers.interfaces import (
 )
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
-from voice_agents.settings import Settings
+from voice_agents.providers.standby import FailoverTimes
+from voice_agents.settings import Endpoint, Settings
 from voice_agents.tools import AnyTool
+
+EARS_MEANWHILE = "Until it works again, the offline recogniser hears you."
+VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
+UNDERSTOOD_OFFLINE = ("", "en")
+"""Languages of a session whose user the offline recogniser may understand."""
+STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
+"""Who stands in is on this machine, and the user has waited already."""
 
 AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
@@ -41,6 +51,7 @@ class SandwichTimeouts:
     stt: SttTimeouts = field(default_factory=SttTimeouts)
     chat: ChatTimeouts = field(default_factory=ChatTimeouts)
     tts: TtsTimeouts = field(default_factory=TtsTimeouts)
+    failover: FailoverTimes = field(default_factory=FailoverTimes)
 
 
 class SandwichEngine(VoiceEngine):
@@ -75,8 +86,8 @@ class SandwichEngine(VoiceEngine):
         self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
         self._speculative = speculative
         self._own_graph, self._agent_factory = _own_agent(agent, self._tools, speculative=speculative)
-        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts.stt)
-        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts.tts)
+        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts)
+        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts)
         self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
         self._names = {
             Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),
@@ -94,7 +105,8 @@ class SandwichEngine(VoiceEngine):
         return SandwichBackend(self, host)
 
     async def _made_graph(self, stack: AsyncExitStack) -> Graph | OwnGraph:
-        chat = await stack.enter_async_context(ChatModel(self._settings.endpoint(Role.CHAT), self._timeouts.chat))
+        endpoint = self._settings.endpoint(Role.CHAT)
+        chat = await stack.enter_async_context(ChatModel(endpoint, self._timeouts.chat, self._timeouts.failover))
         if self._agent_factory is None:
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools.template)
@@ -108,6 +120,11 @@ class SandwichEngine(VoiceEngine):
             raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
         return self._graph
 
+    @property
+    def apologises(self) -> bool:
+        """FAILOVER."""
+        return self._settings.failover
+
     def provider(self, role: Role) -> str:
         """What users call who fills this role at present."""
         if role is Role.CHAT and self._chat_endpoint is not None and self._agent_factory is None:
@@ -118,7 +135,7 @@ class SandwichEngine(VoiceEngine):
         """A chat model for one session; a graph that a developer brings has its own."""
         if self._chat_endpoint is None or isinstance(self._graph, OwnGraph):
             return NoChat()
-        return ChatModel(self._chat_endpoint, self._timeouts.chat)
+        return ChatModel(self._chat_endpoint, self._timeouts.chat, self._timeouts.failover)
 
     def speech_to_text(
         self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
@@ -142,13 +159,50 @@ def _own_agent(agent: object, tools: SessionTools, *, speculative: bool) -> tupl
     return OwnGraph(agent, speculative=speculative), None
 
 
-def _recognisers(settings: Settings, timeouts: SttTimeouts) -> SpeechToTextFactory:
+def _recognisers(settings: Settings, timeouts: SandwichTimeouts) -> SpeechToTextFactory:
     endpoint = settings.endpoint(Role.STT)
-    return lambda on_partial, on_connection, language: ElevenLabsStt(
-        endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
+    if not settings.replaces(Role.STT):
+        return lambda on_partial, on_connection, language: ElevenLabsStt(
+            endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts.stt, language=language
+        )
+
+    def ears(at: Endpoint, language: str, timeouts: SttTimeouts = timeouts.stt) -> MakeEars:
+        return lambda on_partial, on_connection: ElevenLabsStt(
+            at, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
+        )
+
+    def others(language: str) -> MakeEars | None:
+        other = endpoint.stand_in() if language in UNDERSTOOD_OFFLINE else None
+        return None if other is None else ears(other, language, STAND_IN_EARS)
+
+    return lambda on_partial, on_connection, language: FailoverEars(
+        ears(endpoint, language),
+        lambda: others(language),
+        name=speech_name(endpoint),
+        meanwhile=EARS_MEANWHILE,
+        times=timeouts.failover,
+        on_partial=on_partial,
+        on_connection=on_connection,
     )
 
 
-def _voices(settings: Settings, timeouts: TtsTimeouts) -> TextToSpeechFactory:
+def _voices(settings: Settings, timeouts: SandwichTimeouts) -> TextToSpeechFactory:
     endpoint = settings.endpoint(Role.TTS)
-    return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts)
+    if not settings.replaces(Role.TTS):
+        return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts.tts)
+
+    def voice(at: Endpoint, timeouts: TtsTimeouts = timeouts.tts) -> MakeVoice:
+        return lambda on_connection: ElevenLabsTts(at, on_connection=on_connection, timeouts=timeouts)
+
+    def other() -> MakeVoice | None:
+        stand_in = endpoint.stand_in()
+        return None if stand_in is None else voice(stand_in, STAND_IN_VOICE)
+
+    return lambda on_connection: FailoverVoice(
+        voice(endpoint),
+        other,
+        name=speech_name(endpoint),
+        meanwhile=VOICE_MEANWHILE,
+        on_connection=on_connection,
+        times=timeouts.failover,
+    )

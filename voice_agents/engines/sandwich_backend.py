@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -13,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.apology import apologise, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.speculation import Draft, Drafts
@@ -87,6 +89,10 @@ class SandwichParts(SessionParts, Protocol):
     @property
     def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
+
+    @property
+    def apologises(self) -> bool:
+        """Who gets no answer hears why."""
 
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
@@ -399,7 +405,7 @@ class SandwichBackend:
         async def sentence() -> AsyncIterator[AgentOutput]:
             yield Token(turn.announces, ANNOUNCEMENT)
 
-        await self._speak(answer, partial(answer.run, sentence))
+        await self._speak(turn, answer, partial(answer.run, sentence))
 
     async def _answer_user(self, turn: Turn, answer: SpokenAnswer, draft: Draft | None) -> None:
         if draft is not None and await self._promote(draft):
@@ -416,7 +422,7 @@ class SandwichBackend:
                 return False
             self._tell_words(draft.turn, text)
             self._answer, self._promoted = draft.answer, draft
-            await self._speak(draft.answer, partial(self._drafts.promote, draft, text))
+            await self._speak(draft.turn, draft.answer, partial(self._drafts.promote, draft, text))
         except ProviderError:
             return False  # told where the words are asked for again
         finally:
@@ -443,7 +449,7 @@ class SandwichBackend:
         turn.marks.mark("model_asked", host.clock())
         work.ask(text)
         turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
-        return await self._speak(answer, partial(answer.run, work.stream))
+        return await self._speak(turn, answer, partial(answer.run, work.stream))
 
     async def _final_words(self, turn: Turn) -> str:
         if turn.typed:
@@ -451,7 +457,7 @@ class SandwichBackend:
         with self._host.tell.troubles.depending_on(Role.STT):
             return await turn.user.final()
 
-    async def _speak(self, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
+    async def _speak(self, turn: Turn, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
         host = self._host
         try:
@@ -462,7 +468,15 @@ class SandwichBackend:
         except Exception as error:
             if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
                 host.tell.fail(error)
+                if isinstance(error, ProviderError) and answer.spoken and self._parts.apologises:
+                    await self._apologise(turn, error)
             host.speaker.finish()
+
+    async def _apologise(self, turn: Turn, error: ProviderError) -> None:
+        """Say why there is no answer; nobody remembers it as one."""
+        text = apology(error, begun=turn.marks.first_audio is not None)
+        with suppress(ProviderError):  # who has no voice, either, is read
+            await apologise(self._tts, turn, self._host.speaker, text)
 
     def awaited(self, turn: Turn) -> str | None:
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
+from voice_agents.engines.apology import LATE_S, SILENT_S, Excuses, apology, delay
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
+from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
@@ -76,14 +78,19 @@ class RealtimeConnection(Protocol):
 class ServerAnswer:
     """One per session; :meth:`begin` starts each turn's answer. Between that and its end the host is ``answering``."""
 
-    def __init__(self, client: RealtimeConnection, host: VoiceSession) -> None:
+    def __init__(self, client: RealtimeConnection, host: VoiceSession, excuses: Excuses, provider: str) -> None:
+        """``provider``: what users call the server."""
         self._client = client
         self._host = host
+        self._excuses = excuses
+        self._provider = provider
         self._awaited = False
         """A response was asked for, or is due, and has not begun."""
         self._active: set[str] = set()
         """Responses that have begun and are not done."""
         self._watch = Alarm(host.tasks.guard)
+        self._late_in = 0
+        """The last turn in which the answer was late, which is told once."""
         self._habit = VoiceHabit()
         """How this session's voice speaks."""
         self._sounded: set[str] = set()
@@ -98,6 +105,7 @@ class ServerAnswer:
     def begin(self, turn: Turn) -> None:
         """The turn was taken and the server is to answer it."""
         turn.marks.mark("first_text_sent", self._host.clock())
+        self._excuses.expect(LATE_S, self._late)
         self._sounded.clear()
         self._asked_again = False
         self._await_response()
@@ -115,6 +123,8 @@ class ServerAnswer:
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
+        if self._awaited and self.silent:
+            self._excuses.expect(SILENT_S - LATE_S, self._late)
         self._awaited = False
         self._active.add(response_id)
         self._host.speaker.expect_more()
@@ -126,6 +136,7 @@ class ServerAnswer:
         if not host.answering or event.response_id not in self._active:
             return
         self._progress()
+        self._excuses.met()
         match event:
             case AudioDelta(response_id=response_id, item_id=item_id, pcm=pcm):
                 if response_id not in self._sounded and first_audible(pcm) is not None:
@@ -162,14 +173,14 @@ class ServerAnswer:
         if passing and self._host.answering and self.silent and self._ask_again():
             return
         self._host.tell.emit(Failed, error=error)
-        self.give_up()
+        self.give_up(error)
 
-    def give_up(self) -> None:
+    def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
         if self._host.answering and (self._awaited or self._active):
             if self._host.turn.user.awaits_item:
                 self._host.turn.user.give_up()
-            self._finish()
+            self._finish(error)
 
     def connection_lost(self) -> None:
         """Another server session goes on with what this one has not finished."""
@@ -192,6 +203,7 @@ class ServerAnswer:
         if self.receiving:
             self._client.cancel()
         self.forget()
+        self._excuses.stop()
         self._cancel_tools(turn)
         for speech in turn.speeches:
             words = _voiced(speech)
@@ -204,12 +216,28 @@ class ServerAnswer:
         self.forget()
         self._host.nothing_said()
 
-    def _finish(self) -> None:
-        """No more will come: play what there is."""
+    def _finish(self, error: ProviderError | None = None) -> None:
+        """No more will come, by this ``error`` if there is one: play what there is, and have it said why."""
+        host = self._host
         self.forget()
-        if not self._host.speaker.audible and not self._host.turn.samples:
-            self._host.show_held(anyway=True)
-        self._host.speaker.finish()
+        if not host.speaker.audible and not host.turn.samples:
+            host.show_held(anyway=True)
+        text = "" if error is None else apology(error, begun=host.turn.marks.first_audio is not None)
+        if not (self._excuses.say(text, ends=True) if text else self._excuses.end()):
+            host.speaker.finish()
+
+    def delayed(self) -> None:
+        """The connection is lost, and is being made anew."""
+        if self.receiving and self.silent:
+            self._excuses.say(delay(self._provider), ends=False)
+
+    def _late(self) -> None:
+        """Nothing of the answer has come; it may still."""
+        host = self._host
+        if host.answering and (self._awaited or self._active) and self.silent and self._late_in != host.turn.number:
+            self._late_in = host.turn.number
+            host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._provider))
+            self._excuses.say(delay(self._provider), ends=False)
 
     # Responses
 
@@ -222,12 +250,14 @@ class ServerAnswer:
             self._await_response()
             return self._after(TAKEN_BACK_S, self._gone_silent)
         written = self._complete(done.response_id, whole=done.status == "completed")
+        failed: ProviderError | None = None
         if self._mute(done) and (done.passing or done.status == "completed"):
             if self._ask_again():
                 return None
             host.forget_held()
         if done.status == "failed":
-            host.tell.emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
+            failed = ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason))
+            host.tell.emit(Failed, error=failed)
         elif done.status == "incomplete":
             reason = f" ({done.reason})" if done.reason else ""
             host.tell.emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
@@ -236,7 +266,7 @@ class ServerAnswer:
         elif self._mute(done):
             self._tell_mute(written)
         if not self.receiving:
-            self._finish()
+            self._finish(failed)
         return None
 
     def _take_back(self, response_id: str) -> None:
@@ -390,8 +420,9 @@ class ServerAnswer:
     def _gone_silent(self) -> None:
         self._client.cancel()
         sentence = "The realtime server did not answer in time: please try again."
-        self._host.tell.emit(Failed, error=ProviderTimeout(Role.REALTIME, SERVER, sentence))
-        self._finish()
+        error = ProviderTimeout(Role.REALTIME, SERVER, sentence)
+        self._host.tell.emit(Failed, error=error)
+        self._finish(error)
 
 
 def _shortened(text: str) -> str:

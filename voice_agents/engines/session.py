@@ -88,7 +88,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.microphone = MicrophoneInput(
             self.input_rate, parts.voice_activity(), turns, self, self.clock, guard, ends_turns=self.backend.ends_turns
         )
-        self.speaker = PacedSpeaker(self, self.clock, turns.playout_lead_s)
+        self.speaker = PacedSpeaker(self, self.clock, turns.playout_lead_s, guard)
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()
@@ -103,7 +103,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         await self.memory.open()
         await self.timers.open()
         await self.backend.open()
-        self.tasks.start_core(self.microphone.run(lambda: self._undecided))
+        self.tasks.start_core(self.microphone.run())
         self.tasks.start_core(self.speaker.run())
         self.act([])
         return self
@@ -257,8 +257,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         return self.answering and not self.speaker.audible
 
     @property
-    def _undecided(self) -> bool:
-        """The user's voice was heard, and silence will decide what it was."""
+    @override
+    def undecided(self) -> bool:
         return self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
 
     # What the floor decides

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from voice_agents.alarm import Alarm
+from voice_agents.alarm import Alarm, Guard
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout
+
+FRAMES_AT_ONCE = 2
+"""Frames are handed out in pairs, every 40 ms: each time costs more than what is done in it."""
 
 
 class SpeakerListener(Protocol):
@@ -29,12 +32,22 @@ class SpeakerListener(Protocol):
 
 
 class PacedSpeaker:
-    """Drives a :class:`Playout` from one task (:meth:`run`); between ``begin`` and the end there is one turn."""
+    """Drives a :class:`Playout` from one task (:meth:`run`); between ``begin`` and the end there is one turn.
 
-    def __init__(self, listener: SpeakerListener, clock: Callable[[], float], lead_s: float) -> None:
+    ``guard`` is for what the listener raises when it is called by the clock.
+    """
+
+    def __init__(
+        self,
+        listener: SpeakerListener,
+        clock: Callable[[], float],
+        lead_s: float,
+        guard: Guard = lambda call: call,
+    ) -> None:
         self._listener = listener
         self._clock = clock
-        self._playout = Playout(lead_s=lead_s)
+        self._playout = Playout(lead_s=lead_s, at_once=FRAMES_AT_ONCE)
+        self._alarm = Alarm(guard)
         self._changed = asyncio.Event()
         self._active = False
         self._audible = False
@@ -121,12 +134,17 @@ class PacedSpeaker:
 
     async def run(self) -> None:
         """Hand out frames when they are due, for ever."""
-        alarm = Alarm()
-        while True:
-            self._hand_out()
-            alarm.set(self._playout.wake_at(self._clock()) if self._active else None, self._changed.set)
-            await self._changed.wait()
-            self._changed.clear()
+        try:
+            while True:
+                self._step()
+                await self._changed.wait()
+                self._changed.clear()
+        finally:
+            self._alarm.cancel()
+
+    def _step(self) -> None:
+        self._hand_out()
+        self._alarm.set(self._playout.wake_at(self._clock()) if self._active else None, self._step)
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()

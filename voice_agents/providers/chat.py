@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +26,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -34,8 +35,10 @@ from voice_agents.errors import (
 )
 from voice_agents.providers.answer_filter import AnswerFilter
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
+from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
-from voice_agents.providers.sockets import tls
+from voice_agents.providers.sockets import proxy_to, tls
+from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
@@ -60,6 +63,8 @@ class ChatTimeouts:
 
 LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=2, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
+HURRIED_S = 1.5
+"""To connect, where another provider can answer."""
 MOST_LESSONS = 4
 """How often one turn is asked anew because of what a refusal has told."""
 _NO_CLIENT = object()
@@ -84,13 +89,16 @@ class ChatModel:
     conversation can have its connection and finds it open when it needs it.
     """
 
-    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None, failover: FailoverTimes | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
         self._lines = {endpoint: _Line(endpoint, self._timeouts)}
         model = self._lines[endpoint].model
-        model.hand_over_to(lambda: self._present.model)
+        model.hand_over_to(self._answer)
         self.model: BaseChatModel = model
+        self._failover = FailoverChat(_remark, failover)
         self._warming: set[asyncio.Task[Any] | None] = set()
 
     async def __aenter__(self) -> Self:
@@ -103,6 +111,7 @@ class ChatModel:
             for task in warming:
                 task.cancel()
             await asyncio.wait(warming)  # a connection that comes after the client is closed would be nobody's
+        await self._failover.close()
         for line in self._lines.values():
             await line.http.aclose()
 
@@ -115,7 +124,7 @@ class ChatModel:
         self._warming.add(task)
         try:
             await self._present.warm()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ProxyUnusable):
             return
         finally:
             self._warming.discard(task)
@@ -123,10 +132,25 @@ class ChatModel:
     @property
     def _present(self) -> _Line:
         """The line to who answers at present; all that were in use stay open until the model is left."""
-        endpoint = self._endpoint.present
+        return self._line(self._endpoint.present)
+
+    def _line(self, endpoint: Endpoint) -> _Line:
         if endpoint not in self._lines:
             self._lines[endpoint] = _Line(endpoint, self._timeouts)
         return self._lines[endpoint]
+
+    async def _answer(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """By who answers at present, or while that fails, by who stands in."""
+        endpoint = self._endpoint.present
+        first, other = self._line(endpoint).model, endpoint.stand_in()
+        if other is None:
+            answer = first.answer(*args, **kwargs)
+        else:
+            names = agent_name(endpoint), agent_name(other)
+            answer = self._failover.answer(first.answer, self._line(other).model.answer, names, *args, **kwargs)
+        async with aclosing(answer) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 class _Line:
@@ -135,13 +159,15 @@ class _Line:
     def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts
-        timeout = httpx2.Timeout(timeouts.first_s, connect=timeouts.connect_s)
+        connect_s = timeouts.connect_s if endpoint.stand_in() is None else min(HURRIED_S, timeouts.connect_s)
+        timeout = httpx2.Timeout(timeouts.first_s, connect=connect_s)
+        way: dict[str, Any]
+        try:
+            way = {"proxy": proxy_to(endpoint, Role.CHAT, agent_name(endpoint), sockets=False)}
+        except ProxyUnusable as error:
+            way = {"transport": _NoWay(error)}
         self.http = httpx2.AsyncClient(
-            timeout=timeout,
-            limits=LIMITS,
-            verify=tls(),
-            trust_env=not endpoint.is_local,
-            follow_redirects=True,
+            timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
@@ -173,31 +199,42 @@ class _Line:
             await self.http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
 
 
+class _NoWay(httpx2.AsyncBaseTransport):
+    """Where no proxy leads: every request fails of it."""
+
+    def __init__(self, error: ProxyUnusable) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise self._error
+
+
 class _PlainChat(ChatOpenAI):
     """Fails in plain words, and asks a second time by itself when nothing of the answer was given yet."""
 
     _endpoint: Endpoint = PrivateAttr()
     _timeouts: ChatTimeouts = PrivateAttr()
-    _present: Callable[[], _PlainChat] = PrivateAttr()
+    _answers: Ask = PrivateAttr()
     _refused: Refused = PrivateAttr(default_factory=Refused)
 
-    def hand_over_to(self, present: Callable[[], _PlainChat]) -> None:
-        """Once, before use: asked at every call for the model that answers it."""
-        self._present = present
+    def hand_over_to(self, answers: Ask) -> None:
+        """Once, before use: answers every call."""
+        self._answers = answers
 
     def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         """Once, before use."""
         self._endpoint, self._timeouts = endpoint, timeouts
-        self._present = lambda: self
+        self._answers = self.answer
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._present()._answer(*args, **kwargs)) as chunks:
+        async with aclosing(self._answers(*args, **kwargs)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _answer(
+    async def answer(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """By this very model."""
         messages = self._refused.left_out(messages)
         takes, learned, again = self._takes, list[str](), False
         while True:
@@ -208,7 +245,7 @@ class _PlainChat(ChatOpenAI):
                         yield chunk
                 remark = self._remark(given.finish_reason, second_time=again) or " ".join(filter(None, learned))
                 if remark:
-                    yield _marked(REMARK, remark)
+                    yield _remark(remark)
                 return
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
@@ -265,7 +302,8 @@ class _PlainChat(ChatOpenAI):
 
     def _pause(self, plain: ProviderError, error: Exception) -> float | None:
         """Seconds to wait before asking again; None: it makes no sense, or takes too long for somebody who waits."""
-        if plain.retry is Retry.NEVER or isinstance(plain, ProviderTimeout):
+        replaced = self._endpoint.stand_in() is not None
+        if plain.retry is Retry.NEVER or isinstance(plain, ProviderTimeout) or replaced:
             return None
         asked_s = _asked_to_wait_s(error)
         return max(self._timeouts.retry_s, asked_s) if asked_s <= self._timeouts.retry_after_max_s else None
@@ -300,6 +338,10 @@ class _PlainChat(ChatOpenAI):
         if finish_reason == "content_filter":
             return _filtered(name, Role.CHAT)
         return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
+
+
+def _remark(text: str) -> ChatGenerationChunk:
+    return _marked(REMARK, text)
 
 
 class _Given:
@@ -393,6 +435,8 @@ def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | N
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = agent_name(endpoint)
+    if isinstance(error.__cause__, ProxyUnusable):
+        return error.__cause__
     match error:
         case ProviderError():
             return error

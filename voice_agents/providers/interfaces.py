@@ -43,13 +43,15 @@ class ConnectionState(Enum):
     RECONNECTING = auto()
     FAILED = auto()
     """No further attempt is made until the next utterance (or text) needs the provider."""
+    REPLACED = auto()
+    """Another provider does its work until it is OPEN again; it is tried quietly."""
 
 
 class ConnectionListener(Protocol):
     """Hears of every change of a client's connection. Called in the event loop; must not block."""
 
     def __call__(self, state: ConnectionState, error: ProviderError | None) -> None:
-        """``error`` is why the connection was lost (RECONNECTING) or given up (FAILED)."""
+        """``error`` is why the connection was lost (RECONNECTING), given up (FAILED) or is not used (REPLACED)."""
 
 
 class PartialListener(Protocol):

@@ -15,7 +15,7 @@ RATE = 16_000
 
 _FACTORS = {Completeness.COMPLETE: 0.6, Completeness.UNKNOWN: 1.0, Completeness.OPEN: 1.6}
 """What the words do to the patience."""
-_FACTORS_BEGUN_EARLY = {Completeness.COMPLETE: 0.6, Completeness.UNKNOWN: 1.3, Completeness.OPEN: 2.0}
+_FACTORS_BEGUN_EARLY = {Completeness.COMPLETE: 0.6, Completeness.UNKNOWN: 2.0, Completeness.OPEN: 2.0}
 """... where answers are begun early: patience then costs little, and who is interrupted in a thought loses it."""
 _SHORTEST_S = 0.3
 """Complete words do not shorten the silence below this: people breathe."""
@@ -48,8 +48,8 @@ class Endpointer:
 
     The silence asked for is ``TurnSettings.silence_s``. With ``adaptive`` it is 0.6 times that (but 0.3 s) when the
     words are clearly complete, 1.6 times when they clearly are not, and long enough for the pauses that this user
-    was found to make within turns (at most 1.6 times). Where answers are begun early it is 1.3 times when it is not
-    clear, and twice when they are not complete or for this user's pauses.
+    was found to make within turns (at most 1.6 times). Where answers are begun early it is twice the patience when they
+    are not clearly complete, and at most twice for this user's pauses.
     """
 
     def __init__(self, turns: TurnSettings) -> None:

@@ -50,12 +50,15 @@ class Playout:
     epoch: int
     """Counts up at each ``pause`` and ``cancel``: frames handed out before are stale."""
 
-    def __init__(self, rate: int = 24_000, lead_s: float = 0.12, frame: int = 480) -> None:
-        """``rate`` in Hz; ``lead_s``: how far ahead of real time frames are handed out; ``frame``: samples of each."""
+    def __init__(self, rate: int = 24_000, lead_s: float = 0.12, frame: int = 480, at_once: int = 1) -> None:
+        """``rate`` in Hz; ``lead_s``: how far ahead of real time frames are handed out; ``frame``: samples of each;
+        ``at_once``: :meth:`wake_at` waits until so many are due.
+        """
         self.epoch = 0
         self._rate = rate
         self._lead = lead_s * rate
         self._frame = frame
+        self._at_once = at_once
         self._player = _Player(rate)
         self._clear()
 
@@ -127,16 +130,17 @@ class Playout:
         return frames
 
     def wake_at(self, now: float) -> float | None:
-        """When ``due`` gives the next frame or ``done`` becomes true; None: not before ``add``, ``finish``, ``resume``.
+        """When ``due`` gives the next frames or ``done`` becomes true; in the past: now.
 
-        May lie in the past: then it is now.
+        None: not before ``add``, ``finish`` or ``resume``.
         """
         if self._state is not _State.PLAYING:
             return None
         size = self._next_size()
         if size == 0:
             return self._played_by(self._handed) if self._finished else None
-        due = self._handed + size - self._lead - self._player.usual
+        together = min(self._at_once * self._frame, self._audio.end - self._handed)
+        due = self._handed + max(size, together) - self._lead - self._player.usual
         return now if self.position(now) >= self._handed else self._played_by(due)
 
     def position(self, now: float) -> int:

@@ -10,7 +10,7 @@ _DELIMITED = re.compile(
     r"|(?<![\w$\\])\$(?P<dollars>[^\s$](?:[^$\n]{0,200}?[^\s$\\])?)\$(?![\w$])"
 )
 _COMMAND = re.compile(
-    r"(?<![\w\\:])[^\s\\]*\\(?:[dt]?frac|sqrt|sum|int|prod|times|cdot|leq?|geq?|neq|approx|pm|infty|text|left|right|lim"
+    r"(?<![\w\\:])[^\s\\]*\\(?:[dt]?frac|sqrt|boxed|sum|int|prod|times|cdot|leq?|geq?|neq|approx|pm|infty|text|left|right|lim"
     r"|alpha|beta|gamma|delta|theta|lambda|mu|pi|sigma|omega|Delta|Sigma|Omega|sin|cos|tan|log|ln)(?![A-Za-z])"
 )
 """The first word of a formula that stands without delimiters."""

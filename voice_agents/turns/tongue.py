@@ -18,14 +18,14 @@ _FEW = {
 }
 """Words every longer text of a language holds."""
 _WORDS = {language: frozenset(words.split()) for language, words in _FEW.items()}
-_LATIN = 0x250
+NOT_LATIN = "\u0250"
 """Letters from here on are of other alphabets."""
 
 
 def language_of(text: str, usually: str = ENGLISH) -> str:
     """A language code, "" for one that is none of those known here; ``usually`` where nothing speaks against it."""
     letters = [letter for letter in text if letter.isalpha()]
-    if sum(ord(letter) >= _LATIN for letter in letters) * 2 > len(letters):
+    if sum(letter >= NOT_LATIN for letter in letters) * 2 > len(letters):
         return ""
     words = [word.lower() for word in _WORD.findall(text)]
     counts = {language: sum(word in known for word in words) for language, known in _WORDS.items()}

@@ -47,6 +47,10 @@ _ABOVE_FLOOR_DB = 6.0
 _QUIETEST_DB = -70.0
 _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
+_SAFE_DB = 2.0
+"""Sound that is not looked at closely yet must differ by so much more: it is measured before its filter."""
+QUIET_PIECE_S, SPEECH_PIECE_S = 0.1, 0.06
+"""What may wait is handled in pieces of these lengths: each waking up costs more than what is done in it."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
 is not asked any more until there is one; its state is reset, so that nothing old colours the next word."""
@@ -82,6 +86,13 @@ VoiceEvent = VoiceStarted | VoiceStopped | SoundStarted | SoundIgnored
 def _power(db: float) -> float:
     """dB relative to full scale -> mean square of int16 samples."""
     return float(10 ** (db / 10) * 32768**2)
+
+
+def _powers(pcm: Pcm, frame: int) -> NDArray[np.float32]:
+    """The mean square of each ``frame`` samples; ``pcm`` is a whole number of them."""
+    frames = pcm.reshape(-1, frame).astype(np.float32)
+    powers: NDArray[np.float32] = np.einsum("ij,ij->i", frames, frames) / frame
+    return powers
 
 
 class SpeechModel(Protocol):
@@ -164,8 +175,7 @@ class SpeechDetector:
 
     def feed(self, chunk: Pcm, probability: Callable[[], float]) -> list[VoiceEvent]:
         """The next 512 samples -> what changed. ``probability`` asks the model about them, if that is worth it."""
-        frames = chunk.reshape(-1, FRAME).astype(np.float32)
-        power = np.einsum("ij,ij->i", frames, frames) / FRAME
+        power = _powers(chunk, FRAME)
         loud = power > _power(self._floor_db + _ABOVE_FLOOR_DB)
         self._quiet = 0 if self.speaking or loud.any() else self._quiet + 1
         judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
@@ -271,6 +281,20 @@ class VoiceActivity:
     def likely(self) -> bool:
         """As :attr:`SpeechDetector.likely`."""
         return self._detector.likely
+
+    def may_gather_s(self, pcm: Pcm, rate: int) -> float:
+        """How much sound may be gathered before these next samples (int16 mono at ``rate`` Hz) are fed, because nothing
+        changes meanwhile: they are a quiet room's noise, or the middle of speech. Their last moments tell.
+        """
+        frame = FRAME * rate // RATE
+        if self.guessing or len(pcm) < frame:
+            return 0.0
+        loud = self._detector.noise_db + _ABOVE_FLOOR_DB
+        if self._detector.dozing:
+            quiet = _powers(pcm[len(pcm) % frame :], frame).max() < _power(loud - _SAFE_DB)
+            return QUIET_PIECE_S if quiet else 0.0
+        goes_on = self.speaking and not self._eager and _powers(pcm[-frame:], frame)[0] > _power(loud + _SAFE_DB)
+        return SPEECH_PIECE_S if goes_on else 0.0
 
     def feed(self, pcm: Pcm) -> list[VoiceEvent]:
         """The next samples, int16 mono at 16 kHz, any length -> what changed (about 0.2 ms CPU per 32 ms of sound)."""

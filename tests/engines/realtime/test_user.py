@@ -33,6 +33,8 @@ class Loud:
 class Nobody:
     """Wants to know nothing."""
 
+    undecided = False
+
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None: ...
     def on_sound(self) -> None: ...
     def on_sound_ignored(self) -> None: ...
@@ -55,7 +57,7 @@ async def marks(
     turns = TurnSettings(silence_s=told_s, detection=detection)
     nobody, voice = Nobody(), VoiceActivity(Loud())
     user = MicrophoneInput(INPUT_RATE, voice, turns, nobody, lambda: NOW, lambda call: call, ends_turns=False)
-    hearing = asyncio.create_task(user.run(lambda: False))
+    hearing = asyncio.create_task(user.run())
     speech = np.full(INPUT_RATE, 3000, dtype=np.int16)
     handled = asyncio.Event()
     sound = np.concatenate([silence(0.5, INPUT_RATE), speech, silence(WAITED_S, INPUT_RATE)])

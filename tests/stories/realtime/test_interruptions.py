@@ -1,8 +1,9 @@
-"""Two hundred random interruptions: what was played, memory, transcript and the server's items are one truth."""
+"""A hundred random interruptions: what was played, memory, transcript and the server's items are one truth."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from tests.stories.realtime.server import FIRST_WORD
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Interrupted, SpeechEnded, Status, TurnDone
 
-CALLS, INTERRUPTIONS = 5, 20
+CALLS = 5
+INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "20"))
+"""In each call."""
 
 
 def teller(rng: random.Random) -> Script:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus
 
 from voice_agents.errors import (
     NOTHING_HEARD,
@@ -15,6 +15,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -203,6 +204,12 @@ class Sentences:
                 return self.status(error.response.status_code, (error.response.body or b"").decode(errors="replace"))
             case TimeoutError():
                 return self.late()
+            case InvalidProxy():
+                return self._error(
+                    ProxyUnusable,
+                    f"The proxy on the way to {self._inside} for {Role.REALTIME.value} cannot be used: set HTTPS_PROXY "
+                    "and ALL_PROXY to an http:// or socks5:// address, or to nothing.",
+                )
             case OSError() | InvalidHandshake() | InvalidMessage() | EOFError():
                 return self.unreachable()
             case _:

@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *links.RULES,
     _formulas(find_bare_tex),
     *dates.RULES,
+    *signs.BEFORE_NUMBERS,
     *measures.RULES,
     *counts.RULES,
     *signs.RULES,

@@ -12,8 +12,14 @@ _FRACTIONS |= {"⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜"
 _FREE = r"(?<![\w.,:/$-])"
 _OVER = r"(?![\w/:-]|[.,]\d)"
 _CODE = (
-    r"(?:(?:code|pin|otp|passcode|order|ticket|confirmation|tracking|reference|case|account|invoice|booking|reservation"
-    r"|serial|policy|member(?:ship)?|flight|routing|zip)(?:\s(?:number|code|id|no\.?))?|\bid|\bSSN)"
+    r"(?:\b(?:code|pin|otp|passcode|zip|SSN|flight)(?:\s(?:number|code))?(?:\s(?:is|was|of))?[\s:#]{1,3}"
+    r"|\b(?:order|ticket|confirmation|tracking|reference|case|account|invoice|booking|reservation|serial|policy"
+    r"|member(?:ship)?|routing|customer|id)(?:\s(?:number|code|id|no\.?)(?:\s(?:is|was))?[\s:#]{1,3}|(?:\sis)?\s?[:#]\s?))"
+)
+"""What digits are read one by one behind; an order of 500 pens is none."""
+_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA"
+    "|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|PR"
 )
 _SUPERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
@@ -31,12 +37,12 @@ def _mixed(match: re.Match[str]) -> str | None:
         return "twenty-four seven"
     if (over, under) == (9, 11):
         return "nine eleven"
+    if not whole and (under in (10, 100) or re.match(r"\s(?:stars|points)\b", match.string[match.end() :])):
+        return f"{cardinal(str(over))} out of {cardinal(str(under))}" if over <= under else None
     if over == under:
         return f"{cardinal(str(over))} {cardinal(str(under))}"
     if not 0 < over < under:
         return None
-    if not whole and (under in (10, 100) or re.match(r"\s(?:stars|points)\b", match.string[match.end() :])):
-        return f"{cardinal(str(over))} out of {cardinal(str(under))}"
     part = fraction(over, under)
     return f"{number(whole)} and {'a' + part[3:] if part.startswith('one ') else part}" if whole else part
 
@@ -99,13 +105,16 @@ RULES = (
     ),
     rule(r"(?<![\w.])(\+\d{1,3}(?:[\s.-]?\(?\d{1,8}\)?){1,6})()(?![\w-]|[.,]\d)", _telephone),
     rule(r"(?<![\w.,$€£+-])(\(?0\d{1,4}\)?(?:[\s-]\d{2,4}){2,4})()(?![\w-]|[.,]\d)", _telephone),
-    rule(r"(?<![\w.,$€£+-])(\d{3}-\d{4})()(?![\w-]|[.,]\d)", _telephone),
+    rule(r"(?<![\w.,$€£+-])([2-9]\d\d-\d{4})()(?![\w-]|[.,]\d|\s(?:people|[a-z]+s)\b)", _telephone),
     rule(r"(?<![\w.,$-])(\d{3}-\d{2}-\d{4}|\d{4}(?:[ -]\d{4}){3}|\d{4}[ -]\d{6}[ -]\d{5})()(?![\w-])", _telephone),
     rule(r"(?<=\b[Cc]all )(911|999|112|988|311|411|511|811|000|101|111)\b(?![-.,]\d)", lambda m: one_by_one(m[1])),
     rule(r"(?<=\b[Dd]ial )(\d{3,5})\b(?![-.,]\d)", lambda m: one_by_one(m[1])),
-    rule(r"\b([A-Z]{2}\s)(\d{5})(?:-(\d{4}))?(?![\w-])", lambda m: f"{m[1]}{grouped(m[2] + '-' + (m[3] or ''))}"),
     rule(
-        rf"(?i:({_CODE}(?:\s(?:is|was|of))?[\s:#]{{1,3}}))(\d{{3,12}}|\d{{3,5}}(?:-\d{{3,5}})+)(?![\w]|[.,:/]\d)",
+        rf"\b((?:{_STATES})\s)(\d{{5}})(?:-(\d{{4}}))?(?![\w-])",
+        lambda m: f"{m[1]}{grouped(m[2] + '-' + (m[3] or ''))}",
+    ),
+    rule(
+        rf"(?i:({_CODE}))(\d{{3,12}}|\d{{3,5}}(?:-\d{{3,5}})+)(?![\w]|[.,:/]\d)",
         lambda m: f"{m[1].replace('#', '')}{grouped(m[2])}",
     ),
     rule(
@@ -115,6 +124,7 @@ RULES = (
     ),
     rule(rf"{_FREE}(?P<times>\d+(?:\.\d+)?)[eE](?P<power>[-+]?\d{{1,3}})(?![\w.-])", _power),
     rule(r"(?<![\w/.,-])(?:(\d{1,3})[ -])?(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _mixed),
+    rule(r"(?<![\w/.,-])(\d\.\d)/(5|10)(?![\w/]|[.,]\d)", lambda m: f"{number(m[1])} out of {cardinal(m[2])}"),
     rule(rf"(?<![\w/.,])(\d+)?\s?([{''.join(_FRACTIONS)}])", _sign),
     rule(r"(?<![\w.,$-])(\d{1,3}(?:,\d{3})*)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1].replace(",", ""))),
     rule(r"(?<![\w.,])(v)?(\d{1,5}(?:\.\d{1,4}){2,})(?![\w.]*\w)", _dotted),

@@ -107,6 +107,10 @@ RULES = (
     ),
     rule(rf"\b{_MONTH}\s(?=\d{{4}}\b)", lambda m: f"{_SHORT[m[1]]} "),
     rule(rf"\b({'|'.join(_DAYS)})\b\.?(?=,?\s(?:{'|'.join((*_SHORT, *MONTHS))})\b)", lambda m: _DAYS[m[1]]),
+    rule(
+        rf"\b({'|'.join(_DAYS)})\.?\s?[-–—]\s?({'|'.join(_DAYS)})\b",
+        lambda m: f"{_DAYS[m[1]]} to {_DAYS[m[2]]}",
+    ),
     rule(rf"{_BEFORE}{_TIME}\s?[-–—]\s?{_TIME}{_AFTER}", _times, ignore_case=True),
     rule(rf"{_BEFORE}{_TIME}{_AFTER}", _time, ignore_case=True),
     rule(

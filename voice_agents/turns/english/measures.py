@@ -78,6 +78,7 @@ def _money(match: re.Match[str]) -> str:
     said = match.groupdict()
     scale = said["scale"] or _SCALES.get((said["short"] or "").lower(), "")
     coin = _COINS.get(said["sign"] or "") or _CODES[said["sign"]]
+    coin = _CODES["BRL"] if said.get("country") == "R" else coin
     words = _sum(said["first"], said.get("last"), scale, coin, _COUNTRIES[said.get("country") or ""])
     each = said.get("each")
     return (
@@ -244,9 +245,11 @@ RULES = (
     ),
     rule(rf"{_MINUS}(\d+)['′]\s?(\d+(?:\.\d+)?)(?:[\"″”]|'')", _feet),
     rule(
-        rf"{_MINUS}(?P<first>[-−]?{NUMBER})(?:{_DASH}(?P<last>{NUMBER}))?\s?(?P<unit>{_SYMBOL})(?![\w/²³^'’])",
+        rf"{_MINUS}(?P<first>[-−]?{NUMBER})(?:{_DASH}(?P<last>{NUMBER}))?\s?(?P<unit>{_SYMBOL})(?![\w/²³^'’])(?:\.(?=\s[a-z(]))?",
         _quantity,
     ),
+    rule(rf"{_MINUS}({NUMBER})['′](?=\s(?:tall|high|long|wide|deep)\b)", lambda m: f"{number(m[1])} feet"),
+    rule(rf"{_MINUS}({NUMBER})[\"″](?=\s(?:tall|high|long|wide|deep)\b)", lambda m: f"{number(m[1])} inches"),
     rule(rf"{_MINUS}({NUMBER})\s?″", lambda m: f"{number(m[1])} inch{'' if is_one(m[1]) else 'es'}"),
     rule(rf"{_MINUS}({NUMBER})in\b\.?(?=\s[a-z]|$|,)", lambda m: f"{number(m[1])} inch{'' if is_one(m[1]) else 'es'}"),
     rule(

@@ -30,6 +30,7 @@ _BEFORE_NUMBER = {"~": "about", "≈": "about", "±": "plus or minus", "+": "plu
 _BEFORE_NUMBER |= {">=": "at least", "≥": "at least", "<=": "at most", "≤": "at most", "#": "number", "№": "number"}
 _BEFORE_NUMBER |= {"§": "section", "=": "equals", "×": "times", "≥ ": "at least", "Δ": "delta"}
 _KEYS = {"ctrl": "control", "cmd": "command", "⌘": "command", "alt": "alt", "shift": "shift", "win": "windows"}
+_SUBS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _IDENTIFIER = r"[A-Za-z_][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*)*"
 
@@ -66,18 +67,37 @@ def _braces(match: re.Match[str]) -> str | None:
     return re.sub(r"\s*:\s*", " is ", _in_code(inside)) if re.search(r"[\"':=;]|^\s*\w+\s*$", inside) else None
 
 
+def _compares(match: re.Match[str]) -> bool:
+    """Two things: x > 5."""
+    return match.string[match.end(1)].isspace() and bool(re.search(r"[\w)]\s$", match.string[: match.start()]))
+
+
 def _counted(match: re.Match[str]) -> str | None:
-    """Not what compares two things: x > 5."""
-    if match.string[match.end(1)].isspace() and re.search(r"[\w)]\s$", match.string[: match.start()]):
-        return None
-    return f"{_BEFORE_NUMBER[match[1]]} {number(match[2])}"
+    return None if _compares(match) else f"{_BEFORE_NUMBER[match[1]]} {number(match[2])}"
 
 
 def _sum(match: re.Match[str]) -> str:
     return f" {_OPERATORS[match[1]]} "
 
 
+def _star(match: re.Match[str]) -> str:
+    """Between numbers and unknowns it multiplies; SELECT * FROM does not."""
+    before = re.search(r"(?:^|[\s(])(?:[\d.,]+|[A-Za-z]|[\w.]+\))\s$", match.string[: match.start()])
+    after = re.match(r"\s\(?(?:[\d.,]+|[A-Za-z])(?!\w)", match.string[match.end() :])
+    return "times" if before and after else "star"
+
+
+BEFORE_NUMBERS = (
+    rule(
+        r"(?<![\w$<>=~+-])(>=|<=|[<>≥≤≈±~])(\s?)(?=[$€£¥₹]?\d)",
+        lambda m: None if _compares(m) else f"{_BEFORE_NUMBER[m[1]]} ",
+    ),
+)
+"""Before the rules of numbers, which take what stands behind the sign."""
 RULES = (
+    rule(r"(?<!\S)\*(?!\S)", _star),
+    rule(r"[₀-₉]+", lambda m: m[0].translate(_SUBS)),
+    rule(r"(?<=\w)_\{([^{}\n]+)\}", lambda m: f" sub {m[1]}"),
     rule(
         r"(?i)\b(ctrl|cmd|alt|shift|win|⌘)\s?\+\s?(?:(alt|shift)\s?\+\s?)?(\w+)\b",
         lambda m: " ".join(_KEYS.get(part.lower(), part) for part in (m[1], m[2] or "", m[3]) if part),
@@ -102,10 +122,11 @@ RULES = (
     rule(r"(?<![\w/])@([A-Za-z]\w+)", lambda m: f"at {_name(m[1])}"),
     rule(rf"(?<=\d) [-−] (?={NUMBER}\s?=)", " minus "),
     rule(rf"(?<=\d) - (?={NUMBER})", " to "),
-    rule(rf"(?<![\w$])(~|≈|±|\+|>=|<=|≥|≤|>|<|#|№|§|=|×)\s?({NUMBER})(?![\w]|[.,:]\d)", _counted),
-    rule(r"\b[Nn]o\.\s?(\d{1,6})\b(?![.,:]\d)", lambda m: f"number {number(m[1])}"),
+    rule(rf"(?<![\w$])(\+|#|№|§|=|×)\s?({NUMBER})(?![\w]|[.,:]\d)", _counted),
+    rule(r"\bNo\.\s?(\d{1,6})\b(?![.,:]\d)", lambda m: f"number {number(m[1])}"),
     rule(r"(?<=[\d)])\s?([×*÷])\s?(?=[\d(])", _sum),
     rule(r"(?<=\d)([+=])(?=[\d(])", _sum),
+    rule(r"(?<=[\w)\]])={1,2}(?=[\w(\"'-])", " equals "),
     rule(r"([²³])", lambda m: " squared" if m[1] == "²" else " cubed"),
     rule(r"(?<=[\w)])\^\{?(2|3)\}?(?!\w)", lambda m: " squared" if m[1] == "2" else " cubed"),
     rule(r"(?<=[\w)])\^\{?(-?\w+)\}?", lambda m: f" to the power of {m[1].replace('-', 'minus ')}"),
