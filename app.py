@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
@@ -24,8 +26,11 @@ from voice_agents.local_models import ModelChoice, ModelServer, Tell, find_model
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
+from voice_agents.proxies import gradio_hosts, prepare
 from voice_agents.settings import Settings
 from voice_agents.stopping import Stopping
+
+logger = logging.getLogger(__name__)
 
 
 def arguments() -> argparse.Namespace:
@@ -64,10 +69,12 @@ def main() -> int:
     try:
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
+        prepare(os.environ)
         check_gradio(os.environ)
         settings = Settings.from_env()
         set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
+        prepare(os.environ, gradio_hosts(address.host))
         check_database(settings.database)
         settings, model_server = with_local_chat(settings, options.chat)
         if said := warning(settings, address.host, options.share):
@@ -109,6 +116,33 @@ def ended_with(server: EmbeddedServer | None) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def started_beside(server: EmbeddedServer) -> Iterator[Callable[[], Settings | None]]:
+    """The server starts while the page is served already; gives what it fills, which is None until it serves."""
+
+    def start() -> None:
+        try:
+            with server:
+                served.set()
+                leaving.wait()
+        except VoiceAgentError as error:
+            if not leaving.is_set():
+                logger.warning("While a provider fails, nobody can do its work: %s", error)
+
+    def offline() -> Settings | None:
+        return Settings().with_offline(server.url, server.key, lambda: server.outage) if served.is_set() else None
+
+    served, leaving = threading.Event(), threading.Event()
+    starting = threading.Thread(target=start, name="offline-start")
+    starting.start()
+    try:
+        yield offline
+    finally:
+        leaving.set()
+        server.give_up()
+        starting.join()
+
+
 def server_tells(server: EmbeddedServer) -> Tell:
     """Tells the offline server who answers on its Realtime sockets."""
     return lambda model: server.think_with(model.base_url, model.model) if model else server.think_with()
@@ -121,6 +155,7 @@ def serve(
     thinking = ("--model-server", model_server.base_url, model_server.model) if model_server is not None else ()
     with ExitStack() as stack:
         server = EmbeddedServer(thinking) if settings.missing_roles else None
+        stand_in = EmbeddedServer() if server is None and settings.failover else None
         with no_collections(), ThreadPoolExecutor(1) as beside, ended_with(server):
             embedded = beside.submit(stack.enter_context, server) if server is not None else None
             # where gradio looks whether the port is free; it does so for IPv4 only
@@ -133,6 +168,8 @@ def serve(
                 embedded.result()
         if server is not None:
             settings = settings.with_offline(server.url, server.key, lambda: server.outage)
+        if stand_in is not None:  # nobody waits for it: it is needed when a provider fails, and takes its time to start
+            settings = settings.with_stand_ins(stack.enter_context(started_beside(stand_in)))
         choice = ModelChoice(tell=None if server is None else server_tells(server))
         settings = settings.with_model_choice(choice)
         offline = ", ".join(role.value for role in settings.offline_roles)

@@ -21,7 +21,7 @@ FLOORS = (
             "logs",
             "openness",
         ),
-        *("local_models", "relay", "settings", "stopping", "tools", "prompts", "turns"),
+        *("local_models", "pasted", "proxies", "relay", "settings", "stopping", "tools", "prompts", "turns"),
     },
     {"providers"},
     {"conversation"},

@@ -98,6 +98,7 @@ def test_a_half_configured_provider_is_an_error(env: dict[str, str], variable: s
         ({"MAX_SESSIONS_PER_VISITOR": "nan"}, "MAX_SESSIONS_PER_VISITOR must be at least 1"),
         ({"DATABASE_URL": "mysql://host/base"}, "DATABASE_URL"),
         ({"TRANSPORT": "udp"}, "TRANSPORT must be auto or webrtc or websocket"),
+        ({"FAILOVER": "sometimes"}, "FAILOVER must be on or off"),
     ],
 )
 def test_unusable_values_say_what_to_do(env: dict[str, str], says: str) -> None:
@@ -124,6 +125,40 @@ def test_white_space_around_a_key_is_removed() -> None:
 @pytest.mark.parametrize(("said", "way"), [("", "auto"), ("WebSocket", "websocket"), ("webrtc", "webrtc")])
 def test_calls_may_be_forced_to_go_one_way(said: str, way: str) -> None:
     assert read(TRANSPORT=said).transport == way
+
+
+def test_the_offline_server_stands_in_for_configured_ears_and_voice() -> None:
+    settings = read(**ELEVENLABS, **OPENAI).with_offline("http://127.0.0.1:5000", "its-key")
+    for role in (Role.STT, Role.TTS):
+        stand_in = settings.endpoint(role).stand_in()
+        assert stand_in is not None and settings.replaces(role)
+        assert (stand_in.provider, stand_in.base_url, stand_in.api_key) == (
+            Provider.OFFLINE,
+            "http://127.0.0.1:5000",
+            "its-key",
+        )
+    assert settings.endpoint(Role.CHAT).stand_in() is None, "who writes an answer is somebody who was configured"
+
+
+def test_openai_answers_for_azure_where_both_are_configured() -> None:
+    stand_in = read(**AZURE, **OPENAI).endpoint(Role.CHAT).stand_in()
+    assert stand_in is not None and stand_in.provider is Provider.OPENAI
+    assert read(**AZURE).endpoint(Role.CHAT).stand_in() is None
+    assert read(**OPENAI).endpoint(Role.CHAT).stand_in() is None
+
+
+def test_who_is_offline_is_replaced_by_nobody() -> None:
+    settings = read().with_offline("http://127.0.0.1:5000")
+    for role in (Role.STT, Role.TTS, Role.CHAT):
+        assert settings.endpoint(role).stand_in() is None
+        assert not settings.replaces(role)
+
+
+def test_failover_off_replaces_nobody() -> None:
+    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **OPENAI).with_offline("http://127.0.0.1:5000")
+    for role in (Role.STT, Role.TTS, Role.CHAT):
+        assert settings.endpoint(role).stand_in() is None
+        assert not settings.replaces(role)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])
@@ -218,13 +253,40 @@ def test_every_variable_of_the_example_is_read() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     names = {line.lstrip("#").split("=")[0] for line in example.splitlines() if "=" in line and "://" not in line[:12]}
     package = Path(__file__).parents[1] / "voice_agents"
-    source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py"))
+    source = "".join(
+        (package / name).read_text(encoding="utf-8") for name in ("settings.py", "relay.py", "environment.py")
+    )
     assert {name for name in names if name.isupper() and name not in source} == set()
 
 
-def test_the_language_that_is_spoken_is_two_letters_or_found_out() -> None:
-    assert Settings.from_env({}, dotenv=None).turns.language == ""
-    assert Settings.from_env({"STT_LANGUAGE": "DE"}, dotenv=None).turns.language == "de"
-    for wrong in ("german", "d", "1a"):
-        with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
-            Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)
+LANGUAGES = {
+    **{"": "", "de": "de", "DE": "de", "en-US": "en", "pt_BR": "pt", "zh-Hans-CN": "zh", "eng": "en", "GER": "de"},
+    **{"deu": "de", "fra": "fr", "jpn": "ja", "yue": "yue", "es-419": "es", "nob": "nb"},
+}
+
+
+@pytest.mark.parametrize("given", LANGUAGES)
+def test_the_language_that_is_spoken_is_an_iso_code_or_found_out(given: str) -> None:
+    assert Settings.from_env({"STT_LANGUAGE": given}, dotenv=None).turns.language == LANGUAGES[given]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["german", "d", "1a", "Deutsch", "en,de", "auto", "d3", "english-US", "日本", "e n", "-"]
+)
+def test_a_language_that_is_no_code_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="STT_LANGUAGE"):
+        Settings.from_env({"STT_LANGUAGE": wrong}, dotenv=None)
+
+
+def test_how_long_and_how_much_a_model_may_think() -> None:
+    model = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"}
+    settings = Settings.from_env(model, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "" and settings.chat_first_word_s >= 30
+    more = {"CHAT_FIRST_WORD_TIMEOUT": "90", "OPENAI_REASONING_EFFORT": "Low"}
+    settings = Settings.from_env({**model, **more}, dotenv=None)
+    assert settings.chat is not None and settings.chat.reasoning_effort == "low" and settings.chat_first_word_s == 90
+    for name, wrong in (("OPENAI_REASONING_EFFORT", "lots"), ("CHAT_FIRST_WORD_TIMEOUT", "0")):
+        with pytest.raises(ConfigurationError, match=name):
+            Settings.from_env({**model, name: wrong}, dotenv=None)
+    with pytest.raises(ConfigurationError, match="OPENAI_MODEL is missing: OPENAI_REASONING_EFFORT"):
+        Settings.from_env({"OPENAI_REASONING_EFFORT": "low"}, dotenv=None)

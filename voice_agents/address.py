@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from voice_agents.errors import ConfigurationError
+from voice_agents.pasted import unwrapped
 
 DEFAULT_HOST = "127.0.0.1"
 EVERY_HOST = "0.0.0.0"
@@ -58,9 +59,14 @@ def free_address(host: str | None, port: int | None, env: MutableMapping[str, st
 
 
 def check_gradio(env: MutableMapping[str, str]) -> None:
-    """Raises ConfigurationError for what gradio would break at; what is set to nothing is unset here, as elsewhere."""
-    for name in [name for name, value in env.items() if name.startswith("GRADIO_") and not value.strip()]:
-        del env[name]
+    """Raises ConfigurationError for what gradio would break at; what is set to nothing is unset here, as elsewhere.
+
+    So are quotes around a value taken off, for gradio and uvicorn, who read these by themselves.
+    """
+    for name in [name for name in env if name.startswith("GRADIO_") or name == "FORWARDED_ALLOW_IPS"]:
+        value = unwrapped(env.pop(name))
+        if value:
+            env[name] = value
     for name in _NUMBERS:
         value = env.get(name, "0" if name != "GRADIO_NUM_PORTS" else "1").strip()
         if not re.fullmatch(r"[0-9]{1,6}", value) or (name == "GRADIO_NUM_PORTS" and not int(value)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Collection, Mapping
 from io import StringIO
 from ipaddress import ip_address, ip_network
@@ -13,10 +14,28 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 
 from voice_agents.errors import ConfigurationError
+from voice_agents.pasted import Reduce, is_own_network, unwrapped, with_scheme
+
+PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
+"""Set to 1, hosts of one's own network may be asked over http."""
+
+_CODES = """
+afr:af ara:ar aze:az bel:be bul:bg ben:bn bos:bs cat:ca ces:cs cze:cs cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el
+eng:en spa:es est:et eus:eu baq:eu fas:fa per:fa fin:fi fra:fr fre:fr gle:ga glg:gl guj:gu heb:he hin:hi hrv:hr hun:hu
+hye:hy arm:hy ind:id isl:is ice:is ita:it jpn:ja kat:ka geo:ka kaz:kk khm:km kan:kn kor:ko lao:lo lit:lt lav:lv mkd:mk
+mac:mk mal:ml mon:mn mar:mr msa:ms may:ms mlt:mt mya:my bur:my nob:nb nep:ne nld:nl dut:nl nor:no pan:pa pol:pl por:pt
+ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl sqi:sq alb:sq srp:sr swe:sv swa:sw tam:ta tel:te tha:th tgl:tl tur:tr ukr:uk
+urd:ur uzb:uz vie:vi zho:zh chi:zh zul:zu
+"""
+_SHORTER = dict(pair.split(":") for pair in _CODES.split())
+"""ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
 
 
 class Values:
-    """Variables by name, white space around them removed. Every reader raises ConfigurationError for what is wrong."""
+    """Variables by name, without white space and quotes around them.
+
+    Every reader raises ConfigurationError for what is wrong.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -25,8 +44,8 @@ class Values:
     def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
         """``env``, and from the file what it leaves out or empty."""
         from_file = dotenv_values(stream=StringIO(_text(dotenv))) if dotenv is not None and dotenv.is_file() else {}
-        merged = {name: value for name, value in from_file.items() if value}
-        merged.update({name: value for name, value in env.items() if value})
+        merged = {name: unwrapped(value) for name, value in from_file.items() if value}
+        merged.update({name: value for name, raw in env.items() if (value := unwrapped(raw))})
         return cls(merged)
 
     def all(self) -> dict[str, str]:
@@ -41,12 +60,12 @@ class Values:
         """One of these words, in lower case."""
         value = self.get(name, default).lower()
         if value not in choices:
-            raise ConfigurationError(f"{name} must be {' or '.join(choices)}.")
+            raise ConfigurationError(f"{name} must be {' or '.join(filter(None, choices))}.")
         return value
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
-        value = self.get(name)
+        value = re.sub(r"^(?:authorization:\s*)?bearer\s+", "", self.get(name), flags=re.IGNORECASE)
         if not all("!" <= character <= "~" for character in value):
             raise ConfigurationError(
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
@@ -62,6 +81,16 @@ class Values:
                 f"{name} must list host names without http:// and without a port, such as talk.example.com."
             )
         return hosts
+
+    def language(self, name: str) -> str:
+        """A language by its ISO 639-1 code where there is one, else as given; regions and longer codes are reduced."""
+        given = self.get(name)
+        code = given.lower().replace("_", "-").partition("-")[0]
+        if given and not (len(code) in (2, 3) and code.isascii() and code.isalpha()):
+            raise ConfigurationError(
+                f"{name} is {given!r}: give the code of a language, such as en or de, or leave it empty."
+            )
+        return _SHORTER.get(code, code)
 
     def networks(self, name: str) -> str:
         """Addresses or networks separated by commas, or an asterisk; as it stands."""
@@ -83,25 +112,46 @@ class Values:
             raise ConfigurationError(f"{name} must be pairs such as name=value, with commas between.")
         return value
 
-    def url(self, name: str) -> str:
-        """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password."""
-        value = self.get(name).rstrip("/")
+    def url(self, name: str, reduced: Reduce | None = None) -> str:
+        """The address of a server, without a trailing slash. Never quoted: what is wrong may hold a password.
+
+        ``reduced``: addresses of this kind are often pasted with more than the server, which is taken off.
+        """
+        value = with_scheme(self.get(name))
         if not value:
             return ""
         parts = _parts(value)
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        schemes = ("http", "https") if reduced is None else ("http", "https", "ws", "wss")
+        if parts is None or parts.scheme not in schemes or not parts.hostname:
             raise ConfigurationError(
                 f"{name} must be a full address such as https://example.com or https://example.com:8443."
             )
-        if parts.username or parts.password or parts.query:
+        if parts.username or parts.password or (parts.query and reduced is None):
             raise ConfigurationError(
                 f"{name} must not contain a user name, a password or a query: put the key in its own variable."
             )
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if reduced is not None:
+            try:
+                parts = reduced(parts)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{name} {error}") from None
+        self._check_scheme(name, parts)
+        return parts.geturl().rstrip("/")
+
+    def _check_scheme(self, name: str, parts: SplitResult) -> None:
+        """Plain http may carry keys over a cable of one's own, where its owner says so."""
+        host = parts.hostname or ""
+        if parts.scheme != "http" or is_loopback(host):
+            return
+        if not is_own_network(host):
             raise ConfigurationError(
-                f"{name} uses http:// for {parts.hostname}: use https:// (http is for this machine only)."
+                f"{name} uses http:// for {host}: use https:// (http is for this machine and your own network only)."
             )
-        return value
+        if self.one_of(PLAIN_HTTP, ("0", "1"), "0") != "1":
+            raise ConfigurationError(
+                f"{name} uses http:// for {host}: use https://, or set {PLAIN_HTTP}=1 if that host is in your own "
+                "network and may be sent keys and conversations unencrypted."
+            )
 
     def number(self, name: str, default: float, at_least: float) -> float:
         """A finite number."""

@@ -157,6 +157,30 @@ class ProviderUsed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReplaced(Event):
+    """The offline provider does the work of one that fails (a :class:`Notice` says why), or no longer does it."""
+
+    role: Role
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunEarly(Event):
+    """An answer was begun before it was certain that the user had finished; each is told of once, when it is known
+    what came of it.
+
+    ``used``: it became the answer. Else it was dropped: ``tokens`` (of the question, estimated, and of what the model
+    had written) and ``characters`` (given to the voice) were for nothing.
+    """
+
+    used: bool
+    saved_s: float = 0.0
+    """How much later the first sound would have come otherwise."""
+    tokens: int = 0
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
     """Something the user should know that does not stop the conversation."""
 

@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from voice_agents.environment import Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
 from voice_agents.relay import Relay, relay_of
 
 RACHEL_VOICE_ID = "21m00Tcm4TlvDq8ikWAM"
@@ -27,6 +28,9 @@ SPACE_STORAGE = Path("/data")
 """What a Hugging Face Space keeps over its restarts, where its owner has added storage."""
 DATABASE_NAME = "conversations.sqlite3"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+FIRST_WORD_S = 45.0
+"""A model that reasons is waited for so long."""
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
 
@@ -56,6 +60,9 @@ class Endpoint:
     transcribe_model: str = ""
     """Realtime only: the model (Azure: deployment) that transcribes the user; empty = the provider's default."""
 
+    reasoning_effort: str = ""
+    """Chat only: how much the model is to think, as OpenAI names it; empty = the provider's default."""
+
     outage: Callable[[], str] = field(default=str, repr=False, compare=False)
     """Asked when the provider cannot be reached: one sentence if it is known why, else nothing."""
 
@@ -63,6 +70,9 @@ class Endpoint:
     """What users call it, where they know it by another name than its provider's."""
     replaced_by: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
     """Chat only, asked at every call: who answers in its place at present; None: nobody."""
+
+    stand_in: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
+    """Asked when it fails: who does its work meanwhile; None: nobody. Not of the realtime role."""
 
     @property
     def present(self) -> Endpoint:
@@ -99,6 +109,16 @@ class CallWay(StrEnum):
     WEBSOCKET = "websocket"
 
 
+class Speculation(StrEnum):
+    """Whether an answer is begun before it is certain that the user has finished."""
+
+    OFF = "off"
+    CAREFUL = "careful"
+    """On words that sound finished, and that the recogniser has found to be current."""
+    EAGER = "eager"
+    """On any words: quicker where the recogniser is slow, and more is thrown away."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -113,6 +133,8 @@ class TurnSettings:
     detection: TurnDetection = TurnDetection.SERVER_VAD
     language: str = ""
     """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
+    speculation: Speculation = Speculation.CAREFUL
+    """Sandwich only: see :mod:`voice_agents.engines.speculation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +156,8 @@ class Settings:
     chat: Endpoint | None = None
     realtime: Endpoint | None = None
     turns: TurnSettings = TurnSettings()
+    chat_first_word_s: float = FIRST_WORD_S
+    """How long the chat model may take to its first word."""
     instructions: str = ""
     database: Path | PostgresUrl = field(default_factory=lambda: default_database())
     relay: Relay | None = None
@@ -156,6 +180,8 @@ class Settings:
     daily_minutes_per_visitor: float = 0.0
     """Minutes of calls a day; 0: no limit."""
     transport: CallWay = CallWay.AUTO
+    failover: bool = True
+    """While a provider fails, another one that is configured does its work, or the offline one."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -164,7 +190,8 @@ class Settings:
         Raises ConfigurationError naming the variable when a provider is configured by half or a value is unusable.
         """
         values = Values.of(os.environ if env is None else env, dotenv)
-        chat, realtime = _language_models(values)
+        failover = values.one_of("FAILOVER", ("on", "off"), "on") == "on"
+        chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         return cls(
@@ -172,6 +199,7 @@ class Settings:
             tts=tts,
             chat=chat,
             realtime=realtime,
+            chat_first_word_s=values.number("CHAT_FIRST_WORD_TIMEOUT", FIRST_WORD_S, at_least=1),
             instructions=values.get("AGENT_INSTRUCTIONS"),
             database=_database(values),
             relay=relay_of(values),
@@ -187,8 +215,12 @@ class Settings:
             max_sessions_per_visitor=int(values.number("MAX_SESSIONS_PER_VISITOR", 3, at_least=1)),
             session_time_limit_s=values.number("SESSION_TIME_LIMIT", 3600, at_least=1),
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
-            turns=TurnSettings(language=_language(values)),
+            turns=TurnSettings(
+                language=values.language("STT_LANGUAGE"),
+                speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
+            ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),
+            failover=failover,
         )
 
     def endpoint(self, role: Role) -> Endpoint:
@@ -199,6 +231,10 @@ class Settings:
                 f"No provider is configured for {role.value}: set its keys or start the offline server."
             )
         return found
+
+    def replaces(self, role: Role) -> bool:
+        """Another provider may do the work of this role's while that fails."""
+        return self.failover and self.endpoint(role).provider is not Provider.OFFLINE
 
     @property
     def missing_roles(self) -> tuple[Role, ...]:
@@ -215,6 +251,8 @@ class Settings:
     def with_offline(self, url: str, key: str = OFFLINE_KEY, outage: Callable[[], str] = str) -> Settings:
         """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``).
 
+        It hears and speaks, too, while a configured provider fails to (:meth:`with_stand_ins`).
+
         ``key`` is the one it printed at its start; one that runs with ``--open`` takes any. ``outage``: see Endpoint.
         """
         url = url.rstrip("/")
@@ -226,7 +264,26 @@ class Settings:
             tts=self.tts or replace(speech, model="eleven_flash_v2_5", voice=RACHEL_VOICE_ID),
             chat=self.chat or language,
             realtime=self.realtime or replace(language, voice="marin", transcribe_model=OFFLINE_MODEL),
-        )
+        ).with_stand_ins(lambda: Settings().with_offline(url, key, outage))
+
+    def with_stand_ins(self, offline: Callable[[], Settings | None]) -> Settings:
+        """A copy whose configured ears and voice are stood in for by the offline ones while they fail.
+
+        ``offline`` is asked at every fault; None: the offline server does not run (yet).
+        """
+
+        def of(role: Role) -> Endpoint | None:
+            settings = offline()
+            return None if settings is None else settings.endpoint(role)
+
+        def stood_in_for(role: Role, endpoint: Endpoint | None) -> Endpoint | None:
+            if endpoint is None or endpoint.provider is Provider.OFFLINE:
+                return endpoint
+            return replace(endpoint, stand_in=lambda: of(role))
+
+        if not self.failover:
+            return self
+        return replace(self, stt=stood_in_for(Role.STT, self.stt), tts=stood_in_for(Role.TTS, self.tts))
 
     def with_model_server(self, server: ModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
@@ -253,7 +310,7 @@ def _local(server: ModelServer) -> Endpoint:
 
 
 def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    base_url = values.url("ELEVENLABS_BASE_URL")
+    base_url = values.url("ELEVENLABS_BASE_URL", elevenlabs_base)
     key = values.key("ELEVENLABS_API_KEY")
     if not key:
         values.needs_for("ELEVENLABS_API_KEY", *ELEVENLABS_OPTIONS)
@@ -268,27 +325,29 @@ def _speech(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     return stt, tts
 
 
-def _language(values: Values) -> str:
-    language = values.get("STT_LANGUAGE").lower()
-    if language and not (len(language) == 2 and language.isascii() and language.isalpha()):
-        raise ConfigurationError(
-            f"STT_LANGUAGE is {language!r}: give two letters, such as en or de, or leave it empty."
-        )
-    return language
-
-
-def _language_models(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
+def _language_models(values: Values, failover: bool) -> tuple[Endpoint | None, Endpoint | None]:
     azure = _azure(values)
     other = _openai(values)
-    chat, realtime = azure[0] or other[0], azure[1] or other[1]
+    chat, realtime = _thinking(values, azure[0] or other[0]), azure[1] or other[1]
+    if chat is not None and azure[0] and other[0] and failover:
+        beside = _thinking(values, other[0])
+        chat = replace(chat, stand_in=lambda: beside)
     if realtime is None:
         values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
     return chat, realtime
 
 
+def _thinking(values: Values, chat: Endpoint | None) -> Endpoint | None:
+    effort = values.one_of("OPENAI_REASONING_EFFORT", ("", *REASONING_EFFORTS), "")
+    if chat is None:
+        values.needs_for("OPENAI_MODEL", "OPENAI_REASONING_EFFORT")
+        return None
+    return replace(chat, reasoning_effort=effort)
+
+
 def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
     chat, realtime = values.get("AZURE_OPENAI_DEPLOYMENT"), values.get("AZURE_OPENAI_REALTIME_DEPLOYMENT")
-    resource = values.url("AZURE_OPENAI_ENDPOINT")
+    resource = values.url("AZURE_OPENAI_ENDPOINT", azure_resource)
     key = values.key("AZURE_OPENAI_API_KEY")
     if not (chat or realtime or resource or key):
         return None, None
@@ -300,10 +359,9 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
         values.needs(
             "AZURE_OPENAI_DEPLOYMENT", f"{because}, so name the chat deployment (or AZURE_OPENAI_REALTIME_DEPLOYMENT)"
         )
-    base_url = resource if resource.endswith("/openai/v1") else f"{resource}/openai/v1"
     shared = Endpoint(
         Provider.AZURE,
-        base_url,
+        f"{resource}/openai/v1",
         "",
         key,
         voice=values.get("AZURE_REALTIME_VOICE", "marin"),
@@ -313,7 +371,7 @@ def _azure(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
 
 
 def _openai(values: Values) -> tuple[Endpoint | None, Endpoint | None]:
-    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL")
+    key, base_url = values.key("OPENAI_API_KEY"), values.url("OPENAI_BASE_URL", openai_base)
     chat, realtime = values.get("OPENAI_MODEL"), values.get("OPENAI_REALTIME_MODEL")
     if not (key or base_url or chat or realtime):
         return None, None

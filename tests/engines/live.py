@@ -39,6 +39,7 @@ from voice_agents.providers.chat import ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import SttTimeouts
 from voice_agents.providers.interfaces import STT_RATE
+from voice_agents.providers.standby import FailoverTimes
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 
@@ -47,6 +48,7 @@ QUICK = SandwichTimeouts(
     SttTimeouts(connect_s=2.0, commit_s=0.6, give_up_s=2.0),
     ChatTimeouts(connect_s=2.0, first_s=0.8, chunk_s=0.6, retry_s=0.05),
     TtsTimeouts(connect_s=2.0, stall_s=0.6, quiet_s=0.5, http_s=0.6),
+    FailoverTimes(asked_too_s=0.15, words_s=0.3, silent_s=0.3, lost_s=0.2, first_check_s=0.2, check_s=1.0),
 )
 """A stalled provider is given up in well under a second."""
 WORD_S = 0.04
@@ -149,14 +151,19 @@ async def engine_at(
 
 @asynccontextmanager
 async def live(engine: SandwichEngine, conversation: Conversation | None = None) -> AsyncIterator[Live]:
-    async with engine.session(conversation or Conversation(), TURNS) as session:
-        somebody = Live(session)
-        listening = asyncio.create_task(somebody.listen())
-        try:
-            yield somebody
-        finally:
-            listening.cancel()
-            await asyncio.wait([listening])
+    async with engine.session(conversation or Conversation(), TURNS) as session, listened_to(session) as somebody:
+        yield somebody
+
+
+@asynccontextmanager
+async def listened_to(session: VoiceSession) -> AsyncIterator[Live]:
+    somebody = Live(session)
+    listening = asyncio.create_task(somebody.listen())
+    try:
+        yield somebody
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def remembered(engine: SandwichEngine, conversation: Conversation) -> list[HistoryEntry]:

@@ -48,6 +48,12 @@ class Notes:
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
         self.told.append("stopped")
 
+    def on_pause(self) -> None:
+        pass
+
+    def on_pause_over(self) -> None:
+        pass
+
     def on_silence(self, speech_end: float, silence_s: float) -> None: ...
 
     def on_released(self) -> None:

@@ -210,7 +210,7 @@ def opening_badly() -> Callable[..., Any]:
     return opening
 
 
-BAD_PROXIES = ("socks5://127.0.0.1:9", "ftp://127.0.0.1:9", "http://user@127.0.0.1:9")
+BAD_PROXIES = ("socks6://127.0.0.1:9", "ftp://127.0.0.1:9", "http://user@127.0.0.1:9")
 """Which no connection can be made through."""
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from tests.chance import SEEDS
-from voice_agents.providers.answer_filter import AnswerFilter, WrittenCall
+from voice_agents.providers.answer_filter import AnswerFilter
+from voice_agents.providers.written_calls import WrittenCall
 
 TIME = WrittenCall("get_time", '{"city": "Paris"}')
 PARIS = '"arguments": {"city": "Paris"}'
@@ -57,6 +58,26 @@ CALLS = {
     "never ended": f'<tool_call>{{"name": "get_time", {PARIS}}}',
     "a bare list": f'[{{"name": "get_time", {PARIS}}}]',
     "another case": f'{{"name": "Get_Time", {PARIS}}}',
+    "LM Studio": f'[TOOL_REQUEST]{{"name": "get_time", {PARIS}}}[END_TOOL_REQUEST]',
+    "Qwen3-Coder": "<tool_call>\n<function=get_time>\n<parameter=city>\nParis\n</parameter>\n</function>\n</tool_call>",
+    "Qwen3-Coder, bare": "<function=get_time>\n<parameter=city>\nParis\n</parameter>\n</function>",
+    "GLM": "<tool_call>get_time\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n</tool_call>",
+    "Kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_time:0<|tool_call_argument_begin|>"
+    '{"city": "Paris"}<|tool_call_end|><|tool_calls_section_end|>',
+    "DeepSeek-R1": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_time\n```json\n"
+    '{"city": "Paris"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    "DeepSeek-V3.1": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_time<｜tool▁sep｜>"
+    '{"city": "Paris"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+    "DeepSeek-V3.2": '<｜DSML｜function_calls><invoke name="get_time"><parameter name="city" string="true">Paris'
+    "</parameter></invoke></｜DSML｜function_calls>",
+    "MiniMax": '<minimax:tool_call>\n<invoke name="get_time">\n<parameter name="city">Paris</parameter>\n</invoke>\n'
+    "</minimax:tool_call>",
+    "LFM2": '<|tool_call_start|>[get_time(city="Paris")]<|tool_call_end|>',
+    "Llama 4": '[get_time(city="Paris")]',
+    "Gemma": "<start_function_call>call:get_time{city:<escape>Paris<escape>}<end_function_call>",
+    "Nemotron": f'<TOOLCALL>[{{"name": "get_time", {PARIS}}}]</TOOLCALL>',
+    "Mistral Small 3.2": '[TOOL_CALLS]get_time[ARGS]{"city": "Paris"}',
+    "Mistral with an id": '[TOOL_CALLS]get_time[CALL_ID]123456789[ARGS]{"city": "Paris"}',
 }
 PLAIN = [
     "Is 2 < 3 and 4 > 1? Yes, a<b.",
@@ -71,6 +92,9 @@ PLAIN = [
     "[THIN] ice, [INSTALL] it.",
     "Ends with <",
     '{"mood": "fine"}',
+    "[note(1)] See below.",
+    "[Laughs] Well.",
+    "Call f(x) or get_time(city).",
 ]
 ALL = [*REASONING.values(), *CONTROL.values(), *CALLS.values(), *PLAIN]
 
@@ -133,3 +157,19 @@ def test_a_server_that_opens_the_reasoning_itself_is_known_by_its_end() -> None:
     assert answer.lone_end
     assert filtered("The user ", "says hi.</thi", "nk>\n\nHello there.", opened=True)[0] == "Hello there."
     assert filtered("Hello ", "there.", opened=True)[0] == "Hello there.", "this time it did not"
+
+
+def test_two_thousand_random_cuts_lose_nothing_and_keep_the_order() -> None:
+    """What the issue asks for, with one seed, so that it is the same everywhere."""
+    chance, words, told = random.Random(17), [f"word{number}" for number in range(5000)], list[str]()
+    for number in range(2000):
+        parts = list[str]()
+        for _ in range(chance.randint(1, 5)):
+            parts.append(chance.choice([*ALL, "hello ", " < ", "> ", "```", "\n", "[", "<thi", "\u25c1"]))
+            parts.append(f" {words[(number * 7 + len(parts)) % 5000]} ")
+        text = "".join(parts)
+        whole = filtered(text)
+        assert filtered(*cut(text, chance, chance.choice([1, 3, 7, 30]))) == whole, text
+        told = whole[0].split()
+        kept = [word for word in text.split() if word.startswith("word") and word in told]
+        assert [word for word in told if word.startswith("word")] == kept, "in order"

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -254,6 +255,43 @@ async def test_a_server_whose_template_opens_the_reasoning_is_known_from_the_fir
         assert [(await asked.ask()).text for _ in range(2)] == ["Hello there.", "Hello there."]
 
 
+async def tokens_of(script: Sequence[Event], model: str, times: int = 1) -> list[str]:
+    """How the last of some answers of this model comes."""
+    async with asking(script) as asked, ChatModel(replace(openai_at(asked.server), model=model), PATIENT) as chat:
+        asked.chat = chat
+        for _ in range(times):
+            asked.tokens.clear()
+            await asked.ask()
+        return [token for token in asked.tokens if token]
+
+
+THINKERS = ["deepseek-r1:8b", "DeepSeek-R1-Distill-Qwen-7B", "QwQ-32B", "Qwen/Qwen3-30B-A3B-Thinking-2507", "glm-z1-9b"]
+OTHERS = ["gpt-5-mini", "llama3.2", "mistral-small", "gemma3:4b", "qwen2.5-coder", "phi-4", "deepseek-chat", "r1ng"]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_a_model_that_is_known_to_begin_with_thoughts_speaks_none_from_the_first_answer_on(model: str) -> None:
+    thinks = said("The user says hi.", "</think>", "Hello ", "there.")
+    assert await tokens_of(thinks, model) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_its_words_are_not_held_back_where_the_server_sends_the_thoughts_apart(model: str) -> None:
+    apart = [delta(reasoning_content="hm"), *said("Hello ", "there.")]
+    assert await tokens_of(apart, model) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_its_words_are_held_back_once_where_it_does_not_think(model: str) -> None:
+    assert await tokens_of(said("Hello ", "there."), model) == ["Hello there."]
+    assert await tokens_of(said("Hello ", "there."), f"{model} again", times=2) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", OTHERS)
+async def test_nothing_of_any_other_model_is_held_back(model: str) -> None:
+    assert await tokens_of(said("Hello ", "there."), model) == ["Hello ", "there."]
+
+
 async def test_words_that_a_filter_refused_are_left_out_in_that_conversation_only() -> None:
     """What a server can do is known to all; what somebody said is not."""
     refusal = Response(json.dumps({"error": {"code": "content_filter", "message": "filtered"}}).encode(), 400)
@@ -439,8 +477,10 @@ async def test_a_slow_beginning_is_said_and_not_waited_for_twice() -> None:
         ((delta(role="assistant", content=""), delta("stop"), DONE), ProtocolViolation, 2),
         ((DONE,), ProtocolViolation, 2),
         ((), ProtocolViolation, 2),
+        ((delta(content="..."), delta(content=" "), delta("stop"), DONE), ProtocolViolation, 2),
+        ((delta(content="<think>Hm.</think>"), delta("stop"), DONE), ProtocolViolation, 2),
     ],
-    ids=["content filter", "empty", "only [DONE]", "nothing at all"],
+    ids=["content filter", "empty", "only [DONE]", "nothing at all", "no word", "only thoughts"],
 )
 async def test_an_answer_without_a_word_is_not_taken_for_one(
     script: Sequence[Event], kind: type[ProviderError], requests: int
@@ -448,6 +488,53 @@ async def test_an_answer_without_a_word_is_not_taken_for_one(
     async with asking(script) as asked:
         assert type(await asked.fails()) is kind
         assert len(asked.server.requests) == requests
+
+
+async def thinking(pieces: Sequence[Event], pause_s: float) -> Response:
+    async def events() -> AsyncIterator[bytes]:
+        for event in pieces:
+            await asyncio.sleep(pause_s)
+            yield event if isinstance(event, bytes) else f"data: {json.dumps(event)}\n\n".encode()
+        yield b"data: [DONE]\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+THOUGHTS: dict[str, Sequence[Event]] = {
+    "in a field": [delta(reasoning_content="hm")] * 3,
+    "in a field of another name": [delta(reasoning="hm")] * 3,
+    "in the text": [delta(content="<think>"), delta(content="hm"), delta(content="</think>")],
+    "unseen": [b": keep-alive\n\n"] * 3,
+}
+
+
+@pytest.mark.parametrize("thoughts", THOUGHTS.values(), ids=THOUGHTS.keys())
+async def test_a_model_that_thinks_is_waited_for_longer_than_one_that_falls_silent(thoughts: Sequence[Event]) -> None:
+    """However it shows that it thinks. Its pauses are longer than those of an answer may be."""
+    response = await thinking([*thoughts, delta(content="Hello there.")], 0.2)
+    async with asking(response, timeouts=ChatTimeouts(first_s=4.0, chunk_s=0.1, retry_s=0.01)) as asked:
+        assert (await asked.ask()).text == "Hello there."
+
+
+async def test_a_model_that_thinks_for_ever_is_given_up() -> None:
+    response = await thinking([delta(reasoning_content="hm")] * 1000, 0.02)
+    async with asking(response, timeouts=QUICK) as asked:
+        assert type(await asked.fails()) is ProviderTimeout
+
+
+async def test_the_reasoning_effort_that_is_set_is_asked_for_and_left_out_where_it_is_refused() -> None:
+    refusal = JSONResponse({"error": {"message": "`reasoning_effort` is not supported with this model"}}, 400)
+    async with OtherServer(404, answer=streams(HELLO, refusal, HELLO)) as server:
+        where = replace(openai_at(server), reasoning_effort="low")
+        async with ChatModel(where, PATIENT) as chat:
+            asked = Asked(chat, server)
+            await asked.ask()
+            whole = await asked.ask()
+            assert whole.text.endswith("Hello there.")
+            assert "OPENAI_REASONING_EFFORT" in whole.response_metadata[REMARK]
+            assert REMARK not in (await asked.ask()).response_metadata, "told once"
+        sent = [json.loads(body).get("reasoning_effort") for _, body in server.requests]
+        assert sent == ["low", "low", None, None]
 
 
 async def test_a_server_that_is_not_there_is_a_plain_error() -> None:

@@ -48,12 +48,17 @@ class Ears:
         self.server = server
         self.connections = Connections()
         self.partials: asyncio.Queue[str] = asyncio.Queue()
+        self.committed: list[str] = []
+        """Partials about an utterance whose final words were awaited."""
         self.heard: list[str] = []
         self.stt = ElevenLabsStt(
             endpoint(server, key=key), on_partial=self._partial, on_connection=self.connections, timeouts=timeouts
         )
 
-    def _partial(self, text: str) -> None:
+    def _partial(self, text: str, *, committed: bool = False) -> None:
+        if committed:
+            self.committed.append(text)
+            return
         self.heard.append(text)
         self.partials.put_nowait(text)
 
@@ -131,6 +136,22 @@ async def test_it_introduces_itself_as_documented() -> None:
         assert KEY not in str(socket.query)
 
 
+@pytest.mark.parametrize("language", ["", "de", "yue"])
+async def test_the_language_is_asked_for(language: str) -> None:
+    async with OtherServer(answers("hallo")) as server:
+        stt = ElevenLabsStt(
+            endpoint(server),
+            on_partial=lambda _text, *, committed=False: None,
+            on_connection=Connections(),
+            timeouts=PATIENT,
+            language=language,
+        )
+        async with stt:
+            stt.send_audio(ramp(0, SECOND))
+            assert await stt.commit() == "hallo"
+        assert server.sockets[0].query.get("language_code", "") == language
+
+
 async def test_all_audio_arrives_in_order_in_a_few_messages() -> None:
     async with listening(counts) as ears:
         assert await ears.words(ramp(0, 10 * SECOND + 7)) == f"{10 * SECOND + 7} samples, 0 gaps"
@@ -164,6 +185,55 @@ async def test_partials_are_reported_while_the_user_speaks() -> None:
         assert await ears.stt.commit() == "What time is it?"
 
 
+async def test_what_goes_on_after_a_pause_is_heard_from_its_beginning() -> None:
+    """The words asked for in the pause are of no use then; nothing is sent meanwhile."""
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.stt.commit_perhaps() == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND, SECOND // 2))
+        ears.stt.recall()
+        ears.say(ramp(SECOND + SECOND // 2, SECOND))
+        assert await ears.stt.commit() == f"{2 * SECOND + SECOND // 2} samples, 0 gaps"
+
+
+async def test_what_was_over_in_the_pause_is_not_heard_again() -> None:
+    async with listening(counts) as ears:
+        ears.say(ramp(0, SECOND))
+        answer = ears.stt.commit_perhaps()
+        ears.say(ramp(SECOND, 700))
+        ears.stt.confirm()
+        assert await answer == f"{SECOND} samples, 0 gaps"
+        ears.say(ramp(SECOND + 700, SECOND))
+        assert await ears.stt.commit() == f"{SECOND + 700} samples, 0 gaps"
+
+
+async def test_a_recall_before_the_answer_and_over_a_lost_connection_loses_nothing() -> None:
+    async with listening(breaks(lambda socket: socket.close(1011)), counts) as ears:
+        ears.say(ramp(0, SECOND))
+        first = ears.stt.commit_perhaps()
+        ears.stt.recall()
+        ears.say(ramp(SECOND, SECOND))
+        second = ears.stt.commit()
+        assert await first == f"{SECOND} samples, 0 gaps"
+        assert await second == f"{2 * SECOND} samples, 0 gaps"
+
+
+async def test_partials_that_come_after_the_commit_are_told_as_such() -> None:
+    async def script(socket: OtherSocket) -> None:
+        await socket.receive()
+        await socket.send(message_type="partial_transcript", text="what time")
+        await socket.utterance()
+        await socket.send(message_type="partial_transcript", text="what time is it")
+        await socket.send(message_type="partial_transcript", text="something else entirely")
+        await socket.final("What time is it?")
+
+    async with listening(script) as ears:
+        ears.say(ramp(0, SECOND))
+        assert await ears.partial() == "what time"
+        assert await ears.stt.commit() == "What time is it?"
+        assert ears.committed == ["what time is it"]
+
+
 @pytest.mark.parametrize("prefix", ["committed_transcript", "final_transcript"])
 @pytest.mark.parametrize("timed_first", [True, False])
 async def test_a_final_that_comes_in_two_forms_counts_once(prefix: str, timed_first: bool) -> None:
@@ -191,6 +261,80 @@ async def test_a_final_sent_twice_does_not_answer_the_next_commit() -> None:
         ears.say(ramp(0, SECOND))
         second = ears.stt.commit()
         assert [await first, await second, await ears.words()] == ["turn 1", "turn 2", "turn 3"]
+
+
+REPEATS = ["What time is it?", "what time is it", "What time is it", "WHAT TIME IS IT?"]
+
+
+@pytest.mark.parametrize("again", REPEATS)
+@pytest.mark.parametrize("when", ["at once", "later", "while the next one is awaited"])
+async def test_a_final_that_is_said_again_is_no_words_of_the_next_utterance(
+    monkeypatch: pytest.MonkeyPatch, again: str, when: str
+) -> None:
+    if when == "later":
+        monkeypatch.setattr("voice_agents.providers.elevenlabs.scribe.REPEAT_S", 0.0)
+
+    async def script(socket: OtherSocket) -> None:
+        await socket.utterance()
+        await socket.final("What time is it?")
+        if when != "while the next one is awaited":
+            await socket.final(again)
+        await socket.receive()
+        await socket.send(message_type="partial_transcript", text="and in")
+        await socket.utterance()
+        if when == "while the next one is awaited":
+            await socket.final(again)
+        await socket.final("And in Tokyo?")
+        await answers("next")(socket)
+
+    async with listening(script) as ears:
+        assert await ears.words() == "What time is it?"
+        ears.say(ramp(0, SECOND))
+        assert await ears.partial() == "and in", "nothing of the old words is shown"
+        assert [await ears.stt.commit(), await ears.words()] == ["And in Tokyo?", "next"]
+
+
+@pytest.mark.parametrize("stale", ["What", "what time", "What time is", "what time is it", "What time is it?"])
+async def test_a_hypothesis_that_comes_after_its_final_is_no_beginning_of_the_next(stale: str) -> None:
+    async def script(socket: OtherSocket) -> None:
+        await socket.utterance()
+        await socket.final("What time is it?")
+        await socket.send(message_type="partial_transcript", text=stale)
+        await socket.send(message_type="partial_transcript", text="And in")
+        await socket.until_gone()
+
+    async with listening(script) as ears:
+        assert await ears.words() == "What time is it?"
+        assert await ears.partial() == "And in" and ears.heard == ["And in"]
+
+
+async def test_who_says_the_same_twice_is_understood_twice() -> None:
+    async def script(socket: OtherSocket) -> None:
+        for _ in range(3):
+            await socket.utterance()
+            await socket.send(message_type="partial_transcript", text="yes")
+            await socket.final("Yes.")
+
+    async with listening(script) as ears:
+        assert [await ears.words() for _ in range(3)] == ["Yes."] * 3
+
+
+NOISES = ["(coughs)", "[laughter]", "\N{EIGHTH NOTE}", ".", "(backgr"]
+
+
+@pytest.mark.parametrize("noise", NOISES)
+async def test_a_noise_is_no_hypothesis(noise: str) -> None:
+    async def script(socket: OtherSocket) -> None:
+        await socket.receive()
+        await socket.send(message_type="partial_transcript", text=noise)
+        await socket.send(message_type="partial_transcript", text="hello")
+        await socket.until_gone()
+
+    async with listening(script) as ears:
+        ears.say(ramp(0, SECOND))
+        while await ears.partial() != "hello":
+            pass
+        assert set(ears.heard) <= {"", "hello"}
 
 
 async def test_answers_pair_with_commits_first_in_first_out() -> None:
@@ -438,7 +582,7 @@ async def test_a_proxy_that_cannot_be_used_is_named_at_once(monkeypatch: pytest.
     monkeypatch.setenv("no_proxy", "")
     connections = Connections()
     far = endpoint("https://speech.example")
-    async with ElevenLabsStt(far, on_partial=lambda _text: None, on_connection=connections) as stt:
+    async with ElevenLabsStt(far, on_partial=lambda _text, *, committed=False: None, on_connection=connections) as stt:
         await connections.until(ConnectionState.FAILED)
         stt.send_audio(ramp(0, SECOND))
         with pytest.raises(ProxyUnusable, match=r"ElevenLabs.*speech-to-text.*HTTPS_PROXY") as failed:

@@ -91,13 +91,13 @@ def test_what_was_too_long_is_sent_without_its_older_half_from_then_on(wording: 
         talk += [HumanMessage(f"question {number} " * 5), AIMessage(f"answer {number} " * 5)]
     talk.append(HumanMessage("the last"))
     takes = Takes()
-    sentence = takes.learn(refusal(wording), talk, False)
+    sentence = takes.learn(refusal(wording), talk, ())
     assert sentence is not None and "{name}" in sentence
     sent = takes.suited(talk)
     assert 1 < len(sent) <= len(talk) // 2 + 1 and sent[-1].text == "the last" and strict(sent)
-    assert takes.learn(refusal(wording), talk, False)
+    assert takes.learn(refusal(wording), talk, ())
     assert len(takes.suited(talk)) < len(sent), "still too long"
-    assert takes.learn(refusal(wording), talk[-1:], False) is None, "one question cannot be halved"
+    assert takes.learn(refusal(wording), talk[-1:], ()) is None, "one question cannot be halved"
 
 
 NO_TOOLS = [
@@ -113,21 +113,21 @@ NO_TOOLS = [
 @pytest.mark.parametrize("wording", NO_TOOLS)
 def test_who_takes_no_tools_is_asked_without(wording: str) -> None:
     takes = Takes()
-    assert "takes no tools" in (takes.learn(refusal(wording), [HumanMessage("a")], True) or "")
+    assert "takes no tools" in (takes.learn(refusal(wording), [HumanMessage("a")], ["tools"]) or "")
     assert not takes.tools
-    assert takes.learn(refusal(wording), [HumanMessage("a")], True) is None, "once"
+    assert takes.learn(refusal(wording), [HumanMessage("a")], ["tools"]) is None, "once"
 
 
 def test_who_knows_no_system_role_is_told_the_rules_by_the_user() -> None:
     takes = Takes()
-    assert takes.learn(refusal("System role not supported"), [RULES, HumanMessage("a")], False) == ""
+    assert takes.learn(refusal("System role not supported"), [RULES, HumanMessage("a")], ())
     assert [message.text for message in takes.suited([RULES, HumanMessage("a")])] == ["Be kind.\n\na"]
 
 
 def test_words_that_a_filter_refused_are_not_sent_again() -> None:
     refused, bad = Refused(), HumanMessage("something bad")
     error = refusal("filtered", code="content_filter")
-    assert Takes().learn(error, [RULES, bad], False) is None
+    assert Takes().learn(error, [RULES, bad], ()) is None
     refused.note(error, [RULES, bad])
     sent = Takes().suited(refused.left_out([RULES, bad, HumanMessage("something else")]))
     assert "something bad" not in str(sent) and LEFT_OUT in sent[-1].text
@@ -136,6 +136,112 @@ def test_words_that_a_filter_refused_are_not_sent_again() -> None:
 
 def test_a_refusal_that_says_nothing_of_all_this_teaches_nothing() -> None:
     long = [HumanMessage("a"), AIMessage("b" * 9000), HumanMessage("c")]
-    assert Takes().learn(refusal("invalid value"), [HumanMessage("a")], True) is None
-    assert Takes().learn(refusal("context length", status=503), long, True) is None
-    assert Takes().learn(OSError("gone"), long, True) is None
+    assert Takes().learn(refusal("invalid value"), [HumanMessage("a")], ["tools"]) is None
+    assert Takes().learn(refusal("context length", status=503), long, ["tools"]) is None
+    assert Takes().learn(OSError("gone"), long, ["tools"]) is None
+
+
+FIELDS = {
+    "OpenAI o4-mini": (
+        "parallel_tool_calls",
+        "Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
+    ),
+    "LiteLLM to Ollama": (
+        "parallel_tool_calls",
+        "litellm.UnsupportedParamsError: ollama does not support parameters: ['parallel_tool_calls'], for model=phi4.",
+    ),
+    "Mistral, NIM": (
+        "parallel_tool_calls",
+        "[{'type': 'extra_forbidden', 'loc': ('body', 'parallel_tool_calls'), 'msg': 'Extra inputs are not allowed'}]",
+    ),
+    "OpenAI reasoning": (
+        "temperature",
+        "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) is.",
+    ),
+    "Azure o1": ("temperature", "Unrecognized request argument supplied: temperature"),
+    "Groq": ("reasoning_effort", "`reasoning_effort` is not supported with this model"),
+    "xAI": ("reasoning_effort", "Model grok-4-1-fast does not support parameter reasoningEffort."),
+    "Ollama": ("reasoning_effort", '"llama3.2" does not support thinking'),
+    "OpenAI gpt-4o": ("reasoning_effort", "Unrecognized request argument supplied: reasoning_effort"),
+    "Bedrock": (
+        "seed",
+        "Failed to deserialize the JSON body into the target type: unknown field `seed`, expected one of `messages`, "
+        "`model`, `reasoning_effort`, `temperature`, `parallel_tool_calls`, `tools`",
+    ),
+    "Gemini": (
+        "presence_penalty",
+        'Invalid JSON payload received. Unknown name "presence_penalty": Cannot find field.',
+    ),
+    "OpenAI search": ("top_p", "Model incompatible request argument supplied: top_p"),
+}
+ALL = {name: 1 for name in ("parallel_tool_calls", "temperature", "reasoning_effort", "seed", "top_p", "tools")} | {
+    "presence_penalty": 1,
+    "messages": 1,
+}
+
+
+@pytest.mark.parametrize(("field", "wording"), FIELDS.values(), ids=FIELDS.keys())
+def test_a_field_that_is_refused_is_left_out_from_then_on_and_nothing_else(field: str, wording: str) -> None:
+    takes = Takes()
+    sentence = takes.learn(refusal(wording), [HumanMessage("a")], ALL)
+    assert sentence is not None and field.replace("_", " ") in sentence.replace("_", " ")
+    assert takes.trimmed(ALL) == {name: 1 for name in ALL if name != field}
+    assert takes.learn(refusal(wording), [HumanMessage("a")], takes.trimmed(ALL)) is None, "once"
+
+
+@pytest.mark.parametrize(
+    ("sent", "other"), [("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")]
+)
+def test_who_knows_the_length_by_its_other_name_is_told_it_by_that(sent: str, other: str) -> None:
+    takes, wording = (
+        Takes(),
+        f"Unsupported parameter: '{sent}' is not supported with this model. Use '{other}' instead.",
+    )
+    assert takes.learn(refusal(wording), [HumanMessage("a")], [sent])
+    assert takes.trimmed({sent: 9}) == {other: 9}
+    assert takes.learn(refusal(f"Unknown parameter: '{other}'"), [HumanMessage("a")], [other])
+    assert takes.trimmed({sent: 9}) == {}
+
+
+BESIDE_TOOLS = "Function tools with reasoning_effort are not supported for gpt-5.{} in /v1/chat/completions. {}"
+RESPONSES = "Please use /v1/responses instead."
+OR_NONE = "To use function tools, use /v1/responses or set reasoning_effort to 'none'."
+
+
+@pytest.mark.parametrize(
+    ("wording", "sent", "then"),
+    [
+        (BESIDE_TOOLS.format(4, RESPONSES), {"reasoning_effort": "low"}, {}),
+        (BESIDE_TOOLS.format(6, OR_NONE), {"reasoning_effort": "low"}, {"reasoning_effort": "none"}),
+        (BESIDE_TOOLS.format(6, OR_NONE), {}, {"reasoning_effort": "none"}),
+    ],
+    ids=["left out", "none", "its own default is refused"],
+)
+def test_tools_matter_more_than_a_reasoning_effort(wording: str, sent: dict[str, str], then: dict[str, str]) -> None:
+    takes, request = Takes(), {"tools": [], **sent}
+    assert "reason" in (takes.learn(refusal(wording), [HumanMessage("a")], request) or "")
+    assert takes.trimmed(request) == {"tools": [], **then}
+    assert takes.tools
+
+
+def test_what_is_refused_inside_the_stream_counts_too() -> None:
+    """LM Studio and llama.cpp begin to answer before they look."""
+    request = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
+    error = openai.APIError("this model does not support tools", request, body={"message": "does not support tools"})
+    takes = Takes()
+    assert "tools" in (takes.learn(error, [HumanMessage("a")], ["tools"]) or "")
+
+
+def test_who_wants_short_names_of_calls_gets_them_and_nobody_is_mixed_up() -> None:
+    talk = [
+        *(HumanMessage("a"), called("call_1"), ToolMessage("x", tool_call_id="call_1")),
+        *(called("123456789"), ToolMessage("y", tool_call_id="123456789"), AIMessage("b"), HumanMessage("c")),
+    ]
+    takes = Takes()
+    wording = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."
+    assert takes.learn(refusal(wording), talk, ["tools"])
+    sent = takes.suited(talk)
+    ids = [call["id"] or "" for message in sent if isinstance(message, AIMessage) for call in message.tool_calls]
+    assert [message.tool_call_id for message in sent if isinstance(message, ToolMessage)] == ids
+    assert all(len(id) == 9 and id.isalnum() for id in ids) and ids[1] == "123456789" and strict(sent)
+    assert talk[1].tool_calls[0]["id"] == "call_1", "memory stays as it is"  # type: ignore[attr-defined]

@@ -680,7 +680,7 @@ async def test_http_that_stalls_fails_the_turn_in_time() -> None:
         assert type(heard.error) is ProviderTimeout and "too long" in str(heard.error)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9"])
+@pytest.mark.parametrize("proxy", ["socks4://127.0.0.1:9", "ftp://127.0.0.1:9"])
 async def test_a_proxy_that_cannot_be_used_is_named_when_voices_are_listed(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:

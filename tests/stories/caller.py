@@ -13,7 +13,16 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from tests.stories.fakes import FIRST_LABEL, WORD_S, FakeChat, FakeModel, FakeStt, FakeVoice, Script
+from tests.stories.fakes import (
+    FIRST_LABEL,
+    WORD_S,
+    FakeChat,
+    FakeModel,
+    FakeStt,
+    FakeVoice,
+    ForgetfulStt,
+    Script,
+)
 from tests.stories.sessions import sandwich_session
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.conversation.agent import Graph, agent_graph
@@ -24,7 +33,7 @@ from voice_agents.engines.base import Session
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
-from voice_agents.providers.interfaces import ConnectionListener, PartialListener
+from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText
 from voice_agents.settings import TurnSettings
 from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity
@@ -56,6 +65,8 @@ class StoryParts:
     stt: FakeStt | None = None
     voice: FakeVoice | None = None
     line: FakeChat | None = None
+    forgetful: bool = False
+    """The recogniser understands what is said before and after a pause by itself."""
     tools: Sequence[Tool] = ()
     """Beside the app's own."""
 
@@ -63,12 +74,18 @@ class StoryParts:
     def graph(self) -> Graph:
         return agent_graph(self.model)
 
+    @property
+    def apologises(self) -> bool:
+        return False
+
     def provider(self, role: Role) -> str:
         return f"Slow {role.value}"
 
-    def speech_to_text(self, on_partial: PartialListener, on_connection: ConnectionListener, language: str) -> FakeStt:
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
         self.stt = FakeStt(self.words, on_partial, on_connection)
-        return self.stt
+        return ForgetfulStt(self.stt) if self.forgetful else self.stt
 
     def text_to_speech(self, on_connection: ConnectionListener) -> FakeVoice:
         self.voice = FakeVoice(on_connection)

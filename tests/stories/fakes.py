@@ -21,6 +21,7 @@ from pydantic import PrivateAttr
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import (
     STT_RATE,
     TTS_RATE,
@@ -53,6 +54,8 @@ class FakeStt:
     _sounding: int = 0
     """The label of what goes on now; 0: silence."""
     _last_partial: str = ""
+    _before: tuple[dict[int, int], dict[int, int]] | None = None
+    """What was heard before the commit of a pause, while it is not known whether that was its end."""
 
     async def __aenter__(self) -> Self:
         self.on_connection(ConnectionState.OPEN, None)
@@ -87,6 +90,20 @@ class FakeStt:
             loop.call_later(self.commit_delay_s, _settle, done, words)
         return done
 
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        self._before = dict(self._heard), dict(self._earlier)
+        return self.commit()
+
+    def confirm(self) -> None:
+        self._before = None
+
+    def recall(self) -> None:
+        if self._before is not None:
+            heard, self._earlier = self._before
+            for label, count in self._heard.items():
+                heard[label] = heard.get(label, 0) + count
+            self._heard, self._before, self._last_partial = heard, None, ""
+
     def forget_answered(self) -> None:
         """Who talks for an hour does not need to know what was answered."""
         self._asked = [asked for asked in self._asked if not asked.done()]
@@ -98,13 +115,28 @@ class FakeStt:
             words, earlier = self.words[label - FIRST_LABEL].split(), self._earlier.get(label, 0)
             known = max(1, _words_in(earlier)) if earlier else 0
             said += words[known : max(1, _words_in(earlier + self._heard[label]))]
-        return " ".join(said)
+        return words_in(" ".join(said))
 
     def _give_partial(self) -> None:
         words = self._words()
         if words and words != self._last_partial:
             self._last_partial = words
             self.on_partial(words)
+
+
+class ForgetfulStt:
+    """One that cannot be told that what was committed went on."""
+
+    def __init__(self, inner: FakeStt) -> None:
+        self._inner = inner
+        self.send_audio, self.commit = inner.send_audio, inner.commit
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._inner.__aexit__(*exc)
 
 
 def _words_in(samples: int) -> int:

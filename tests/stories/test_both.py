@@ -15,7 +15,7 @@ from tests.stories.caller import AnyCaller, Caller, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call, Step
 from tests.stories.realtime.caller import RealtimeCaller, ring
-from tests.stories.realtime.items import Item
+from tests.stories.realtime.items import Habits, Item
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.events import (
@@ -55,6 +55,8 @@ async def talk(
     answers: Answers = lambda said, _: [f"Sure, you said {said}."],
     turns: TurnSettings | None = None,
     conversation: Conversation | None = None,
+    words: Sequence[str] = WORDS,
+    habits: Habits | None = None,
 ) -> AsyncIterator[AnyCaller[Any, Any]]:
     """A call of either kind whose agent answers so."""
     turns = turns or TurnSettings(adaptive=False)
@@ -68,9 +70,9 @@ async def talk(
         return answers(said[-1], items[-1].kind == "output")
 
     calling = (
-        call(folder, to_messages, WORDS, turns=turns, conversation=conversation)
+        call(folder, to_messages, words, turns=turns, conversation=conversation)
         if engine == "sandwich"
-        else ring(folder, to_items, WORDS, turns=turns, conversation=conversation)
+        else ring(folder, to_items, words, turns=turns, conversation=conversation, habits=habits)
     )
     async with calling as caller:
         assert isinstance(caller, Caller | RealtimeCaller)
@@ -266,5 +268,30 @@ def test_a_conversation_goes_on_with_the_other_backend(tmp_path: Path, engine: s
                 assert [text for role, text in await texts(caller) if role is Speaker.USER] == [
                     f"number {told}" for told in range(turn + 1)
                 ]
+
+    play(story())
+
+
+@pytest.mark.parametrize(
+    "noise", ["(background noise)", "[laughter]", "\N{EIGHTH NOTE}", ".", "(coughs) [laughter]", "..."]
+)
+def test_a_noise_opens_no_turn_and_the_next_sentence_is_whole(tmp_path: Path, engine: str, noise: str) -> None:
+    """Although a recogniser writes it down, and a Realtime server takes it for a turn and begins to answer."""
+    words = [noise, "what time is it"]
+
+    async def story() -> None:
+        async with talk(engine, tmp_path, words=words, habits=Habits(first_audio_s=0.6)) as caller:
+            await asyncio.sleep(0.2)
+            for _ in range(2):
+                caller.say(0, 0.6)
+                await asyncio.sleep(4.0)
+            assert not caller.all(AgentAudio) and not any(text.strip() for text in finals(caller).values())
+            caller.say(1)
+            done = await turn_done(caller)
+            assert done.heard_text.split() == ["Sure,", "you", "said", "what", "time", "is", "it."]
+            kept = await texts(caller)
+            assert kept == [(Speaker.USER, "what time is it"), (Speaker.AGENT, done.heard_text.strip())]
+            if isinstance(caller, RealtimeCaller):
+                assert [item.kind for item in caller.server.items] == ["user", "assistant"]
 
     play(story())

@@ -124,9 +124,9 @@ def test_an_interruption_leaves_what_was_heard(tmp_path: Path, name: str) -> Non
 def test_a_turn_that_is_withdrawn_leaves_no_trace(tmp_path: Path, name: str) -> None:
     async def story() -> None:
         async with dial(tmp_path, GRAPHS[name], counting) as caller:
+            caller.voice.first_audio_s = 1.5
             caller.say(0)
             await caller.until(SpeechEnded)
-            caller.voice.first_audio_s = 1.0
             await asyncio.sleep(0.5)
             caller.say(1)
             await turn_done(caller)

@@ -76,6 +76,19 @@ def test_the_sandwich_says_within_eight_seconds_whom_it_waits_for(
     play(story())
 
 
+def test_who_waits_very_long_is_told_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, script) as caller:
+            caller.parts.model.first_token_s = 40.0
+            caller.session.send_text("hello")
+            await turn_done(caller)
+            told = caller.all(Notice)
+            assert [round(notice.at) for notice in told] == [7, 27]
+            assert "It has been" not in told[0].text and "It has been 27 s." in told[1].text
+
+    play(story())
+
+
 def test_a_typed_turn_is_no_less_patient(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, script) as caller:
@@ -118,7 +131,7 @@ def test_a_tool_that_takes_long_is_not_the_models_fault(tmp_path: Path, monkeypa
         async with call(tmp_path, calls) as caller:
             caller.session.send_text("six times seven")
             notice = await caller.until(Notice)
-            assert notice.at <= LONGEST_WAIT_S and "tool" in notice.text.lower() and "Slow" not in notice.text
+            assert notice.at <= LONGEST_WAIT_S and "working that out" in notice.text and "Slow" not in notice.text
             await turn_done(caller)
 
     play(story())
@@ -183,5 +196,32 @@ def test_a_cough_that_a_realtime_server_ignores_is_no_stall(tmp_path: Path) -> N
             caller.cough()
             await asyncio.sleep(20.0)
             assert not caller.all(Notice)
+
+    play(story())
+
+
+@pytest.mark.parametrize("deaf", [1, 2])
+def test_a_realtime_server_that_has_fallen_deaf_is_called_anew_with_what_was_said(tmp_path: Path, deaf: int) -> None:
+    habits = Habits(deaf_connections=deaf)
+
+    async def story() -> None:
+        async with ring(tmp_path, realtime_echo, ["what time is it"], habits=habits) as caller:
+            await asyncio.sleep(1.0)
+            caller.cough()
+            await asyncio.sleep(2.0)
+            await caller.speak(0)
+            spoken_at = asyncio.get_running_loop().time()
+            if deaf == 1:
+                done = await caller.until(TurnDone)
+                assert "you said what time is it" in done.heard_text and len(caller.all(Notice)) == 1
+                await asyncio.sleep(60.0)
+            else:
+                await asyncio.sleep(100.0)
+                told = caller.all(Notice)
+                assert [round(notice.at - spoken_at) for notice in told] == [7, 27]
+                assert "say them again" in told[1].text and not caller.all(TurnDone)
+                await caller.speak(0)
+                await asyncio.sleep(30.0)
+            assert caller.server.connections == 2, "once"
 
     play(story())

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.settings import Speculation, TurnMode, TurnSettings
 from voice_agents.turns.completeness import Completeness, completeness
 from voice_agents.turns.endpointing import Endpointer, TurnEnd
 
 RATE = 16_000
 PLAIN = TurnSettings(silence_s=0.5, adaptive=False)
-ADAPTIVE = TurnSettings(silence_s=0.5)
+ADAPTIVE = TurnSettings(silence_s=0.5, speculation=Speculation.OFF)
 
 
 def said(endpointer: Endpointer, start_s: float, end_s: float, words: str = "") -> None:
@@ -85,9 +85,19 @@ def test_the_silence_fits_the_words(words: str, silence_s: float) -> None:
     assert end is not None and end.speech_end == 2 * RATE
 
 
+@pytest.mark.parametrize(
+    ("words", "silence_s"),
+    [("", 1.0), ("What time is it?", 0.3), ("My name is", 1.0), ("I would like some tea", 1.0)],
+)
+def test_whose_answer_is_begun_early_may_take_longer(words: str, silence_s: float) -> None:
+    endpointer = Endpointer(replace(ADAPTIVE, speculation=Speculation.CAREFUL))
+    said(endpointer, 1, 2, words)
+    assert endpointer.silence_s == pytest.approx(silence_s)
+
+
 @pytest.mark.parametrize(("patience_s", "complete_s", "open_s"), [(0.2, 0.2, 0.32), (0.4, 0.3, 0.64), (2.0, 1.2, 3.2)])
 def test_words_change_the_patience_within_bounds(patience_s: float, complete_s: float, open_s: float) -> None:
-    endpointer = Endpointer(TurnSettings(silence_s=patience_s))
+    endpointer = Endpointer(replace(ADAPTIVE, silence_s=patience_s))
     said(endpointer, 1, 2, "What time is it?")
     assert endpointer.silence_s == pytest.approx(complete_s)
     endpointer.partial("What time is it, and")
@@ -185,12 +195,72 @@ def test_a_whole_phrase_is_never_waited_for_longer_than_the_patience(phrase: str
         "my number is five five five",
         "it is 555 12",
         "remind me to",
+        "could you set an alarm",
+        "okay so can you show me",
+        "what's the forecast in",
+        "how tall is the",
+        "what is the meaning",
+        "why is the grass",
+        "when does the library",
+        "what I really like is",
+        "he asked me if they",
+        "please translate",
+        "how much is nineteen",
+        "the code is seven",
+        "when we arrived",
+        "let's say at eight no",
+        "tea, milk,",
+        "I'd love to read",
+        "tell me which train",
     ],
 )
 def test_clearly_unfinished_words_are_waited_for(words: str) -> None:
     assert completeness(words) is Completeness.OPEN
 
 
-@pytest.mark.parametrize("words", ["set a timer", "what is five", "is it?", "set a timer for five", "I like", ""])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "set a timer",
+        "what is five",
+        "is it?",
+        "set a timer for five",
+        "I like",
+        "",
+        "is there a pharmacy",
+        "find me a doctor",
+        "what my brother said",
+        "remind me to call my brother",
+    ],
+)
 def test_what_may_go_on_is_not_called_complete(words: str) -> None:
     assert completeness(words) is not Completeness.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "What time is it in Tokyo",
+        "um okay so where are you from",
+        "can you please set an alarm for nine in the morning",
+        "what's eleven times twelve",
+        "how much is three percent of ninety",
+        "read my messages",
+        "what's my address",
+        "what will the traffic be like",
+        "why is the grass green",
+        "when does the post office open",
+        "I'd like two tickets please",
+        "Is there a pharmacy?",
+        "tell me another joke",
+        "what did you say",
+        "what should I buy",
+    ],
+)
+def test_whole_questions_and_commands_are_answered_soon(words: str) -> None:
+    assert completeness(words) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize("words", ["turn the fan on", "I said no", "I am so sorry", "what is this about", "I think so"])
+def test_words_that_mostly_go_on_may_be_the_last(words: str) -> None:
+    assert completeness(words) is not Completeness.OPEN

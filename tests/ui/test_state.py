@@ -195,3 +195,9 @@ def test_where_nothing_can_be_played_the_line_says_so_as_long_as_the_call_lasts(
     assert shown(*CALL, silent, {"is": "ended"}, *CALL[1:], session("Listening"))["line"]["level"] == "info"
     assert "does not hear you" in shown(*CALL, {"is": "silent", "silent": "deaf"}, LIVE)["line"]["text"]
     assert shown(HERE, silent)["line"]["level"] == "info", "it came too late"
+
+
+def test_who_is_replaced_by_the_offline_provider_is_said_while_the_call_listens() -> None:
+    found = shown(*CALL, session("Listening", live=True, offline="speech-to-text"))
+    assert found["line"]["text"] == "Speak any time. For now, speech-to-text runs offline."
+    assert shown(*CALL, session("Listening", live=True, offline=""))["line"]["text"] == "Speak any time."

@@ -8,7 +8,7 @@ import pytest
 
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker
-from voice_agents.errors import VoiceAgentError
+from voice_agents.errors import Role, VoiceAgentError
 from voice_agents.events import (
     AgentResumed,
     AgentText,
@@ -16,6 +16,7 @@ from voice_agents.events import (
     Failed,
     Interrupted,
     Notice,
+    ProviderReplaced,
     Status,
     StatusChanged,
     ToolCalled,
@@ -173,7 +174,7 @@ def test_problems_are_said_until_the_user_goes_on() -> None:
     assert view.banner == Banner("warning", "slow")
     view.apply(event(Failed, error=VoiceAgentError("no key")))
     assert view.banner == Banner("error", "no key")
-    view.apply(final("again"))
+    view.apply(final("again", turn=2))
     assert view.banner is None
 
 
@@ -237,3 +238,23 @@ def test_a_stored_turn_shows_what_nobody_heard_and_its_figures() -> None:
     assert answers == [("It is ten", "past nine."), ("", "Well.")]
     assert view.lines[1].latency_s == 0.8
     assert view.figures("realtime").history.median("voice_to_voice") == 0.8
+
+
+def test_what_was_told_of_a_turn_is_not_wiped_away_by_its_own_words() -> None:
+    """Who is told that another recogniser hears him reads it: his words come in the same moment."""
+    view = ConversationView()
+    view.apply(event(Notice, 1, level="warning", text="The offline recogniser hears you."))
+    view.apply(final("What time is it?", 1))
+    assert view.banner == Banner("warning", "The offline recogniser hears you.")
+    view.apply(final("And in Tokyo?", 2))
+    assert view.banner is None
+
+
+def test_whose_work_the_offline_provider_does_is_known_until_it_does_it_no_longer() -> None:
+    view = ConversationView()
+    for role in (Role.STT, Role.TTS):
+        view.apply(event(ProviderReplaced, role=role, offline=True))
+    view.apply(event(ProviderReplaced, role=Role.STT, offline=False))
+    assert view.replaced == {Role.TTS}
+    view.begin_session()
+    assert view.replaced == set()

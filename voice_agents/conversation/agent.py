@@ -40,12 +40,13 @@ from voice_agents.conversation.turn import (
     AgentTurn,
     ModelUsed,
     Remark,
+    Retracted,
     Token,
     ToolFinished,
     ToolStarted,
 )
 from voice_agents.prompts import system_prompt
-from voice_agents.providers.chat import REMARK
+from voice_agents.providers.chat import REMARK, RETRACTED
 from voice_agents.tools import Toolbox
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ModelUsed",
     "OwnGraph",
     "Remark",
+    "Retracted",
     "Token",
     "ToolFinished",
     "ToolStarted",
@@ -183,13 +185,18 @@ class VoiceAgent:
 
         ``read_ahead`` and ``deeds``: see :class:`AgentTurn`.
         """
-        turn = self._new(conversation, read_ahead, deeds)
-        turn.begin()
+        turn = self.begin(conversation, read_ahead, deeds)
         try:
             yield turn
         finally:
             if not turn.asked:
                 await turn.discard()
+
+    def begin(self, conversation: Conversation, read_ahead: bool = True, deeds: Deeds | None = None) -> AgentTurn:
+        """As :meth:`ready_for`, for who settles or discards it himself."""
+        turn = self._new(conversation, read_ahead, deeds)
+        turn.begin()
+        return turn
 
     def _new(self, conversation: Conversation, read_ahead: bool = False, deeds: Deeds | None = None) -> AgentTurn:
         if isinstance(self._graph, OwnGraph):
@@ -234,9 +241,11 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
         context = cast(TurnContext, request.runtime.context)
         call = request.tool_call
         name, call_id = call["name"], call["id"] or ""
+        deeds = context.record.deeds
+        if context.toolbox.effect(name, call["args"]) is not None:
+            await deeds.allowed()
         if context.record.over:
             raise asyncio.CancelledError  # a cancelled run that was held up: its turn is stored
-        deeds = context.record.deeds
         if (deed := deeds.again(context.toolbox, name, call["args"])) is not None:
             result = await asyncio.shield(deed.work)
             if not deed.told:  # its answer was taken back before it was done
@@ -263,8 +272,11 @@ async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, an
     before = context.record.done_before()
     for deed, result in context.record.deeds.untold():
         context.tell(ToolFinished(deed.call_id, result.text, error=result.error))
-    parts = []
+    parts = list[Any]()
     async for part in model.astream([*instructions, *question, *before, *request.messages]):
+        if part.response_metadata.pop(RETRACTED, False):
+            parts.clear()
+            context.tell(Retracted(answer.id))
         parts.append(part)
         context.say(answer, part.text)
     return _whole(parts)

@@ -47,6 +47,20 @@ class Deeds:
         self._withdrawn: list[Deed] = []
         """Of answers that were taken back: what an answer now asks for once more."""
         self._present: list[Deed] = []
+        self._allowed = asyncio.Event()
+        self._allowed.set()
+
+    def forbid(self) -> None:
+        """It is not certain that there is anything to do: nothing with side effects begins before :meth:`allow`."""
+        self._allowed.clear()
+
+    def allow(self) -> None:
+        """What was to be done is done now."""
+        self._allowed.set()
+
+    async def allowed(self) -> None:
+        """Wait until something may be done; who is taken back is cancelled meanwhile."""
+        await self._allowed.wait()
 
     def withdraw(self) -> None:
         """The answer they were done for is taken back; another one will be given."""
@@ -91,6 +105,10 @@ class Deeds:
         for deed, _ in done:
             deed.told = True
         return done
+
+    def told(self) -> Sequence[Deed]:
+        """Those of which the user was shown what came of them."""
+        return [deed for deed in (*self._withdrawn, *self._present) if deed.told]
 
     def find(self, effect: str) -> Deed | None:
         """What has this effect, in whichever answer."""

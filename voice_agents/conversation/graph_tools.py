@@ -57,7 +57,10 @@ def session_tools(tools: Sequence[Tool]) -> list[BaseTool]:
 
 def _session_tool(tool: Tool) -> BaseTool:
     async def call(**arguments: Any) -> str:
-        result = await DOING.get().toolbox.call(tool.name, arguments)
+        doing = DOING.get()
+        if tool.side_effects:
+            await doing.deeds.allowed()
+        result = await doing.toolbox.call(tool.name, arguments)
         if result.error:
             raise ToolException(result.text)
         return result.text
@@ -119,6 +122,7 @@ def _once(wrapped: Callable[[ToolCallRequest, Any], Awaitable[Answer]] | None) -
 
 async def _do_once(deeds: Deeds, request: ToolCallRequest, run: Callable[[], Awaitable[Answer]]) -> Answer:
     name, args, call_id = request.tool_call["name"], request.tool_call["args"], request.tool_call["id"] or ""
+    await deeds.allowed()
     deed = deeds.same(_effect(name, args))
     if deed is None:
         answers: list[Answer | Exception] = []

@@ -24,6 +24,9 @@ from voice_agents.providers.rules import valid
 
 logger = logging.getLogger(__name__)
 
+_REWORDED = "reworded "
+"""How the key of words begins that replace others."""
+
 
 class Speaker(StrEnum):
     """Whose entry it is."""
@@ -90,13 +93,20 @@ class History:
         """All entries in the order they were said; empty for a new conversation."""
         return _entries(await self.load(conversation))
 
-    async def append(self, conversation: Conversation, *entries: HistoryEntry) -> None:
-        """Store entries at the end, all or none; on disk when it returns.
+    async def append(self, conversation: Conversation, *entries: HistoryEntry, first_id: str = "") -> None:
+        """Store entries at the end, all or none; on disk when it returns. ``first_id``: of the first one's message.
 
         For what did not come through :class:`~voice_agents.conversation.agent.VoiceAgent`: the Realtime engine's
         turns (after an interruption with the heard text only) and announcements.
         """
-        await self.extend(conversation, _messages(entries))
+        messages = _messages(entries)
+        if messages and first_id:
+            messages[0].id = first_id
+        await self.extend(conversation, messages)
+
+    async def reword(self, conversation: Conversation, id: str, text: str) -> None:
+        """What the user said in this stored message is known (better) now."""
+        await self.extend(conversation, [HumanMessage(text, id=id)], key=f"{_REWORDED}{id} {new_id()}")
 
     async def open(self, conversation: Conversation) -> list[HistoryEntry]:
         """As :meth:`messages`, after what an earlier session of the conversation is storing just now."""
@@ -259,10 +269,17 @@ def _of_a_run(channel: str) -> bool:
 
 def _joined(messages: tuple[AnyMessage, ...], groups: Mapping[str, Sequence[AnyMessage]]) -> tuple[AnyMessage, ...]:
     """With what is not on disk yet at the end, or in their place."""
-    for group in groups.values():
-        replaces = isinstance(group[0], RemoveMessage)
-        messages = tuple(group[1:]) if replaces else (*messages, *group)
+    for key, group in groups.items():
+        if key.startswith(_REWORDED):
+            messages = tuple(_reworded(message, group[0]) for message in messages)
+        else:
+            messages = tuple(group[1:]) if isinstance(group[0], RemoveMessage) else (*messages, *group)
     return messages
+
+
+def _reworded(message: AnyMessage, other: AnyMessage) -> AnyMessage:
+    """The message, with the words of the other one if that has its id; what stands beside them stays."""
+    return message.model_copy(update={"content": other.content}) if message.id == other.id else message
 
 
 def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:

@@ -33,8 +33,14 @@ class OwnGraph:
     (``model.with_config(tags=["nostream"])``), what a model writes inside a tool, and structured output.
     """
 
-    def __init__(self, graph: object) -> None:
-        """Raises ConfigurationError for anything that is no compiled graph with ``messages`` in its state."""
+    def __init__(self, graph: object, *, speculative: bool = True) -> None:
+        """Raises ConfigurationError for anything that is no compiled graph with ``messages`` in its state.
+
+        ``speculative``: it may be run on words of which it is not certain that they are all, and its run thrown away.
+        Tools that say that they have no side effects run then, all others wait (see :mod:`.deeds`); False for a graph
+        whose nodes do something in the world without a tool.
+        """
+        self.speculative = speculative
         if isinstance(graph, StateGraph):
             raise ConfigurationError("The agent is a StateGraph that was not compiled: hand over graph.compile().")
         if not isinstance(graph, CompiledStateGraph):

@@ -12,6 +12,7 @@ from voice_agents.conversation.history import History
 from voice_agents.conversation.messages import recent
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.errors import VoiceAgentError
+from voice_agents.providers.rules import size_of
 
 BUDGET = 24_000
 """Characters of history the model is shown, about 6000 tokens: more costs time to the first token."""
@@ -29,6 +30,8 @@ class Question:
         """
         self.words: HumanMessage | None = None
         """None until they are known."""
+        self.characters = 0
+        """Of the messages that the model was shown, each time it was."""
         self._history = history
         self._conversation = conversation
         self._read_ahead = read_ahead
@@ -40,11 +43,18 @@ class Question:
         self.words = HumanMessage(text, id=new_id())
         self._known.set()
 
+    def reword(self, text: str) -> None:
+        """The same words, as the recogniser writes them for good."""
+        assert self.words is not None
+        self.words = HumanMessage(text, id=self.words.id)
+
     async def shown(self) -> Sequence[AnyMessage]:
         """Wait for the words; then the part of the conversation that the model is shown, the words at its end."""
         before = await self.before()
         assert self.words is not None
-        return recent([*before[-MOST:], self.words], BUDGET, MOST)
+        shown = recent([*before[-MOST:], self.words], BUDGET, MOST)
+        self.characters += sum(map(size_of, shown))
+        return shown
 
     async def ahead(self) -> Sequence[AnyMessage] | None:
         """All of the conversation before the words, if it can be known before they are."""

@@ -28,6 +28,13 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Retracted:
+    """What was written of this message so far was no answer, but the model thinking; what follows is one."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """The agent calls a tool."""
 
@@ -60,7 +67,7 @@ class ModelUsed:
     output_tokens: int
 
 
-AgentOutput = Token | ToolStarted | ToolFinished | Remark | ModelUsed
+AgentOutput = Token | Retracted | ToolStarted | ToolFinished | Remark | ModelUsed
 Tell = Callable[[AgentOutput], None]
 
 
@@ -121,6 +128,15 @@ class AgentTurn(ABC):
         """What the user said."""
         self._question.ask(text)
 
+    def reword(self, text: str) -> None:
+        """The words it was asked, as the recogniser writes them for good: so they are stored."""
+        self._question.reword(text)
+
+    @property
+    def characters_shown(self) -> int:
+        """Of the messages that the model was shown so far; 0 where a graph of a developer's own asks it."""
+        return self._question.characters
+
     @property
     def asked(self) -> bool:
         """The user's words are known."""
@@ -143,6 +159,12 @@ class AgentTurn(ABC):
             if output.error is not None:
                 raise output.error
         finally:
+            self._run.cancel()
+
+    def cancel(self) -> None:
+        """Stop the run, whoever settles or discards it afterwards."""
+        self._close()
+        if self._run is not None:
             self._run.cancel()
 
     async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,9 @@ async def _hear(endpoint: Endpoint, question: Pcm, words: str) -> str:
     if not len(question):
         return "!left out: there is no voice to send (see: the caller's voice)"
     connection = _Connection()
-    async with ElevenLabsStt(endpoint, on_partial=lambda _text: None, on_connection=connection) as recogniser:
+    async with ElevenLabsStt(
+        endpoint, on_partial=lambda _text, *, committed=False: None, on_connection=connection
+    ) as recogniser:
         recogniser.send_audio(np.concatenate([silence(0.3, STT_RATE), question, silence(0.3, STT_RATE)]))
         heard = await _first(recogniser.commit(), connection)
     if not heard.strip():
@@ -159,7 +162,7 @@ async def _hear(endpoint: Endpoint, question: Pcm, words: str) -> str:
 
 
 async def _think(endpoint: Endpoint) -> str:
-    async with ChatModel(endpoint) as chat:
+    async with ChatModel(replace(endpoint, stand_in=lambda: None)) as chat:
         text = "".join([part.text async for part in chat.model.astream([HumanMessage(ASKED)])])
     return f"{endpoint.model} answered ({len(text)} characters)"
 

@@ -42,6 +42,8 @@ class Backend(Protocol):
     """Hz of what it hears."""
     ends_turns: bool
     """A turn of the user is ended by silence on our side, not by a server."""
+    begins_early: bool
+    """It can begin an answer before it is certain that the user has finished."""
     tells_past: bool
     """It asks :meth:`Memory.entries` for what was said before."""
     last_words_s: float
@@ -76,6 +78,12 @@ class Backend(Protocol):
 
     def voice_stopped(self, voice_s: float) -> None:
         """The user fell silent, after so long."""
+
+    def paused(self) -> None:
+        """The user has fallen silent for a moment: perhaps that was all."""
+
+    def went_on(self) -> None:
+        """It was not: the user goes on after that pause."""
 
     def silence(self) -> None:
         """The silence that ends the user's turn is over; ``coming`` knows how long it was."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from voice_agents.errors import SESSION_BROKE, TURN_BROKE, InternalError, ProviderError, Role, VoiceAgentError
-from voice_agents.events import AgentAudio, Event, Failed, Notice, Status, StatusChanged
+from voice_agents.events import AgentAudio, Event, Failed, Notice, ProviderReplaced, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.floor import TALKING, FloorState
 
@@ -46,8 +46,11 @@ class EventsOut:
         self._epoch = epoch
         self._carried = False
         self._connections: dict[Role, ConnectionState] = {}
+        self._replaced: dict[Role, str] = {}
+        """Whose work the offline provider does at present."""
         self._events: deque[Event] = deque()
         self._ready = asyncio.Event()
+        self._last_trouble = (-1, "")
         self._closed = False
         self._status: Status | None = None
         self._floor: FloorState | None = None
@@ -109,8 +112,12 @@ class EventsOut:
 
     def connection(self, role: Role, state: ConnectionState, error: ProviderError | None) -> None:
         """A provider's connection has changed; the status word shows it, each trouble is told once."""
-        self._connections[role] = state
-        self.troubles.connection(role, state, error)
+        before, self._connections[role] = self._connections.get(role), state
+        if ConnectionState.REPLACED in (before, state) and before is not state:
+            self._tell_replaced(role, error)
+            self.troubles.connection(role, ConnectionState.OPEN, None)  # what is to be done is done
+        else:
+            self.troubles.connection(role, state, error)
         if self._floor is not None:
             self.show(self._floor)
 
@@ -127,7 +134,20 @@ class EventsOut:
             self._status = status
             self.emit(StatusChanged, status=status)
 
+    def _tell_replaced(self, role: Role, error: ProviderError | None) -> None:
+        """The offline provider does the work of one that fails (``error`` says so), or does it no longer."""
+        self.emit(ProviderReplaced, role=role, offline=error is not None)
+        if error is not None:
+            self._replaced[role] = error.provider
+            self.emit(Notice, level="warning", text=str(error), error=error)
+        else:
+            self.emit(Notice, level="info", text=f"{self._replaced.pop(role)} works again for {role.value}.")
+
     def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
+        news = (self.turn, str(error))
+        again, self._last_trouble = self.turn > 0 and not failed and news == self._last_trouble, news
+        if again:
+            return  # a connection that is lost over and over while one turn is answered
         if failed:
             self.emit(Failed, error=error)
         else:

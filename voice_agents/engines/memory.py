@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from voice_agents.conversation.facts import TurnFacts
-from voice_agents.conversation.history import History, HistoryEntry
-from voice_agents.conversation.model import Conversation
+from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.tasks import Tasks
 from voice_agents.engines.turn import Turn, Work
@@ -78,6 +78,11 @@ class Memory:
         """Nothing remains of the answer that was begun."""
         self._start(self._discard(self._before(turn.run), turn.work))
 
+    def reword(self, turn: Turn) -> None:
+        """The user's words of a turn that is stored have come, or have come anew."""
+        if turn.stored_as and turn.user.said:
+            self._start(self._reword(self._before(None), turn.stored_as, turn.user.said))
+
     def give_up_words(self) -> None:
         """Words that have not come will not come."""
         for turn, _ in self._unsettled:
@@ -128,6 +133,7 @@ class Memory:
         with contextlib.suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(LATE_WORDS_S):
                 await turn.user.final()
+        missing = not turn.user.known and not turn.murmured
         turn.user.give_up()
         await turn.deeds.finish()
         if turn.murmured and is_backchannel(turn.user.said):
@@ -135,17 +141,29 @@ class Memory:
         if turn.of_user and not turn.user.told:
             turn.user.told = True
             self._tell.emit(UserTranscript, turn=turn.number, text=turn.user.said, final=True)
-        entries = turn.entries(position)
+        entries = turn.entries(position, words_missing=missing)
         if not entries:
             return
         facts = TurnFacts.of(self._engine, turn.marks.result(), turn.unheard(position))
         try:
-            await self._history.append(self._conversation, replace(entries[0], facts=facts), *entries[1:])
+            first, rest, id = replace(entries[0], facts=facts), entries[1:], new_id()
+            turn.stored_as = id if first.role is Speaker.USER else ""  # words that come meanwhile find it
+            await self._history.append(self._conversation, first, *rest, first_id=id)
         except Exception:
             self._entries += entries
             raise
         if self._with_past:
             self._entries = await self._history.messages(self._conversation)
+
+    async def _reword(self, before: Sequence[asyncio.Task[None]], id: str, text: str) -> None:
+        if before:
+            await asyncio.wait(before)
+        try:
+            await self._history.reword(self._conversation, id, text)
+            if self._with_past:
+                self._entries = await self._history.messages(self._conversation)
+        except Exception as error:
+            self._tell.fail(error)
 
     async def _discard(self, before: Sequence[asyncio.Task[None]], work: Work | None) -> None:
         if before:

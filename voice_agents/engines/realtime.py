@@ -12,11 +12,13 @@ from voice_agents.engines.server_answer import RealtimeConnection
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.prompts import system_prompt
-from voice_agents.providers.interfaces import ConnectionListener
+from voice_agents.providers.elevenlabs.speech_timing import STAND_IN_VOICE
+from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
+from voice_agents.providers.interfaces import ConnectionListener, TextToSpeech
 from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
-from voice_agents.settings import Settings
+from voice_agents.settings import Provider, Settings
 from voice_agents.tools import AnyTool
 
 
@@ -65,6 +67,14 @@ class RealtimeEngine(VoiceEngine):
     def provider(self) -> str:
         """What users call the server."""
         return agent_name(self._endpoint)
+
+    def own_voice(self) -> TextToSpeech | None:
+        """The offline one."""
+        voice = self._settings.tts
+        offline = voice if voice is None or voice.provider is Provider.OFFLINE else voice.stand_in()
+        if offline is None or not self._settings.failover:
+            return None
+        return ElevenLabsTts(offline, on_connection=lambda state, error: None, timeouts=STAND_IN_VOICE)
 
     def realtime(
         self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener

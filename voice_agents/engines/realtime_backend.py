@@ -8,8 +8,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
+from voice_agents.engines.apology import LOST_S, Excuses, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.microphone import MicrophoneInput, SpeechGate
@@ -18,7 +20,7 @@ from voice_agents.engines.turn import SpeechStep, Turn
 from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, SpeechStarted, UserTranscript
-from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
+from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, TextToSpeech
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -49,11 +51,13 @@ LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
 NO_COUGH_S = 0.8
 """A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
+UNNOTICED_S = 12.0
+"""... and is connected anew after so long, with what was said. ``semantic_vad`` itself waits for 8 s at most."""
 OTHER_EAR_S = 0.25
 """By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
 FADE_S = 0.2
 """A word that was cut by the end of a turn may be heard for so long after it."""
-KEPT_TURNS = 8
+KEPT_TURNS = 50
 """Words that come so many turns after their own are nobody's."""
 PAST_BUDGET = 24_000
 """Characters of the past a fresh server session is told, about 6000 tokens: the Sandwich's model is shown as many."""
@@ -75,6 +79,9 @@ class RealtimeParts(SessionParts, Protocol):
     def provider(self) -> str:
         """What users call the server."""
 
+    def own_voice(self) -> TextToSpeech | None:
+        """One that can say that the server does not answer; None: there is none, or nothing is to be said."""
+
     def realtime(
         self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener
     ) -> RealtimeConnection:
@@ -92,6 +99,7 @@ class RealtimeBackend:
     name = "realtime"
     input_rate = OUTPUT_RATE
     ends_turns = False
+    begins_early = False
     tells_past = True
     last_words_s = 0.75
     certain = False
@@ -113,8 +121,16 @@ class RealtimeBackend:
         host.tell.carried_by(Role.REALTIME)
         self._client = parts.realtime(self._config, self._past, host.tasks.guard(self._on_connection))
         self._gate = SpeechGate(self._client.send_audio, rate=self.input_rate)
-        self._answer = ServerAnswer(self._client, host)
+        self._excuses = Excuses(host, parts.own_voice)
+        self._answer = ServerAnswer(self._client, host, self._excuses, parts.provider)
+        self._unnoticed = Alarm(host.tasks.guard)
+        self._anew = False
+        """It was connected anew for words it took no notice of, and has taken no turn since."""
+        self._complaints = 0
         self._up = False
+        self._lost = Alarm(host.tasks.guard)
+        self._trouble: ProviderError | None = None
+        """Why there is no connection, once that is spoken of."""
         self._leaving = False
         self._taken = 0
         """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
@@ -134,6 +150,7 @@ class RealtimeBackend:
 
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What closes the connection; words that have not come will not."""
+        self._unnoticed.cancel()
         self._host.memory.give_up_words()
         return [self._client.__aexit__(None, None, None)]
 
@@ -158,8 +175,30 @@ class RealtimeBackend:
         if state is ConnectionState.FAILED:
             host.memory.give_up_words()
             host.turn.user.give_up()
-            self._answer.give_up()
+            self._answer.give_up(error)
+        self._speak_of(state, error)
         host.act([])
+
+    def _speak_of(self, state: ConnectionState, error: ProviderError | None) -> None:
+        """A connection that is not back soon is spoken of once."""
+        if state is ConnectionState.OPEN:  # it may be lost again at once: whether an answer comes is seen then
+            self._trouble = None
+        elif error is not None and self._trouble is None:
+            failed = state is ConnectionState.FAILED
+            if failed or not self._lost.is_set:
+                at = self._host.clock() + (0.0 if failed else LOST_S)
+                self._lost.set(at, lambda: self._tell_aloud(error))
+
+    def _tell_aloud(self, error: ProviderError) -> None:
+        """The connection is lost, which was told: who only listens hears it, too."""
+        host = self._host
+        if host.answering:
+            self._answer.delayed()
+        if self._up:
+            return
+        self._trouble = error
+        if not host.answering and self._excuses.possible and self.floor.state is FloorState.LISTENING:
+            host.speak_up()
 
     def configure(self, turns: TurnSettings) -> None:
         """Other patience, mode, detector or language."""
@@ -199,15 +238,46 @@ class RealtimeBackend:
             self._gate.feed(raw, wanted=self._host.microphone.voice.speaking)
 
     def voice_started(self) -> None:
-        """The server will say what it makes of it."""
+        """The server will say what it makes of it; until then it is kept for another one."""
+        if self.floor.mode is TurnMode.AUTOMATIC:
+            self._client.hold(True)
 
     def voice_stopped(self, voice_s: float) -> None:
         """The server is to take what the user has just said, if it was more than a noise."""
         host, number = self._host, self._host.tell.turn
         if self.floor.mode is TurnMode.AUTOMATIC and (voice_s >= NO_COUGH_S or self.floor.confirmed):
-            sentence = f"{self._provider} is slow at the moment: it has taken no notice of your last words."
-            awaited = lambda: f"{sentence} Still waiting." if host.tell.turn == number else None  # noqa: E731
-            host.waiting.begin(host.clock(), awaited)
+            self._complaints = 0
+            host.waiting.begin(host.clock(), lambda: self._no_notice(number))
+            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._connect_anew(number))
+        elif not self._unnoticed.is_set:
+            self._client.hold(False)
+
+    def _no_notice(self, number: int) -> str | None:
+        """Of the words after turn ``number``; said twice."""
+        self._complaints += 1
+        if self._host.tell.turn != number or self._complaints > 2:
+            return None
+        unheard = "has taken no notice of your last words"
+        if self._complaints == 1:
+            return f"{self._provider} is slow at the moment: it {unheard}. Still waiting."
+        return f"{self._provider} {unheard}, though it was called anew: please say them again."
+
+    def _connect_anew(self, number: int) -> None:
+        """A server that has fallen deaf is replaced; once: it may have been a noise that only we take for a voice."""
+        host = self._host
+        idle = host.tell.turn == number and not host.answering and not host.microphone.voice.speaking
+        if idle and self._up and not self._anew:
+            self._anew = True
+            self._client.connect_anew()
+            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._client.hold(False))
+        elif not host.microphone.voice.speaking:
+            self._client.hold(False)
+
+    def paused(self) -> None:
+        """The server answers as soon as it has heard the end."""
+
+    def went_on(self) -> None:
+        """The server hears that for itself."""
 
     def silence(self) -> None:
         """A server hears that for itself."""
@@ -271,7 +341,8 @@ class RealtimeBackend:
             case UserCommitted(item_id=item_id):
                 self._on_took(item_id, None)
             case UserPartial(item_id=item_id, text=text) | UserFinal(item_id=item_id, text=text):
-                self._on_words(item_id, text, final=isinstance(event, UserFinal))
+                noise = isinstance(event, UserFinal) and event.noise
+                self._on_words(item_id, text, final=isinstance(event, UserFinal), noise=noise)
             case UserFinalFailed(item_id=item_id):
                 self._on_words(item_id, "", final=True)
             case ServerError(error=error):
@@ -341,8 +412,8 @@ class RealtimeBackend:
             return self._awaiting[0]
         return self._host.coming if self._heard or self._host.coming.merged else None
 
-    def _on_words(self, item_id: str, text: str, *, final: bool) -> None:
-        """An item's words so far, or for good."""
+    def _on_words(self, item_id: str, text: str, *, final: bool, noise: bool = False) -> None:
+        """An item's words so far, or for good; ``noise``: they are none, whatever the server took them for."""
         turn, host = self._turn_of(item_id), self._host
         if turn is None:
             return
@@ -350,8 +421,12 @@ class RealtimeBackend:
         known = final and item_id in turn.user and turn.user.known
         turn.user.told = turn.user.told or known
         host.tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
+        if known:
+            host.memory.reword(turn)
         if known and turn is host.turn and host.answering:
             self._answer.words_known()
+            if noise and self._answer.drop_unheard():
+                self._client.delete(item_id)
 
     def _on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
@@ -365,7 +440,14 @@ class RealtimeBackend:
 
     def answer(self, turn: Turn) -> None:
         """The server makes it; a turn that it did not hear it is told."""
+        if not turn.of_user and not turn.announces and self._trouble is not None and not self._up:
+            if not self._excuses.say(apology(self._trouble, begun=False), ends=True):
+                self._host.speaker.finish()
+            return
         self._heard = False
+        if turn.of_user:
+            self._unnoticed.cancel()
+            self._anew = self._anew and turn.typed
         self._items = {item: of for item, of in self._items.items() if of.number > turn.number - KEPT_TURNS}
         self._answer.begin(turn)
         if turn.typed:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -13,17 +14,20 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.apology import apologise, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
-from voice_agents.engines.spoken_answer import Outputs, SpokenAnswer
+from voice_agents.engines.speculation import Draft, Drafts
+from voice_agents.engines.spoken_answer import SpokenAnswer, Stage
 from voice_agents.engines.turn import Piece, Turn
 from voice_agents.engines.waiting import TOOL_WAIT, awaited_role, still_waiting
 from voice_agents.errors import ProviderError, Role
-from voice_agents.events import ProviderUsed, UserTranscript
+from voice_agents.events import BegunEarly, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import (
     STT_RATE,
     ConnectionListener,
     PartialListener,
+    PatientSpeechToText,
     SpeechToText,
     TextToSpeech,
 )
@@ -86,6 +90,10 @@ class SandwichParts(SessionParts, Protocol):
     def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
 
+    @property
+    def apologises(self) -> bool:
+        """Who gets no answer hears why."""
+
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
 
@@ -133,6 +141,16 @@ class SandwichBackend:
         self._answers = False
         """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
         self._answer: SpokenAnswer | None = None
+        self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
+        self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
+        self._early: Piece | None = None
+        """What was asked for when the user fell silent; None: something was said since, or may have been."""
+        self._recallable = False
+        """It can be made a part of what is said next."""
+        self._commit_s = 0.0
+        """How long the recogniser took for it."""
+        self._promoted: Draft | None = None
+        """The present answer was begun early."""
 
     # The connections
 
@@ -166,19 +184,26 @@ class SandwichBackend:
     async def _enter_voice(self) -> None:
         await self._tts.__aenter__()
 
+    async def _voice_ready(self) -> None:
+        await self._open_voice()
+
     def _warm(self) -> None:
         self._warmed_at = self._host.clock()
         self._host.tasks.start(self._chat.warm())
 
     def configure(self, turns: TurnSettings) -> None:
-        """The recogniser keeps its language; the rest is not its business."""
+        """The recogniser keeps its language."""
+        if not self._drafts.wanted:
+            self._drafts.drop()
 
     def set_voice(self, voice: str) -> None:
         """Another voice, from the next answer on."""
+        self._drafts.drop()
         self._tts.set_voice(voice)
 
     def set_speaking(self, speaking: bool) -> None:
         """Whether answers are spoken or only written, from the next one on."""
+        self._drafts.drop()
         if speaking:
             self.listen()
 
@@ -200,17 +225,77 @@ class SandwichBackend:
     def voice_stopped(self, voice_s: float) -> None:
         """The recogniser hears that for itself."""
 
-    def _on_partial(self, text: str) -> None:
+    def _on_partial(self, text: str, *, committed: bool = False) -> None:
         """The recogniser's report; a late one of a turn that was taken is not news."""
         host = self._host
+        if committed:
+            return self._on_early_partial(text)
         if not host.microphone.spoke:
-            return
+            return None
         user = host.coming.user
         user.partial = text
         host.microphone.words(user.shown)
-        earlier = host.turn.user.said if host.user_number != host.coming.number else ""
-        host.tell.emit(UserTranscript, turn=host.user_number, text=f"{earlier} {user.shown}".strip(), final=False)
-        host.act(self.floor.words(text, host.clock(), answers=self._answers))
+        host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
+        return host.act(self.floor.words(text, host.clock(), answers=self._answers))
+
+    def _on_early_partial(self, text: str) -> None:
+        """It comes a moment before the final words, and is mostly the same."""
+        user = self._host.coming.user
+        if self._early is None or self._early not in user.pieces or self._early.final.done():
+            return
+        self._early.shown = text
+        self._host.microphone.words(user.shown)
+        if self._drafts.trusts_partials:
+            self._drafts.consider(self._host.coming, user.said)
+
+    def _told(self, text: str) -> str:
+        """The words of the turn that is coming, after those of the turn that they go on with, if they do."""
+        earlier = self._host.turn.user.said if self._host.user_number != self._host.coming.number else ""
+        return f"{earlier} {text}".strip()
+
+    def paused(self) -> None:
+        """Ask for what was said, ahead of the silence that would end the turn, and begin to answer it."""
+        user = self._host.coming.user
+        if not self._drafts.wanted or not self._host.microphone.spoke:
+            return
+        stt = self._stt
+        piece = self._early = self._commit(stt.commit_perhaps if isinstance(stt, PatientSpeechToText) else stt.commit)
+        self._recallable = isinstance(stt, PatientSpeechToText)
+        user.pieces.append(piece)
+        self._host.tasks.start_core(self._hear_early(piece))
+        if self._drafts.trusts_partials:
+            self._drafts.consider(self._host.coming, user.shown)
+
+    def went_on(self) -> None:
+        """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
+        piece, user = self._early, self._host.coming.user
+        if piece is not None and self._recallable and piece in user.pieces:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.recall()
+            user.pieces.remove(piece)
+            user.partial = piece.known
+        self._end_early()
+        self._drafts.drop()
+
+    def _end_early(self) -> None:
+        """What was asked for early stays a piece of its own."""
+        if self._early is not None and self._recallable:
+            assert isinstance(self._stt, PatientSpeechToText)
+            self._stt.confirm()
+        self._early, self._recallable = None, False
+
+    async def _hear_early(self, piece: Piece) -> None:
+        host, asked_at = self._host, self._host.clock()
+        text = await piece.words()
+        self._commit_s = host.clock() - asked_at
+        self._drafts.learn(piece.shown, text)
+        user = host.coming.user
+        if piece.failed or piece not in user.pieces:  # else the turn was taken meanwhile
+            return
+        host.microphone.words(user.shown)
+        host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
+        if self._early is piece:
+            self._drafts.consider(host.coming, user.said)
 
     def silence(self) -> None:
         """The silence that ends the user's turn is over."""
@@ -226,14 +311,20 @@ class SandwichBackend:
 
     def probe(self) -> None:
         """Ask for what was said so far, as a piece of the turn."""
-        piece = self._commit()
+        self._end_early()
+        self._drafts.drop()
+        piece = self._commit(self._stt.commit)
+        if self._host.microphone.pausing:
+            self._early = piece
         self._host.coming.user.pieces.append(piece)
         self._host.tasks.start_core(self._hear_out(piece))
 
     def take(self, turn: Turn) -> None:
         """Ask for the rest of the user's words."""
         turn.user.pieces[:0] = self._aside
-        turn.user.pieces.append(self._commit())
+        if self._early is None or self._early not in turn.user.pieces:
+            turn.user.pieces.append(self._commit(self._stt.commit))
+        self._end_early()
         self._aside.clear()
         self._host.microphone.close_turn()
 
@@ -243,8 +334,10 @@ class SandwichBackend:
         What was said after the last probe is asked for, as a piece of its own.
         """
         host = self._host
+        self._end_early()
+        self._drafts.drop()
         self._aside += [piece for piece in host.coming.user.pieces if not piece.final.done()]
-        rest = self._commit() if host.microphone.spoke else None
+        rest = self._commit(self._stt.commit) if host.microphone.spoke else None
         host.coming = Turn(host.coming.number)
         host.microphone.close_turn()
         host.microphone.open_turn()
@@ -259,6 +352,7 @@ class SandwichBackend:
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
         """Nobody will take what the user was saying: keep it, if it was something."""
+        self._drafts.drop()
         if self._open:
             self._host.keep_words(murmured=murmured and not self._answers)
 
@@ -267,10 +361,10 @@ class SandwichBackend:
         """Something was said that no turn has taken."""
         return bool(self._host.microphone.spoke or self._host.coming.user.pieces or self._aside)
 
-    def _commit(self) -> Piece:
+    def _commit(self, commit: Callable[[], asyncio.Future[str]]) -> Piece:
         user = self._host.coming.user
         shown, user.partial = user.partial, ""
-        return Piece(self._stt.commit(), shown)
+        return Piece(commit(), shown)
 
     async def _hear_out(self, piece: Piece) -> None:
         text = await self._words_of(piece)
@@ -281,6 +375,8 @@ class SandwichBackend:
         if late_murmur or actions in ([FloorAction.RESUME], [FloorAction.IGNORE]):
             self._replace(piece)
         host.act(actions)
+        if self._early is piece and self.floor.state is FloorState.USER_SPEAKING:
+            self._drafts.consider(host.coming, host.coming.user.said)
 
     async def _words_of(self, piece: Piece) -> str:
         """The words of a piece; one that failed is no part of a turn unless the page shows words of it."""
@@ -300,20 +396,44 @@ class SandwichBackend:
 
     def answer(self, turn: Turn) -> None:
         """Make the answer."""
-        answer = self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host)
-        work = self._announce(turn, answer) if turn.announces else self._answer_user(turn, answer)
+        draft = self._drafts.claim(turn)
+        answer = self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host, Stage(), turn.marks)
+        work = self._announce(turn, answer) if turn.announces else self._answer_user(turn, answer, draft)
         turn.run = self._host.tasks.start_core(work)
 
     async def _announce(self, turn: Turn, answer: SpokenAnswer) -> None:
         async def sentence() -> AsyncIterator[AgentOutput]:
             yield Token(turn.announces, ANNOUNCEMENT)
 
-        await self._speak(answer, sentence)
+        await self._speak(turn, answer, partial(answer.run, sentence))
 
-    async def _answer_user(self, turn: Turn, answer: SpokenAnswer) -> None:
+    async def _answer_user(self, turn: Turn, answer: SpokenAnswer, draft: Draft | None) -> None:
+        if draft is not None and await self._promote(draft):
+            return
         host, ahead = self._host, not self._host.memory.behind
         async with self._agent.ready_for(host.conversation, read_ahead=ahead, deeds=turn.deeds) as work:
             await self._answer_words(turn, answer, work)
+
+    async def _promote(self, draft: Draft) -> bool:
+        """The answer that was begun early, if it is one to the user's words."""
+        try:
+            text = await self._final_words(draft.turn)
+            if not draft.fits(text):
+                return False
+            self._tell_words(draft.turn, text)
+            self._answer, self._promoted = draft.answer, draft
+            await self._speak(draft.turn, draft.answer, partial(self._drafts.promote, draft, text))
+        except ProviderError:
+            return False  # told where the words are asked for again
+        finally:
+            if not draft.promoted:
+                self._drafts.throw_away(draft)
+        return True
+
+    def _tell_words(self, turn: Turn, text: str) -> None:
+        turn.marks.mark("transcript_final", self._host.clock())
+        turn.user.told = True
+        self._host.tell.emit(UserTranscript, text=text, final=True)
 
     async def _answer_words(self, turn: Turn, answer: SpokenAnswer, work: AgentTurn) -> None:
         host = self._host
@@ -321,9 +441,7 @@ class SandwichBackend:
             text = await self._final_words(turn)
         except ProviderError:
             return host.speaker.finish()
-        turn.marks.mark("transcript_final", host.clock())
-        turn.user.told = True
-        host.tell.emit(UserTranscript, text=text, final=True)
+        self._tell_words(turn, text)
         if not text:
             return host.nothing_said()
         await host.memory.ready()
@@ -331,7 +449,7 @@ class SandwichBackend:
         turn.marks.mark("model_asked", host.clock())
         work.ask(text)
         turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
-        return await self._speak(answer, work.stream)
+        return await self._speak(turn, answer, partial(answer.run, work.stream))
 
     async def _final_words(self, turn: Turn) -> str:
         if turn.typed:
@@ -339,18 +457,26 @@ class SandwichBackend:
         with self._host.tell.troubles.depending_on(Role.STT):
             return await turn.user.final()
 
-    async def _speak(self, answer: SpokenAnswer, outputs: Outputs) -> None:
+    async def _speak(self, turn: Turn, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong ends the answer; what was written or spoken of it stays."""
         host = self._host
         try:
             if answer.spoken:
                 await self._open_voice()
             with host.tell.troubles.depending_on(Role.TTS):
-                await answer.run(outputs)
+                await run()
         except Exception as error:
             if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
                 host.tell.fail(error)
+                if isinstance(error, ProviderError) and answer.spoken and self._parts.apologises:
+                    await self._apologise(turn, error)
             host.speaker.finish()
+
+    async def _apologise(self, turn: Turn, error: ProviderError) -> None:
+        """Say why there is no answer; nobody remembers it as one."""
+        text = apology(error, begun=turn.marks.first_audio is not None)
+        with suppress(ProviderError):  # who has no voice, either, is read
+            await apologise(self._tts, turn, self._host.speaker, text)
 
     def awaited(self, turn: Turn) -> str | None:
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
@@ -369,6 +495,7 @@ class SandwichBackend:
 
     def withdraw(self, turn: Turn) -> None:
         """Make no more of it; what tools with side effects did is known to the turn."""
+        self._drafts.drop()
         self.cut(turn, 0)
         turn.steps.clear()
         self._host.memory.discard(turn)
@@ -382,4 +509,7 @@ class SandwichBackend:
     def _count(self) -> None:
         if self._answer is not None and self._answer.characters:
             self._host.tell.emit(ProviderUsed, role=Role.TTS, characters=self._answer.characters)
-        self._answer = None
+        if self._promoted is not None:
+            saved_s = self._drafts.saved_s(self._promoted, self._commit_s)
+            self._host.tell.emit(BegunEarly, used=True, saved_s=saved_s)
+        self._answer = self._promoted = None

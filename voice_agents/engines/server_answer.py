@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
+from voice_agents.engines.apology import LATE_S, SILENT_S, Excuses, apology, delay
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.engines.waiting import still_waiting
+from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
@@ -29,6 +31,8 @@ TAKEN_BACK_S = 5.0
 """How long a server that took its answer back, and says no word of the user's, may take to begin another."""
 NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
+LONGEST_QUOTE = 400
+"""Characters of an answer that are told in a sentence."""
 SLOW_TOOL_S = 2.5
 """A tool that takes longer is announced in the page."""
 
@@ -62,22 +66,37 @@ class RealtimeConnection(Protocol):
 
     def truncate(self, item_id: str, played: int) -> None: ...
 
+    def delete(self, item_id: str) -> None: ...
+
+    def hold(self, held: bool) -> None: ...
+
+    def connect_anew(self) -> None: ...
+
     def configure(self, config: RealtimeConfig) -> None: ...
 
 
 class ServerAnswer:
     """One per session; :meth:`begin` starts each turn's answer. Between that and its end the host is ``answering``."""
 
-    def __init__(self, client: RealtimeConnection, host: VoiceSession) -> None:
+    def __init__(self, client: RealtimeConnection, host: VoiceSession, excuses: Excuses, provider: str) -> None:
+        """``provider``: what users call the server."""
         self._client = client
         self._host = host
+        self._excuses = excuses
+        self._provider = provider
         self._awaited = False
         """A response was asked for, or is due, and has not begun."""
         self._active: set[str] = set()
         """Responses that have begun and are not done."""
         self._watch = Alarm(host.tasks.guard)
+        self._late_in = 0
+        """The last turn in which the answer was late, which is told once."""
         self._habit = VoiceHabit()
         """How this session's voice speaks."""
+        self._sounded: set[str] = set()
+        """Responses of the turn that could be heard."""
+        self._asked_again = False
+        """The turn's answer made no sound, and was asked for once more."""
         self._tools: asyncio.Task[None] | None = None
         self._running: list[ToolStep] = []
 
@@ -86,6 +105,9 @@ class ServerAnswer:
     def begin(self, turn: Turn) -> None:
         """The turn was taken and the server is to answer it."""
         turn.marks.mark("first_text_sent", self._host.clock())
+        self._excuses.expect(LATE_S, self._late)
+        self._sounded.clear()
+        self._asked_again = False
         self._await_response()
 
     @property
@@ -101,6 +123,8 @@ class ServerAnswer:
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
+        if self._awaited and self.silent:
+            self._excuses.expect(SILENT_S - LATE_S, self._late)
         self._awaited = False
         self._active.add(response_id)
         self._host.speaker.expect_more()
@@ -112,9 +136,11 @@ class ServerAnswer:
         if not host.answering or event.response_id not in self._active:
             return
         self._progress()
+        self._excuses.met()
         match event:
             case AudioDelta(response_id=response_id, item_id=item_id, pcm=pcm):
-                if turn.marks.first_audio is None and first_audible(pcm) is not None:
+                if response_id not in self._sounded and first_audible(pcm) is not None:
+                    self._sounded.add(response_id)
                     turn.marks.mark("first_audio", host.clock())
                 self._words(response_id, item_id).add_sound(pcm)
                 turn.samples += len(pcm)
@@ -131,17 +157,30 @@ class ServerAnswer:
         if self._host.answering and self._awaited and not self._host.turn.user.said:
             self._after(NOTHING_SAID_S, self._nothing_said)
 
+    def drop_unheard(self) -> bool:
+        """What the user said is nothing: so is the answer, if nothing of it was heard or done yet."""
+        host, turn = self._host, self._host.turn
+        if not host.answering or turn.user.said or host.speaker.audible or any(turn.tools):
+            return False
+        for speech in turn.speeches:
+            self._client.delete(speech.id)
+        self._nothing_said()
+        return True
+
     def failed(self, error: ProviderError) -> None:
         """The server will not answer the turn, or not to its end: what has come is still played."""
+        passing = isinstance(error, ProviderUnavailable) and error.explained
+        if passing and self._host.answering and self.silent and self._ask_again():
+            return
         self._host.tell.emit(Failed, error=error)
-        self.give_up()
+        self.give_up(error)
 
-    def give_up(self) -> None:
+    def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
         if self._host.answering and (self._awaited or self._active):
             if self._host.turn.user.awaits_item:
                 self._host.turn.user.give_up()
-            self._finish()
+            self._finish(error)
 
     def connection_lost(self) -> None:
         """Another server session goes on with what this one has not finished."""
@@ -164,6 +203,7 @@ class ServerAnswer:
         if self.receiving:
             self._client.cancel()
         self.forget()
+        self._excuses.stop()
         self._cancel_tools(turn)
         for speech in turn.speeches:
             words = _voiced(speech)
@@ -176,12 +216,28 @@ class ServerAnswer:
         self.forget()
         self._host.nothing_said()
 
-    def _finish(self) -> None:
-        """No more will come: play what there is."""
+    def _finish(self, error: ProviderError | None = None) -> None:
+        """No more will come, by this ``error`` if there is one: play what there is, and have it said why."""
+        host = self._host
         self.forget()
-        if not self._host.speaker.audible and not self._host.turn.samples:
-            self._host.show_held(anyway=True)
-        self._host.speaker.finish()
+        if not host.speaker.audible and not host.turn.samples:
+            host.show_held(anyway=True)
+        text = "" if error is None else apology(error, begun=host.turn.marks.first_audio is not None)
+        if not (self._excuses.say(text, ends=True) if text else self._excuses.end()):
+            host.speaker.finish()
+
+    def delayed(self) -> None:
+        """The connection is lost, and is being made anew."""
+        if self.receiving and self.silent:
+            self._excuses.say(delay(self._provider), ends=False)
+
+    def _late(self) -> None:
+        """Nothing of the answer has come; it may still."""
+        host = self._host
+        if host.answering and (self._awaited or self._active) and self.silent and self._late_in != host.turn.number:
+            self._late_in = host.turn.number
+            host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._provider))
+            self._excuses.say(delay(self._provider), ends=False)
 
     # Responses
 
@@ -193,16 +249,24 @@ class ServerAnswer:
             self._take_back(done.response_id)
             self._await_response()
             return self._after(TAKEN_BACK_S, self._gone_silent)
-        self._complete(done.response_id, whole=done.status == "completed")
+        written = self._complete(done.response_id, whole=done.status == "completed")
+        failed: ProviderError | None = None
+        if self._mute(done) and (done.passing or done.status == "completed"):
+            if self._ask_again():
+                return None
+            host.forget_held()
         if done.status == "failed":
-            host.tell.emit(Failed, error=ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason)))
+            failed = ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason))
+            host.tell.emit(Failed, error=failed)
         elif done.status == "incomplete":
             reason = f" ({done.reason})" if done.reason else ""
             host.tell.emit(Notice, level="warning", text=f"The server broke this answer off{reason}.")
         elif done.status == "completed" and done.tool_calls:
             return self._call(done.tool_calls)
+        elif self._mute(done):
+            self._tell_mute(written)
         if not self.receiving:
-            self._finish()
+            self._finish(failed)
         return None
 
     def _take_back(self, response_id: str) -> None:
@@ -213,16 +277,54 @@ class ServerAnswer:
             turn.marks.first_audio = None
             self._host.speaker.begin_again()
 
-    def _complete(self, response_id: str, *, whole: bool) -> None:
-        """Nothing more comes of a response (``whole``: it was not broken off); without sound it was only written."""
-        for speech in self._host.turn.speeches:
+    def _complete(self, response_id: str, *, whole: bool) -> str:
+        """Nothing more comes of a response (``whole``: it was not broken off); what it wrote and nobody could hear.
+
+        That is no part of the answer, except where the answer is to be read.
+        """
+        turn, mute = self._host.turn, list[SpeechStep]()
+        for speech in turn.speeches:
             if speech.response_id == response_id:
                 words = _voiced(speech)
-                speech.read = words.samples == 0
+                speech.read = turn.read and words.samples == 0
                 if whole or speech.read:
                     words.finish()
                 else:
                     words.break_off()
+                if not speech.read and response_id not in self._sounded:
+                    mute.append(speech)
+        for speech in mute:
+            turn.steps.remove(speech)
+            self._client.delete(speech.id)
+        return " ".join(speech.words.text.strip() for speech in mute)
+
+    # An answer without a sound
+
+    def _mute(self, done: ResponseDone) -> bool:
+        """It was to be spoken, and nobody could hear it."""
+        turn = self._host.turn
+        asked = turn.of_user or bool(turn.announces)
+        return asked and not turn.read and not done.tool_calls and done.response_id not in self._sounded
+
+    def _ask_again(self) -> bool:
+        """Once in a turn."""
+        if self._asked_again:
+            return False
+        self._asked_again = True
+        if not self._host.turn.samples:
+            self._host.forget_held()
+        self._active.clear()
+        self._await_response()
+        self._client.respond()
+        return True
+
+    def _tell_mute(self, written: str) -> None:
+        if written:
+            text = f'The realtime server answered in writing only, without a sound: "{_shortened(written)}"'
+            self._host.tell.emit(Notice, level="warning", text=text)
+        else:
+            sentence = "The realtime server gave an empty answer, twice: please ask again."
+            self._host.tell.emit(Failed, error=ProtocolViolation(Role.REALTIME, SERVER, sentence))
 
     def _words(self, response_id: str, item_id: str) -> VoicedWords:
         turn = self._host.turn
@@ -318,8 +420,14 @@ class ServerAnswer:
     def _gone_silent(self) -> None:
         self._client.cancel()
         sentence = "The realtime server did not answer in time: please try again."
-        self._host.tell.emit(Failed, error=ProviderTimeout(Role.REALTIME, SERVER, sentence))
-        self._finish()
+        error = ProviderTimeout(Role.REALTIME, SERVER, sentence)
+        self._host.tell.emit(Failed, error=error)
+        self._finish(error)
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} ..."
 
 
 def _voiced(speech: SpeechStep) -> VoicedWords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -36,7 +37,7 @@ from voice_agents.events import (
     SpeechStarted,
     UserTranscript,
 )
-from voice_agents.settings import TurnSettings
+from voice_agents.settings import Speculation, TurnSettings
 from voice_agents.tools import Timers
 from voice_agents.turns.floor import AGENT_STATES, TALKING, FloorAction, FloorState
 from voice_agents.turns.latency import TurnMarks
@@ -68,6 +69,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     ) -> None:
         self.conversation = conversation
         self.turns = turns
+        """As the backend can take them."""
         self.clock = asyncio.get_running_loop().time
         self.tell = EventsOut(self.clock, lambda: self.epoch)
         self.tasks = Tasks(self.tell.break_off)
@@ -77,6 +79,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.toolbox = parts.toolbox(self.timers, parts.store.notes(conversation.owner))
         self.turn, self.coming, self.answering, self.read = Turn(0), Turn(1), False, False
         self.backend = backend(self)
+        self.turns = turns = self._possible(turns)
         self.floor = self.backend.floor
         self.input_rate = self.backend.input_rate
         self.memory = Memory(
@@ -172,9 +175,12 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
 
     @override
     def set_turns(self, turns: TurnSettings) -> None:
-        self.turns = turns
+        self.turns = turns = self._possible(turns)
         self.microphone.configure(turns)
         self.backend.configure(turns)
+
+    def _possible(self, turns: TurnSettings) -> TurnSettings:
+        return turns if self.backend.begins_early else replace(turns, speculation=Speculation.OFF)
 
     @override
     def set_voice(self, voice: str) -> None:
@@ -221,6 +227,15 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.backend.voice_stopped(voice_s)
         noticed = at if self.backend.ends_turns else self.clock()  # a server has its time from now on
         self.act(self.floor.user_stopped(noticed))
+
+    @override
+    def on_pause(self) -> None:
+        if self.floor.state is FloorState.USER_SPEAKING:
+            self.backend.paused()
+
+    @override
+    def on_pause_over(self) -> None:
+        self.backend.went_on()
 
     @override
     def on_silence(self, speech_end: float, silence_s: float) -> None:
@@ -420,7 +435,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_audible(self) -> None:
         self.turn.marks.mark("first_played", self.clock())
         self.show_held()
-        self.act(self.floor.agent_started(self.clock()))
+        if self.floor.state not in TALKING:  # who began again in the middle of an answer has the floor
+            self.act(self.floor.agent_started(self.clock()))
 
     @override
     def on_last_frame(self) -> None:

@@ -1,4 +1,7 @@
-"""One answer of the Sandwich: the agent's tokens become sentences, the sentences sound, all at once."""
+"""One answer of the Sandwich: the agent's tokens become sentences, the sentences sound, all at once.
+
+An answer may be begun before its turn is certain: then what it does to its session is held back, see :class:`Stage`.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,96 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
-from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
+from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.errors import ProviderError, Role
-from voice_agents.events import AgentText, Notice, ProviderUsed, ToolCalled, ToolReturned
-from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
+from voice_agents.engines.waiting import FILLED_AFTER_S, filler
+from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
+from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
 from voice_agents.turns.heard import AlignedWords, SpokenWord
-from voice_agents.turns.sentences import RELEASE_AFTER_S, SpeechSplitter
+from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
+from voice_agents.turns.tongue import ENGLISH, language_of
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
+
+VOICE = "The voice"
+THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
 
 
+class Stage:
+    """What an answer does to its session: at once, or held back in order until it is certain that there is a turn."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self._held: list[Callable[[], None]] | None = [] if held else None
+
+    @property
+    def held(self) -> bool:
+        """Nothing of the answer is seen or heard yet."""
+        return self._held is not None
+
+    def __call__(self, act: Callable[[], None]) -> None:
+        """Do this, now or later."""
+        if self._held is None:
+            act()
+        else:
+            self._held.append(act)
+
+    def open(self) -> None:
+        """There is a turn: do what was held back, and everything else at once."""
+        held, self._held = self._held or [], None
+        for act in held:
+            act()
+
+
 class SpokenAnswer:
     """Turns what the agent puts out into steps of a turn and into sound. :meth:`run` once.
 
-    ``voice`` is None when the answer is only to be read.
+    ``voice`` is None when the answer is only to be read. While ``stage`` is held, only the first piece is given to the
+    voice; ``marks`` are the turn's own as soon as there is a turn.
     """
 
-    def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession) -> None:
-        self.characters = 0
-        """Of the text that was given to the voice."""
+    def __init__(
+        self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, stage: Stage, marks: TurnMarks
+    ) -> None:
+        self._spoken_before = 0
+        """Characters that were given to a voice that made no sound of them."""
+        self.tokens = 0
+        """Pieces of text that the model has written."""
+        self.broken = False
+        """The agent could not go on."""
+        self.marks = marks
+        self._stage = stage
         self._turn = turn
         self._host = host
         self._voice = voice
-        self._speech: SpeechStream | None = None
+        self._speech: ReadingStream | None = None
         self._splitter = SpeechSplitter()
         self._written: SpeechStep | None = None
         """The message that is being written."""
         self._sources: deque[tuple[AlignedWords, int]] = deque()
         """Whose words the voice will speak next, and how many."""
         self._tool_since: float | None = None
+        self._hesitates = Alarm(host.tasks.guard)
+        self._fills = Alarm(host.tasks.guard)
+        self._unheard: list[tuple[AlignedWords, str]] = []
+        """What was given to the voice, as long as it has made no sound."""
+        self._sounded = False
+
+    @property
+    def characters(self) -> int:
+        """Of the text that was given to the voice."""
+        return self._spoken_before + (self._speech.characters if self._speech is not None else 0)
 
     @property
     def spoken(self) -> bool:
@@ -56,61 +111,151 @@ class SpokenAnswer:
         Raises what the agent raises, after what it wrote until then was handed over; a ProviderError of the voice,
         after the rest of the text was written: the answer then counts as read.
         """
-        self._speech = self._voice.open() if self._voice is not None else None
+        if self._voice is not None:
+            self._speech = self._read_by(self._voice)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
-        self._host.speaker.finish()
-        for error in results:
-            if error is not None:
-                raise error
+        error = next((error for error in results if error is not None), None) or await self._mute()
+        self._stage(self._host.speaker.finish)
+        if error is not None:
+            raise error
+
+    async def _mute(self) -> ProviderError | None:
+        """What is wrong with an answer that made no sound: first, a voice that was given words is asked once more."""
+        if self._voice is None or self._sounded:
+            return None
+        if not self.characters:
+            self._tell_wordless()
+            return None
+        try:
+            await self._speak_again(self._read_by(self._voice))
+        except ProviderError as error:
+            return error
+        if self._sounded:
+            return None
+        self._turn.to_be_read()
+        sentence = f"{VOICE} made no sound, twice: this answer can only be read."
+        return ProviderUnavailable(Role.TTS, VOICE, sentence)
+
+    def _read_by(self, voice: TextToSpeech) -> ReadingStream:
+        return ReadingStream(voice.open(), self._host.turns.language)
+
+    async def _speak_again(self, speech: ReadingStream) -> None:
+        self._host.speaker.begin_again()
+        self._sources.clear()
+        self._spoken_before = self.characters
+        self._speech = speech
+        for words, piece in self._unheard:
+            words.say_again()
+            self._sources.append((words, len(piece.split())))
+            self._speech.send(piece)
+        self._speech.finish()
+        await self._speak()
+
+    def _tell_wordless(self) -> None:
+        """What the agent wrote is nothing that can be spoken."""
+        if written := " ".join(speech.words.text.strip() for speech in self._turn.speeches).strip():
+            self._host.tell.emit(
+                Notice, level="warning", text=f'The answer has no word that can be spoken: "{written}"'
+            )
 
     async def _think(self, outputs: Outputs) -> None:
         """A model that hesitates lets go of what can be spoken meanwhile."""
-        hesitates = Alarm()
+        hesitates = self._hesitates
         try:
             async with aclosing(outputs()) as stream:  # type: ignore[type-var]
                 async for output in stream:
                     self._take(output)
                     hesitates.set(asyncio.get_running_loop().time() + RELEASE_AFTER_S, self._release)
         except Exception:
+            self.broken = True
             self._end_speech()
             raise
         else:
             self._end_speech()
         finally:
             hesitates.cancel()
+            self._fills.cancel()
 
     def _release(self) -> None:
-        self._say(self._splitter.release())
+        piece = self._splitter.release()
+        self._say(piece, goes_on=True)
+        if piece is None:
+            again_s = DRIP_AFTER_S - RELEASE_AFTER_S
+            self._hesitates.set(self._host.clock() + again_s, self._drip)
+
+    def _drip(self) -> None:
+        self._say(self._splitter.drip(), goes_on=True)
 
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
         if self._speech is not None:
-            self._speech.finish()
+            self._stage(self._speech.finish)
 
     def _take(self, output: AgentOutput) -> None:
         host, turn, now = self._host, self._turn, self._host.clock()
         match output:
             case Token(text=text, message_id=id):
-                turn.marks.mark("first_token", now)
+                self.marks.mark("first_token", now)
+                self.tokens += 1
                 self._write(id, text)
-                host.show(AgentText, text=text)
+                self._show(AgentText, text=text)
+            case Retracted(message_id=id):
+                self._take_back(id)
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
-                host.show(ToolCalled, name=name, args=args, call_id=call_id)
+                self._fills.set(now + FILLED_AFTER_S, partial(self._stage, self._fill))
+                self._show(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tool_done(now)
                 if (step := turn.tool(call_id)) is not None:
                     step.settle(result, error)
-                host.show(ToolReturned, call_id=call_id, result=result, error=error)
+                self._show(ToolReturned, call_id=call_id, result=result, error=error)
             case ModelUsed(input_tokens=read, output_tokens=written):
-                host.tell.emit(ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
+                used = partial(host.tell.emit, ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
+                self._stage(used)
             case Remark(text=text):
-                host.tell.emit(Notice, level="warning", text=text)
+                self._stage(partial(host.tell.emit, Notice, level="warning", text=text))
+
+    def _show(self, kind: type[Event], **values: Any) -> None:
+        self._stage(partial(self._host.show, kind, **values))
+
+    def _fill(self) -> None:
+        """Say that a tool takes its time, once, if nothing was said in this turn: it is no part of the answer."""
+        at_work = next((step for step in self._turn.tools if step.result is None), None)
+        if at_work is None or self._speech is None or self.characters or self._tool_since is None:
+            return
+        usual = self._host.turns.language or ENGLISH
+        sentence = self._host.toolbox.meanwhile(at_work.name)
+        sentence = sentence or filler(at_work.name, language_of(self._turn.user.said, usual))
+        if not sentence:
+            return
+        now = self._host.clock()
+        self.marks.tool_s += now - self._tool_since
+        for mark in ("first_token", "first_piece_written", "first_text_sent"):
+            self.marks.mark(mark, now)
+        self._sources.append((AlignedWords(), len(sentence.split())))
+        self._speech.send(sentence)
+        self._host.tell.put(Notice(turn=self._turn.number, at=now, level="info", text=sentence))
+
+    def _take_back(self, message_id: str) -> None:
+        """Be silent at once, and begin the message again: what was said of it was no answer."""
+        if (written := self._turn.speech(message_id)) is not None:
+            self._turn.steps.remove(written)
+        self._written, self._splitter = None, SpeechSplitter()
+        self._sources.clear()
+        self._unheard.clear()
+        self._sounded, self.marks.first_audio = False, None
+        if self._voice is not None and self._speech is not None:
+            self._spoken_before = self.characters
+            spoiled, self._speech = self._speech, self._read_by(self._voice)
+            spoiled.cancel()
+        self._stage(self._host.speaker.begin_again)
+        self._stage(partial(self._host.tell.emit, Notice, level="info", text=THOUGHTS))
 
     def _tool_done(self, now: float) -> None:
-        if self._tool_since is not None and self._turn.marks.first_token is None:
-            self._turn.marks.tool_s += now - self._tool_since
+        if self._tool_since is not None and self.marks.first_token is None:
+            self.marks.tool_s += now - self._tool_since
         self._tool_since = None
 
     def _write(self, message_id: str, text: str) -> None:
@@ -124,34 +269,52 @@ class SpokenAnswer:
         for piece in self._splitter.feed(text):
             self._say(piece)
 
-    def _say(self, piece: str | None) -> None:
+    def _say(self, piece: str | None, *, goes_on: bool = False) -> None:
+        """``goes_on``: more of the same sentence will surely come."""
         if not piece or self._speech is None or self._written is None:
             return
         assert isinstance(self._written.words, AlignedWords)
-        self._turn.marks.mark("first_piece_written", self._host.clock())
+        self.marks.mark("first_piece_written", self._host.clock())
         self._sources.append((self._written.words, len(piece.split())))
-        self._speech.send(piece)
-        self.characters += len(piece)
-        self._turn.marks.mark("first_text_sent", self._host.clock())
+        if not self._sounded:
+            self._unheard.append((self._written.words, piece))
+        if self.characters:
+            self._stage(partial(self._send, self._speech, piece, goes_on))
+        else:
+            self._send(self._speech, piece, goes_on)
+
+    def _send(self, speech: ReadingStream, piece: str, goes_on: bool) -> None:
+        if speech is not self._speech:
+            return  # it was taken back
+        speech.send(piece, goes_on=goes_on)
+        self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
         if self._speech is None:
             return
+        speech = self._speech
         try:
-            async for chunk in self._speech:
-                if self._turn.marks.first_audio is None and first_audible(chunk.pcm) is not None:
-                    self._turn.marks.mark("first_audio", self._host.clock())
+            async for chunk in speech:
+                if speech is not self._speech:  # it was taken back
+                    break
+                if not self._sounded and first_audible(chunk.pcm) is not None:
+                    self._sounded = True
+                    self._unheard.clear()
+                    self.marks.mark("first_audio", self._host.clock())
                 self._sound(chunk)
         except ProviderError:
-            self._turn.to_be_read()
-            raise
+            if speech is self._speech:
+                self._turn.to_be_read()
+                raise
         finally:
-            self._speech.cancel()
+            speech.cancel()
+        if speech is not self._speech:
+            await self._speak()
 
     def _sound(self, chunk: SpeechChunk) -> None:
         for word in chunk.words:
             self._add_word(word)
-        self._host.speaker.add(chunk.pcm)
+        self._stage(partial(self._host.speaker.add, chunk.pcm))
 
     def _add_word(self, word: SpokenWord) -> None:
         """Words come back in the order their pieces were sent; each piece said how many it has."""

@@ -17,6 +17,9 @@ from voice_agents.turns.heard import AlignedWords, split_heard
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.voiced import VoicedWords
 
+WORDS_UNKNOWN = "(not understood: these words could not be written down)"
+"""What memory keeps of a user whose words never came: an answer without a question would mislead the next model."""
+
 
 @dataclass(slots=True, eq=False)
 class Piece:
@@ -257,6 +260,8 @@ class Turn:
     """The agent's run, known as soon as the user's words are; a server's answer has none."""
     run: asyncio.Task[None] | None = None
     """Makes the answer."""
+    stored_as: str = ""
+    """The id of the message that memory keeps of the user's words, where no run of the agent keeps account."""
 
     def withdraw(self) -> None:
         """Nothing of its answer was heard, and nothing stays of it but what tools did: another one will be given."""
@@ -312,10 +317,18 @@ class Turn:
         """What was written and not played up to ``position``."""
         return _joined(split_heard(speech.words.text, speech.heard(position))[1].strip() for speech in self.speeches)
 
-    def entries(self, position: int) -> list[HistoryEntry]:
-        """What memory keeps of it when playing ended at ``position``, where no run of the agent keeps account."""
-        text = self.user.certain
-        entries = [HistoryEntry(role=Speaker.USER, text=text)] if text else []
+    def entries(self, position: int, *, words_missing: bool = False) -> list[HistoryEntry]:
+        """What memory keeps of it when playing ended at ``position``, where no run of the agent keeps account.
+
+        ``words_missing``: the user said something that nobody wrote down, which has to be seen without an answer, too.
+        """
+        text, answer = self.user.certain, self._answer_entries(position)
+        if not text and self.of_user and (answer or words_missing):
+            text = WORDS_UNKNOWN
+        return [*([HistoryEntry(role=Speaker.USER, text=text)] if text else []), *answer]
+
+    def _answer_entries(self, position: int) -> list[HistoryEntry]:
+        entries: list[HistoryEntry] = []
         for step in self.steps:
             if isinstance(step, ToolStep):
                 if not step.repeated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 from voice_agents.alarm import Alarm, Guard
@@ -13,6 +14,8 @@ from voice_agents.turns.latency import TurnLatency, TurnMarks
 
 TOLD_AFTER_S = 7.0
 """After the user's last word. Models that think take longer, so it is no reason to give up."""
+AGAIN_AFTER_S = 20.0
+"""Who goes on waiting is told again after so long each time."""
 
 OVERSLEPT_S = 2.0
 """An alarm that rings so late has slept with its computer: the provider had no time, whatever the clock says."""
@@ -35,8 +38,29 @@ NOT_AGAIN_TURNS = 5
 _STILL = {
     Role.REALTIME: "{} is slow at the moment: it has not answered yet. Still waiting for it.",
     Role.STT: "{} is slow at the moment: it has not said yet what your words were ({}). Still waiting for it.",
-    Role.CHAT: "{} is slow at the moment: it has not answered yet ({}). Still waiting for it.",
+    Role.CHAT: "{} is still thinking, or slow at the moment: it has not answered yet ({}). Still waiting for it.",
     Role.TTS: "{} is slow at the moment: it has not begun to speak yet ({}). Still waiting for it.",
+}
+
+FILLED_AFTER_S = 1.0
+"""A tool that takes longer is announced."""
+_DOING = {
+    "one moment, I am looking that up": "look lookup search find get fetch read list query check browse retrieve show",
+    "one moment, I am working that out": "calculate compute convert count solve plan estimate translate summarize",
+    "one moment, I am doing that": (
+        "set make create add save send book order pay buy write update delete remove cancel start stop turn call post"
+    ),
+}
+"""English fillers by a word in the tool's name."""
+_MOMENT = {
+    "en": "One moment, please.",
+    "de": "Einen Moment, bitte.",
+    "fr": "Un instant, s'il vous plaît.",
+    "es": "Un momento, por favor.",
+    "it": "Un momento, per favore.",
+    "pt": "Um momento, por favor.",
+    "nl": "Een ogenblik, alstublieft.",
+    "pl": "Chwileczkę, proszę.",
 }
 
 TOOL_WAIT = "A tool takes long: the answer comes when it is done."
@@ -54,6 +78,16 @@ def awaited_role(marks: TurnMarks, *, read: bool) -> Role | None:
 def still_waiting(role: Role, provider: str) -> str:
     """One plain sentence about the provider that has not done its part yet."""
     return _STILL[role].format(provider, role.value)
+
+
+def filler(tool: str, language: str) -> str:
+    """What is said while a tool of this name is at work; "" in a language (ISO 639-1) that is not known here."""
+    if language == "en":
+        words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tool).lower())
+        for said, verbs in _DOING.items():
+            if set(words) & set(verbs.split()):
+                return f"{said.capitalize().replace(' i ', ' I ')}."
+    return _MOMENT.get(language, "")
 
 
 class Slowness:
@@ -110,16 +144,21 @@ class Waiting:
 
     def begin(self, since: float, awaited: Awaited) -> None:
         """The user has finished at ``since`` (the session's clock); ``awaited`` is asked when that is long ago."""
-        self._alarm.set(since + TOLD_AFTER_S, lambda: self._ring(since, awaited, since + TOLD_AFTER_S))
+        self._alarm.set(since + TOLD_AFTER_S, lambda: self._ring(since, None, awaited, since + TOLD_AFTER_S))
 
     def end(self) -> None:
         """Nothing is waited for."""
         self._alarm.cancel()
 
-    def _ring(self, since: float, awaited: Awaited, due: float) -> None:
-        """Who was told of some trouble meanwhile knows enough."""
+    def _ring(self, since: float, told: float | None, awaited: Awaited, due: float) -> None:
+        """Who was told of some trouble meanwhile, and not from here (at ``told``), knows enough."""
         now = asyncio.get_running_loop().time()
         if now - due > OVERSLEPT_S:
-            self.begin(now, awaited)
-        elif self._tell.complained_at < since and (sentence := awaited()) is not None:
-            self._tell.emit(Notice, level="warning", text=sentence)
+            return self.begin(now, awaited)
+        knows = self._tell.complained_at >= since and self._tell.complained_at != told
+        if knows or (sentence := awaited()) is None:
+            return None
+        again = "" if told is None else f" It has been {round(now - since)} s."
+        self._tell.emit(Notice, level="warning", text=sentence + again)
+        ours, next_due = self._tell.complained_at, now + AGAIN_AFTER_S
+        return self._alarm.set(next_due, lambda: self._ring(since, ours, awaited, next_due))

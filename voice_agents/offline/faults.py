@@ -127,6 +127,10 @@ class ConnectionFaults:
         self._faults = tuple(faults)
         self._seen: Counter[Fault | FaultKind] = Counter()
 
+    def add(self, fault: Fault) -> None:
+        """One more, which counts messages (commits, contexts, truncates) from now on."""
+        self._faults = (*self._faults, replace(fault, after=fault.after + self._seen[fault.kind]))
+
     @property
     def refusal(self) -> Fault | None:
         """The REFUSE fault, to be asked before anything is accepted."""

@@ -53,7 +53,10 @@ class ModelServer:
 
     def _client(self) -> openai.AsyncOpenAI:
         timeout = openai.Timeout(SILENT_S, connect=CONNECT_S)
-        return openai.AsyncOpenAI(base_url=self.base_url, api_key="local", timeout=timeout, max_retries=0)
+        direct = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)  # no proxy leads to this machine
+        return openai.AsyncOpenAI(
+            base_url=self.base_url, api_key="local", timeout=timeout, max_retries=0, http_client=direct
+        )
 
 
 def _without_type(function: dict[str, Any]) -> dict[str, Any]:

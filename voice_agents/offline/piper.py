@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voice_agents.audio import Pcm
 from voice_agents.offline.espeak import library
-from voice_agents.offline.pronouncing import spoken
+from voice_agents.offline.pronouncing import sayings
 from voice_agents.offline.voice_model import split
 from voice_agents.offline.weights import session
 
@@ -29,7 +29,6 @@ _FIRST_FRAMES, _FRAMES, _EDGE = 24, 64, 12
 """A first piece of 0.28 s, then 0.74 s; the frames at both edges are made twice, so that joints are not heard."""
 _GAIN = 1.15
 _CLAUSE = re.compile(r"([^,;:.!?]*(?:[.,:](?=\w)[^,;:.!?]*)*)([,;:.!?]*)")
-_TOKEN = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,10 @@ class Piper:
         """Phonemes with punctuation; and of every word its position in the sentence and in the phonemes."""
         symbols, starts = "", list[tuple[int, int]]()
         waiting: list[tuple[int, str]] = []
-        for token in _TOKEN.finditer(sentence):
-            for number, (words, stop) in enumerate(_CLAUSE.findall(spoken(token[0]))):
+        for position, said in sayings(sentence):
+            for number, (words, stop) in enumerate(_CLAUSE.findall(said)):
                 if words.strip():
-                    waiting.append((token.start() if number == 0 else -1, words.strip()))
+                    waiting.append((position if number == 0 else -1, words.strip()))
                 if stop and waiting:
                     symbols, starts = self._said(waiting, stop[0], symbols, starts)
                     waiting = []

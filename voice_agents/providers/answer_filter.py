@@ -9,16 +9,16 @@ vLLM, SGLang, Ollama and LM Studio (their chat parsers and their issues), by mod
   opened it;
 * control tokens: ``<|im_end|>``, ``<|eot_id|>``, ``<｜end▁of▁sentence｜>``, ``</s>``, ``<end_of_turn>``, ``[/INST]``;
 * tool calls: ``<tool_call>{...}</tool_call>``, ``<function=name>{...}</function>``, ``[TOOL_CALLS][...]``,
-  ``<|python_tag|>{...}``, a fenced or bare JSON object that names one of the tools.
+  ``<|python_tag|>{...}``, ``[TOOL_REQUEST]{...}[END_TOOL_REQUEST]``, a fenced or bare JSON object that names one of the
+  tools; see :mod:`voice_agents.providers.written_calls`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
+
+from voice_agents.providers.written_calls import WrittenCall, calls_in
 
 LONGEST_MARK = 48
 """Characters the longest mark has; what begins like one and goes on for longer is none."""
@@ -38,6 +38,15 @@ _CALLS = {
     "<function_call>": "</function_call>",
     "<|tool_call|>": "<|/tool_call|>",
     "<|START_ACTION|>": "<|END_ACTION|>",
+    "<|tool_call_start|>": "<|tool_call_end|>",
+    "<|tool_calls_section_begin|>": "<|tool_calls_section_end|>",
+    "<｜tool▁calls▁begin｜>": "<｜tool▁calls▁end｜>",
+    "<｜DSML｜function_calls>": "</｜DSML｜function_calls>",
+    "<minimax:tool_call>": "</minimax:tool_call>",
+    "<function_calls>": "</function_calls>",
+    "<start_function_call>": "<end_function_call>",
+    "<TOOLCALL>": "</TOOLCALL>",
+    "[TOOL_REQUEST]": "[END_TOOL_REQUEST]",
     "[TOOL_CALLS]": "\n",
     "<|python_tag|>": "<|eom_id|>",
     "<|tool_call_begin|>": "<|tool_call_end|>",
@@ -67,17 +76,8 @@ _LOW_CALLS = frozenset(opening.lower() for opening in _CALLS)
 _LOW_ENDS = frozenset(end.lower() for end in _ENDS)
 _LOW = [mark.lower() for mark in _LITERALS]
 _BEGINS = "<[◁`"
-_BARE = re.compile(r"\s*(?:\{|\[\s*(?:\{|$))")
+_BARE = re.compile(r"\s*(?:\{|\[\s*(?:\{|$)|\[\s*[A-Za-z_][\w.]*(?:\(|$))")
 """Nobody begins to speak so."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenCall:
-    """A tool call that a model wrote as text."""
-
-    name: str
-    arguments: str
-    """JSON text of an object."""
 
 
 class AnswerFilter:
@@ -109,6 +109,11 @@ class AnswerFilter:
         if not self._rest:
             return ""
         return self._pass(self._step(last=False))
+
+    def reasons_elsewhere(self) -> None:
+        """The server sends the reasoning in a field of its own: its text is the answer from the beginning."""
+        if self._opened:
+            self._opened, self._rest, self._hidden = False, self._hidden + self._rest, ""
 
     def flush(self) -> str:
         """The text is over: what is left of the answer."""
@@ -220,8 +225,8 @@ class AnswerFilter:
             elif whole and self._called_in(hidden):
                 self._begin(f"<function={self._called_in(hidden)}>", "<|call|>")
             return ""
-        if (function := _FUNCTION.fullmatch(opening)) is not None:
-            self.calls += self._read(json.dumps({"name": function.group(1), "arguments": _loads(hidden) or {}}))
+        if _FUNCTION.fullmatch(opening) is not None:
+            self.calls += self._read(f"{opening}{hidden}</function>")
             return ""
         if opening.startswith("```"):
             calls = self._read(hidden)
@@ -244,34 +249,12 @@ class AnswerFilter:
             self._hidden, self._rest = text, ""
             return last
         at, end = min(ends)
+        self.lone_end = self.lone_end or not any(opening.lower() in low[:at] for opening in _PAIRS)
         self._hidden, self._rest, self._opened = "", text[at + len(end) :], False
         return True
 
     def _read(self, text: str) -> list[WrittenCall]:
-        """The calls of known tools that a text holds: JSON objects, in a list or one after the other."""
-        found: list[WrittenCall] = []
-        for value in _values(text):
-            for one in value if isinstance(value, list) else [value]:
-                call = self._call_of(one)
-                if call is not None:
-                    found.append(call)
-        return found
-
-    def _call_of(self, value: Any) -> WrittenCall | None:
-        if not isinstance(value, Mapping):
-            return None
-        inner = value.get("function")
-        if isinstance(inner, Mapping):
-            value = inner
-        name = str(value.get("name") or value.get("tool_name") or value.get("tool") or inner or "")
-        known = self._tools.get(name.rpartition(".")[2].lower())
-        if known is None:
-            return None
-        arguments: Any = next((value[key] for key in ("arguments", "parameters", "args", "input") if key in value), {})
-        for _ in range(2):  # some encode them twice
-            if isinstance(arguments, str):
-                arguments = _loads(arguments)
-        return WrittenCall(known, json.dumps(arguments if isinstance(arguments, Mapping) else {}))
+        return calls_in(text, self._tools)
 
 
 def _may_become_a_mark(text: str) -> bool:
@@ -284,23 +267,3 @@ def _may_become_a_mark(text: str) -> bool:
     if re.fullmatch(r"<[|｜][^<>|｜\s]{0,40}[|｜]?", text) or re.fullmatch(r"<function=[\w.-]{0,64}", low):
         return True
     return re.fullmatch(r"```(?:json|tool_call|tool_code)?[ \t]*", text) is not None
-
-
-def _values(text: str) -> list[Any]:
-    """The JSON values that begin in a text, one after the other."""
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while (start := re.search(r"[\[{]", text[at:])) is not None:
-        at += start.start()
-        try:
-            value, at = decoder.raw_decode(text, at)
-            found.append(value)
-        except ValueError:
-            at += 1
-    return found
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

@@ -6,20 +6,18 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_openai import ChatOpenAI, StreamChunkTimeoutError
+from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
 from voice_agents.errors import (
@@ -28,6 +26,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -35,11 +34,14 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.answer_filter import AnswerFilter
-from voice_agents.providers.completions import PlainCompletions
+from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
+from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
-from voice_agents.providers.sockets import tls
+from voice_agents.providers.sockets import proxy_to, tls
+from voice_agents.providers.standby import FailoverTimes
+from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
-from voice_agents.settings import OPENAI_URL, Endpoint, Provider
+from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +51,10 @@ class ChatTimeouts:
     """Seconds the chat model is waited for."""
 
     connect_s: float = 5.0
-    first_s: float = 15.0
-    """Request -> the beginning of the answer."""
+    first_s: float = FIRST_WORD_S
+    """Request -> the first word of the answer, or the first tool call; models that reason take their time."""
     chunk_s: float = 8.0
-    """The longest silence inside an answer; LangChain's default is two minutes."""
+    """The longest silence after it; LangChain's default is two minutes."""
     retry_s: float = 0.3
     """A request that failed before anything was said is sent a second time after this."""
     retry_after_max_s: float = 2.0
@@ -61,12 +63,19 @@ class ChatTimeouts:
 
 LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=2, keepalive_expiry=120.0)
 """Idle connections outlive the pauses of a conversation; the SDK's default of 5 s would reconnect every turn."""
+HURRIED_S = 1.5
+"""To connect, where another provider can answer."""
 MOST_LESSONS = 4
 """How often one turn is asked anew because of what a refusal has told."""
 _NO_CLIENT = object()
 """For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
 """In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
+RETRACTED = "retracted"
+"""In the ``response_metadata`` of a piece: what came of the answer before it was the model thinking."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields in which servers send the reasoning apart from the text."""
+_REASONS = "reasons"
 _MODELS = {
     Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
     Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
@@ -80,13 +89,16 @@ class ChatModel:
     conversation can have its connection and finds it open when it needs it.
     """
 
-    def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeouts: ChatTimeouts | None = None, failover: FailoverTimes | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
         self._lines = {endpoint: _Line(endpoint, self._timeouts)}
         model = self._lines[endpoint].model
-        model.hand_over_to(lambda: self._present.model)
+        model.hand_over_to(self._answer)
         self.model: BaseChatModel = model
+        self._failover = FailoverChat(_remark, failover)
         self._warming: set[asyncio.Task[Any] | None] = set()
 
     async def __aenter__(self) -> Self:
@@ -99,6 +111,7 @@ class ChatModel:
             for task in warming:
                 task.cancel()
             await asyncio.wait(warming)  # a connection that comes after the client is closed would be nobody's
+        await self._failover.close()
         for line in self._lines.values():
             await line.http.aclose()
 
@@ -111,7 +124,7 @@ class ChatModel:
         self._warming.add(task)
         try:
             await self._present.warm()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ProxyUnusable):
             return
         finally:
             self._warming.discard(task)
@@ -119,10 +132,25 @@ class ChatModel:
     @property
     def _present(self) -> _Line:
         """The line to who answers at present; all that were in use stay open until the model is left."""
-        endpoint = self._endpoint.present
+        return self._line(self._endpoint.present)
+
+    def _line(self, endpoint: Endpoint) -> _Line:
         if endpoint not in self._lines:
             self._lines[endpoint] = _Line(endpoint, self._timeouts)
         return self._lines[endpoint]
+
+    async def _answer(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """By who answers at present, or while that fails, by who stands in."""
+        endpoint = self._endpoint.present
+        first, other = self._line(endpoint).model, endpoint.stand_in()
+        if other is None:
+            answer = first.answer(*args, **kwargs)
+        else:
+            names = agent_name(endpoint), agent_name(other)
+            answer = self._failover.answer(first.answer, self._line(other).model.answer, names, *args, **kwargs)
+        async with aclosing(answer) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 class _Line:
@@ -131,13 +159,15 @@ class _Line:
     def __init__(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts
-        timeout = httpx2.Timeout(timeouts.first_s, connect=timeouts.connect_s)
+        connect_s = timeouts.connect_s if endpoint.stand_in() is None else min(HURRIED_S, timeouts.connect_s)
+        timeout = httpx2.Timeout(timeouts.first_s, connect=connect_s)
+        way: dict[str, Any]
+        try:
+            way = {"proxy": proxy_to(endpoint, Role.CHAT, agent_name(endpoint), sockets=False)}
+        except ProxyUnusable as error:
+            way = {"transport": _NoWay(error)}
         self.http = httpx2.AsyncClient(
-            timeout=timeout,
-            limits=LIMITS,
-            verify=tls(),
-            trust_env=not endpoint.is_local,
-            follow_redirects=True,
+            timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
@@ -155,7 +185,7 @@ class _Line:
             async_client=PlainCompletions(sdk),
             client=_NO_CLIENT,
             streaming=True,
-            stream_chunk_timeout=timeouts.chunk_s,
+            stream_chunk_timeout=None,  # which would count the time that a model thinks
             stream_usage=endpoint.provider is not Provider.OPENAI or endpoint.base_url == OPENAI_URL,
             use_responses_api=False,
         )
@@ -169,31 +199,42 @@ class _Line:
             await self.http.get(f"{self._endpoint.base_url}/models", headers=header, timeout=self._timeouts.connect_s)
 
 
+class _NoWay(httpx2.AsyncBaseTransport):
+    """Where no proxy leads: every request fails of it."""
+
+    def __init__(self, error: ProxyUnusable) -> None:
+        self._error = error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        raise self._error
+
+
 class _PlainChat(ChatOpenAI):
     """Fails in plain words, and asks a second time by itself when nothing of the answer was given yet."""
 
     _endpoint: Endpoint = PrivateAttr()
     _timeouts: ChatTimeouts = PrivateAttr()
-    _present: Callable[[], _PlainChat] = PrivateAttr()
+    _answers: Ask = PrivateAttr()
     _refused: Refused = PrivateAttr(default_factory=Refused)
 
-    def hand_over_to(self, present: Callable[[], _PlainChat]) -> None:
-        """Once, before use: asked at every call for the model that answers it."""
-        self._present = present
+    def hand_over_to(self, answers: Ask) -> None:
+        """Once, before use: answers every call."""
+        self._answers = answers
 
     def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         """Once, before use."""
         self._endpoint, self._timeouts = endpoint, timeouts
-        self._present = lambda: self
+        self._answers = self.answer
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._present()._answer(*args, **kwargs)) as chunks:
+        async with aclosing(self._answers(*args, **kwargs)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _answer(
+    async def answer(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        """By this very model."""
         messages = self._refused.left_out(messages)
         takes, learned, again = self._takes, list[str](), False
         while True:
@@ -204,12 +245,12 @@ class _PlainChat(ChatOpenAI):
                         yield chunk
                 remark = self._remark(given.finish_reason, second_time=again) or " ".join(filter(None, learned))
                 if remark:
-                    yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={REMARK: remark}))
+                    yield _remark(remark)
                 return
             except Exception as error:
                 plain = provider_error(error, self._endpoint, Role.CHAT)
                 self._refused.note(error, messages)
-                lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, "tools" in kwargs)
+                lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, _fields(error))
                 pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
                 if pause_s is None or not given.nothing:
                     raise plain from error
@@ -223,22 +264,37 @@ class _PlainChat(ChatOpenAI):
         self, takes: Takes, given: _Given, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Ask once, as this server takes it."""
-        if not takes.tools:
-            kwargs = {name: value for name, value in kwargs.items() if name not in ("tools", "tool_choice")}
-        if not takes.usage:
-            kwargs["stream_usage"] = False
-        answer = AnswerFilter(_names(kwargs.get("tools") or ()), opened=takes.opens_reasoning)
+        tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
+        held_back = takes.may_open_reasoning(self._endpoint.model)
+        answer, calls = AnswerFilter(tools, opened=held_back), StreamedCalls(tools)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
-        async with aclosing(asking) as chunks:  # type: ignore[type-var]
+        held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
+        async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
+                if chunk.message.response_metadata.pop(_REASONS, False):
+                    answer.reasons_elsewhere()
+                begun = not (given.nothing or answer.lone_end)
                 given.add(chunk := _cleaned(chunk, answer))
-                yield chunk
-        if rest := _left(answer, given.calls):
+                if begun and answer.lone_end:  # all that was told so far were thoughts
+                    held.append(_marked(RETRACTED, True))
+                held.append(_without_calls(chunk, calls))
+                while held and not given.nothing:
+                    yield held.pop(0)
+        if rest := _left(answer, calls):
             given.add(rest)
-            yield rest
-        takes.opens_reasoning = takes.opens_reasoning or answer.lone_end
+            held.append(rest)
+        for chunk in () if given.nothing else held:
+            yield chunk
+        takes.note_reasoning(held=held_back, ended=answer.lone_end)
         if given.nothing:
             raise self._silent(given.finish_reason)
+
+    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """With the reasoning effort that is set, and without what this server does not take."""
+        request = super()._get_request_payload(*args, **kwargs)
+        if self._endpoint.reasoning_effort:
+            request.setdefault("reasoning_effort", self._endpoint.reasoning_effort)
+        return self._takes.trimmed(request)
 
     @property
     def _takes(self) -> Takes:
@@ -246,21 +302,26 @@ class _PlainChat(ChatOpenAI):
 
     def _pause(self, plain: ProviderError, error: Exception) -> float | None:
         """Seconds to wait before asking again; None: it makes no sense, or takes too long for somebody who waits."""
-        if plain.retry is Retry.NEVER or isinstance(plain, ProviderTimeout):
+        replaced = self._endpoint.stand_in() is not None
+        if plain.retry is Retry.NEVER or isinstance(plain, ProviderTimeout) or replaced:
             return None
         asked_s = _asked_to_wait_s(error)
         return max(self._timeouts.retry_s, asked_s) if asked_s <= self._timeouts.retry_after_max_s else None
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
         if chunk.get("choices") is None and chunk.get("usage") is None:
+            if is_sign_of_life(chunk):
+                return None
             raise ValueError("a chunk of no known shape")
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
-            for number, call in enumerate(choice["delta"].get("tool_calls") or ()):
-                if call.get("index") is None:
-                    call["index"] = number  # LangChain would drop the call
-                _mend(call.get("function") or {})
-        return super()._convert_chunk_to_generation_chunk(chunk, *rest)
+            listed(choice["delta"])
+        converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)
+        if converted is not None and any(
+            choice["delta"].get(name) for choice in chunk.get("choices") or () for name in _THOUGHTS
+        ):
+            converted.message.response_metadata[_REASONS] = True
+        return converted
 
     def _remark(self, finish_reason: str, *, second_time: bool) -> str:
         """What the user should know of an answer that came; "": nothing."""
@@ -279,28 +340,51 @@ class _PlainChat(ChatOpenAI):
         return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
 
 
+def _remark(text: str) -> ChatGenerationChunk:
+    return _marked(REMARK, text)
+
+
 class _Given:
-    """What was handed out of an answer."""
+    """What was handed out of an answer; ``nothing`` until there is a word of it, or a call."""
 
     def __init__(self) -> None:
         self.nothing = True
-        self.calls = 0
-        """How many tools were asked for."""
         self.finish_reason = ""
 
     def add(self, chunk: ChatGenerationChunk) -> None:
         message = chunk.message
         calls = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
-        self.calls = max([self.calls, *((call["index"] or 0) + 1 for call in calls)])
-        self.nothing = self.nothing and not chunk.text and not calls
+        calls = [call for call in calls if call["name"] or call["args"]]
+        self.nothing = self.nothing and not calls and not any(map(str.isalnum, chunk.text))
         self.finish_reason = str((chunk.generation_info or {}).get("finish_reason") or self.finish_reason)
 
 
-def _mend(function: dict[str, Any]) -> None:
-    """Arguments as an object, or none at all, as some servers send whole calls."""
-    if "arguments" in function and not isinstance(function["arguments"], str):
-        arguments = function["arguments"]
-        function["arguments"] = "" if arguments is None else json.dumps(arguments)
+async def _in_time(
+    chunks: AsyncIterator[ChatGenerationChunk], given: _Given, timeouts: ChatTimeouts
+) -> AsyncGenerator[ChatGenerationChunk, None]:
+    """The chunks; raises TimeoutError when the first word, or what follows it, takes too long.
+
+    However much a server sends meanwhile that is no word.
+    """
+    clock = asyncio.get_running_loop().time
+    first_by = clock() + timeouts.first_s
+    async with aclosing(chunks):  # type: ignore[type-var]
+        while True:
+            try:
+                async with asyncio.timeout_at(first_by if given.nothing else clock() + timeouts.chunk_s):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            yield chunk
+
+
+def _fields(error: Exception) -> Collection[str]:
+    """Of the request that was refused."""
+    try:
+        request = error.request if isinstance(error, openai.APIError) else None
+        return list(json.loads(request.content)) if request is not None else ()
+    except (ValueError, httpx2.StreamError):
+        return ()
 
 
 _TAKES: dict[tuple[str, str], Takes] = {}
@@ -324,25 +408,39 @@ def _cleaned(chunk: ChatGenerationChunk, answer: AnswerFilter) -> ChatGeneration
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
 
 
-def _left(answer: AnswerFilter, calls: int) -> ChatGenerationChunk | None:
-    """What the filter held back until the end, and the calls that were written as text."""
+def _marked(name: str, value: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={name: value}))
+
+
+def _without_calls(chunk: ChatGenerationChunk, calls: StreamedCalls) -> ChatGenerationChunk:
+    """The chunk without its pieces of tool calls, which are put together by themselves."""
+    message = chunk.message
+    if not isinstance(message, AIMessageChunk) or not message.tool_call_chunks:
+        return chunk
+    for piece in message.tool_call_chunks:
+        calls.add(piece)
+    bare = AIMessageChunk(content=message.content, usage_metadata=message.usage_metadata, id=message.id)
+    return ChatGenerationChunk(message=bare, generation_info=chunk.generation_info)
+
+
+def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | None:
+    """What the filter held back until the end, and the calls."""
     text = answer.flush()
-    if not text and not answer.calls:
+    made = calls.whole(answer.calls)
+    if not text and not made:
         return None
-    chunks = [
-        tool_call_chunk(name=call.name, args=call.arguments, id=f"call_{uuid4().hex}", index=calls + number)
-        for number, call in enumerate(answer.calls)
-    ]
-    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=chunks))
+    return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=made))
 
 
 def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
     """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
     name = agent_name(endpoint)
+    if isinstance(error.__cause__, ProxyUnusable):
+        return error.__cause__
     match error:
         case ProviderError():
             return error
-        case openai.APITimeoutError() | StreamChunkTimeoutError() | TimeoutError() | httpx2.TimeoutException():
+        case openai.APITimeoutError() | TimeoutError() | httpx2.TimeoutException():
             return ProviderTimeout(role, name, f"{name} took too long to answer. Please try again.")
         case openai.APIStatusError():
             return _refused(error, endpoint, role)

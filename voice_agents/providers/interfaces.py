@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError
@@ -19,6 +19,7 @@ __all__ = [
     "ConnectionListener",
     "ConnectionState",
     "PartialListener",
+    "PatientSpeechToText",
     "SpeechChunk",
     "SpeechStream",
     "SpeechToText",
@@ -42,20 +43,26 @@ class ConnectionState(Enum):
     RECONNECTING = auto()
     FAILED = auto()
     """No further attempt is made until the next utterance (or text) needs the provider."""
+    REPLACED = auto()
+    """Another provider does its work until it is OPEN again; it is tried quietly."""
 
 
 class ConnectionListener(Protocol):
     """Hears of every change of a client's connection. Called in the event loop; must not block."""
 
     def __call__(self, state: ConnectionState, error: ProviderError | None) -> None:
-        """``error`` is why the connection was lost (RECONNECTING) or given up (FAILED)."""
+        """``error`` is why the connection was lost (RECONNECTING), given up (FAILED) or is not used (REPLACED)."""
 
 
 class PartialListener(Protocol):
     """Hears the current hypothesis of the utterance that is not committed yet."""
 
-    def __call__(self, text: str) -> None:
-        """``text`` replaces the last partial."""
+    def __call__(self, text: str, *, committed: bool = False) -> None:
+        """``text`` replaces the last partial.
+
+        ``committed``: it is about the utterance before, whose final words have not come yet; who has no such thing to
+        tell leaves it out.
+        """
 
 
 class SpeechToText(Protocol):
@@ -77,6 +84,26 @@ class SpeechToText(Protocol):
 
     def commit(self) -> asyncio.Future[str]:
         """End the utterance. The future gives its words ("" if none) or raises ProviderError. First in, first out."""
+
+
+@runtime_checkable
+class PatientSpeechToText(SpeechToText, Protocol):
+    """A recogniser that can be asked in a pause, and told afterwards that what was said before it went on.
+
+    So what is said with a pause in it is understood as a whole. Of any other one each part is understood by itself.
+    """
+
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        """As :meth:`commit`, in a pause that may be the end; :meth:`recall` or the next commit tells.
+
+        Audio is kept back until then: what comes after that commit.
+        """
+
+    def confirm(self) -> None:
+        """It was the end: what was kept back begins the next utterance."""
+
+    def recall(self) -> None:
+        """It was not: the answer is of no use, the next commit gives the words from the utterance's beginning on."""
 
 
 @dataclass(frozen=True, slots=True)

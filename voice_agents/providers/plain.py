@@ -14,6 +14,7 @@ import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, first_audible, resample
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import STT_RATE, TTS_RATE, SpeechChunk, SpokenWord
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class PlainRecogniser:
                 await asyncio.wait([before])
             text = await _asked(self._transcribe, said, Role.STT, self._name)
             if not words.done():
-                words.set_result(text.strip())
+                words.set_result(words_in(text.strip()))
         except ProviderError as error:
             if not words.done():
                 words.set_exception(error)

@@ -10,6 +10,11 @@ from functools import cache
 
 import httpx2
 
+from voice_agents.errors import ProxyUnusable, Role
+from voice_agents.providers.names import inside
+from voice_agents.proxies import UnusableProxy, proxy_for, usable
+from voice_agents.settings import Endpoint
+
 MAX_FRAME_BYTES = 16 * 2**20
 """TTS frames exceed the library's default of 1 MiB, which would close the socket from our side."""
 CLOSE_TIMEOUT_S = 0.4
@@ -50,3 +55,16 @@ class Backoff:
 def tls() -> ssl.SSLContext:
     """One for all: loading the certificates takes tens of milliseconds. Made as httpx would make its own."""
     return httpx2.create_ssl_context()
+
+
+def proxy_to(endpoint: Endpoint, role: Role, name: str, *, sockets: bool) -> str | None:
+    """The proxy on the way to a provider; None: it is reached directly. Raises ProxyUnusable.
+
+    ``name``: what users call who fills the role; ``sockets``: for WebSockets, else for HTTP.
+    """
+    if endpoint.is_local:
+        return None
+    try:
+        return usable(proxy_for(endpoint.base_url), sockets=sockets)
+    except UnusableProxy as reason:
+        raise ProxyUnusable(role, name, f"The proxy on the way to {inside(name)} for {role.value} {reason}") from None

@@ -7,8 +7,11 @@ remembered for it as long as the program runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
 
 import openai
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -17,6 +20,7 @@ from voice_agents.providers.rules import newest, size_of, valid
 
 PLAINLY_LONG = 3000
 """Characters from which on a refusal without a reason may mean that it was too much."""
+SHORT_ID = 9
 LEFT_OUT = "(What was said here is left out.)"
 NOTHING = "..."
 """What stands where a role has to speak and has not."""
@@ -32,6 +36,33 @@ _NO_TOOLS = (
     *("'tools' is not", "unknown field: tools", "does not support the tools", "tool use", "--tool-call-parser"),
 )
 _NO_SYSTEM = ("system role", "system message", "role 'system'", 'role "system"', "role: system", "system prompt is not")
+_EFFORT = "reasoning_effort"
+_NO_EFFORT = (_EFFORT, "reasoningeffort", "reasoning.effort", "reasoning effort", "think value", "support thinking")
+"""How servers name it: OpenAI, xAI, gateways, Ollama."""
+_LEFT_OUT = {
+    "max_tokens": ("max_tokens",),
+    "max_completion_tokens": ("max_completion_tokens",),
+    "parallel_tool_calls": ("parallel_tool_calls", "paralleltoolcalls", "parallel tool calls"),
+    "temperature": ("temperature",),
+    "top_p": ("top_p", "topp"),
+    "frequency_penalty": ("frequency_penalty",),
+    "presence_penalty": ("presence_penalty",),
+    "seed": ("'seed'", '"seed"', "`seed`"),
+    "stop": ("'stop'", '"stop"', "`stop`"),
+    _EFFORT: _NO_EFFORT,
+}
+"""What a request can do without, and how a refusal of it names it."""
+_EFFORTLESS = "{name} takes no reasoning effort here: it is asked without it (OPENAI_REASONING_EFFORT)."
+_OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_TAKEN_INSTEAD = ("expected one of", "supported parameters are", "allowed parameters are")
+"""What comes after it are the names that a server does know."""
+
+
+_OTHER_REASONS = ("content_filter", "rate_limit", "insufficient_quota")
+_REFUSALS = (0, 400, 404, 413, 422, 500, 501)
+_THINKERS = re.compile(r"deepseek-?r1|r1-(?:distill|0528)|qwq|qwen3.*thinking|glm-z1|exaone-deep|skywork-or1|-thinking")
+"""Models whose templates open the reasoning, by their names."""
+_OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
 
 @dataclass(slots=True)
@@ -44,40 +75,99 @@ class Takes:
     system: bool = True
     usage: bool = True
     """It may be asked what an answer costs (``stream_options``)."""
-    opens_reasoning: bool = False
-    """Its template opens the reasoning itself, so that only its end comes with the answer."""
+    without: set[str] = field(default_factory=set)
+    """Fields of a request that it refuses."""
+    named: dict[str, str] = field(default_factory=dict)
+    """Fields that it knows by another name."""
+    effort: str = ""
+    """The only reasoning effort that it takes beside tools; "": any."""
+    short_ids: bool = False
+    """Tool calls are named by nine letters and digits (Mistral)."""
+    opens_reasoning: bool | None = None
+    """Its template opens the reasoning itself, so that only its end comes with the answer; None: not seen yet."""
 
-    def learn(self, error: Exception, messages: Sequence[BaseMessage], tools: bool) -> str | None:
-        """What a refusal teaches (a plain sentence, or ""), so that the request can be made anew; None: nothing.
+    def learn(self, error: Exception, messages: Sequence[BaseMessage], sent: Collection[str]) -> str | None:
+        """What a refusal teaches, as a plain sentence, so that the request can be made anew; None: nothing.
 
-        ``tools``: they were among what was sent.
+        ``sent``: the fields of the request that was refused.
         """
-        if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 404, 413, 422, 500, 501):
+        refusal = _refusal(error)
+        if refusal is None:
             return None
-        text = f"{error.code} {error.param} {error.message} {error.body}".lower()
-        if "content_filter" in text:
-            return None
-        if self.usage and "stream_options" in text:
-            self.usage = False
-            return ""
-        if tools and self.tools and any(word in text for word in _NO_TOOLS):
-            self.tools = False
-            return "{name} takes no tools: it answers without them."
+        status, text = refusal
+        lesson = self._learn_fields(error, text, sent)
+        if lesson is not None:
+            return lesson
         if self.system and any(word in text for word in _NO_SYSTEM):
             self.system = False
-            return ""
-        long = error.status_code == 413 or any(word in text for word in _TOO_LONG)
-        sent = _size(messages) if self.characters is None else min(self.characters, _size(messages))
-        if sent > 2 * _size(messages[-1:]) and (long or (error.status_code == 400 and sent > PLAINLY_LONG)):
-            self.characters = sent // 2
+            return "{name} knows no system role: its instructions are sent with the user's words."
+        if not self.short_ids and "tool call id" in text and "9" in text:
+            self.short_ids = True
+            return "{name} takes tool calls under shorter names only: they are sent so."
+        long = status == 413 or any(word in text for word in _TOO_LONG)
+        size = _size(messages) if self.characters is None else min(self.characters, _size(messages))
+        if size > 2 * _size(messages[-1:]) and (long or (status == 400 and size > PLAINLY_LONG)):
+            self.characters = size // 2
             return "This conversation is longer than {name} can take: the older part is left out of what it is told."
         return None
+
+    def _learn_fields(self, error: Exception, text: str, sent: Collection[str]) -> str | None:
+        """Which part of the request is refused."""
+        known, param = text, str(getattr(error, "param", None) or "")
+        for instead in _TAKEN_INSTEAD:
+            known = known.partition(instead)[0]
+        if self.usage and "stream_options" in sent and "stream_options" in known:
+            self.usage = False
+            return "{name} does not say what an answer costs."
+        if "tools" in sent and "tool" in known and any(word in known for word in _NO_EFFORT):
+            return self._without_effort(known, sent)
+        if self.tools and "tools" in sent and any(word in text for word in _NO_TOOLS):
+            self.tools = False
+            return "{name} takes no tools: it answers without them."
+        refused = [name for name, words in _LEFT_OUT.items() if name in sent and any(word in known for word in words)]
+        return self._leave_out(param if param in refused else refused[0], known) if refused else None
+
+    def _without_effort(self, text: str, sent: Collection[str]) -> str | None:
+        """Tools and a reasoning effort do not go together; some servers then want to hear of none."""
+        if _EFFORT in sent and "'none'" not in text:
+            return self._leave_out(_EFFORT, text)
+        if self.effort:
+            return None
+        self.effort = "none"
+        return "{name} does not reason where it has tools: it is asked with reasoning effort none."
+
+    def _leave_out(self, name: str, text: str) -> str:
+        other = _OTHER_NAME.get(name)
+        if other is not None and other in text and other not in self.named:
+            self.named[name] = other
+            return f"{{name}} knows {name} by the name {other}."
+        self.without |= {name} if other is None else {name, other}
+        return _EFFORTLESS if name == _EFFORT else f"{{name}} takes no {name}: it is asked without it."
+
+    def may_open_reasoning(self, model: str) -> bool:
+        """Whether the next answer may begin in the middle of the model's thoughts; of the first one its name tells."""
+        return _THINKERS.search(model.lower()) is not None if self.opens_reasoning is None else self.opens_reasoning
+
+    def note_reasoning(self, *, held: bool, ended: bool) -> None:
+        """An answer is over: reasoning ended in it that had not begun, or did not although it was waited for."""
+        if held or ended:
+            self.opens_reasoning = ended
+
+    def trimmed(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a request as this server takes them."""
+        left_out = {*self.without, *(() if self.tools else _OF_TOOLS), *(() if self.usage else ("stream_options",))}
+        fields = {name: value for name, value in request.items() if name not in left_out}
+        if self.effort and "tools" in fields:
+            fields[_EFFORT] = self.effort
+        return {self.named.get(name, name): value for name, value in fields.items()}
 
     def suited(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
         """The messages as this server takes them: roles alternate, every call has its result, it fits."""
         system = [message for message in messages if isinstance(message, SystemMessage)]
         talk = [message for message in messages if not isinstance(message, SystemMessage)]
         talk = _alternating(valid(self._recent(talk, _size(system))))
+        if self.short_ids:
+            talk = [_with_short_ids(message) for message in talk]
         if system and not self.system:
             first = HumanMessage(f"{_joined(system)}\n\n{talk[0].text}")
             return [first, *talk[1:]]
@@ -111,6 +201,19 @@ class Refused:
         ] + list(messages[-1:])
 
 
+def _refusal(error: Exception) -> tuple[int, str] | None:
+    """Status and wording, in lower case, of an error that says what a server does not take; None: it is another one.
+
+    Some servers begin to answer and tell the error in the stream; that counts as status 0.
+    """
+    if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
+        return None
+    status = error.status_code if isinstance(error, openai.APIStatusError) else 0
+    text = f"{error.code} {error.param} {error.message} {error.body}".lower()
+    other = status not in _REFUSALS or any(word in text for word in _OTHER_REASONS)
+    return None if other else (status, text)
+
+
 def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
     """User and agent in turns, the user first; two of the same in a row are one message."""
     turns: list[BaseMessage] = []
@@ -128,6 +231,19 @@ def _alternating(talk: Sequence[BaseMessage]) -> list[BaseMessage]:
         else:
             turns.append(message)
     return turns or [HumanMessage(NOTHING)]
+
+
+def _with_short_ids(message: BaseMessage) -> BaseMessage:
+    if isinstance(message, ToolMessage):
+        return message.model_copy(update={"tool_call_id": _short(message.tool_call_id)})
+    if isinstance(message, AIMessage) and message.tool_calls:
+        calls = [{**call, "id": _short(call["id"] or "")} for call in message.tool_calls]
+        return message.model_copy(update={"tool_calls": calls})
+    return message
+
+
+def _short(id: str) -> str:
+    return id if len(id) == SHORT_ID and id.isalnum() else sha256(id.encode()).hexdigest()[:SHORT_ID]
 
 
 def _joined(messages: Sequence[BaseMessage]) -> str:

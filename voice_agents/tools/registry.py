@@ -51,6 +51,7 @@ class Tool:
     ``parameters`` is the JSON schema of its arguments. ``arguments`` checks what the model sends; None: the function
     does that itself. ``side_effects``: calling it twice would be noticed, so it is never called twice with the same
     arguments for one turn of the user, and an interruption lets it come to its end. ``timeout_s``: it is given up then.
+    ``meanwhile``: what the agent says when it takes longer than a second, in place of words that its name suggests.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Tool:
     function: ToolFunction
     side_effects: bool = True
     timeout_s: float = TIMEOUT_S
+    meanwhile: str = ""
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class Tool:
         name: str = "",
         description: str = "",
         timeout_s: float = TIMEOUT_S,
+        meanwhile: str = "",
     ) -> Tool:
         """Derive name, description (the docstring) and schema (the annotations) from a typed function.
 
@@ -81,7 +84,7 @@ class Tool:
         name = checked_name(name or name_of(function))
         arguments, parameters = arguments_of(function, name)
         description = description or description_of(function, name)
-        return cls(name, description, parameters, arguments, function, side_effects, timeout_s)
+        return cls(name, description, parameters, arguments, function, side_effects, timeout_s, meanwhile)
 
     @property
     def declaration(self) -> dict[str, Any]:
@@ -90,14 +93,21 @@ class Tool:
 
     def checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the function is called with. Raises ValidationError, or ToolError when something is missing."""
+        arguments = self._given(arguments)
         if self.arguments is not None:
             return dict(self.arguments.model_validate(arguments))
         if missing := [name for name in self.parameters.get("required", ()) if name not in arguments]:
             raise ToolError(f"The arguments of {self.name} are wrong: {', '.join(missing)} is missing.")
         return arguments
 
+    def _given(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without the nulls that some models write for what is optional."""
+        required = self.parameters.get("required", ())
+        return {name: value for name, value in arguments.items() if value is not None or name in required}
+
     def canonical(self, arguments: Mapping[str, Any]) -> str:
         """Equal for arguments that mean the same. Raises ValidationError."""
+        arguments = self._given(arguments)
         if self.arguments is None:
             return canonical(arguments)
         return BaseModel.model_dump_json(self.arguments.model_validate(arguments))
@@ -139,6 +149,11 @@ class Toolbox:
             return effect_of(name, tool.canonical(_mapping(arguments)))
         except (ValidationError, ToolError):
             return None
+
+    def meanwhile(self, name: str) -> str:
+        """What the agent says while this tool takes its time; "" if it does not say."""
+        tool = self._by_name.get(name)
+        return tool.meanwhile if tool is not None else ""
 
     async def call(self, name: str, arguments: str | Mapping[str, Any]) -> ToolResult:
         """Run one tool with its arguments (JSON text or a mapping).

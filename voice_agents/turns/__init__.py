@@ -8,7 +8,8 @@ How a conversation walks through the room:
    user's turn is over: after the configured silence, shorter when the words are clearly complete, longer when not.
 3. ``floor.Floor`` decides who may speak. It stops the agent first (PAUSE) and decides afterwards, from the words,
    whether the agent goes on (RESUME) or is over (CANCEL, MERGE).
-4. ``sentences.SpeechSplitter`` cuts the model's tokens into pieces that can be spoken.
+4. ``sentences.SpeechSplitter`` cuts the model's tokens into pieces that can be spoken; ``english`` puts into words what
+   voices read badly, and ``said.WayBack`` leads from the words that were said to those that were written.
 5. ``playout.Playout`` hands the agent's audio (24 kHz) out at real time, and knows which words have been played: what
    stands in memory after an interruption.
 6. ``latency`` defines every figure that is measured along this way.

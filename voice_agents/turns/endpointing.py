@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.settings import Speculation, TurnMode, TurnSettings
 from voice_agents.turns.completeness import Completeness, completeness
 
 RATE = 16_000
@@ -15,6 +15,8 @@ RATE = 16_000
 
 _FACTORS = {Completeness.COMPLETE: 0.6, Completeness.UNKNOWN: 1.0, Completeness.OPEN: 1.6}
 """What the words do to the patience."""
+_FACTORS_BEGUN_EARLY = {Completeness.COMPLETE: 0.6, Completeness.UNKNOWN: 2.0, Completeness.OPEN: 2.0}
+"""... where answers are begun early: patience then costs little, and who is interrupted in a thought loses it."""
 _SHORTEST_S = 0.3
 """Complete words do not shorten the silence below this: people breathe."""
 _QUICK_RESUME_S = 1.0
@@ -23,6 +25,7 @@ _MARGIN = 1.2
 """A learned pause is waited for with this margin ..."""
 _LONGEST_FACTOR = 1.6
 """... but no longer than so many times the patience."""
+_LONGEST_FACTOR_BEGUN_EARLY = 2.0
 _LEARN, _FORGET = 0.5, 0.1
 """Shares of a longer pause that are learned at once, and of the learned that a turn without such a pause takes away."""
 
@@ -45,7 +48,8 @@ class Endpointer:
 
     The silence asked for is ``TurnSettings.silence_s``. With ``adaptive`` it is 0.6 times that (but 0.3 s) when the
     words are clearly complete, 1.6 times when they clearly are not, and long enough for the pauses that this user
-    was found to make within turns (at most 1.6 times).
+    was found to make within turns (at most 1.6 times). Where answers are begun early it is twice the patience when they
+    are not clearly complete, and at most twice for this user's pauses.
     """
 
     def __init__(self, turns: TurnSettings) -> None:
@@ -111,8 +115,10 @@ class Endpointer:
         patience = self._turns.silence_s
         if not self._turns.adaptive:
             return patience
-        by_words = max(patience * _FACTORS[self._completeness], min(patience, _SHORTEST_S))
-        by_pauses = min(self._pause_s * _MARGIN, patience * _LONGEST_FACTOR)
+        early = self._turns.speculation is not Speculation.OFF
+        factor = (_FACTORS_BEGUN_EARLY if early else _FACTORS)[self._completeness]
+        by_words = max(patience * factor, min(patience, _SHORTEST_S))
+        by_pauses = min(self._pause_s * _MARGIN, patience * (_LONGEST_FACTOR_BEGUN_EARLY if early else _LONGEST_FACTOR))
         return max(by_words, by_pauses)
 
     @property

@@ -24,7 +24,7 @@ class TurnMarks:
     model_asked: float | None = None
     """The model was asked, if that was later: the turn before had to be settled first."""
     first_token: float | None = None
-    """The first token of the answer was received."""
+    """The first token of the answer was received, or what is said while a tool is at work was decided on."""
     first_piece_written: float | None = None
     """The model wrote the last token of the first piece that is spoken."""
     first_text_sent: float | None = None
@@ -42,6 +42,14 @@ class TurnMarks:
         """Set a mark unless it is set already."""
         if getattr(self, name) is None:
             setattr(self, name, at)
+
+    def go_on_with(self, earlier: TurnMarks, at: float) -> None:
+        """What was marked before the turn was certain, which it is ``at``: nobody had to wait for it."""
+        for mark in ("model_asked", "first_token", "first_piece_written", "first_text_sent", "first_audio"):
+            if (reading := getattr(earlier, mark)) is not None:
+                self.mark(mark, max(reading, at))
+        if earlier.first_token is None or earlier.first_token > at:
+            self.tool_s += earlier.tool_s
 
     def result(self) -> TurnLatency:
         """The figures these marks give."""
@@ -118,6 +126,27 @@ class LatencyHistory:
         """The median of one figure of :class:`TurnLatency` over the turns that have it; None if there is none."""
         values = [value for turn in self._turns if (value := getattr(turn, figure)) is not None]
         return median(values) if values else None
+
+
+@dataclass(slots=True)
+class EarlyAnswers:
+    """What came of answers that were begun before the user had finished for certain."""
+
+    used: int = 0
+    dropped: int = 0
+    saved_s: float = 0.0
+    """All in all, by those that were used."""
+    tokens: int = 0
+    characters: int = 0
+    """Of the model and the voice, for those that were dropped."""
+
+    def add(self, *, used: bool, saved_s: float, tokens: int, characters: int) -> None:
+        """One more."""
+        self.used += used
+        self.dropped += not used
+        self.saved_s += saved_s
+        self.tokens += tokens
+        self.characters += characters
 
 
 def _span(start: float | None, end: float | None) -> float | None:

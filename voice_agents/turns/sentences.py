@@ -11,6 +11,10 @@ from voice_agents.turns.markdown import plain, without_emoji
 
 RELEASE_AFTER_S = 0.08
 """How long the model must be silent before :meth:`SpeechSplitter.release` is worth calling."""
+DRIP_AFTER_S = 1.5
+"""How long it must be silent in the middle of a clause before :meth:`SpeechSplitter.drip` is worth calling."""
+FIRST_WORDS, MORE_WORDS = 2, 4
+"""So many words at least are spoken of a clause that does not come to its end."""
 
 _LONG, _LONGEST = 150, 250
 """Characters after which a sentence is cut at a clause, and after which it is cut between two words."""
@@ -38,6 +42,8 @@ class SpeechSplitter:
         if self._glued:
             token = token.lstrip(_CLOSING + _STOPS)
             self._glued = not token
+            if token[:1].isalnum() and self._last_token.endswith("."):
+                token = f".{token}"  # it was no full stop: example.com, main.py
         self._pending += token
         one_by_one = len(token) == 1 and len(self._last_token) == 1 and self._last_token.isalnum()
         self._last_token = token or self._last_token
@@ -62,6 +68,16 @@ class SpeechSplitter:
         self._first = self._first and not piece
         return piece or None
 
+    def drip(self) -> str | None:
+        """The model writes slower than one speaks (``DRIP_AFTER_S``): the whole words that are pending, if a few."""
+        runs, settled = _runs(self._pending)
+        whole = runs if self._pending[-1:].isspace() else runs[:-1]
+        if not settled or len(whole) < (FIRST_WORDS if self._first else MORE_WORDS):
+            return None
+        piece = self._take(whole[-1].end)
+        self._first = self._first and not piece
+        return piece or None
+
     def flush(self) -> str | None:
         """The answer (or one message of it) is over: what is left. Fed again, the splitter begins a new answer."""
         piece = self._take(len(self._pending))
@@ -76,7 +92,7 @@ class SpeechSplitter:
         piece = plain(raw, line_start=self._line_start)
         if raw:
             self._line_start = raw.endswith("\n")
-        return piece if any(character.isalnum() for character in piece) else ""
+        return piece if _has_words(piece) else ""
 
     def _cut(self, *, eager: bool) -> int | None:
         """Where the next piece ends, or None if that is not known yet."""
@@ -101,16 +117,19 @@ class SpeechSplitter:
                 clause = run.end
             if run.end > _LONG and clause is not None:
                 return clause
-            if run.end > _LONGEST and after:
+            if run.end > _LONGEST and after and not run.text[-1].isdigit():
                 return run.end
         return None
 
     def _judge(self, run: _Run, following: str | None, *, eager: bool) -> _End:
         """What ends with a run. ``following``: the first character of the next one, "" if only white space has come
         yet, None if not even that; ``eager``: decide in the last case too, where there is little doubt."""
-        core = without_emoji(run.text).rstrip(_CLOSING)
+        core = without_emoji(run.text)
+        core = (_NOTED.sub("", core) if core[-1:] in "]】" else core).rstrip(_CLOSING)
         before = self._pending[: run.start].strip(_OPENING + " \t\r#>-+•")
         if not core or core[-1] not in _STOPS or not any(map(str.isalnum, before + core)):
+            return _End.NONE
+        if core[-1] == ";" and _ENTITY_END.search(core):
             return _End.NONE
         if following is None and eager and _may_go_on(core):
             return _End.UNSURE
@@ -121,7 +140,11 @@ class SpeechSplitter:
 
 def speakable(text: str) -> str:
     """A whole text as it is spoken: without markdown and emoji, in one line."""
-    return " ".join(filter(None, map(plain, text.split("\n"))))
+    return " ".join(filter(_has_words, map(plain, text.split("\n"))))
+
+
+def _has_words(piece: str) -> bool:
+    return any(character.isalnum() for character in piece)
 
 
 class _End(Enum):
@@ -143,7 +166,15 @@ class _Run:
     end: int
 
 
-_RUN = re.compile(r"(?:!?\[[^\]\n]*\]\([^)\n]*\)|`+[^`\n]+`+|[^\s—。！？])+[—。！？]*|[—。！？]+")
+_RUN = re.compile(
+    r"(?:[^\s—。！？`\[\\$【!]+|!?\[[^\]\n]*\]\([^)\n]*\)|`+[^`\n]+`+|【[^】\n]*】|\\\([^\n]*?\\\)|\\\[[^\n]*?\\\]|\$\$[^$\n]+\$\$"
+    r"|\$(?=\\|[^\s\d$])(?:(?![.?!]\s)[^$\n]){1,200}(?<!\s)\$(?![\w$])|[^\s—。！？])+[—。！？]*|[—。！？]+"
+)
+"""A link, a piece of code, a citation and a formula are one run, whatever stands in them."""
+_OPENS = re.compile(r"[`\[\\$【]")
+_OPENED = re.compile(r"\\\((?!.*\\\))|\\\[(?!.*\\\])|【[^】]*$|(?<![\w$])\$(?:\\[A-Za-z]|[A-Za-z](?![A-Za-z]))[^$]*$")
+_NOTED = re.compile(r"(?:\[\^?[\w,\s–-]*\]|【[^】]*】)+$")
+_ENTITY_END = re.compile(r"&#?\w+;$")
 _CLOSING = "\"'”’)]}*_`~»"
 _OPENING = "\"'“‘([{*_`~«"
 _STOPS = ".!?…,;:—。！？–"
@@ -155,6 +186,8 @@ _NEVER_LAST = frozenset(
     }
 )
 _SOMETIMES_LAST = frozenset({"a.m", "p.m", "etc", "inc", "ltd", "co", "corp", "jr", "sr", "dept", "min", "max", "tel"})
+_BEFORE_NUMBERS = frozenset({"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "no"})
+"""They close a sentence unless a number follows."""
 _ACRONYM = re.compile(r"(?:\w\.)+\w|[A-HJ-Za-z]|Ph\.D", re.ASCII)
 
 
@@ -176,7 +209,11 @@ def _iterate(text: str) -> Iterator[_Run]:
 
 
 def _unclosed(run: str, *, at_end: bool) -> bool:
-    """Whether a run holds the beginning of a link or of a piece of code."""
+    """Whether a run holds the beginning of a link, a piece of code, a citation or a formula."""
+    if not _OPENS.search(run):
+        return False
+    if _OPENED.search(run):
+        return True
     rest = re.sub(r"`+[^`]+`+|\[[^\]]*\]\([^)]*\)", "", run)
     if "`" in rest.strip("`~") or (rest.startswith("`") and len(rest.strip("`")) > 0):
         return True
@@ -209,10 +246,10 @@ def _stop(core: str, following: str | None, *, at_start: bool) -> _End:
 def _after_abbreviation(word: str, following: str | None) -> _End:
     """What "word." ends: some abbreviations close a sentence too; what follows tells, if it is there."""
     lower = word.lower()
-    if lower == "no" or lower in _SOMETIMES_LAST or _ACRONYM.fullmatch(word):
+    if lower in _BEFORE_NUMBERS or lower in _SOMETIMES_LAST or _ACRONYM.fullmatch(word):
         if not following:
             return _End.UNSURE
-        if lower == "no":
+        if lower in _BEFORE_NUMBERS:
             return _End.NONE if following.isdigit() else _End.SENTENCE
         return _End.SENTENCE if lower in _SOMETIMES_LAST and following.isupper() else _End.NONE
     return _End.CLAUSE if following and following.islower() else _End.SENTENCE

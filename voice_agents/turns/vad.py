@@ -169,6 +169,9 @@ class SpeechDetector:
         """For each of the last frames: is it louder than the noise?"""
         self._quiet = 0
         """Chunks in a row, up to now, without a frame louder than the noise."""
+        self.likely = False
+        """The last chunk was more likely speech than not: the model hangs over the end of a word, and over the
+        closure before a plosive."""
 
     def feed(self, chunk: Pcm, probability: Callable[[], float]) -> list[VoiceEvent]:
         """The next 512 samples -> what changed. ``probability`` asks the model about them, if that is worth it."""
@@ -177,6 +180,7 @@ class SpeechDetector:
         self._quiet = 0 if self.speaking or loud.any() else self._quiet + 1
         judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
         self._position += len(chunk)
+        self.likely = judged >= _ON
         self._recent.append(judged)
         self._loud.extend(loud.tolist())
         if self.speaking:
@@ -272,6 +276,11 @@ class VoiceActivity:
     def last_speech(self) -> int | None:
         """As :attr:`SpeechDetector.last_speech`."""
         return self._detector.last_speech
+
+    @property
+    def likely(self) -> bool:
+        """As :attr:`SpeechDetector.likely`."""
+        return self._detector.likely
 
     def may_gather_s(self, pcm: Pcm, rate: int) -> float:
         """How much sound may be gathered before these next samples (int16 mono at ``rate`` Hz) are fed, because nothing

@@ -107,5 +107,6 @@ def _around(sheet: Sheet) -> Data:
         "kind": sheet.view.kind,
         "inCall": sheet.in_call,
         "live": sheet.live is not None,
+        "offline": " and ".join(sorted(role.value for role in sheet.view.replaced)),
         "banner": None if banner is None else {"level": banner.level, "text": clean(banner.text)},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voice_agents.turns.latency import LatencyHistory, TurnLatency
+from voice_agents.turns.latency import EarlyAnswers, LatencyHistory, TurnLatency
 from voice_agents.ui.view import Figures
 
 EMPTY = '<div class="va-quiet">After the first answer, this shows where its time went.</div>'
@@ -46,7 +46,7 @@ def compared(figures: Mapping[str, Figures]) -> dict[str, str]:
     answered = {kind: each for kind, each in figures.items() if each.last is not None}
     both = _side_by_side(answered) if len(answered) > 1 else ""
     return {
-        kind: _headline(each) + _line(each.history) + waterfall(each.last, each.history) + both
+        kind: _headline(each) + early(each.early) + _line(each.history) + waterfall(each.last, each.history) + both
         for kind, each in answered.items()
     }
 
@@ -54,6 +54,18 @@ def compared(figures: Mapping[str, Figures]) -> dict[str, str]:
 def _headline(figures: Figures) -> str:
     last = figures.last.voice_to_voice if figures.last else None
     return f'<p class="va-big"><b>{_ms(last)}</b> ms<span>from your last sound to the answer\'s first</span></p>'
+
+
+def early(answers: EarlyAnswers) -> str:
+    """HTML: what was gained and lost by beginning answers before it was certain that the user had finished."""
+    if not answers.used + answers.dropped:
+        return ""
+    saved = f", {_ms(answers.saved_s / answers.used)} ms saved each" if answers.used else ""
+    lost = f" (about {answers.tokens} tokens and {answers.characters} characters)" if answers.dropped else ""
+    return (
+        f'<p class="va-quiet">Begun before you had finished for certain: {answers.used} used{saved}, '
+        f"{answers.dropped} dropped{lost}</p>"
+    )
 
 
 def _line(history: LatencyHistory) -> str:

@@ -10,13 +10,16 @@ from typing import Any, Literal
 
 from voice_agents.conversation.export import Turn, turns_of
 from voice_agents.conversation.history import HistoryEntry, Speaker
+from voice_agents.errors import Role
 from voice_agents.events import (
     AgentResumed,
     AgentText,
+    BegunEarly,
     Event,
     Failed,
     Interrupted,
     Notice,
+    ProviderReplaced,
     Status,
     StatusChanged,
     ToolCalled,
@@ -25,7 +28,7 @@ from voice_agents.events import (
     UserTranscript,
 )
 from voice_agents.turns.heard import split_heard
-from voice_agents.turns.latency import LatencyHistory, TurnLatency
+from voice_agents.turns.latency import EarlyAnswers, LatencyHistory, TurnLatency
 
 SHOWN_LINES = 80
 """The page's transcript, at first and so many more whenever somebody scrolls up."""
@@ -77,6 +80,7 @@ class Figures:
 
     last: TurnLatency | None = None
     history: LatencyHistory = field(default_factory=LatencyHistory)
+    early: EarlyAnswers = field(default_factory=EarlyAnswers)
 
 
 @dataclass(slots=True)
@@ -86,6 +90,8 @@ class ConversationView:
     lines: list[Line] = field(default_factory=list)
     status: Status = Status.READY
     banner: Banner | None = None
+    replaced: set[Role] = field(default_factory=set)
+    """Whose work the offline provider does at present, because who is configured fails."""
     kind: str = ""
     """The engine (its tab's name) that holds the conversation now, or held it last."""
     revision: int = 0
@@ -93,6 +99,8 @@ class ConversationView:
     restorations: int = 0
     """How often it was begun anew with what is stored."""
     _figures: dict[str, Figures] = field(default_factory=dict)
+    _told_in: int = 0
+    """The turn the banner tells of."""
     _before: int = 0
     """Turns shown of earlier sessions: a new session counts from one again."""
     _numbered: int = 0
@@ -136,6 +144,7 @@ class ConversationView:
     def begin_session(self, kind: str = "") -> None:
         """A new session of this engine continues the conversation."""
         self.kind = kind
+        self.replaced.clear()
         self._before = max((line.turn for line in self.lines), default=0)
         self.banner = None
 
@@ -153,6 +162,7 @@ class ConversationView:
     def say(self, level: Literal["info", "warning", "error"], text: str) -> None:
         """Put one sentence above the conversation."""
         self.banner = Banner(level, text)
+        self._told_in = -1
 
     def apply(self, event: Event) -> None:
         """The next event of the running session."""
@@ -166,11 +176,17 @@ class ConversationView:
             case ToolCalled() | ToolReturned():
                 self._used_tool(event)
             case Notice(level=level, text=text):
-                self.say(level, text)
+                self._tell(event, level, text)
             case Failed(error=error):
-                self.say("error", str(error))
+                self._tell(event, "error", str(error))
+            case ProviderReplaced(role=role, offline=offline):
+                (self.replaced.add if offline else self.replaced.discard)(role)
             case _:
                 self._went_on(event)
+
+    def _tell(self, event: Event, level: Literal["info", "warning", "error"], text: str) -> None:
+        self.say(level, text)
+        self._told_in = self._before + event.turn
 
     def _went_on(self, event: Event) -> None:
         match event:
@@ -180,6 +196,9 @@ class ConversationView:
                 self._cut(event)
             case TurnDone():
                 self._finished(event)
+            case BegunEarly(used=used, saved_s=saved_s, tokens=tokens, characters=characters):
+                self.figures(self.kind).early.add(used=used, saved_s=saved_s, tokens=tokens, characters=characters)
+                self.figures_revision += 1
 
     def _heard_user(self, event: UserTranscript) -> None:
         turn, text = self._before + event.turn, event.text.strip()
@@ -192,7 +211,8 @@ class ConversationView:
             line = Line(Speaker.USER, turn)
             self._add(line)
         if event.final:
-            self.banner = None
+            if self._told_in < turn:  # else it was told a moment ago, of the turn whose words have come now
+                self.banner = None
             if line.taken not in ("", text):
                 self._forget_answer(turn)
             line.taken = text

@@ -69,7 +69,7 @@ SURVIVED = {
 LIMITS = {
     name: getattr(waiting, name)
     for name in dir(waiting)
-    if name.endswith("_S") and name not in ("TOLD_AFTER_S", "OVERSLEPT_S")
+    if name.endswith("_S") and name not in ("TOLD_AFTER_S", "AGAIN_AFTER_S", "OVERSLEPT_S")
 }
 
 
@@ -162,7 +162,7 @@ async def test_a_drip_is_told_once_and_the_conversation_goes_on(
                 somebody.session.interrupt()
                 await somebody.until(lambda turn=turn: len(somebody.all(TurnDone)) == turn)  # type: ignore[misc]
             [sentence] = somebody.sentences
-            assert f"{says} is slow" in sentence
+            assert says in sentence and "slow" in sentence
 
 
 @pytest.mark.parametrize("fault", SURVIVED)

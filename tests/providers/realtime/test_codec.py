@@ -129,6 +129,36 @@ def test_what_a_server_refuses_is_left_out(param: str, gone: str) -> None:
     assert gone not in json.dumps(Wire(ledger=wire.ledger).opening) or gone == "semantic_vad"
 
 
+@pytest.mark.parametrize("ga", [True, False])
+@pytest.mark.parametrize("language", ["", "de", "yue"])
+def test_the_language_of_the_words_is_asked_for(language: str, ga: bool) -> None:
+    wire = Wire(replace(CONFIG, language=language), session=None if ga else PREVIEW_SESSION)
+    session = wire.opening[0]["session"]
+    asked = session["audio"]["input"]["transcription"] if ga else session["input_audio_transcription"]
+    assert asked == {"model": "ears", **({"language": language} if language else {})}
+
+
+def test_a_language_that_is_refused_costs_no_words() -> None:
+    wire = Wire(replace(CONFIG, language="xx"))
+    param = "session.audio.input.transcription.language"
+    [event] = wire.error("invalid_value", param=param, event_id=wire.opening[0]["event_id"])
+    assert isinstance(event, ServerError) and "STT_LANGUAGE" in str(event.error)
+    assert wire.last("session.update")["session"]["audio"]["input"]["transcription"] == {"model": "ears"}
+
+
+NOISES = ["(coughs)", "[laughter]", "\N{EIGHTH NOTE} music \N{EIGHTH NOTE}", ".", "(15 seconds of silence)"]
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_noise_is_told_as_one(noise: str) -> None:
+    wire = Wire()
+    for sign in noise:
+        assert wire.hears(f"{TRANSCRIPTION}.delta", item_id="u", delta=sign) == []
+    said = {"item_id": "u", "transcript": noise}
+    assert wire.hears(f"{TRANSCRIPTION}.completed", **said) == [UserFinal("u", "", noise=True)]
+    assert wire.hears(f"{TRANSCRIPTION}.completed", item_id="v", transcript="") == [UserFinal("v", "")]
+
+
 @pytest.mark.parametrize("echoed", [True, False])
 def test_a_server_that_does_not_say_its_dialect_and_refuses_ga(echoed: bool) -> None:
     wire = Wire(session={"id": "sess_1"})

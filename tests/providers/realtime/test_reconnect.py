@@ -16,6 +16,7 @@ from tests.providers.realtime.other_server import (
     items,
     texts,
     tone,
+    waits,
 )
 from voice_agents.audio import from_bytes, silence, to_bytes
 from voice_agents.providers.interfaces import ConnectionState
@@ -257,3 +258,47 @@ async def test_push_to_talk_with_the_button_released_before_there_is_a_connectio
         caller.client.commit()
         await caller.until(ResponseDone)
         assert caller.of(UserCommitted) == [UserCommitted("item_1")]
+
+
+async def test_a_server_that_has_fallen_deaf_is_replaced_and_the_next_one_hears_what_was_said() -> None:
+    """Nothing is told of it: the call was never away."""
+
+    async def deaf(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await waits(socket)
+
+    async def second(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        heard = await socket.hear(len(said) + 3 * RATE)
+        assert np.array_equal(heard[np.flatnonzero(heard)[0] :][: len(said)], said)
+        await socket.speech("item_1", start_ms=0, end_ms=2000)
+        await socket.words("item_1", "Can you hear me?")
+        await socket.answer("resp_1", "Now I do.")
+
+    said = tone(2.0)
+    async with calling(deaf, second) as caller:
+        await caller.connections.until(ConnectionState.OPEN)
+        caller.speak(silence(20.0, RATE))
+        caller.client.hold(True)
+        caller.speak(np.concatenate([said, silence(3.0, RATE)]))
+        caller.client.connect_anew()
+        assert (await caller.until(ResponseDone)).response_id == "resp_1"
+        assert caller.of(UserFinal) == [UserFinal("item_1", "Can you hear me?")]
+        assert ConnectionState.RECONNECTING not in caller.connections.states
+
+
+async def test_what_made_no_sound_is_taken_out_of_the_conversation() -> None:
+    async def server(socket: RealtimeSocket) -> None:
+        await socket.greet()
+        await socket.until("response.create")
+        await socket.answer("resp_1", "Hello.")
+        assert (await socket.until("conversation.item.delete"))["item_id"] == "item_a"
+        await socket.until("response.create")
+        await socket.answer("resp_2", "Hello.", item="item_b")
+
+    async with calling(server) as caller:
+        caller.client.send_text("hi")
+        await caller.until(ResponseDone)
+        caller.client.delete("item_a")
+        caller.client.respond()
+        assert (await caller.until(ResponseDone, 2)).response_id == "resp_2"

@@ -61,6 +61,9 @@ class RealtimeStoryParts:
     def provider(self) -> str:
         return "Slow realtime"
 
+    def own_voice(self) -> None:
+        """The server's is the only one."""
+
     def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
         return Toolbox([*standard_tools(timers, notes), *self.tools])
 

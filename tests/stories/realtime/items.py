@@ -63,6 +63,8 @@ class Habits:
     answers: bool = True
     reconnect_after_s: float = 0.5
     commits_after_s: float = 0.0
+    deaf_connections: int = 0
+    """So many of its sessions take no notice of anything that is said."""
 
 
 def chatter(rng: random.Random, words: int) -> str:

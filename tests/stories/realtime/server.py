@@ -17,6 +17,7 @@ from tests.stories.fakes import FIRST_LABEL, WORD_S, Call
 from tests.stories.realtime.items import RATE, Habits, Item, Script, word_samples
 from voice_agents.audio import Pcm
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
@@ -67,6 +68,10 @@ class FakeRealtime:
         self.failing: list[str] = []
         """Reasons with which the next responses fail."""
         self.fail_as = "failed"
+        self.passing = False
+        """They are troubles of the server's own."""
+        self.written_only = 0
+        """So many responses to come are written where they should be spoken."""
         self._next_value = FIRST_WORD
         self._past = past
         self._on_connection = on_connection
@@ -82,6 +87,7 @@ class FakeRealtime:
         self._answering: asyncio.Task[None] | None = None
         self._owed = False
         self._kept: list[Pcm] = []
+        self._held = False
         self._unknown: dict[str, str] = {}
 
     # The client
@@ -105,7 +111,7 @@ class FakeRealtime:
             self._kept.append(pcm)
             return None
         if self.config.mode is TurnMode.AUTOMATIC:
-            self._kept = [*self._kept[0 if self._speaking else -PRE_ROLL :], pcm]
+            self._kept = [*self._kept[0 if self._speaking or self._held else -PRE_ROLL :], pcm]
         return self._hear(pcm)
 
     def commit(self) -> None:
@@ -139,6 +145,17 @@ class FakeRealtime:
             self.errors.append(f"{item_id} has {len(item.sound)} samples, not {played}")
         else:
             item.sound = item.sound[:played]
+
+    def delete(self, item_id: str) -> None:
+        self.items = [item for item in self.items if item.item_id != item_id]
+
+    def hold(self, held: bool) -> None:
+        self._held = held
+
+    def connect_anew(self) -> None:
+        self._up = False
+        self._reset_hearing()
+        self._start(self._connect(self.habits.reconnect_after_s))
 
     def configure(self, config: RealtimeConfig) -> None:
         self.config = config
@@ -197,7 +214,7 @@ class FakeRealtime:
         labels, counts = np.unique(pcm[pcm >= FIRST_LABEL], return_counts=True)
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             self._heard[label] = self._heard.get(label, 0) + count
-        if self.config.mode is TurnMode.PUSH_TO_TALK:
+        if self.config.mode is TurnMode.PUSH_TO_TALK or self.connections <= self.habits.deaf_connections:
             return
         seconds = len(pcm) / RATE
         if len(labels):
@@ -229,6 +246,7 @@ class FakeRealtime:
     def _commit(self, item_id: str) -> None:
         text = self._spoken_words()
         self._reset_hearing()
+        self._held, self._kept = False, self._kept[-PRE_ROLL:]
         self.items.append(Item(item_id, "user", text))
         asyncio.get_running_loop().call_later(self.habits.commits_after_s, self._say, UserCommitted(item_id))
         self._unknown[item_id] = text
@@ -250,9 +268,10 @@ class FakeRealtime:
             return None
         if delay is None:
             return self._say(UserFinalFailed(item_id))
-        if text:
+        if words_in(text):
             self._say(UserPartial(item_id, text.split()[0]))
-        return self._say(UserFinal(item_id, text))
+        words = words_in(text)
+        return self._say(UserFinal(item_id, words, noise=bool(text) and not words))
 
     # The server answers
 
@@ -269,16 +288,17 @@ class FakeRealtime:
         self._say(ResponseStarted(response_id))
         if self.failing:
             return self._done(response_id, self.fail_as, reason=self.failing.pop(0))
+        written, self.written_only = self.written_only > 0, max(0, self.written_only - 1)
         calls: list[ToolCall] = []
         for number, step in enumerate(self._script(list(self.items))):
             if isinstance(step, Call):
                 calls.append(ToolCall(f"call_{self.responses}_{number}", step.name, step.args))
                 self._add("call", step.args, calls[-1].call_id)
             else:
-                await self._speak(response_id, step)
+                await self._speak(response_id, step, written=written or not self.config.speaking)
         return self._done(response_id, "completed", tuple(calls))
 
-    async def _speak(self, response_id: str, text: str) -> None:
+    async def _speak(self, response_id: str, text: str, *, written: bool) -> None:
         item = self._add("assistant")
         item.first_value = self._next_value
         self._next_value += LONGEST_ANSWER
@@ -288,7 +308,7 @@ class FakeRealtime:
             if not self.habits.text_first:
                 self._say(TextDelta(response_id, item.item_id, word if index == 0 else f" {word}"))
             item.words.append(word)
-            if not self.config.speaking:
+            if written:
                 await asyncio.sleep(self.habits.word_gap_s)
                 continue
             sound = np.full(word_samples(word), item.first_value + index, dtype=np.int16)
@@ -298,7 +318,7 @@ class FakeRealtime:
 
     def _done(self, response_id: str, status: Any, calls: tuple[ToolCall, ...] = (), reason: str = "") -> None:
         self._active, self._answering = "", None
-        self._say(ResponseDone(response_id, status, calls, reason))
+        self._say(ResponseDone(response_id, status, calls, reason, self.passing and status == "failed"))
         self._say(UsageReported(USAGE))
         if self._owed:
             self._owe()

@@ -16,13 +16,16 @@ from tests.stories.realtime.items import Habits, Item, Step
 from tests.stories.realtime.scripts import echo, long_answer
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
+from voice_agents.engines.turn import WORDS_UNKNOWN
 from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
+    Failed,
     SpeechEnded,
     SpeechStarted,
     Status,
     StatusChanged,
+    TurnDone,
     UserTranscript,
 )
 
@@ -88,14 +91,51 @@ def test_the_end_of_an_answer_is_heard_without_waiting_for_the_users_words(tmp_p
 
 
 @pytest.mark.parametrize("after_s", [None, float("inf")])
-def test_words_that_never_come_cost_their_line_and_nothing_else(tmp_path: Path, after_s: float | None) -> None:
+def test_words_that_never_come_are_marked_so_that_no_answer_is_without_a_question(
+    tmp_path: Path, after_s: float | None
+) -> None:
     async def story() -> None:
         async with ring(tmp_path, echo, ["hello there"], habits=Habits(transcript_after_s=after_s)) as caller:
             for count in (1, 2):
                 caller.say(0)
                 await turn_done(caller, count)
-            assert [role for role, _ in await caller.texts()] == [Speaker.AGENT, Speaker.AGENT]
+            texts = await caller.texts()
+            assert [role for role, _ in texts] == [Speaker.USER, Speaker.AGENT] * 2
+            assert {text for role, text in texts if role is Speaker.USER} == {WORDS_UNKNOWN}
             assert caller.statuses()[-1] is Status.LISTENING
+            caller.server.drop()
+            await asyncio.sleep(2.0)
+            assert [item.kind for item in caller.server.items] == ["user", "assistant"] * 2, "what the next one is told"
+
+    play(story())
+
+
+@pytest.mark.parametrize(("after_s", "answers"), [(12.0, True), (60.0, True), (60.0, False)])
+def test_words_that_come_late_take_the_place_of_the_mark(tmp_path: Path, after_s: float, answers: bool) -> None:
+    """However late: the next turns are over."""
+
+    async def story() -> None:
+        habits = Habits(transcript_after_s=after_s, answers=answers)
+        async with ring(tmp_path, echo, ["hello there", "and now"], habits=habits) as caller:
+            caller.say(0)
+            if answers:
+                await turn_done(caller)
+            else:
+                await caller.until(Failed)
+            habits.transcript_after_s, habits.answers = 0.3, True
+            caller.say(1)
+            await caller.until(TurnDone, 2)
+            users = [text for role, text in await caller.texts() if role is Speaker.USER]
+            assert users == [WORDS_UNKNOWN, "and now"]
+            await asyncio.sleep(after_s + 1.0)
+            texts = await caller.texts()
+            assert [text for role, text in texts if role is Speaker.USER] == ["hello there", "and now"]
+            assert texts[0] == (Speaker.USER, "hello there"), "in their place"
+            assert (await caller.remembered())[0].facts is not None, "and nothing else is lost"
+            assert caller.finals(turn=1)[-1] == "hello there"
+            caller.server.drop()
+            await asyncio.sleep(2.0)
+            assert caller.server.items[0].text == "hello there", "the next server session is told them, too"
 
     play(story())
 

@@ -7,20 +7,21 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from voice_agents.errors import NOTHING_HEARD
+from voice_agents.errors import NOTHING_HEARD, Role
 from voice_agents.events import (
     AgentAudio,
     AgentText,
     Event,
     Interrupted,
     Notice,
+    ProviderReplaced,
     SpeechEnded,
     Status,
     StatusChanged,
     TurnDone,
     UserTranscript,
 )
-from voice_agents.transports.api.dialects import Dialect, RealtimeDialect, SandwichDialect
+from voice_agents.transports.api.dialects import BinaryDialect, Dialect, RealtimeDialect, SandwichDialect
 from voice_agents.turns.latency import TurnLatency
 
 KINDS = pytest.mark.parametrize(
@@ -131,3 +132,9 @@ def test_a_turn_without_words_is_over_too_if_the_one_before_ends_after_it_began(
     assert tell(dialect, cut(1)) == ["interrupted", over]
     assert dialect.ends.open, "turn 2 is not over"
     assert tell(dialect, listening(2)) == [over]
+
+
+def test_a_client_is_told_whose_work_the_offline_provider_does() -> None:
+    for dialect in (SandwichDialect(16_000, hands_free=False), RealtimeDialect(16_000), BinaryDialect(16_000)):
+        told = [dialect.tell(ProviderReplaced(turn=1, at=0, role=Role.STT, offline=is_so)) for is_so in (True, False)]
+        assert told == [[{"type": "provider", "role": "speech-to-text", "offline": is_so}] for is_so in (True, False)]

@@ -25,7 +25,7 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.names import inside, speech_name, why_gone
-from voice_agents.providers.sockets import tls
+from voice_agents.providers.sockets import proxy_to, tls
 from voice_agents.settings import Endpoint
 
 TIMEOUT_S = 10.0
@@ -80,12 +80,11 @@ async def _client(endpoint: Endpoint, timeout_s: float = TIMEOUT_S) -> AsyncIter
 
 async def _pool(endpoint: Endpoint, timeout_s: float) -> httpx.AsyncClient:
     context = await asyncio.to_thread(tls)
+    proxy = proxy_to(endpoint, Role.TTS, speech_name(endpoint), sockets=False)
     try:
-        return httpx.AsyncClient(
-            verify=context, timeout=timeout_s, trust_env=not endpoint.is_local, follow_redirects=True
-        )
-    except (ValueError, ImportError, httpx.InvalidURL):  # of a proxy's address; ImportError: it is a SOCKS proxy
-        raise proxy_error(endpoint, Role.TTS) from None  # the address may hold a password
+        return httpx.AsyncClient(verify=context, timeout=timeout_s, proxy=proxy, trust_env=False, follow_redirects=True)
+    except (ValueError, httpx.InvalidURL):  # of a proxy's address
+        raise proxy_error(endpoint, Role.TTS) from None  # which may hold a password
 
 
 def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:
@@ -105,7 +104,7 @@ def proxy_error(endpoint: Endpoint, role: Role) -> ProxyUnusable:
     sentence = (
         f"The proxy on the way to {inside(name)} for {role.value} cannot be used: set HTTPS_PROXY and ALL_PROXY to"
     )
-    return ProxyUnusable(role, name, f"{sentence} an http:// address, or to nothing.")
+    return ProxyUnusable(role, name, f"{sentence} an http:// or socks5:// address, or to nothing.")
 
 
 def status_error(status: int, body: object, endpoint: Endpoint, role: Role) -> ProviderError:

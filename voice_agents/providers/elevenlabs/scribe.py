@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -81,7 +83,8 @@ def plain_error(message: Mapping[str, Any], name: str) -> ProviderError:
             sentence = f"{name} gets too much to do for speech-to-text at the moment. Trying again."
             return RateLimited(Role.STT, name, sentence)
         case "invalid_request" | "input_error" as kind:
-            sentence = f"{name} does not accept the request for speech-to-text ({kind}): check ELEVENLABS_STT_MODEL."
+            check = "check ELEVENLABS_STT_MODEL and STT_LANGUAGE"
+            sentence = f"{name} does not accept the request for speech-to-text ({kind}): {check}."
             return RequestRejected(Role.STT, name, sentence)
         case kind:
             return ProviderUnavailable(Role.STT, name, f"{name} reported a problem with speech-to-text ({kind}).")
@@ -127,7 +130,38 @@ class Twins:
         return False
 
 
+STALE_S = 0.6
+"""A hypothesis that says what the last final said, and no more, is that one's if it comes within this time after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastFinal:
+    """The words a commit was answered with, and when."""
+
+    text: str = ""
+    at: float = -math.inf
+
+    def is_stale(self, partial: str, now: float) -> bool:
+        """This hypothesis is about what was final already."""
+        said, words = _words(self.text), _words(partial)
+        return now - self.at < STALE_S and said[: len(words)] == words
+
+    def is_repeated(self, text: str, partial: str, *, awaited: bool) -> bool:
+        """This final says again what was said by the last one, and not what is being said now.
+
+        ``partial``: what a hypothesis made of that; ``awaited``: a commit waits for its answer. Who says the same
+        twice has it understood twice, unless nothing was heard of it at all.
+        """
+        if _words(text) != _words(self.text):
+            return False
+        return bool(partial) and not begin_alike(partial, text) if awaited else not partial
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip(".,!?;:") for word in text.casefold().split()]
+
+
 def begin_alike(one: str, other: str) -> bool:
     """Whether two hypotheses begin with the same word, so that they are about the same speech."""
-    first, second = ([word.strip(".,!?;:") for word in text.casefold().split()[:1]] for text in (one, other))
+    first, second = _words(one)[:1], _words(other)[:1]
     return bool(first) and first == second

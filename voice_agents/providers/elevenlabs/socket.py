@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.elevenlabs.http import proxy_error, status_error
 from voice_agents.providers.names import inside, speech_name, why_gone
-from voice_agents.providers.sockets import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, tls
+from voice_agents.providers.sockets import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, proxy_to, tls
 from voice_agents.settings import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ async def open_socket(endpoint: Endpoint, path: str, role: Role, timeout_s: floa
         f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path}{path}",
         additional_headers={"xi-api-key": endpoint.api_key},
         ssl=context,
-        proxy=None if endpoint.is_local else True,
+        proxy=proxy_to(endpoint, role, speech_name(endpoint), sockets=True),
         max_size=MAX_FRAME_BYTES,
         open_timeout=timeout_s,
         close_timeout=CLOSE_TIMEOUT_S,
@@ -65,7 +65,7 @@ async def _opened(connecting: connect, endpoint: Endpoint, role: Role) -> Client
     except TimeoutError as error:
         late = f"{name} did not answer in time for {role.value}. Trying again."
         raise ProviderTimeout(role, name, late) from error
-    except (InvalidProxy, ImportError):  # ImportError: it is a SOCKS proxy
+    except InvalidProxy:
         raise proxy_error(endpoint, role) from None  # the address may hold a password
     except (OSError, InvalidHandshake, InvalidMessage, EOFError) as error:
         unreachable = why_gone(endpoint, f"{name} cannot be reached for {role.value}. Trying again.")

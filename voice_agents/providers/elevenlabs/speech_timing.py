@@ -21,6 +21,10 @@ class TtsTimeouts:
     """The same as ``stall_s``, over HTTP."""
 
 
+STAND_IN_VOICE = TtsTimeouts(connect_s=1.0, stall_s=2.0, http_s=2.0)
+"""For a voice on this machine that speaks in another one's place: the user has waited already."""
+
+
 class SpeechTiming:
     """The silences of one stream's server, on the running loop's clock."""
 

@@ -15,7 +15,15 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.audio import Pcm, silence, to_bytes
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Retry, Role
-from voice_agents.providers.elevenlabs.scribe import Reaction, Twins, audio_message, begin_alike, plain_error, reaction
+from voice_agents.providers.elevenlabs.scribe import (
+    LastFinal,
+    Reaction,
+    Twins,
+    audio_message,
+    begin_alike,
+    plain_error,
+    reaction,
+)
 from voice_agents.providers.elevenlabs.socket import open_socket, unexpected
 from voice_agents.providers.elevenlabs.utterance import Commit, SentUtterance
 from voice_agents.providers.heard_words import words_in
@@ -43,7 +51,7 @@ class SttTimeouts:
 
 
 class ElevenLabsStt:
-    """A :class:`SpeechToText`."""
+    """A :class:`PatientSpeechToText`."""
 
     def __init__(
         self,
@@ -62,12 +70,15 @@ class ElevenLabsStt:
         self._language = language
         self._pending: deque[Commit] = deque()
         self._current = SentUtterance()
+        self._perhaps: SentUtterance | None = None
+        """What was committed in a pause, while it is not known whether that was its end."""
         self._outgoing: asyncio.Queue[str] | None = None
         self._failure: ProviderError | None = None
         self._lost_connection: ProviderError | None = None
         self._tried_again = False
         self._held = ""
         """A partial that came while a final was awaited, and may be about what was said after that commit."""
+        self._last = LastFinal()
         self._wanted = asyncio.Event()
         self._renew = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -92,11 +103,31 @@ class ElevenLabsStt:
         if not self._current.spoken:
             self._wanted.set()
         self._current.add(pcm)
-        if self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+        if self._perhaps is None and self._current.waiting_bytes >= MESSAGE_S * STT_RATE * 2:
+            self._send_audio(self._current)
+
+    def commit_perhaps(self) -> asyncio.Future[str]:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        utterance = self._current
+        answer = self.commit()
+        self._perhaps = utterance
+        return answer
+
+    def confirm(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        if self._perhaps is not None:
+            self._perhaps = None
+            self._send_audio(self._current)
+
+    def recall(self) -> None:
+        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        if self._perhaps is not None:
+            self._current, self._perhaps = self._perhaps.followed_by(self._current), None
             self._send_audio(self._current)
 
     def commit(self) -> asyncio.Future[str]:
         """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        self._perhaps = None
         utterance, self._current = self._current, SentUtterance()
         self._tried_again = False
         commit = Commit(utterance, self._timeouts.give_up_s, self._on_silence)
@@ -152,7 +183,8 @@ class ElevenLabsStt:
                 commit.utterance.sent = 0
                 self._send_commit(commit)
             self._current.sent = 0
-            self._send_audio(self._current)
+            if self._perhaps is None:
+                self._send_audio(self._current)
             self._held = ""
             backoff.opened()
             self._on_connection(ConnectionState.OPEN, None)
@@ -204,7 +236,7 @@ class ElevenLabsStt:
             return ProtocolViolation(Role.STT, self._name, sentence), True
         match kind:
             case Reaction.PARTIAL:
-                self._partial(words_in(str(message.get("text") or "")))
+                self._partial(words_in(str(message.get("text") or ""), unfinished=True))
             case Reaction.FINAL if not twins.is_second(message, self._oldest_commit, asyncio.get_running_loop().time()):
                 self._final(words_in(str(message.get("text") or "")))
             case Reaction.THROTTLED if self._pending:
@@ -219,19 +251,27 @@ class ElevenLabsStt:
     # Words
 
     def _partial(self, text: str) -> None:
-        """While a final is awaited, hypotheses are still about that utterance."""
+        """While a final is awaited, hypotheses are still about that utterance; and one just after it may be late."""
         if self._pending:
             oldest = self._pending[0].utterance
             if text and (not oldest.partial or begin_alike(oldest.partial, text)):
                 oldest.partial = text
+                if len(self._pending) == 1:
+                    self._on_partial(oldest.text(text), committed=True)
             self._held = text
+            return
+        if text and self._last.is_stale(text, asyncio.get_running_loop().time()):
             return
         self._current.partial = text
         self._on_partial(self._current.text(text))
 
     def _final(self, text: str) -> None:
+        partial = self._pending[0].utterance.partial if self._pending else self._current.partial
+        if text and self._last.is_repeated(text, partial, awaited=bool(self._pending)):
+            return
         if self._pending:
             self._pending.popleft().settle(text)
+            self._last = LastFinal(text, asyncio.get_running_loop().time())
             held, self._held = self._held, ""
             if held and not self._pending and not begin_alike(held, text):
                 self._partial(held)

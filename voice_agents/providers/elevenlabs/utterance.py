@@ -39,6 +39,10 @@ class SentUtterance:
             del self.audio[:excess]
             self.sent = max(0, self.sent - excess)
 
+    def followed_by(self, more: SentUtterance) -> SentUtterance:
+        """Both as one, of which nothing was sent."""
+        return SentUtterance(self.audio + more.audio, 0, self.spoken or more.spoken, list(self.segments))
+
     def unsent(self) -> Iterator[bytes]:
         """The audio the socket has not been given yet, in messages of a size servers take; counts as given then."""
         while self.waiting_bytes:

@@ -159,6 +159,19 @@ class RealtimeClient:
         if self._line.session is not None:
             self._line.session.truncate(item_id, played)
 
+    def delete(self, item_id: str) -> None:
+        """An assistant message is no part of the conversation: nothing of it was heard."""
+        if self._line.session is not None:
+            self._line.session.delete(item_id)
+
+    def hold(self, held: bool) -> None:
+        """Keep what is said from now on, though the server has not taken notice of it; or no longer."""
+        self._ledger.microphone.held = held
+
+    def connect_anew(self) -> None:
+        """Replace the server session, which has fallen deaf; the next one hears what was held. Nothing is reported."""
+        self._line.connect_anew()
+
     def configure(self, config: RealtimeConfig) -> None:
         """Another configuration, from the next response on. Sound of a turn that is not taken yet is forgotten when
         another one takes the turns."""

@@ -118,6 +118,10 @@ class ServerSession:
                 )
             )
 
+    def delete(self, item_id: str) -> None:
+        """A message is no part of the conversation."""
+        self._send(message("conversation.item.delete", item_id=item_id))
+
     def configure(self, clear: bool = False) -> None:
         """The ledger has another configuration. ``clear``: sound of a turn that is not taken yet is forgotten."""
         if clear:

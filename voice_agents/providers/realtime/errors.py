@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus
 
 from voice_agents.errors import (
     NOTHING_HEARD,
@@ -15,6 +15,7 @@ from voice_agents.errors import (
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    ProxyUnusable,
     QuotaExceeded,
     RateLimited,
     RequestRejected,
@@ -116,6 +117,11 @@ class Sentences:
         """The server reports a fault of its own."""
         return self._error(ProviderUnavailable, f"{self.name} has a problem of its own. Please try again.")
 
+    def passing(self) -> ProviderError:
+        """It reports one for a single answer: the next may be well."""
+        sentence = str(self.troubled())
+        return ProviderUnavailable(Role.REALTIME, self.name, sentence, explained=True)
+
     def rejected(self) -> ProviderError:
         """A request for an answer was refused."""
         return self._error(RequestRejected, f"{self.name} did not accept the request. Please try it in other words.")
@@ -130,6 +136,11 @@ class Sentences:
             RequestRejected,
             f"{self.name} does not know the voice {voice!r}: choose another, or check AZURE_REALTIME_VOICE.",
         )
+
+    def language(self, language: str) -> ProviderError:
+        """The language was refused; the server finds it out."""
+        sentence = f"{self.name} does not know the language {language!r}: check STT_LANGUAGE."
+        return self._error(RequestRejected, sentence)
 
     def nothing_said(self) -> ProviderError:
         """Push-to-talk was released without any sound."""
@@ -193,6 +204,12 @@ class Sentences:
                 return self.status(error.response.status_code, (error.response.body or b"").decode(errors="replace"))
             case TimeoutError():
                 return self.late()
+            case InvalidProxy():
+                return self._error(
+                    ProxyUnusable,
+                    f"The proxy on the way to {self._inside} for {Role.REALTIME.value} cannot be used: set HTTPS_PROXY "
+                    "and ALL_PROXY to an http:// or socks5:// address, or to nothing.",
+                )
             case OSError() | InvalidHandshake() | InvalidMessage() | EOFError():
                 return self.unreachable()
             case _:
@@ -227,7 +244,7 @@ class Sentences:
             (_MODEL_WORDS, self.model),
             (_NOT_REALTIME_WORDS, self.not_realtime),
             (_AUTH_WORDS, self.key),
-            (_SERVER_WORDS, self.troubled),
+            (_SERVER_WORDS, self.passing),
         ):
             if _named(words, known):
                 return sentence()

@@ -51,6 +51,8 @@ class UserFinal:
 
     item_id: str
     text: str
+    noise: bool = False
+    """It was written down, but there is no word in it: "(coughs)", "[laughter]"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class ResponseDone:
     """Complete calls, to be run when the status is "completed"."""
     reason: str = ""
     """Why it is not completed, as the server words it."""
+    passing: bool = False
+    """It failed for a trouble of the server's own: another one may not."""
 
 
 @dataclass(frozen=True, slots=True)

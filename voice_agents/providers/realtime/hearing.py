@@ -92,7 +92,8 @@ class Hearing:
         if not isinstance(delta, str) or not delta or item_id in self._settled:
             return []
         text = self._partials[item_id] = self._partials.get(item_id, "") + delta
-        return [UserPartial(item_id, words_in(text))]
+        words = words_in(text, unfinished=True)
+        return [UserPartial(item_id, words)] if words else []
 
     def final(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
         """``...input_audio_transcription.completed``."""
@@ -100,7 +101,9 @@ class Hearing:
         if not self._settle(item_id):
             return []
         self._microphone.is_known(item_id)
-        return [UserFinal(item_id, words_in(str(said.get("transcript") or "")))]
+        transcript = str(said.get("transcript") or "").strip()
+        words = words_in(transcript)
+        return [UserFinal(item_id, words, noise=bool(transcript) and not words)]
 
     def failed(self, said: Mapping[str, Any]) -> list[RealtimeEvent]:
         """``...input_audio_transcription.failed``."""

@@ -78,6 +78,8 @@ class ServerLine:
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
         self._wanted = asyncio.Event()
         self._failed = False
+        self._anew = False
+        """The server session is to be replaced."""
         self._trouble: ProviderError | None = None
         """Why there is no connection."""
         self._retry_at = 0.0
@@ -110,6 +112,10 @@ class ServerLine:
     def need_no_more(self) -> None:
         """No turn waits for the server any more."""
         self._give_up_alarm.cancel()
+
+    def connect_anew(self) -> None:
+        """Replace the server session, if there is one."""
+        self._anew = self.session is not None
 
     @property
     def may_be_tried(self) -> bool:
@@ -241,7 +247,8 @@ class ServerLine:
             now = self._clock()
             if not session.ready and now - began > self.timeouts.connect_s:
                 return self._sentences.late()
-            if session.wants_renewal(now, self.timeouts.renew_s):
+            if session.wants_renewal(now, self.timeouts.renew_s) or (self._anew and session.ready):
+                self._anew = False
                 return None
             late = session.watch(now, self.timeouts.stall_s)
             if late is not None:

@@ -40,6 +40,8 @@ class SentAudio:
         self.position = 0
         self.speaking = False
         """The server hears the user speak."""
+        self.held = False
+        """The user was heard here, whatever the server has made of it so far."""
         self.keep_all = True
         """No server listens, or nothing but a commit will end the turn: all that was said must be kept."""
         self.utterances: list[UntoldTurn] = []
@@ -50,7 +52,7 @@ class SentAudio:
         """The next samples, little-endian PCM16."""
         self._kept += pcm
         self.position += len(pcm) // 2
-        keep_s = KEEP_S if self.speaking or self.keep_all else PRE_ROLL_S
+        keep_s = KEEP_S if self.speaking or self.held or self.keep_all else PRE_ROLL_S
         if len(self._kept) > (keep_s + SLACK_S) * BYTES_PER_S:
             del self._kept[: len(self._kept) - int(keep_s * RATE) * 2]
 
@@ -69,7 +71,7 @@ class SentAudio:
         length *= 2
         pcm = bytes(self._kept[:length])
         del self._kept[:length]
-        self.speaking = False
+        self.speaking = self.held = False
         if not item_id and len(pcm) < SHORTEST_TURN_S * BYTES_PER_S:
             return None
         utterance = UntoldTurn(pcm, item_id)
@@ -81,7 +83,7 @@ class SentAudio:
     def clear(self) -> None:
         """Forget what belongs to no turn yet."""
         self._kept.clear()
-        self.speaking = False
+        self.speaking = self.held = False
 
     def is_known(self, item_id: str) -> None:
         """The words of a turn have come: memory has them, its sound is no longer needed."""

@@ -267,15 +267,18 @@ class Responses:
     def _done(self, response_id: str, response: Mapping[str, Any]) -> ResponseDone:
         status = _STATUSES.get(response.get("status"), "completed")
         calls = self._calls.take(response_id, response)
-        return ResponseDone(response_id, status, calls if status == "completed" else (), self._reason(response))
+        reason, passing = self._reason(response)
+        calls = calls if status == "completed" else ()
+        return ResponseDone(response_id, status, calls, reason, passing and status == "failed")
 
-    def _reason(self, response: Mapping[str, Any]) -> str:
+    def _reason(self, response: Mapping[str, Any]) -> tuple[str, bool]:
+        """Why it is not whole, and whether that was the server's own trouble."""
         details = response.get("status_details") or {}
         error = details.get("error") or {}
         plain = self._sentences.reported(error)
         if plain is not None:
-            return str(plain)
-        return self._sentences.scrubbed(str(error.get("message") or details.get("reason") or ""))
+            return str(plain), plain.explained
+        return self._sentences.scrubbed(str(error.get("message") or details.get("reason") or "")), False
 
 
 def _usage(response: Mapping[str, Any]) -> list[RealtimeEvent]:

@@ -86,7 +86,11 @@ class SessionSettings:
         self._pending.clear()
         about = f"{error.get('param') or ''} {error.get('code') or ''}"
         events: list[RealtimeEvent] = []
-        if "transcription" in about and self._ledger.transcribe_model:
+        if "language" in about and self._config.language:
+            events.append(ServerError(self._sentences.language(self._config.language)))
+            self._ledger.config = replace(self._ledger.config, language="")
+            self._config = replace(self._config, language="")
+        elif "transcription" in about and self._ledger.transcribe_model:
             logger.warning("%s cannot transcribe with %s", self._sentences.name, self._ledger.transcribe_model)
             self._ledger.transcribe_model = ""
         elif "voice" in about and self._config.voice:

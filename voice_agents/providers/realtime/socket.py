@@ -14,8 +14,10 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
+from voice_agents.errors import Role
+from voice_agents.providers.names import agent_name
 from voice_agents.providers.realtime.errors import Sentences
-from voice_agents.providers.sockets import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, tls
+from voice_agents.providers.sockets import CLOSE_TIMEOUT_S, MAX_FRAME_BYTES, proxy_to, tls
 from voice_agents.settings import Endpoint, Provider
 
 PING_S = 10.0
@@ -67,7 +69,7 @@ class Connector:
             "close_timeout": CLOSE_TIMEOUT_S,
             "ping_interval": PING_S,
             "ping_timeout": PING_S,
-            "proxy": None if self._endpoint.is_local else True,
+            "proxy": proxy_to(self._endpoint, Role.REALTIME, agent_name(self._endpoint), sockets=True),
             "max_size": MAX_FRAME_BYTES,
             "compression": None,
             "logger": _socket_logger,

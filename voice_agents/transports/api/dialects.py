@@ -19,6 +19,7 @@ from voice_agents.events import (
     Failed,
     Interrupted,
     Notice,
+    ProviderReplaced,
     SpeechEnded,
     SpeechStarted,
     Status,
@@ -155,6 +156,8 @@ class Dialect(ABC):
                 yield {"type": "error", "message": str(error)}
             case Notice(level=level, text=text):
                 yield {"type": "notice", "level": level, "message": text}
+            case ProviderReplaced(role=role, offline=offline):
+                yield {"type": "provider", "role": role.value, "offline": offline}
             case _:
                 yield from self._words(event)
 

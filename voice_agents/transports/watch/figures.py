@@ -13,6 +13,7 @@ from voice_agents.events import (
     AgentPaused,
     AgentResumed,
     AgentText,
+    BegunEarly,
     Event,
     Failed,
     Interrupted,
@@ -100,6 +101,16 @@ class Figures(Watcher):
         )
         self._tokens = self._counter("tokens", "Tokens of language models: input, output.", "provider", "role", "type")
         self._characters = self._counter("characters", "Characters given to a voice.", "provider")
+        self._early = self._counter(
+            "early_answers",
+            "Answers begun before it was certain that the user had finished: used, dropped.",
+            *("transport", "outcome"),
+        )
+        self._early_saved = self._counter("early_saved_seconds", "Waited less by those that were used.", "transport")
+        self._early_tokens = self._counter("early_tokens", "Tokens for those that were dropped.", "transport")
+        self._early_characters = self._counter(
+            "early_characters", "Characters given to a voice for those that were dropped.", "transport"
+        )
         self._sound = self._counter("audio_seconds", "Audio heard from users, and played to them.", "direction")
 
     def _make_gauges(self, settings: Settings, version: str) -> None:
@@ -157,6 +168,8 @@ class Figures(Watcher):
                 self._on_floor(talk, event)
             case ToolReturned(error=error):
                 self._tools.labels(*talk.way, "error" if error else "ok").inc()
+            case BegunEarly():
+                self._on_early(talk, event)
             case ProviderUsed():
                 self._on_used(engine, event)
             case TurnDone(turn=turn, latency=latency):
@@ -188,6 +201,12 @@ class Figures(Watcher):
                 self._interruptions.labels(*talk.way).inc()
                 talk.cut.add(turn)
                 talk.paused_at = None
+
+    def _on_early(self, talk: _Talk, early: BegunEarly) -> None:
+        self._early.labels(*talk.way, "used" if early.used else "dropped").inc()
+        self._early_saved.labels(*talk.way).inc(early.saved_s)
+        self._early_tokens.labels(*talk.way).inc(early.tokens)
+        self._early_characters.labels(*talk.way).inc(early.characters)
 
     def _on_used(self, engine: str, used: ProviderUsed) -> None:
         provider = self._providers.get(used.role, "")

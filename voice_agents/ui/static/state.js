@@ -18,7 +18,7 @@ export const beginning = (kind = "") => ({
   problem: null, // { text, action?, level? }: what the page itself could not do
   recording: false, // both sides, in this browser
   note: "", // a hint that the next event wipes away
-  session: { status: "Ready", kind: "", inCall: false, live: false, banner: null },
+  session: { status: "Ready", kind: "", inCall: false, live: false, banner: null, offline: "" },
 });
 
 /** The facts after an event. Unknown events change nothing. */
@@ -112,7 +112,12 @@ function sentenceOf(facts, word) {
   if (facts.call === "asking") return "Allow the microphone: your browser asks for it.";
   if (facts.call === "none" && word !== "Ready" && word !== "Connecting") return "Press the button to hear the answers.";
   if (facts.byHand && word === "Listening") return "Hold the button, or Space, while you speak.";
-  return word === "Listening" ? sentences.Listening + detourOf(facts) : sentences[word] ?? "";
+  return word === "Listening" ? sentences.Listening + standInOf(facts) + detourOf(facts) : sentences[word] ?? "";
+}
+
+/** Whose work the offline provider does while somebody fails; ends with the session. */
+function standInOf({ session }) {
+  return session.live && session.offline ? ` For now, ${session.offline} runs offline.` : "";
 }
 
 /** Which way the sound goes when it is not the best one, and what that costs. */

@@ -1,0 +1,117 @@
+"""False cut-offs by kind of sentence: a session of the Sandwich on virtual time, a recogniser that knows the words.
+
+A sentence is cut off when the agent sounds between the beginning of its pause and its end. Every sentence is the
+first of a conversation: nothing was learned of how this user pauses. Words are lost that memory does not hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+
+from langchain_core.messages import BaseMessage
+
+from tests.bench.hesitating import SECOND, SENTENCES
+from tests.stories.caller import FRAME_S, call
+from tests.stories.clock import play
+from tests.stories.fakes import WORD_S, Step
+from voice_agents.conversation.history import Speaker
+from voice_agents.settings import Speculation, TurnSettings
+
+PAUSE_S = (0.4, 0.9)
+LAGS_S = (0.1, 0.3)
+"""How far a recogniser's partial words are behind the sound."""
+COMMIT_S, FIRST_TOKEN_S, FIRST_AUDIO_S = 0.05, 0.1, 0.05
+"""Quick providers: where they are slow, a turn that was taken too early is often taken back before anything sounds."""
+AFTERWARDS_S = 12.0
+MODES = (Speculation.OFF, Speculation.CAREFUL)
+
+
+@dataclass(frozen=True, slots=True)
+class Hesitation:
+    """One sentence and what became of it."""
+
+    kind: str
+    words: str
+    pause_s: float
+    taken: bool
+    """More than one turn was made of it."""
+    cut_off: bool
+    """The agent spoke in the pause or over the rest."""
+    lost: tuple[str, ...]
+
+
+def echo(messages: Sequence[BaseMessage]) -> Sequence[Step]:
+    """Answers at length."""
+    return [f"All right. You said {messages[-1].text}, and I will think about it for a while."]
+
+
+async def hesitate(
+    folder: Path, kind: str, parts: tuple[str, str], dice: random.Random, turns: TurnSettings
+) -> Hesitation:
+    """Say one sentence with a pause in it, and wait for what comes."""
+    loop, pause_s = asyncio.get_running_loop(), dice.uniform(*PAUSE_S)
+    async with call(folder, echo, parts, turns=turns) as caller:
+        caller.stt.partial_delay_s, caller.stt.commit_delay_s = dice.uniform(*LAGS_S), COMMIT_S
+        caller.parts.model.first_token_s, caller.voice.first_audio_s = FIRST_TOKEN_S, FIRST_AUDIO_S
+        await asyncio.sleep(1.0)
+        await caller.speak(0, WORD_S * len(parts[0].split()))
+        paused_at = loop.time()
+        await asyncio.sleep(pause_s)
+        await caller.speak(1, WORD_S * len(parts[1].split()))
+        over = loop.time()
+        await asyncio.sleep(AFTERWARDS_S)
+        cut_off = any(paused_at < played.at < over - FRAME_S and len(played.pcm) for played in caller.played)
+        users = [text for role, text in await caller.texts() if role is Speaker.USER]
+    words = " ".join(parts)
+    kept = " ".join(users).split()
+    lost = tuple(word for word in words.split() if kept.count(word) < words.split().count(word))
+    return Hesitation(kind, " | ".join(parts), pause_s, len(users) > 1, cut_off, lost)
+
+
+def sentences(count: int) -> Iterator[tuple[str, tuple[str, str]]]:
+    """So many, of all kinds in turn."""
+    everything = [(kind, parts) for kind, each in SENTENCES.items() for parts in each]
+    random.Random(3).shuffle(everything)
+    rounds = chain.from_iterable(repeat(everything))
+    return (next(rounds) for _ in range(count))
+
+
+def measure(count: int, speculation: Speculation) -> list[Hesitation]:
+    """All sentences, each in a conversation of its own."""
+    dice, turns = random.Random(5), TurnSettings(speculation=speculation)
+    found = []
+    for kind, parts in sentences(count):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(play(hesitate(Path(folder), kind, parts, dice, turns)))
+    return found
+
+
+def main(count: int) -> None:
+    """Both modes; by kind, and every sentence that was cut off."""
+    logging.disable(logging.WARNING)
+    for mode in MODES:
+        found = measure(count, mode)
+        print(f"\n{'SPECULATION=' + mode.value:24}{'said':>8}{'taken':>8}{'cut off':>9}{'words lost':>12}")
+        for kind in (*SENTENCES, "all"):
+            rows = [each for each in found if kind in (each.kind, "all")]
+            cut = sum(each.cut_off for each in rows)
+            words = sum(len(each.lost) for each in rows)
+            print(f"{kind:24}{len(rows):>8}{sum(each.taken for each in rows):>8}{cut:>9}{words:>12}")
+        second = {" | ".join(parts) for each in SECOND.values() for parts in each}
+        for name, rows in (
+            ("all", found),
+            ("of those the rules were not made with", [e for e in found if e.words in second]),
+        ):
+            cut = sum(each.cut_off for each in rows)
+            print(f"{name}: {cut} of {len(rows)} cut off ({cut / max(1, len(rows)):.1%})")
+        for each in found:
+            if each.cut_off or each.lost:
+                lost = f", lost: {' '.join(each.lost)}" if each.lost else ""
+                print(f"  {each.kind}, {each.pause_s:.2f} s: {each.words}{lost}")

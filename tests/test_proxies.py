@@ -1,0 +1,73 @@
+"""The app starts whatever proxy the environment names, and asks none on the way to this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.helpers.process import AppProcess
+from tests.small_proxies import SmallProxy
+from voice_agents import proxies
+from voice_agents.proxies import prepare, proxy_for
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "_aside", {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"HTTP_PROXY": "http://p:1"}, {"HTTP_PROXY": "http://p:1"}),
+        ({"https_proxy": "p:1"}, {"https_proxy": "http://p:1"}),
+        ({"ALL_PROXY": "socks://p:1/"}, {"ALL_PROXY": "socks5://p:1/"}),
+        ({"ALL_PROXY": '"socks5h://u:v@p:1"'}, {"ALL_PROXY": "socks5h://u:v@p:1"}),
+        ({"ALL_PROXY": "socks4://p:1", "HTTP_PROXY": "http://p:1"}, {"HTTP_PROXY": "http://p:1"}),
+        ({"all_proxy": "ftp://p"}, {}),
+        ({"HTTP_PROXY": "", "HTTPS_PROXY": '""'}, {}),
+        ({}, {}),
+    ],
+)
+def test_what_every_client_understands_is_left_in_the_environment(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    env = dict(before)
+    prepare(env)
+    assert {name: value for name, value in env.items() if not name.upper().startswith("NO_")} == after
+    assert ("NO_PROXY" in env) == bool(after)
+
+
+def test_this_machine_is_spared_beside_what_was_spared_before() -> None:
+    env = {"HTTP_PROXY": "http://p:1", "no_proxy": "a.example,localhost", "NO_PROXY": "b.example"}
+    prepare(env, ("192.168.1.5",))
+    assert env["NO_PROXY"] == env["no_proxy"]
+    assert env["NO_PROXY"] == "b.example,a.example,localhost,127.0.0.1,::1,192.168.1.5"
+    prepare(env)
+    assert env["NO_PROXY"].count("127.0.0.1") == 1
+
+
+def test_what_was_taken_out_is_known_to_who_can_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ALL_PROXY", "socks4://p.example:1080")
+    prepare(os.environ)
+    assert "ALL_PROXY" not in os.environ
+    assert proxy_for("wss://api.elevenlabs.io/v1") == "socks4://p.example:1080"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://{proxy}", "socks5://ada:s3cret@{proxy}", "socks4://{proxy}", "gopher://{proxy}"]
+)
+async def test_the_app_starts_and_asks_nothing_of_the_proxy(tmp_path: Path, value: str) -> None:
+    """Neither for its own page nor to report to anybody, which onnxruntime would do."""
+    async with SmallProxy() as proxy:
+        url = value.format(proxy=f"127.0.0.1:{proxy.port}")
+        names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+        env = {**dict.fromkeys(names, url), "NO_PROXY": "", "no_proxy": "", "DATABASE_URL": str(tmp_path / "x.sqlite3")}
+        async with AppProcess([str(ROOT / "app.py"), "--port"], env, forked=False):
+            assert proxy.reached == []
