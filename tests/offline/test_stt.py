@@ -72,12 +72,12 @@ async def heard(
 
 
 @cache
-def hum(phones: str) -> Pcm:
-    """Phones that have no spelling, in flite's voice slt."""
+def hum(phones: str, voice: str = "slt") -> Pcm:
+    """Phones that have no spelling, in a voice of flite."""
     need("flite")
     path = Path(__file__).with_name(".hum.wav")
     try:
-        subprocess.run(["flite", "-voice", "slt", "-p", phones, "-o", str(path)], check=True, timeout=60)
+        subprocess.run(["flite", "-voice", voice, "-p", phones, "-o", str(path)], check=True, timeout=60)
         pcm, rate = read_wav(path)
     finally:
         path.unlink(missing_ok=True)
@@ -128,6 +128,49 @@ async def test_hums_are_backchannels(recogniser: Recogniser, phones: str) -> Non
 
     assert text
     assert is_backchannel(text)
+
+
+HUMS_HZ = (100, 115, 130, 150, 165)
+
+
+def two_notes(hertz: int, second: float) -> Pcm:
+    """An "mm-hmm" with closed lips: its second note is so much higher."""
+    notes = []
+    for pitch, seconds in ((hertz, 0.22), (hertz * second, 0.32)):
+        time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        fade = np.minimum(1.0, np.minimum(time, time[::-1]) / 0.06)
+        levels = enumerate((1.0, 0.5, 0.12, 0.06, 0.05), 1)
+        notes.append(fade * sum(level * np.sin(2 * np.pi * number * pitch * time) for number, level in levels))
+    breath = np.random.default_rng(hertz).normal(0, 0.03, round(0.07 * SAMPLE_RATE))
+    return as_pcm(np.concatenate([notes[0], breath, notes[1]]) * 6000)
+
+
+@pytest.mark.parametrize("second", [0.9, 1.1])
+async def test_a_hum_is_no_word_at_any_pitch_of_a_man_and_wherever_it_begins(
+    recogniser: Recogniser, second: float
+) -> None:
+    taken_for_words = {}
+    for hertz in HUMS_HZ:
+        for before_s in (0.5, 0.513):
+            partials: list[str] = []
+            pcm = padded(two_notes(hertz, second), before_s, 0.4)
+            text = await heard(recogniser, pcm, on_partial=partials.append)
+            if not all(map(is_backchannel, (text, *partials))):
+                taken_for_words[hertz, before_s] = text, partials
+    assert not taken_for_words
+
+
+@pytest.mark.parametrize("voice", ["slt", "rms", "awb"])
+async def test_closed_lips_of_a_voice_are_no_word(recogniser: Recogniser, voice: str) -> None:
+    for phones in ("pau m m m pau", "pau m m hh m m pau", "pau n n n pau"):
+        assert is_backchannel(await heard(recogniser, padded(hum(phones, voice)))), phones
+
+
+@pytest.mark.parametrize("voice", ["slt", "rms", "awb"])
+async def test_dark_words_stay_words(recogniser: Recogniser, voice: str) -> None:
+    said = ("wait a minute", "two minutes", "no", "in tokyo", "who made you")
+    texts = {text: await heard(recogniser, padded(flite(text, voice))) for text in said}
+    assert not [text for text in texts.values() if is_backchannel(text)], texts
 
 
 @pytest.mark.parametrize("voice", ["slt", "rms"])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voice_agents.offline.stt.expected import Expectation, Expected, plain
+from voice_agents.offline.stt.hum import is_hum
 from voice_agents.offline.stt.moonshine import RATE, Branch, Heard, Moonshine, Samples, Sound
 from voice_agents.offline.stt.spelling import MURMUR, spelled
 from voice_agents.offline.stt.whisper import Whisper
@@ -33,8 +34,12 @@ _NEARLY, _ALMOST, _SAME = 0.9, 0.4, 0.15
 that mean something but are spelled like no phrase ("take a note by milk")."""
 _ALIKE = 0.7
 """Sure words are only compared with the expected phrases if their letters are that much like one of them."""
-_SHORT_S = 0.55
+_SHORT_S, _SHORTEST_S = 0.55, 0.45
 _MURMUR_SCORE = -0.5
+_HUM_S, _SURE_OF_HUM, _SURELY_WORDS = 1.1, -0.2, -0.45
+"""What sounds like a hum, and is no longer, is one unless the first or the second model is so sure of its words."""
+_WORDS_A_S = 7
+"""Nobody says more words in a second."""
 
 
 class Ears:
@@ -56,6 +61,8 @@ class Ears:
         """The likely words so far, "" if they were ``unwanted`` before they were found."""
         if self._moonshine is None:
             return ""
+        if is_hum(samples):
+            return ""
         heard = self._moonshine.words(self._moonshine.listen(samples), unwanted)
         return spelled(heard.text) if heard is not None and heard.score > _GUESS else ""
 
@@ -65,10 +72,14 @@ class Ears:
             return self._settled(self._second_opinion(samples, Heard("", _GUESS), voiced_s), voiced_s)
         sound = self._moonshine.listen(samples)
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
+        if voiced_s < _HUM_S and heard.score < _SURE_OF_HUM and is_hum(samples):
+            return self._hummed(samples, heard)
         if same := self._expected.same(heard.text):
             return same
         means_something = self._means_something(heard.text)
         phrase = self._phrase(self._moonshine, sound, heard, means_something)
+        if phrase is not None and len(phrase.text.split()) > _WORDS_A_S * voiced_s:
+            phrase = None
         if phrase is not None and (len(phrase.text.split()) > _FEW_WORDS or phrase.score > _SURE_ENOUGH):
             return phrase.text
         if phrase is not None or heard.score < (_DOUBT_WITH_MEANING if means_something else _DOUBT):
@@ -96,12 +107,21 @@ class Ears:
             return Heard("", second.score)
         return first if second.score < _GUESS and first.text else second
 
+    def _hummed(self, samples: Samples, first: Heard) -> str:
+        """A murmur, unless Whisper is sure of words, or hears the same."""
+        if self._whisper is None:
+            return MURMUR
+        second = self._whisper.words(samples)
+        agreed = plain(second.text) == plain(first.text)
+        return ((agreed or second.score > _SURELY_WORDS) and spelled(second.text)) or MURMUR
+
     def _settled(self, heard: Heard, voiced_s: float) -> str:
         """What remains of doubtful words: a short one that nobody is sure of was rather a murmur."""
         if same := self._expected.same(heard.text):
             return same
         text = spelled(heard.text)
-        murmured = voiced_s < _SHORT_S and heard.score < _MURMUR_SCORE and not self._means_something(heard.text)
+        shortest_s = _SHORTEST_S if self._means_something(heard.text) else _SHORT_S
+        murmured = voiced_s < shortest_s and heard.score < _MURMUR_SCORE
         return MURMUR if text and murmured else text
 
     def _warm_up(self) -> None:
