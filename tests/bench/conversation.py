@@ -9,7 +9,8 @@ sides are recorded as they sound and judged from the sound alone (see :mod:`test
 * false cut-offs: turns taken in a pause of 0.4 to 0.9 s within a sentence, and spoken over; stutters: gaps of more
   than 40 ms in the agent's sentence; overlaps: both talking for over 0.5 s; dead air: nobody for over 3 s.
 
-``--hesitations 200`` asks only for false cut-offs, on virtual time, by kind of sentence.
+``--hesitations 200`` asks only for false cut-offs, on virtual time, by kind of sentence. ``--voicebench`` lets the
+package of that name run one session of the script through its own adapter and judge it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.bench import hesitations
+from tests.bench import hesitations, scenario
 from tests.bench.lines import RecordedPage, RecordedRtc, call, track
 from tests.bench.phrases import own_app
 from tests.bench.scenes import Material
@@ -240,7 +241,15 @@ def markdown(name: str, score: Score) -> str:
     return f"| {name} | " + " | ".join(figures(score).values()) + " |"
 
 
+async def through_voicebench(options: argparse.Namespace) -> None:
+    """One session of each engine, scored by the package."""
+    async with own_app() as url:
+        for engine in options.engine:
+            await scenario.run(options.url or url, engine)
+
+
 async def main(options: argparse.Namespace) -> None:
+    """Call after call, each of an app of its own."""
     rows = []
     for engine in options.engine:
         for way in options.transport:
@@ -263,9 +272,10 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path, help="a folder for the recordings of both sides")
     parser.add_argument("--url", default="", help="an app that is served already")
     parser.add_argument("--hesitations", type=int, default=0, help="only so many hesitating sentences, on virtual time")
+    parser.add_argument("--voicebench", action="store_true", help="one session through the package voicebench instead")
     chosen = parser.parse_args()
     chosen.engine, chosen.transport = chosen.engine or list(ENGINES), chosen.transport or list(WAYS)
     if chosen.hesitations:
         hesitations.main(chosen.hesitations)
     else:
-        asyncio.run(main(chosen))
+        asyncio.run(through_voicebench(chosen) if chosen.voicebench else main(chosen))
