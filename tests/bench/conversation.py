@@ -38,7 +38,7 @@ QUIET_S = 1.3
 """The agent has finished when it was not heard for so long."""
 ANSWER_S, STORY_S = 8.0, 90.0
 """So long the caller waits for an answer, and for the end of one."""
-LISTENS_S = 2.5
+LISTENS_S = 2.2
 """... and listens to a story between two murmurs."""
 SETTLES_S = 2.5
 """After a sound that asks for no answer."""
@@ -103,7 +103,7 @@ class Caller:
         material = self.material
         sounds = {Meant.BACKCHANNEL: material.backchannel, Meant.TIC: material.tic, Meant.ASIDE: material.aside}
         if await self.ask(material.story()):
-            for meant in (*sounds, *sounds, *sounds):
+            for meant in (*sounds, *sounds, *sounds, *sounds):
                 await asyncio.sleep(LISTENS_S)
                 if not await self._wait(self._sounding, ANSWER_S / 2):
                     break
@@ -140,8 +140,8 @@ class Caller:
 
     @property
     def scenes(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        once = (self.question, self.hesitation, self.murmurs, self.hesitation, self.early, self.correction)
-        return (*once, self.hesitation, self.twice, self.hesitation, self.alone, self.question)
+        once = (self.question, self.hesitation, self.murmurs, self.twice, self.hesitation, self.early, self.correction)
+        return (*once, self.hesitation, self.twice, self.alone, self.hesitation, self.early)
 
 
 async def conversation(url: str, engine: str, way: str, seconds: float, turns: int, keep: Path | None) -> Score:
@@ -266,7 +266,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=ENGINES, action="append", help="default: both")
     parser.add_argument("--transport", choices=WAYS, action="append", help="default: both")
-    parser.add_argument("--minutes", type=float, default=7.0, help="of each call (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of each call (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=1000, help="of the user at most, in each call")
     parser.add_argument("--markdown", action="store_true", help="print the rows of the README's table, too")
     parser.add_argument("--keep", type=Path, help="a folder for the recordings of both sides")
