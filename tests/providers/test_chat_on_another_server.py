@@ -255,6 +255,43 @@ async def test_a_server_whose_template_opens_the_reasoning_is_known_from_the_fir
         assert [(await asked.ask()).text for _ in range(2)] == ["Hello there.", "Hello there."]
 
 
+async def tokens_of(script: Sequence[Event], model: str, times: int = 1) -> list[str]:
+    """How the last of some answers of this model comes."""
+    async with asking(script) as asked, ChatModel(replace(openai_at(asked.server), model=model), PATIENT) as chat:
+        asked.chat = chat
+        for _ in range(times):
+            asked.tokens.clear()
+            await asked.ask()
+        return [token for token in asked.tokens if token]
+
+
+THINKERS = ["deepseek-r1:8b", "DeepSeek-R1-Distill-Qwen-7B", "QwQ-32B", "Qwen/Qwen3-30B-A3B-Thinking-2507", "glm-z1-9b"]
+OTHERS = ["gpt-5-mini", "llama3.2", "mistral-small", "gemma3:4b", "qwen2.5-coder", "phi-4", "deepseek-chat", "r1ng"]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_a_model_that_is_known_to_begin_with_thoughts_speaks_none_from_the_first_answer_on(model: str) -> None:
+    thinks = said("The user says hi.", "</think>", "Hello ", "there.")
+    assert await tokens_of(thinks, model) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_its_words_are_not_held_back_where_the_server_sends_the_thoughts_apart(model: str) -> None:
+    apart = [delta(reasoning_content="hm"), *said("Hello ", "there.")]
+    assert await tokens_of(apart, model) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", THINKERS)
+async def test_its_words_are_held_back_once_where_it_does_not_think(model: str) -> None:
+    assert await tokens_of(said("Hello ", "there."), model) == ["Hello there."]
+    assert await tokens_of(said("Hello ", "there."), f"{model} again", times=2) == ["Hello ", "there."]
+
+
+@pytest.mark.parametrize("model", OTHERS)
+async def test_nothing_of_any_other_model_is_held_back(model: str) -> None:
+    assert await tokens_of(said("Hello ", "there."), model) == ["Hello ", "there."]
+
+
 async def test_words_that_a_filter_refused_are_left_out_in_that_conversation_only() -> None:
     """What a server can do is known to all; what somebody said is not."""
     refusal = Response(json.dumps({"error": {"code": "content_filter", "message": "filtered"}}).encode(), 400)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,16 @@ class Objects(StandIn):
         return list(self.chance.choice(shapes))
 
 
+THOUGHTS = "Okay, the user wants something. I should think about it for a while, and then answer. So be it."
+
+
+class OpenedThinker(StandIn):
+    """The template opens the reasoning itself, and nobody parses it: only its end can be seen."""
+
+    def written(self, text: str) -> list[Any]:
+        return [delta(content=piece) for piece in self.cut(f"{THOUGHTS}\n</think>\n\n{text}")]
+
+
 async def ask(caller: Caller, server: StandIn, number: int) -> None:
     """Put a question, in its own way, and wait until its turn is over."""
     server.trouble = {BROKEN: "500", FILTERED: "content_filter"}.get(
@@ -224,20 +234,49 @@ def sentences(caller: Caller, turn: int) -> list[str]:
     return failed + [notice.text for notice in caller.all(Notice) if notice.turn == turn]
 
 
+def connected(server: StandIn, model: str) -> Callable[[StoryParts], None]:
+    def prepare(parts: StoryParts) -> None:
+        chat = ChatModel(Endpoint(Provider.OPENAI, "http://127.0.0.1:9/v1", model, "key"))
+        chat._present.http._transport = httpx2.MockTransport(server)
+        chat._present.http._mounts = {}
+        parts.chat = lambda: chat  # type: ignore[method-assign,assignment,return-value]
+
+    return prepare
+
+
+@pytest.mark.parametrize("model", ["somebody's model", "deepseek-r1:8b"])
+def test_thoughts_whose_beginning_is_not_marked(tmp_path: Path, model: str) -> None:
+    """A model that is known for it never speaks them; of another one they are taken back, and never said again."""
+    server = OpenedThinker()
+
+    async def story() -> None:
+        async with call(tmp_path, lambda _: [], prepare=connected(server, model)) as caller:
+            await asyncio.sleep(0.2)
+            for number in range(3):
+                caller.session.send_text(question(number))
+                done = await caller.until(TurnDone, number + 1)
+                assert done.heard_text == reply(question(number), server.word)
+            kept = [text for _, text in await caller.texts()]
+            assert not any("user wants" in text for text in kept) and len(kept) == 6
+            assert "user wants" not in json.dumps(server.requests)
+            said = [" ".join(stream.words) for stream in caller.voice.streams]
+            assert [text for text in said if text.startswith("Answer")] == said[len(said) - 3 :]
+            assert len(said) == (3 if "deepseek" in model else 4)
+            told = [notice.text for notice in caller.all(Notice)]
+            assert ["thoughts" in text for text in told] == ([] if "deepseek" in model else [True])
+
+    play(story())
+
+
 @pytest.mark.parametrize("kind", [Strict, Thinker, NoTools, Gateway, Objects])
 def test_twenty_turns(tmp_path: Path, kind: type[StandIn]) -> None:
     server = kind()
     words = [question(number) for number in SPOKEN]
 
-    def prepare(parts: StoryParts) -> None:
-        endpoint = Endpoint(Provider.OPENAI, "http://127.0.0.1:9/v1", f"stand-in {kind.__name__}", "key")
-        chat = ChatModel(endpoint)
-        chat._present.http._transport = httpx2.MockTransport(server)
-        chat._present.http._mounts = {}
-        parts.chat = lambda: chat  # type: ignore[method-assign,assignment,return-value]
-
     async def story() -> None:
-        async with call(tmp_path, lambda _: [], words, prepare=prepare) as caller:
+        async with call(
+            tmp_path, lambda _: [], words, prepare=connected(server, f"stand-in {kind.__name__}")
+        ) as caller:
             await asyncio.sleep(0.2)
             for number in range(TURNS):
                 await ask(caller, server, number)

@@ -40,12 +40,13 @@ from voice_agents.conversation.turn import (
     AgentTurn,
     ModelUsed,
     Remark,
+    Retracted,
     Token,
     ToolFinished,
     ToolStarted,
 )
 from voice_agents.prompts import system_prompt
-from voice_agents.providers.chat import REMARK
+from voice_agents.providers.chat import REMARK, RETRACTED
 from voice_agents.tools import Toolbox
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ModelUsed",
     "OwnGraph",
     "Remark",
+    "Retracted",
     "Token",
     "ToolFinished",
     "ToolStarted",
@@ -270,8 +272,11 @@ async def _streamed(request: ModelRequest[TurnContext], context: TurnContext, an
     before = context.record.done_before()
     for deed, result in context.record.deeds.untold():
         context.tell(ToolFinished(deed.call_id, result.text, error=result.error))
-    parts = []
+    parts = list[Any]()
     async for part in model.astream([*instructions, *question, *before, *request.messages]):
+        if part.response_metadata.pop(RETRACTED, False):
+            parts.clear()
+            context.tell(Retracted(answer.id))
         parts.append(part)
         context.say(answer, part.text)
     return _whole(parts)

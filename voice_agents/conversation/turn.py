@@ -28,6 +28,13 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Retracted:
+    """What was written of this message so far was no answer, but the model thinking; what follows is one."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """The agent calls a tool."""
 
@@ -60,7 +67,7 @@ class ModelUsed:
     output_tokens: int
 
 
-AgentOutput = Token | ToolStarted | ToolFinished | Remark | ModelUsed
+AgentOutput = Token | Retracted | ToolStarted | ToolFinished | Remark | ModelUsed
 Tell = Callable[[AgentOutput], None]
 
 

@@ -435,7 +435,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_audible(self) -> None:
         self.turn.marks.mark("first_played", self.clock())
         self.show_held()
-        self.act(self.floor.agent_started(self.clock()))
+        if self.floor.state not in TALKING:  # who began again in the middle of an answer has the floor
+            self.act(self.floor.agent_started(self.clock()))
 
     @override
     def on_last_frame(self) -> None:

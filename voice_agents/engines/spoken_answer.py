@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
-from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Token, ToolFinished, ToolStarted
+from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
 from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import FILLED_AFTER_S, filler
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
 
 VOICE = "The voice"
+THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
@@ -198,6 +199,8 @@ class SpokenAnswer:
                 self.tokens += 1
                 self._write(id, text)
                 self._show(AgentText, text=text)
+            case Retracted(message_id=id):
+                self._take_back(id)
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
@@ -235,6 +238,21 @@ class SpokenAnswer:
         self._speech.send(sentence)
         self._host.tell.put(Notice(turn=self._turn.number, at=now, level="info", text=sentence))
 
+    def _take_back(self, message_id: str) -> None:
+        """Be silent at once, and begin the message again: what was said of it was no answer."""
+        if (written := self._turn.speech(message_id)) is not None:
+            self._turn.steps.remove(written)
+        self._written, self._splitter = None, SpeechSplitter()
+        self._sources.clear()
+        self._unheard.clear()
+        self._sounded, self.marks.first_audio = False, None
+        if self._voice is not None and self._speech is not None:
+            self._spoken_before = self.characters
+            spoiled, self._speech = self._speech, self._read_by(self._voice)
+            spoiled.cancel()
+        self._stage(self._host.speaker.begin_again)
+        self._stage(partial(self._host.tell.emit, Notice, level="info", text=THOUGHTS))
+
     def _tool_done(self, now: float) -> None:
         if self._tool_since is not None and self.marks.first_token is None:
             self.marks.tool_s += now - self._tool_since
@@ -261,30 +279,37 @@ class SpokenAnswer:
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
         if self.characters:
-            self._stage(partial(self._send, piece, goes_on))
+            self._stage(partial(self._send, self._speech, piece, goes_on))
         else:
-            self._send(piece, goes_on)
+            self._send(self._speech, piece, goes_on)
 
-    def _send(self, piece: str, goes_on: bool) -> None:
-        assert self._speech is not None
-        self._speech.send(piece, goes_on=goes_on)
+    def _send(self, speech: ReadingStream, piece: str, goes_on: bool) -> None:
+        if speech is not self._speech:
+            return  # it was taken back
+        speech.send(piece, goes_on=goes_on)
         self.marks.mark("first_text_sent", self._host.clock())
 
     async def _speak(self) -> None:
         if self._speech is None:
             return
+        speech = self._speech
         try:
-            async for chunk in self._speech:
+            async for chunk in speech:
+                if speech is not self._speech:  # it was taken back
+                    break
                 if not self._sounded and first_audible(chunk.pcm) is not None:
                     self._sounded = True
                     self._unheard.clear()
                     self.marks.mark("first_audio", self._host.clock())
                 self._sound(chunk)
         except ProviderError:
-            self._turn.to_be_read()
-            raise
+            if speech is self._speech:
+                self._turn.to_be_read()
+                raise
         finally:
-            self._speech.cancel()
+            speech.cancel()
+        if speech is not self._speech:
+            await self._speak()
 
     def _sound(self, chunk: SpeechChunk) -> None:
         for word in chunk.words:

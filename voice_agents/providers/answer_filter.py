@@ -110,6 +110,11 @@ class AnswerFilter:
             return ""
         return self._pass(self._step(last=False))
 
+    def reasons_elsewhere(self) -> None:
+        """The server sends the reasoning in a field of its own: its text is the answer from the beginning."""
+        if self._opened:
+            self._opened, self._rest, self._hidden = False, self._hidden + self._rest, ""
+
     def flush(self) -> str:
         """The text is over: what is left of the answer."""
         out = self._step(last=True)
@@ -244,6 +249,7 @@ class AnswerFilter:
             self._hidden, self._rest = text, ""
             return last
         at, end = min(ends)
+        self.lone_end = self.lone_end or not any(opening.lower() in low[:at] for opening in _PAIRS)
         self._hidden, self._rest, self._opened = "", text[at + len(end) :], False
         return True
 

@@ -71,6 +71,11 @@ _NO_CLIENT = object()
 """For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
 """In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
+RETRACTED = "retracted"
+"""In the ``response_metadata`` of a piece: what came of the answer before it was the model thinking."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields in which servers send the reasoning apart from the text."""
+_REASONS = "reasons"
 _MODELS = {
     Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
     Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
@@ -260,12 +265,18 @@ class _PlainChat(ChatOpenAI):
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Ask once, as this server takes it."""
         tools = _names(kwargs.get("tools") or ()) if takes.tools else ()
-        answer, calls = AnswerFilter(tools, opened=takes.opens_reasoning), StreamedCalls(tools)
+        held_back = takes.may_open_reasoning(self._endpoint.model)
+        answer, calls = AnswerFilter(tools, opened=held_back), StreamedCalls(tools)
         asking = super()._astream(takes.suited(messages), *args, **kwargs)
         held = list[ChatGenerationChunk]()  # until there is a word: without one it is no answer
         async with aclosing(_in_time(asking, given, self._timeouts)) as chunks:
             async for chunk in chunks:
+                if chunk.message.response_metadata.pop(_REASONS, False):
+                    answer.reasons_elsewhere()
+                begun = not (given.nothing or answer.lone_end)
                 given.add(chunk := _cleaned(chunk, answer))
+                if begun and answer.lone_end:  # all that was told so far were thoughts
+                    held.append(_marked(RETRACTED, True))
                 held.append(_without_calls(chunk, calls))
                 while held and not given.nothing:
                     yield held.pop(0)
@@ -274,7 +285,7 @@ class _PlainChat(ChatOpenAI):
             held.append(rest)
         for chunk in () if given.nothing else held:
             yield chunk
-        takes.opens_reasoning = takes.opens_reasoning or answer.lone_end
+        takes.note_reasoning(held=held_back, ended=answer.lone_end)
         if given.nothing:
             raise self._silent(given.finish_reason)
 
@@ -305,7 +316,12 @@ class _PlainChat(ChatOpenAI):
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
             listed(choice["delta"])
-        return super()._convert_chunk_to_generation_chunk(chunk, *rest)
+        converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)
+        if converted is not None and any(
+            choice["delta"].get(name) for choice in chunk.get("choices") or () for name in _THOUGHTS
+        ):
+            converted.message.response_metadata[_REASONS] = True
+        return converted
 
     def _remark(self, finish_reason: str, *, second_time: bool) -> str:
         """What the user should know of an answer that came; "": nothing."""
@@ -325,7 +341,7 @@ class _PlainChat(ChatOpenAI):
 
 
 def _remark(text: str) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={REMARK: text}))
+    return _marked(REMARK, text)
 
 
 class _Given:
@@ -390,6 +406,10 @@ def _cleaned(chunk: ChatGenerationChunk, answer: AnswerFilter) -> ChatGeneration
         return chunk
     message = chunk.message.model_copy(update={"content": told})
     return ChatGenerationChunk(message=message, generation_info=chunk.generation_info)
+
+
+def _marked(name: str, value: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={name: value}))
 
 
 def _without_calls(chunk: ChatGenerationChunk, calls: StreamedCalls) -> ChatGenerationChunk:

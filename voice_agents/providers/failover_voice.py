@@ -24,6 +24,8 @@ from voice_agents.providers.standby import FailoverTimes, First
 CHECKED_CHARACTERS = 150
 """At most so much (or one piece) of what a voice failed to speak is spoken by it again, and heard by nobody, to find
 out whether it works."""
+END_S = 5.0
+"""A voice that has said everything may take so long to say so."""
 SLACK = round(0.1 * TTS_RATE)
 """A word of which more samples are missing at its end is said again."""
 
@@ -140,6 +142,8 @@ class FailoverSpeech:
         self._broken: ProviderError | None = None
         self._stream: SpeechStream | None = first.client.open() if first.client is not None else None
         """The one that speaks at present."""
+        self._watched = self._stream is not None
+        """It is the first one's."""
         self._patience = _Patience(times)
         self._too_long = Alarm()
 
@@ -156,6 +160,7 @@ class FailoverSpeech:
         self._finished = True
         if self._stream is not None:
             self._stream.finish()
+        self._watch()
 
     def cancel(self) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
@@ -191,7 +196,7 @@ class FailoverSpeech:
             self._broken = self._broken or error
         finally:
             self._too_long.cancel()
-            self._stream = None
+            self._stream, self._watched = None, False
             stream.cancel()
 
     async def _by_second(self) -> AsyncGenerator[SpeechChunk, None]:
@@ -243,8 +248,18 @@ class FailoverSpeech:
 
     def _watch(self) -> None:
         owed = sum(len(piece.split()) for piece in self._pieces) > self._given
-        replaceable = self._stream is not None and self._broken is None and self._second() is not None
-        self._too_long.set(self._patience.until(owed=owed) if replaceable else None, self._stalled)
+        replaceable = self._watched and self._broken is None and self._second() is not None
+        if not replaceable:
+            self._too_long.cancel()
+        elif owed or not self._finished:
+            self._too_long.set(self._patience.until(owed=owed), self._stalled)
+        else:
+            self._too_long.set(self._patience.ends_at, self._end)
+
+    def _end(self) -> None:
+        """Everything was said, and the voice does not come to its end."""
+        if self._stream is not None:
+            self._stream.cancel()
 
     def _stalled(self) -> None:
         sentence = f"{self._name} stopped speaking before the answer was over."
@@ -267,11 +282,16 @@ class _Patience:
     def until(self, *, owed: bool) -> float | None:
         """When it is too long; ``owed``: text was given that has not sounded. None: nobody waits."""
         if not owed:
-            self._owed_since = None
+            self._owed_since, self._waited_s = None, 0.0
             return None
         if self._owed_since is None:
             self._owed_since = self._clock()
         return self._due + self._times.silent_s - self._waited_s
+
+    @property
+    def ends_at(self) -> float:
+        """When a voice that owes nothing is taken to have ended."""
+        return max(self._clock(), self._plays_until) + END_S
 
     def heard(self, samples: int) -> None:
         """More sound has come."""

@@ -7,6 +7,7 @@ remembered for it as long as the program runs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -59,6 +60,8 @@ _TAKEN_INSTEAD = ("expected one of", "supported parameters are", "allowed parame
 
 _OTHER_REASONS = ("content_filter", "rate_limit", "insufficient_quota")
 _REFUSALS = (0, 400, 404, 413, 422, 500, 501)
+_THINKERS = re.compile(r"deepseek-?r1|r1-(?:distill|0528)|qwq|qwen3.*thinking|glm-z1|exaone-deep|skywork-or1|-thinking")
+"""Models whose templates open the reasoning, by their names."""
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
 
@@ -80,8 +83,8 @@ class Takes:
     """The only reasoning effort that it takes beside tools; "": any."""
     short_ids: bool = False
     """Tool calls are named by nine letters and digits (Mistral)."""
-    opens_reasoning: bool = False
-    """Its template opens the reasoning itself, so that only its end comes with the answer."""
+    opens_reasoning: bool | None = None
+    """Its template opens the reasoning itself, so that only its end comes with the answer; None: not seen yet."""
 
     def learn(self, error: Exception, messages: Sequence[BaseMessage], sent: Collection[str]) -> str | None:
         """What a refusal teaches, as a plain sentence, so that the request can be made anew; None: nothing.
@@ -140,6 +143,15 @@ class Takes:
             return f"{{name}} knows {name} by the name {other}."
         self.without |= {name} if other is None else {name, other}
         return _EFFORTLESS if name == _EFFORT else f"{{name}} takes no {name}: it is asked without it."
+
+    def may_open_reasoning(self, model: str) -> bool:
+        """Whether the next answer may begin in the middle of the model's thoughts; of the first one its name tells."""
+        return _THINKERS.search(model.lower()) is not None if self.opens_reasoning is None else self.opens_reasoning
+
+    def note_reasoning(self, *, held: bool, ended: bool) -> None:
+        """An answer is over: reasoning ended in it that had not begun, or did not although it was waited for."""
+        if held or ended:
+            self.opens_reasoning = ended
 
     def trimmed(self, request: dict[str, Any]) -> dict[str, Any]:
         """The fields of a request as this server takes them."""
