@@ -9,7 +9,8 @@ sides are recorded as they sound and judged from the sound alone (see :mod:`test
 * false cut-offs: turns taken in a pause of 0.4 to 0.9 s within a sentence, and spoken over; stutters: gaps of more
   than 40 ms in the agent's sentence; overlaps: both talking for over 0.5 s; dead air: nobody for over 3 s.
 
-``--hesitations 200`` asks only for false cut-offs, on virtual time, by kind of sentence.
+``--hesitations 200`` asks only for false cut-offs, on virtual time, by kind of sentence. ``--voicebench`` lets the
+package of that name run one session of the script through its own adapter and judge it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.bench import hesitations
+from tests.bench import hesitations, scenario
 from tests.bench.lines import RecordedPage, RecordedRtc, call, track
 from tests.bench.phrases import own_app
 from tests.bench.scenes import Material
@@ -37,7 +38,7 @@ QUIET_S = 1.3
 """The agent has finished when it was not heard for so long."""
 ANSWER_S, STORY_S = 8.0, 90.0
 """So long the caller waits for an answer, and for the end of one."""
-LISTENS_S = 2.5
+LISTENS_S = 2.2
 """... and listens to a story between two murmurs."""
 SETTLES_S = 2.5
 """After a sound that asks for no answer."""
@@ -102,7 +103,7 @@ class Caller:
         material = self.material
         sounds = {Meant.BACKCHANNEL: material.backchannel, Meant.TIC: material.tic, Meant.ASIDE: material.aside}
         if await self.ask(material.story()):
-            for meant in (*sounds, *sounds, *sounds):
+            for meant in (*sounds, *sounds, *sounds, *sounds):
                 await asyncio.sleep(LISTENS_S)
                 if not await self._wait(self._sounding, ANSWER_S / 2):
                     break
@@ -139,8 +140,8 @@ class Caller:
 
     @property
     def scenes(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        once = (self.question, self.hesitation, self.murmurs, self.hesitation, self.early, self.correction)
-        return (*once, self.hesitation, self.twice, self.hesitation, self.alone, self.question)
+        once = (self.question, self.hesitation, self.murmurs, self.twice, self.hesitation, self.early, self.correction)
+        return (*once, self.hesitation, self.twice, self.alone, self.hesitation, self.early)
 
 
 async def conversation(url: str, engine: str, way: str, seconds: float, turns: int, keep: Path | None) -> Score:
@@ -240,7 +241,15 @@ def markdown(name: str, score: Score) -> str:
     return f"| {name} | " + " | ".join(figures(score).values()) + " |"
 
 
+async def through_voicebench(options: argparse.Namespace) -> None:
+    """One session of each engine, scored by the package."""
+    async with own_app() as url:
+        for engine in options.engine:
+            await scenario.run(options.url or url, engine)
+
+
 async def main(options: argparse.Namespace) -> None:
+    """Call after call, each of an app of its own."""
     rows = []
     for engine in options.engine:
         for way in options.transport:
@@ -257,15 +266,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=ENGINES, action="append", help="default: both")
     parser.add_argument("--transport", choices=WAYS, action="append", help="default: both")
-    parser.add_argument("--minutes", type=float, default=7.0, help="of each call (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="of each call (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=1000, help="of the user at most, in each call")
     parser.add_argument("--markdown", action="store_true", help="print the rows of the README's table, too")
     parser.add_argument("--keep", type=Path, help="a folder for the recordings of both sides")
     parser.add_argument("--url", default="", help="an app that is served already")
     parser.add_argument("--hesitations", type=int, default=0, help="only so many hesitating sentences, on virtual time")
+    parser.add_argument("--voicebench", action="store_true", help="one session through the package voicebench instead")
     chosen = parser.parse_args()
     chosen.engine, chosen.transport = chosen.engine or list(ENGINES), chosen.transport or list(WAYS)
     if chosen.hesitations:
         hesitations.main(chosen.hesitations)
     else:
-        asyncio.run(main(chosen))
+        asyncio.run(through_voicebench(chosen) if chosen.voicebench else main(chosen))
