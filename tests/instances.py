@@ -29,6 +29,7 @@ def provided_by(url: str, key: str) -> dict[str, str]:
         "OPENAI_API_KEY": key,
         "OPENAI_MODEL": "offline",
         "OPENAI_REALTIME_MODEL": "offline",
+        "FAILOVER": "off",  # else each app would start an offline server beside this one
     }
 
 
