@@ -106,7 +106,8 @@ class Caller:
             for meant in (*sounds, *sounds, *sounds, *sounds):
                 await asyncio.sleep(LISTENS_S)
                 if not await self._wait(self._sounding, ANSWER_S / 2):
-                    break
+                    await self.ask(material.story())  # it was given up for the last one
+                    await asyncio.sleep(LISTENS_S)
                 await self.say(meant, sounds[meant]())
             await asyncio.sleep(LISTENS_S)
             await self.ask(material.turn("cut in"))
