@@ -105,7 +105,7 @@ async def test_an_end_after_silence_is_answered_with_complete(live_api: str) -> 
 async def test_a_typed_turn_cuts_the_one_before_which_is_over_first(live_api: str) -> None:
     for path, over in (("sandwich", "complete"), ("realtime", "done")):
         async with client(f"ws://{live_api}/ws/{path}") as caller:
-            await caller.say(type="text", text="Tell me a story")
+            await caller.say(type="text", text="Flip a coin")
             await caller.until("tts_audio" if path == "sandwich" else "audio")
             await caller.say(type="text", text="What is seven times eight?")
             told = kinds(await caller.until(over))
