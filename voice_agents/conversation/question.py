@@ -30,8 +30,7 @@ class Question:
         """
         self.words: HumanMessage | None = None
         """None until they are known."""
-        self.characters = 0
-        """Of the messages that the model was shown, each time it was."""
+        self._shown: list[Sequence[AnyMessage]] = []
         self._history = history
         self._conversation = conversation
         self._read_ahead = read_ahead
@@ -48,12 +47,17 @@ class Question:
         assert self.words is not None
         self.words = HumanMessage(text, id=self.words.id)
 
+    @property
+    def characters(self) -> int:
+        """Of the messages that the model was shown, each time it was."""
+        return sum(size_of(message) for shown in self._shown for message in shown)
+
     async def shown(self) -> Sequence[AnyMessage]:
         """Wait for the words; then the part of the conversation that the model is shown, the words at its end."""
         before = await self.before()
         assert self.words is not None
         shown = recent([*before[-MOST:], self.words], BUDGET, MOST)
-        self.characters += sum(map(size_of, shown))
+        self._shown.append(shown)
         return shown
 
     async def ahead(self) -> Sequence[AnyMessage] | None:

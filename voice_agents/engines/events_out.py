@@ -41,7 +41,7 @@ class EventsOut:
         """When the user was last told that something is wrong."""
         self.complained_in: int | None = None
         """... and in which turn."""
-        self.troubles = Troubles(self._tell_trouble)
+        self.troubles = Troubles(self._tell_trouble, lambda: self.turn)
         self._clock = clock
         self._epoch = epoch
         self._carried = False
@@ -50,7 +50,6 @@ class EventsOut:
         """Whose work the offline provider does at present."""
         self._events: deque[Event] = deque()
         self._ready = asyncio.Event()
-        self._last_trouble = (-1, "")
         self._closed = False
         self._status: Status | None = None
         self._floor: FloorState | None = None
@@ -144,10 +143,6 @@ class EventsOut:
             self.emit(Notice, level="info", text=f"{self._replaced.pop(role)} works again for {role.value}.")
 
     def _tell_trouble(self, error: ProviderError, failed: bool) -> None:
-        news = (self.turn, str(error))
-        again, self._last_trouble = self.turn > 0 and not failed and news == self._last_trouble, news
-        if again:
-            return  # a connection that is lost over and over while one turn is answered
         if failed:
             self.emit(Failed, error=error)
         else:
@@ -162,11 +157,16 @@ class Troubles:
     """Follows the connections of a session and the work that depends on them.
 
     While work depends on a provider, a lost connection is not spoken of: either the work succeeds all the same and then
-    that is told, or it fails and then only its failure is. Otherwise an outage is told once, until it is over.
+    that is told, or it fails and then only its failure is. Otherwise an outage is told once, until it is over; and one
+    that is over and back again and again while a turn is answered, once in that turn.
     """
 
-    def __init__(self, tell: TroubleListener) -> None:
+    def __init__(self, tell: TroubleListener, turn: Callable[[], int] = lambda: 0) -> None:
+        """``turn``: the number of the turn that is answered; 0 before the first."""
         self._tell = tell
+        self._turn = turn
+        self._last = (0, "")
+        """The turn in which something was told last, and what."""
         self._open: set[Role] = set()
         self._working: set[Role] = set()
         self._held: dict[Role, tuple[ProviderError, bool]] = {}
@@ -239,4 +239,9 @@ class Troubles:
         if role not in self._open or failed:
             self._told[role] = news
         if not known:
+            self._tell_in_turn(error, failed)
+
+    def _tell_in_turn(self, error: ProviderError, failed: bool) -> None:
+        last, self._last = self._last, (self._turn(), str(error))
+        if failed or not self._turn() or self._last != last:
             self._tell(error, failed)

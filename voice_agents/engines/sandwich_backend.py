@@ -18,7 +18,7 @@ from voice_agents.engines.apology import apologise, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.speculation import Draft, Drafts
-from voice_agents.engines.spoken_answer import SpokenAnswer, Stage
+from voice_agents.engines.spoken_answer import SpokenAnswer
 from voice_agents.engines.turn import Piece, Turn
 from voice_agents.engines.waiting import TOOL_WAIT, awaited_role, still_waiting
 from voice_agents.errors import ProviderError, Role
@@ -145,8 +145,8 @@ class SandwichBackend:
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
-        self._recallable = False
-        """It can be made a part of what is said next."""
+        self._recalls: PatientSpeechToText | None = None
+        """Can make it a part of what is said next."""
         self._commit_s = 0.0
         """How long the recogniser took for it."""
         self._promoted: Draft | None = None
@@ -258,9 +258,8 @@ class SandwichBackend:
         user = self._host.coming.user
         if not self._drafts.wanted or not self._host.microphone.spoke:
             return
-        stt = self._stt
-        piece = self._early = self._commit(stt.commit_perhaps if isinstance(stt, PatientSpeechToText) else stt.commit)
-        self._recallable = isinstance(stt, PatientSpeechToText)
+        self._recalls = patient = self._stt if isinstance(self._stt, PatientSpeechToText) else None
+        piece = self._early = self._commit(self._stt.commit if patient is None else patient.commit_perhaps)
         user.pieces.append(piece)
         self._host.tasks.start_core(self._hear_early(piece))
         if self._drafts.trusts_partials:
@@ -269,9 +268,8 @@ class SandwichBackend:
     def went_on(self) -> None:
         """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
         piece, user = self._early, self._host.coming.user
-        if piece is not None and self._recallable and piece in user.pieces:
-            assert isinstance(self._stt, PatientSpeechToText)
-            self._stt.recall()
+        if piece is not None and self._recalls is not None and piece in user.pieces:
+            self._recalls.recall()
             user.pieces.remove(piece)
             user.partial = piece.known
         self._end_early()
@@ -279,10 +277,9 @@ class SandwichBackend:
 
     def _end_early(self) -> None:
         """What was asked for early stays a piece of its own."""
-        if self._early is not None and self._recallable:
-            assert isinstance(self._stt, PatientSpeechToText)
-            self._stt.confirm()
-        self._early, self._recallable = None, False
+        if self._recalls is not None:
+            self._recalls.confirm()
+        self._early = self._recalls = None
 
     async def _hear_early(self, piece: Piece) -> None:
         host, asked_at = self._host, self._host.clock()
@@ -397,22 +394,27 @@ class SandwichBackend:
     def answer(self, turn: Turn) -> None:
         """Make the answer."""
         draft = self._drafts.claim(turn)
-        answer = self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host, Stage(), turn.marks)
-        work = self._announce(turn, answer) if turn.announces else self._answer_user(turn, answer, draft)
+        work = self._announce(turn) if turn.announces else self._answer_user(turn, draft)
         turn.run = self._host.tasks.start_core(work)
 
-    async def _announce(self, turn: Turn, answer: SpokenAnswer) -> None:
+    def _new_answer(self, turn: Turn) -> SpokenAnswer:
+        self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host)
+        return self._answer
+
+    async def _announce(self, turn: Turn) -> None:
+        answer = self._new_answer(turn)
+
         async def sentence() -> AsyncIterator[AgentOutput]:
             yield Token(turn.announces, ANNOUNCEMENT)
 
         await self._speak(turn, answer, partial(answer.run, sentence))
 
-    async def _answer_user(self, turn: Turn, answer: SpokenAnswer, draft: Draft | None) -> None:
+    async def _answer_user(self, turn: Turn, draft: Draft | None) -> None:
         if draft is not None and await self._promote(draft):
             return
         host, ahead = self._host, not self._host.memory.behind
         async with self._agent.ready_for(host.conversation, read_ahead=ahead, deeds=turn.deeds) as work:
-            await self._answer_words(turn, answer, work)
+            await self._answer_words(turn, work)
 
     async def _promote(self, draft: Draft) -> bool:
         """The answer that was begun early, if it is one to the user's words."""
@@ -435,8 +437,8 @@ class SandwichBackend:
         turn.user.told = True
         self._host.tell.emit(UserTranscript, text=text, final=True)
 
-    async def _answer_words(self, turn: Turn, answer: SpokenAnswer, work: AgentTurn) -> None:
-        host = self._host
+    async def _answer_words(self, turn: Turn, work: AgentTurn) -> None:
+        host, answer = self._host, self._new_answer(turn)
         try:
             text = await self._final_words(turn)
         except ProviderError:

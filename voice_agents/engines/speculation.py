@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from voice_agents.conversation.agent import AgentTurn, VoiceAgent
 from voice_agents.conversation.deeds import Deed
-from voice_agents.engines.spoken_answer import SpokenAnswer, Stage
+from voice_agents.engines.spoken_answer import SpokenAnswer
 from voice_agents.engines.turn import Turn
 from voice_agents.errors import Role
 from voice_agents.events import BegunEarly, ProviderUsed
@@ -58,8 +58,8 @@ class Draft:
     """The words it is asked."""
     work: AgentTurn
     answer: SpokenAnswer
-    stage: Stage
     marks: TurnMarks
+    """When it was made, also where nobody waited for it."""
     told: Sequence[Deed]
     """What the user had been shown when it was begun."""
     run: asyncio.Task[Exception | None] = field(init=False)
@@ -160,16 +160,14 @@ class Drafts:
 
     async def promote(self, draft: Draft, text: str) -> None:
         """It is the answer to these words: told and heard from now on; returns when it is over, as its run ends."""
-        turn, now = draft.turn, self._host.clock()
+        turn = draft.turn
         draft.promoted = True
         draft.text = text
         if draft.work.asked:
             draft.work.reword(text)
         turn.work = draft.work
-        turn.marks.go_on_with(draft.marks, now)
-        draft.answer.marks = turn.marks
         turn.deeds.allow()
-        draft.stage.open()
+        draft.answer.release()
         if (error := await draft.run) is not None:
             raise error
 
@@ -183,13 +181,12 @@ class Drafts:
 
     def _begin(self, turn: Turn, text: str) -> Draft:
         host = self._host
-        stage, marks = Stage(held=True), TurnMarks()
         turn.read = host.read
         turn.deeds.withdraw()
         turn.deeds.forbid()
-        answer = SpokenAnswer(turn, None if host.read else self._voice, host, stage, marks)
+        answer = SpokenAnswer(turn, None if host.read else self._voice, host, held=True)
         work = self._agent.begin(host.conversation, read_ahead=not host.memory.behind, deeds=turn.deeds)
-        draft = Draft(turn, text, work, answer, stage, marks, turn.deeds.told())
+        draft = Draft(turn, text, work, answer, answer.marks, turn.deeds.told())
         draft.run = host.tasks.start(self._run(draft))
         return draft
 

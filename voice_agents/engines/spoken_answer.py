@@ -42,11 +42,6 @@ class Stage:
     def __init__(self, *, held: bool = False) -> None:
         self._held: list[Callable[[], None]] | None = [] if held else None
 
-    @property
-    def held(self) -> bool:
-        """Nothing of the answer is seen or heard yet."""
-        return self._held is not None
-
     def __call__(self, act: Callable[[], None]) -> None:
         """Do this, now or later."""
         if self._held is None:
@@ -64,21 +59,19 @@ class Stage:
 class SpokenAnswer:
     """Turns what the agent puts out into steps of a turn and into sound. :meth:`run` once.
 
-    ``voice`` is None when the answer is only to be read. While ``stage`` is held, only the first piece is given to the
-    voice; ``marks`` are the turn's own as soon as there is a turn.
+    ``voice`` is None when the answer is only to be read. ``held``: it is not certain that there is a turn; until
+    :meth:`release` nothing is told or heard, and only the first piece is given to the voice.
     """
 
-    def __init__(
-        self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, stage: Stage, marks: TurnMarks
-    ) -> None:
+    def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, *, held: bool = False) -> None:
         self._spoken_before = 0
         """Characters that were given to a voice that made no sound of them."""
         self.tokens = 0
         """Pieces of text that the model has written."""
         self.broken = False
         """The agent could not go on."""
-        self.marks = marks
-        self._stage = stage
+        self.marks = TurnMarks() if held else turn.marks
+        self._stage = Stage(held=held)
         self._turn = turn
         self._host = host
         self._voice = voice
@@ -104,6 +97,12 @@ class SpokenAnswer:
     def spoken(self) -> bool:
         """It needs a voice."""
         return self._voice is not None
+
+    def release(self) -> None:
+        """There is a turn: what was held back is told and heard now, and what is still to come at once."""
+        early, self.marks = self.marks, self._turn.marks
+        self.marks.go_on_with(early, self._host.clock())
+        self._stage.open()
 
     async def run(self, outputs: Outputs) -> None:
         """Think and speak at once; returns when the speaker has everything.

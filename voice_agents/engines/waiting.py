@@ -45,9 +45,9 @@ _STILL = {
 FILLED_AFTER_S = 1.0
 """A tool that takes longer is announced."""
 _DOING = {
-    "one moment, I am looking that up": "look lookup search find get fetch read list query check browse retrieve show",
-    "one moment, I am working that out": "calculate compute convert count solve plan estimate translate summarize",
-    "one moment, I am doing that": (
+    "One moment, I am looking that up.": "look lookup search find get fetch read list query check browse retrieve show",
+    "One moment, I am working that out.": "calculate compute convert count solve plan estimate translate summarize",
+    "One moment, I am doing that.": (
         "set make create add save send book order pay buy write update delete remove cancel start stop turn call post"
     ),
 }
@@ -86,7 +86,7 @@ def filler(tool: str, language: str) -> str:
         words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tool).lower())
         for said, verbs in _DOING.items():
             if set(words) & set(verbs.split()):
-                return f"{said.capitalize().replace(' i ', ' I ')}."
+                return said
     return _MOMENT.get(language, "")
 
 

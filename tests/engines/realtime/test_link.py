@@ -37,6 +37,19 @@ def test_an_outage_is_one_line_however_often_and_for_whatever_reason_it_is_tried
     assert len(told.lines) == 2
 
 
+def test_a_connection_that_is_lost_over_and_over_while_a_turn_is_answered_is_one_line() -> None:
+    told = Told()
+    for turn in (1, 2):
+        told.turn = turn
+        for _ in range(3):
+            told.says(OPEN)
+            told.says(RECONNECTING, "It was lost.")
+    assert told.lines == [(Notice, "It was lost.")] * 2
+    told.says(OPEN)
+    told.says(RECONNECTING, "It cannot be reached.")
+    assert told.lines[2:] == [(Notice, "It cannot be reached.")]
+
+
 def test_what_trying_again_cannot_mend_is_told_beside_it_and_at_every_new_attempt() -> None:
     told = Told()
     told.says(RECONNECTING, "It was lost.")
