@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from voice_agents.errors import ProviderError, Role
-from voice_agents.providers.chat import provider_error
+from voice_agents.providers.chat_errors import provider_error
 from voice_agents.providers.elevenlabs import scribe, speech_frames
 from voice_agents.providers.elevenlabs.http import status_error
 from voice_agents.providers.names import agent_name, inside, speech_name

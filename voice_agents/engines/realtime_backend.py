@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
-from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.apology import LOST_S, Excuses, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.microphone import MicrophoneInput, SpeechGate
+from voice_agents.engines.past import past_items
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.turn import SpeechStep, Turn
+from voice_agents.engines.turn import Turn
 from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, SpeechStarted, UserTranscript
@@ -37,7 +36,6 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
-from voice_agents.providers.rules import newest
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
@@ -59,8 +57,6 @@ FADE_S = 0.2
 """A word that was cut by the end of a turn may be heard for so long after it."""
 KEPT_TURNS = 50
 """Words that come so many turns after their own are nobody's."""
-PAST_BUDGET = 24_000
-"""Characters of the past a fresh server session is told, about 6000 tokens: the Sandwich's model is shown as many."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
@@ -499,53 +495,3 @@ def _silence_s(told_s: float, decided_s: float | None) -> float:
         return told_s
     heard_later = min(decided_s - told_s, decided_s, key=abs)
     return max(0.0, told_s + heard_later) if abs(heard_later) <= OTHER_EAR_S else told_s
-
-
-def past_items(entries: Sequence[HistoryEntry], current: Turn) -> list[PastItem]:
-    """What a fresh server session is told: the end of what is remembered, and the turn that is under way."""
-    return [*_past_of(_recent(entries)), *_past_of_turn(current)]
-
-
-def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
-    """The last entries within the budget, beginning with something the user said; at least one turn."""
-    start = newest(
-        entries,
-        lambda entry: len(entry.text) + len(str(dict(entry.args))),
-        lambda entry: entry.role is Speaker.USER,
-        PAST_BUDGET,
-        len(entries),
-    )
-    return entries[start:]
-
-
-def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:
-    """Stored entries as a server session is told them."""
-    items: list[PastItem] = []
-    for entry in entries:
-        match entry.role:
-            case Speaker.USER:
-                items.append(PastItem("user", text=entry.text))
-            case Speaker.AGENT:
-                items.append(PastItem("assistant", text=entry.text))
-            case Speaker.TOOL:
-                arguments = json.dumps(dict(entry.args))
-                items.append(PastItem("call", call_id=entry.call_id, name=entry.name, arguments=arguments))
-                items.append(PastItem("output", text=entry.text, call_id=entry.call_id))
-    return items
-
-
-def _past_of_turn(turn: Turn) -> list[PastItem]:
-    """What a fresh server session has to know of a turn that is still under way; what has sounded will be heard."""
-    items = [PastItem("user", text=turn.user.certain)] if turn.user.certain else []
-    for step in turn.steps:
-        if isinstance(step, SpeechStep):
-            if heard := step.heard(turn.samples):
-                items.append(PastItem("assistant", text=heard, answering=True))
-            continue
-        if step.repeated:
-            continue
-        about: dict[str, Any] = {"call_id": step.call_id, "answering": True}
-        items.append(PastItem("call", name=step.name, arguments=step.arguments, **about))
-        if step.result is not None:
-            items.append(PastItem("output", text=step.result, **about))
-    return items

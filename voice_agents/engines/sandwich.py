@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.engines.engine import SessionTools, VoiceEngine
-from voice_agents.engines.sandwich_backend import Chat, NoChat, SandwichBackend
+from voice_agents.engines.sandwich_backend import SandwichBackend
+from voice_agents.engines.sandwich_parts import Chat, NoChat
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt

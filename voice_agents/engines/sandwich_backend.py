@@ -7,16 +7,13 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING, Any
 
 from voice_agents.audio import Pcm
-from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.conversation.agent import AgentOutput, AgentTurn, OwnGraph, Token, VoiceAgent
 from voice_agents.engines.apology import apologise, apology
-from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.microphone import SpeechGate
+from voice_agents.engines.sandwich_parts import SandwichParts
 from voice_agents.engines.speculation import Draft, Drafts
 from voice_agents.engines.spoken_answer import SpokenAnswer
 from voice_agents.engines.turn import Piece, Turn
@@ -25,11 +22,7 @@ from voice_agents.errors import ProviderError, Role
 from voice_agents.events import BegunEarly, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import (
     STT_RATE,
-    ConnectionListener,
-    PartialListener,
     PatientSpeechToText,
-    SpeechToText,
-    TextToSpeech,
 )
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.backchannel import is_backchannel
@@ -45,68 +38,6 @@ IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
 ANNOUNCEMENT = "announcement"
 """The message id of what the agent says by itself."""
-
-
-class Chat(Protocol):
-    """One session's line to the chat model; entered and left with the session."""
-
-    @property
-    def model(self) -> BaseChatModel | None:
-        """What it raises is a ProviderError. None: the agent has a model of its own."""
-
-    async def warm(self) -> None:
-        """Open the connection ahead of use; never raises."""
-
-    async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it."""
-
-
-class NoChat:
-    """For an agent that has a model of its own."""
-
-    model = None
-
-    async def warm(self) -> None:
-        """There is nothing to connect to."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close."""
-
-
-class SandwichParts(SessionParts, Protocol):
-    """Makes the parts of one session, so that a test (or a user of the package) can bring other ones."""
-
-    @property
-    def graph(self) -> Graph | OwnGraph:
-        """The agent of all sessions."""
-
-    @property
-    def apologises(self) -> bool:
-        """Who gets no answer hears why."""
-
-    def provider(self, role: Role) -> str:
-        """What users call who fills this role."""
-
-    def chat(self) -> Chat:
-        """A chat model."""
-
-    def speech_to_text(
-        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
-    ) -> SpeechToText:
-        """A recogniser; ``language`` as in :class:`~voice_agents.settings.TurnSettings`."""
-
-    def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
-        """A voice."""
 
 
 class SandwichBackend:

@@ -21,22 +21,18 @@ from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
 
 from voice_agents.errors import (
-    AuthenticationFailed,
     ProtocolViolation,
     ProviderError,
     ProviderTimeout,
-    ProviderUnavailable,
     ProxyUnusable,
-    QuotaExceeded,
-    RateLimited,
-    RequestRejected,
     Retry,
     Role,
 )
 from voice_agents.providers.answer_filter import AnswerFilter
+from voice_agents.providers.chat_errors import content_filtered, provider_error
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.failover_chat import Ask, FailoverChat
-from voice_agents.providers.names import KEY_VARIABLES, agent_name, inside, why_gone
+from voice_agents.providers.names import agent_name, inside
 from voice_agents.providers.sockets import proxy_to, tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
@@ -76,10 +72,6 @@ RETRACTED = "retracted"
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields in which servers send the reasoning apart from the text."""
 _REASONS = "reasons"
-_MODELS = {
-    Provider.AZURE: "AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_ENDPOINT",
-    Provider.OPENAI: "OPENAI_MODEL and OPENAI_BASE_URL",
-}
 
 
 class ChatModel:
@@ -336,7 +328,7 @@ class _PlainChat(ChatOpenAI):
     def _silent(self, finish_reason: str) -> ProviderError:
         name = agent_name(self._endpoint)
         if finish_reason == "content_filter":
-            return _filtered(name, Role.CHAT)
+            return content_filtered(name, Role.CHAT)
         return ProtocolViolation(Role.CHAT, name, f"{name} gave an empty answer. Please try again.")
 
 
@@ -432,33 +424,6 @@ def _left(answer: AnswerFilter, calls: StreamedCalls) -> ChatGenerationChunk | N
     return ChatGenerationChunk(message=AIMessageChunk(content=text, tool_call_chunks=made))
 
 
-def provider_error(error: BaseException, endpoint: Endpoint, role: Role) -> ProviderError:
-    """What went wrong in the SDK, LangChain or HTTP, as one plain sentence."""
-    name = agent_name(endpoint)
-    if isinstance(error.__cause__, ProxyUnusable):
-        return error.__cause__
-    match error:
-        case ProviderError():
-            return error
-        case openai.APITimeoutError() | TimeoutError() | httpx2.TimeoutException():
-            return ProviderTimeout(role, name, f"{name} took too long to answer. Please try again.")
-        case openai.APIStatusError():
-            return _refused(error, endpoint, role)
-        case openai.APIConnectionError() | httpx2.HTTPError() | OSError():
-            failed = f"The connection to {inside(name)} failed. Please try again in a moment."
-            return ProviderUnavailable(role, name, why_gone(endpoint, failed))
-        case openai.APIError():
-            return _broken_off(error, endpoint, role)
-        case json.JSONDecodeError() | ValueError() | TypeError() | KeyError() | AttributeError():
-            logger.warning("What %s sent could not be handled", name, exc_info=error)
-            return ProtocolViolation(
-                role, name, f"{name} sent something that could not be understood. Please try again."
-            )
-        case _:
-            logger.error("The client of %s failed", name, exc_info=error)
-            return ProviderUnavailable(role, name, f"{name} failed unexpectedly ({type(error).__name__}).")
-
-
 def _asked_to_wait_s(error: Exception) -> float:
     """How long the server asks to be left alone."""
     headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
@@ -468,61 +433,3 @@ def _asked_to_wait_s(error: Exception) -> float:
         return float(headers.get("retry-after", 0))
     except ValueError:
         return math.inf  # a date: surely not in a moment
-
-
-def _broken_off(error: openai.APIError, endpoint: Endpoint, role: Role) -> ProviderError:
-    """An error inside a stream that began well."""
-    name = agent_name(endpoint)
-    match error.code:
-        case "insufficient_quota":
-            return _used_up(name, role)
-        case "content_filter":
-            return _filtered(name, role)
-        case "rate_limit_exceeded":
-            return _too_many(name, role)
-    return ProviderUnavailable(role, name, f"{name} broke off the answer. Please try again.")
-
-
-def _refused(error: openai.APIStatusError, endpoint: Endpoint, role: Role) -> ProviderError:
-    name, status = agent_name(endpoint), error.status_code
-    if status in (401, 403) and endpoint.name:
-        return AuthenticationFailed(role, name, f"{name} asks for a key: set OPENAI_BASE_URL and OPENAI_API_KEY.")
-    if status in (401, 403):
-        key = KEY_VARIABLES.get(endpoint.provider, "the key")
-        return AuthenticationFailed(role, name, f"{name} does not accept the API key: check {key}.")
-    if status == 402 or error.code == "insufficient_quota":
-        return _used_up(name, role)
-    if status == 429:
-        return _too_many(name, role)
-    if status == 404 and endpoint.name:
-        return RequestRejected(role, name, f"{name} does not have {endpoint.model!r} any more: choose it again.")
-    if status == 404:
-        where = _MODELS.get(endpoint.provider, "the model")
-        return RequestRejected(role, name, f"{name} does not know {endpoint.model!r}: check {where}.")
-    if status < 500:
-        return _not_accepted(error, name, role)
-    return ProviderUnavailable(role, name, f"{name} has a problem of its own (status {status}). Please try again.")
-
-
-def _not_accepted(error: openai.APIStatusError, name: str, role: Role) -> ProviderError:
-    if error.code == "content_filter":
-        return _filtered(name, role)
-    if error.code == "context_length_exceeded":
-        sentence = f"This conversation has become too long for {inside(name)}. Please begin a new one."
-    else:
-        sentence = f"{name} did not accept the request (status {error.status_code}). Try it in other words."
-    return RequestRejected(role, name, sentence)
-
-
-def _filtered(name: str, role: Role) -> ProviderError:
-    sentence = f"The content filter of {inside(name)} stopped the answer. Try it in other words."
-    return RequestRejected(role, name, sentence)
-
-
-def _used_up(name: str, role: Role) -> ProviderError:
-    sentence = f"The quota of {inside(name)} is used up: check the plan and billing of the account."
-    return QuotaExceeded(role, name, sentence)
-
-
-def _too_many(name: str, role: Role) -> ProviderError:
-    return RateLimited(role, name, f"{name} gets too many requests at the moment. Please try again in a minute.")
