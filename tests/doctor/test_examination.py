@@ -103,6 +103,38 @@ def test_what_is_not_installed_is_told_with_what_installs_it(
     assert "no-such-thing not installed: pip install -r requirements.txt" in capsys.readouterr().out
 
 
+def test_whatever_breaks_while_it_examines_is_a_row_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise RuntimeError(f"the key {SECRET} was refused")
+
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setattr("voice_agents.doctor.diagnosis.examine", broken)
+    assert run(no_offline_server, host=None, port=0, as_json=True) == 1
+    told = capsys.readouterr().out
+    (failed,) = [found for found in json.loads(told)["checks"] if found["outcome"] == "failed"]
+    assert "RuntimeError: the key *** was refused" in failed["says"]
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("breaks", ["_database", "machine.port", "machine.sound", "Settings"])
+def test_a_check_that_breaks_in_an_unforeseen_way_is_a_row_as_well(
+    breaks: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.chdir(tmp_path)
+    target = {"Settings": "voice_agents.settings.Settings.from_env"}.get(
+        breaks, f"voice_agents.doctor.diagnosis.{breaks}"
+    )
+    monkeypatch.setattr(target, broken)
+    assert run(no_offline_server, host=None, port=0, as_json=True) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert any("Input/output error" in found["says"] for found in checks)
+
+
 def test_words_that_were_missed_changed_or_made_up_are_counted() -> None:
     assert word_error(SPOKEN, [*SPOKEN, TYPED]) == 0
     assert word_error(["roll two dice", "tell me"], ["roll dice", "sell me now"]) == pytest.approx(3 / 5)

@@ -13,8 +13,7 @@ import numpy as np
 from langchain_core.messages import HumanMessage
 
 from voice_agents.audio import Pcm, first_audible, resample, silence
-from voice_agents.doctor.findings import Finding, Outcome
-from voice_agents.doctor.machine import variables_in
+from voice_agents.doctor.findings import Finding, Outcome, failure, variables_in
 from voice_agents.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -113,6 +112,8 @@ async def _checked(endpoint: Endpoint, role: Role, check: Callable[[Endpoint], A
         says = f"{endpoint.provider.value} did not answer within {WITHIN_S:.0f} s."
         address = _ADDRESSES.get(endpoint.provider)
         return Finding(name, Outcome.FAILED, says, (address,) if address else ())
+    except Exception as error:
+        return failure(name, error, f"{endpoint.provider.value} could not be asked")
     took = time.monotonic() - began
     if says.startswith("!"):
         return Finding(name, Outcome.WARNING, says[1:], (), took)
