@@ -19,7 +19,7 @@ from voice_agents.offline.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-is-secret"
-OURS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "DATABASE_", "OTEL_", "LOG_", "APP_", "ALLOWED_")
+OURS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "DATABASE_", "OTEL_", "LOG_", "APP_", "ALLOWED_", "SSL_")
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"AZURE_OPENAI_ENDPOINT": "https://example.com"}, "AZURE_OPENAI_API_KEY"),
@@ -46,6 +46,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": SECRET},
         "OTEL_EXPORTER_OTLP_HEADERS",
     ),
+    ({"SSL_CERT_FILE": "/no/such/certificates.pem"}, "SSL_CERT_FILE"),
+    ({"SSL_CERT_FILE": str(ROOT / "README.md")}, "SSL_CERT_FILE"),
     ({"TURN_URL": "turn.example.com", "TURN_USERNAME": "me", "TURN_PASSWORD": SECRET}, "TURN_URL"),
 ]
 

@@ -178,7 +178,7 @@ class AppProcess:
     async def _come_up(self) -> None:
         try:
             async with asyncio.timeout(START_WITHIN_S):
-                while not await self._serves():
+                while (login := await self._login()) is None:
                     if self._ended:
                         raise VoiceAgentError(f"The app ended instead of serving: {self._last_words()}")
                     await asyncio.sleep(LOOK_EVERY_S)
@@ -187,17 +187,15 @@ class AppProcess:
                 f"The app did not serve within {START_WITHIN_S:.0f} s: {self.said() or 'it wrote nothing.'} "
                 "Examine again when this machine has time."
             ) from None
-        try:
-            login = await self.http.post("/login", data={"username": "user", "password": self.password})
-        except httpx.HTTPError as error:
-            raise VoiceAgentError(await self.why_lost(error)) from None
         if not login.is_success:
             raise VoiceAgentError(f"The page does not take APP_PASSWORD (status {login.status_code}).")
 
-    async def _serves(self) -> bool:
+    async def _login(self) -> httpx.Response | None:
+        """What the page makes of the password; None as long as it does not answer, as on a busy machine."""
         with suppress(httpx.HTTPError):
-            return (await self.http.get("/health")).status_code in (200, 503)
-        return False
+            if (await self.http.get("/health")).status_code in (200, 503):
+                return await self.http.post("/login", data={"username": "user", "password": self.password})
+        return None
 
 
 def _taken(port: int) -> bool:

@@ -33,6 +33,7 @@ from voice_agents.providers.interfaces import STT_RATE, ConnectionState
 from voice_agents.providers.realtime.client import RealtimeClient
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, ResponseDone, ServerError, UserFinal, UserFinalFailed
+from voice_agents.proxies import proxy_for
 from voice_agents.settings import Endpoint, Provider, Settings, TurnMode
 from voice_agents.transports.ice import Relays
 
@@ -76,7 +77,7 @@ def to_set(error: VoiceAgentError, endpoint: Endpoint, role: Role) -> tuple[str,
         case RequestRejected():
             return (*_NAMES[provider, role], _ADDRESSES[provider])
         case ProviderUnavailable() if not error.explained and not _answered(error):
-            return (_ADDRESSES[provider],)
+            return (_ADDRESSES[provider], *(("HTTPS_PROXY", "ALL_PROXY") if proxy_for(endpoint.base_url) else ()))
     return ()
 
 
