@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def said(caller: Caller) -> str:
 def silences(caller: Caller, since: float) -> list[float]:
     """How long nothing was heard, each time, from then on."""
     times = [since, *(played.at for played in caller.played if played.at >= since)]
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 async def asked(folder: Path, slow: Callable[[StoryParts], None], *, typed: bool = False) -> tuple[Caller, TurnDone]:

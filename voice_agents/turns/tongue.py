@@ -13,17 +13,17 @@ _FEW = {
         yes no okay tell give set make get go let want need know think say show read write take put add find call play
         i'm it's don't can't what's that's i'd i'll you're there's let's hello thanks thank some any all one two""",
     "de": """der die das und ist sind nicht ein eine einen sie ich wir es mit auf für von zu den dem im bei auch wird
-        du er mir mich dir dich uns euch mein meine dein ihr wie wo wann warum wer welche welcher was bitte danke ja nein
-        kann kannst können will möchte muss soll hat habe haben bin bist war wäre würde werden oder aber wenn weil dass
-        noch schon mal jetzt heute morgen gestern etwas nichts nach aus über gibt geht mach erzähl sag zeig""",
+        du er mir mich dir dich uns euch mein meine dein ihr wie wo wann warum wer welche welcher was bitte danke ja
+        nein kann kannst können will möchte muss soll hat habe haben bin bist war wäre würde werden oder aber wenn weil
+        dass noch schon mal jetzt heute morgen gestern etwas nichts nach aus über gibt geht mach erzähl sag zeig""",
     "fr": """le la les des est sont et un une vous je nous il elle pour dans avec sur pas du au que qui ce votre plus
         tu me te se mon ma mes ton ta son sa c'est j'ai qu'est l'heure d'un n'est où quand comment pourquoi quel quelle
         oui non merci s'il plaît suis es ai as avez avons peux peut veux voudrais mais ou si parce y en de à été fait
         faut va vais dis quoi bonjour demain hier très bien aussi ne dans chez""",
     "es": """el la los las es son y un una usted yo para con por en del que no su está muy más como pero hay tiene
-        tú me te se mi mis tu nos lo le qué cómo cuándo dónde quién cuál cuánto sí gracias favor puedo puedes puede quiero
-        quisiera soy eres estoy estás fue era ser estar tengo tienes había o si porque de a al ya hoy mañana ayer hola
-        dime pon haz va voy algo nada bien también""",
+        tú me te se mi mis tu nos lo le qué cómo cuándo dónde quién cuál cuánto sí gracias favor puedo puedes puede
+        quiero quisiera soy eres estoy estás fue era ser estar tengo tienes había o si porque de a al ya hoy mañana ayer
+        hola dime pon haz va voy algo nada bien también""",
     "it": """il lo la gli le è sono e un una che per con di del della non in mi ti si ha come più questo questa
         io tu lui lei noi voi mio mia tuo suo cosa cos'è com'è dove quando perché chi quale quanto sì no grazie favore
         posso puoi può voglio vorrei devo sei siamo ho hai abbiamo era stato o ma se anche a al nel alla da ci ne
