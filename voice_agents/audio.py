@@ -43,6 +43,37 @@ def to_bytes(pcm: Pcm) -> bytes:
     return pcm.astype("<i2", copy=False).tobytes()
 
 
+class Volume:
+    """Changes how loud a stream of samples is, without a click: linearly within :attr:`RAMP_S`."""
+
+    RAMP_S = 0.02
+
+    def __init__(self, rate: int) -> None:
+        """``rate`` in Hz; as loud as it comes at first."""
+        self._step = 1 / (self.RAMP_S * rate)
+        self._now = self._wanted = 1.0
+
+    def set(self, wanted: float) -> None:
+        """From the next sample on; 1.0 is as loud as it comes."""
+        self._wanted = wanted
+
+    def reset(self) -> None:
+        """What comes next is another stream: as loud as it comes, at once."""
+        self._now = self._wanted = 1.0
+
+    def apply(self, pcm: Pcm) -> Pcm:
+        """The next samples; the same array where nothing is to be changed."""
+        if self._now == self._wanted == 1.0 or not len(pcm):
+            return pcm
+        steps = np.arange(1, len(pcm) + 1) * self._step
+        ramp = np.maximum(self._now - steps, self._wanted)
+        if self._wanted > self._now:
+            ramp = np.minimum(self._now + steps, self._wanted)
+        self._now = float(ramp[-1])
+        changed: Pcm = np.round(pcm * ramp).astype(np.int16)
+        return changed
+
+
 def silence(seconds: float, rate: int) -> Pcm:
     """``seconds`` of digital silence at ``rate`` Hz."""
     return np.zeros(round(seconds * rate), dtype=np.int16)

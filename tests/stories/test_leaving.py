@@ -22,7 +22,7 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
 from voice_agents.transports.registry import SessionRegistry
@@ -96,7 +96,7 @@ def test_a_murmur_to_the_agent_is_no_turn_of_who_hangs_up(tmp_path: Path) -> Non
             await caller.until(AgentAudio)
             await asyncio.sleep(4.0)
             caller.say(1, 0.3)
-            await caller.until(AgentPaused)
+            await caller.until(AgentDucked)
             await asyncio.sleep(0.35)
         assert await remembered(tmp_path, caller.session.conversation) == ["tell me a story"]
 

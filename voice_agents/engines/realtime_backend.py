@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voice_agents.alarm import Alarm
@@ -38,7 +38,7 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStopped,
 )
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
-from voice_agents.turns.floor import FloorState
+from voice_agents.turns.floor import UNDECIDED, FloorState
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import RATE
@@ -83,11 +83,25 @@ class RealtimeParts(SessionParts, Protocol):
         """A client."""
 
 
+@dataclass(slots=True)
+class _Taking:
+    """A turn that is about to be taken; ``since_s``: how much was sent after the sound that ended it, if that is known."""
+
+    item_id: str | None
+    """Named by the server; None: the user ended it, and the server will name it."""
+    since_s: float | None = None
+    early: list[RealtimeEvent] = field(default_factory=list)
+    """What the server has answered already, while it is not known whether that is a turn."""
+    early_id: str = ""
+    asked: bool = False
+    """That depends on its words."""
+
+
 class RealtimeBackend:
     """See :class:`~voice_agents.engines.backend.Backend`.
 
-    Our own detector stops the sound at once; the server's speech_started makes that an interruption, its silence lets
-    the agent go on from the exact sample. The server names its items, and transcripts come when they like; every item
+    Our own detector makes the agent give way at once; the words that the server hears make that an interruption, its
+    silence lets the agent go on from the exact sample. What it answers to a murmur is held back, and dropped. The server names its items, and transcripts come when they like; every item
     leads to its turn.
     """
 
@@ -131,6 +145,7 @@ class RealtimeBackend:
         self._items: dict[str, Turn] = {}
         self._awaiting: list[Turn] = []
         """Turns that we took, in order; the server has not named their items yet."""
+        self._taking: _Taking | None = None
         self._usage: Counter[str] = Counter()
 
     # The connection
@@ -163,6 +178,8 @@ class RealtimeBackend:
         if was_up and not self._up:  # what the server was hearing, another session of it will hear once more
             self._items = {item: turn for item, turn in self._items.items() if item in turn.user}
             host.coming.user.forget_coming()
+            if self._taking is not None:  # its words will not come under this name
+                host.do(self.floor.taken(host.clock(), certain=True))
             self._answer.connection_lost()
         if state is ConnectionState.FAILED:
             host.memory.give_up_words()
@@ -268,22 +285,49 @@ class RealtimeBackend:
         """The server decides; it is not asked."""
 
     def let_pass(self) -> None:
-        """The server has taken no notice of it either."""
+        """What the server took for a turn, if it took notice of it at all, is none."""
+        taking, self._taking = self._taking, None
+        if taking is None or taking.item_id is None:
+            return
+        self._client.ignore(taking.item_id)
+        self._items.pop(taking.item_id, None)
+        self._host.coming.user.forget_coming()
+        if self._answer.awaited:
+            self._client.respond()
 
     def left_over(self) -> bool:
         """Only a server can take it."""
         return False
 
     def take(self, turn: Turn) -> None:
-        """The server is asked what the user was saying: the words come as those of any turn do. No answer is wanted."""
-        self._await_item(turn)
-        self._client.commit()
-        self._client.cancel()
+        """The turn's words come as the server names them; one that nobody has taken it is asked for, without an answer."""
+        taking = self._taking
+        if taking is None:
+            self._await_item(turn)
+            self._client.commit()
+            self._client.cancel()
+            return
+        host = self._host
+        turn.marks = TurnMarks()
+        if self._spoke:
+            turn.marks = marks_when_taken(
+                host.microphone, host.turns, host.clock(), released=taking.item_id is None, since_s=taking.since_s
+            )
+        self._taken = host.microphone.voice.position + round(FADE_S * RATE)
+        if taking.item_id is None:
+            self._await_item(turn)
+        else:
+            self._items[taking.item_id] = turn
+            turn.user.expect(taking.item_id)
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
         """Nobody takes what the user was saying; if it went on with a turn, that one stays without an answer."""
         host, turn, self._leaving = self._host, self._host.coming, leaving
-        undecided = self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+        undecided = self.floor.state in (FloorState.USER_SPEAKING, *UNDECIDED)
+        if self._taking is not None:
+            host.keep_words(murmured=murmured and not host.replies)
+            self._taking = None
+            return self._client.cancel()
         if leaving and self._spoke and (undecided or self.floor.mode is TurnMode.PUSH_TO_TALK):
             return host.keep_words(murmured=False)
         self._items = {item: of for item, of in self._items.items() if of is not turn or item in of.user}
@@ -301,6 +345,8 @@ class RealtimeBackend:
                 self._on_server(event)
 
     def _on_server(self, event: RealtimeEvent) -> None:
+        if self._is_early(event):
+            return
         match event:
             case UserSpeechStarted(item_id=item_id):
                 self._on_heard(item_id)
@@ -312,20 +358,20 @@ class RealtimeBackend:
                 noise = isinstance(event, UserFinal) and event.noise
                 self._on_words(item_id, text, final=isinstance(event, UserFinal), noise=noise)
             case UserFinalFailed(item_id=item_id):
-                self._on_words(item_id, "", final=True)
+                self._on_words(item_id, "", final=True, failed=True)
             case ServerError(error=error):
                 self._answer.failed(error)
             case ResponseStarted(response_id=response_id):
                 self._on_response_started(response_id)
             case AudioDelta() | TextDelta() | ResponseDone():
-                self._answer.response_event(event)
+                self._on_response(event)
             case UsageReported(tokens=tokens):
                 self._usage.update(tokens)
                 used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
                 self._host.tell.emit(ProviderUsed, role=Role.REALTIME, **used)
 
     def _on_heard(self, item_id: str) -> None:
-        """The server takes what it hears for the user's turn."""
+        """The server takes what it hears for speech."""
         host = self._host
         noticed = host.microphone.voice.speaking or self.floor.state is FloorState.USER_SPEAKING
         host.do(self.floor.server_heard(host.clock()))
@@ -341,6 +387,8 @@ class RealtimeBackend:
 
         ``since_s``: how much was sent after the sound that ended it, if the server says.
         """
+        if self._taking is not None and self._taking.item_id == item_id:
+            return
         turn = self._turn_of(item_id)
         if turn is not None and (turn.user.awaits_item or item_id in turn.user):
             self._items[item_id] = turn
@@ -351,20 +399,22 @@ class RealtimeBackend:
     def _take_turn(self, item_id: str | None, since_s: float | None = None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
         host = self._host
-        host.do(self.floor.taken(host.clock()))
-        turn = host.coming
-        turn.marks = TurnMarks()
-        if self._spoke:
-            released = item_id is None
-            turn.marks = marks_when_taken(host.microphone, host.turns, host.clock(), released=released, since_s=since_s)
-        self._taken = host.microphone.voice.position + round(FADE_S * RATE)
-        if item_id is None:
-            self._await_item(turn)
-        else:
-            self._items[item_id] = turn
-            turn.user.expect(item_id)
-        host.begin(turn)
-        host.act([])
+        self._taking = _Taking(item_id, since_s)
+        host.act(self.floor.taken(host.clock(), certain=item_id is None))
+        if self._taking is not None:
+            self._taking.asked = True
+
+    def _is_early(self, event: RealtimeEvent) -> bool:
+        """It answers what may be no turn, and is held back until that is known."""
+        taking = self._taking
+        if taking is None or not isinstance(event, ResponseStarted | AudioDelta | TextDelta | ResponseDone):
+            return False
+        if isinstance(event, ResponseStarted) and not self._answer.awaited:
+            taking.early_id = event.response_id
+        if not taking.early_id or event.response_id != taking.early_id:
+            return False
+        taking.early.append(event)
+        return True
 
     def _await_item(self, turn: Turn) -> None:
         turn.user.await_item()
@@ -380,8 +430,11 @@ class RealtimeBackend:
             return self._awaiting[0]
         return self._host.coming if self._heard or self._host.coming.merged else None
 
-    def _on_words(self, item_id: str, text: str, *, final: bool, noise: bool = False) -> None:
-        """An item's words so far, or for good; ``noise``: they are none, whatever the server took them for."""
+    def _on_words(self, item_id: str, text: str, *, final: bool, noise: bool = False, failed: bool = False) -> None:
+        """An item's words so far, or for good; ``noise``: they are none, whatever the server took them for.
+
+        ``failed``: nobody will know them.
+        """
         turn, host = self._turn_of(item_id), self._host
         if turn is None:
             return
@@ -395,6 +448,17 @@ class RealtimeBackend:
             self._answer.words_known()
             if noise and self._answer.drop_unheard():
                 self._client.delete(item_id)
+        elif turn is host.coming:
+            self._judge(item_id, text, final=final, failed=failed)
+
+    def _judge(self, item_id: str, text: str, *, final: bool, failed: bool) -> None:
+        """Words said to an agent that speaks: whether they are real."""
+        host, taking = self._host, self._taking
+        of_taken = taking is not None and taking.item_id == item_id
+        if failed and of_taken:
+            host.act(self.floor.taken(host.clock(), certain=True))
+        elif not failed:
+            host.act(self.floor.words(text, host.clock(), final=final and of_taken, answers=host.replies))
 
     def _on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
@@ -403,6 +467,11 @@ class RealtimeBackend:
         elif not self._host.answering:
             self._host.speak_up()
         self._answer.response_started(response_id)
+
+    def _on_response(self, event: AudioDelta | TextDelta | ResponseDone) -> None:
+        self._answer.response_event(event)
+        if isinstance(event, ResponseDone) and event.status == "cancelled" and event.reason == "turn_detected":
+            self._host.act(self.floor.server_stopped_agent(self._host.clock()))
 
     # The answer
 
@@ -423,6 +492,11 @@ class RealtimeBackend:
             self._client.send_text(turn.user.said)
         elif turn.announces:
             self._client.send_text(ANNOUNCE.format(turn.announces))
+        taking, self._taking = self._taking, None
+        if taking is not None and taking.asked:
+            self._client.ensure_answer()
+            for event in taking.early:
+                self._on_server(event)
 
     def _own_words(self) -> str:
         """What is said where it is not the server that speaks up."""
