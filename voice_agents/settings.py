@@ -206,6 +206,7 @@ class Settings:
         chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
+        values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
         return cls(
             stt=stt,
             tts=tts,

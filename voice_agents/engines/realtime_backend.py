@@ -12,6 +12,7 @@ from voice_agents.audio import Pcm
 from voice_agents.engines.apology import LOST_S, Excuses, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.engines.deaf_server import DeafServer
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.past import past_items
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
@@ -48,8 +49,6 @@ LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
 NO_COUGH_S = 0.8
 """A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
-UNNOTICED_S = 12.0
-"""... and is connected anew after so long, with what was said. ``semantic_vad`` itself waits for 8 s at most."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
@@ -111,10 +110,7 @@ class RealtimeBackend:
         self._gate = SpeechGate(self._client.send_audio, rate=self.input_rate)
         self._excuses = Excuses(host, parts.own_voice)
         self._answer = ServerAnswer(self._client, host, self._excuses, parts.provider)
-        self._unnoticed = Alarm(host.tasks.guard)
-        self._anew = False
-        """It was connected anew for words it took no notice of, and has taken no turn since."""
-        self._complaints = 0
+        self._deaf = DeafServer(host, self._client, self._excuses, parts.provider, lambda: self._up)
         self._up = False
         self._lost = Alarm(host.tasks.guard)
         self._trouble: ProviderError | None = None
@@ -132,7 +128,7 @@ class RealtimeBackend:
 
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What closes the connection; words that have not come will not."""
-        self._unnoticed.cancel()
+        self._deaf.close()
         self._host.memory.give_up_words()
         return [self._client.__aexit__(None, None, None)]
 
@@ -225,34 +221,10 @@ class RealtimeBackend:
 
     def voice_stopped(self, voice_s: float) -> None:
         """The server is to take what the user has just said, if it was more than a noise."""
-        host, number = self._host, self._host.tell.turn
         if self.floor.mode is TurnMode.AUTOMATIC and (voice_s >= NO_COUGH_S or self.floor.confirmed):
-            self._complaints = 0
-            host.waiting.begin(host.clock(), lambda: self._no_notice(number))
-            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._connect_anew(number))
-        elif not self._unnoticed.is_set:
-            self._client.hold(False)
-
-    def _no_notice(self, number: int) -> str | None:
-        """Of the words after turn ``number``; said twice."""
-        self._complaints += 1
-        if self._host.tell.turn != number or self._complaints > 2:
-            return None
-        unheard = "has taken no notice of your last words"
-        if self._complaints == 1:
-            return f"{self._provider} is slow at the moment: it {unheard}. Still waiting."
-        return f"{self._provider} {unheard}, though it was called anew: please say them again."
-
-    def _connect_anew(self, number: int) -> None:
-        """A server that has fallen deaf is replaced; once: it may have been a noise that only we take for a voice."""
-        host = self._host
-        idle = host.tell.turn == number and not host.answering and not host.microphone.voice.speaking
-        if idle and self._up and not self._anew:
-            self._anew = True
-            self._client.connect_anew()
-            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._client.hold(False))
-        elif not host.microphone.voice.speaking:
-            self._client.hold(False)
+            self._deaf.said()
+        else:
+            self._deaf.noise()
 
     def paused(self) -> None:
         """The server answers as soon as it has heard the end."""
@@ -351,13 +323,12 @@ class RealtimeBackend:
 
     def answer(self, turn: Turn) -> None:
         """The server makes it; a turn that it did not hear it is told."""
-        if not turn.of_user and not turn.announces and self._trouble is not None and not self._up:
-            if not self._excuses.say(apology(self._trouble, begun=False), ends=True):
+        if not turn.of_user and not turn.announces and (text := self._own_words()):
+            if not self._excuses.say(text, ends=True):
                 self._host.speaker.finish()
             return
         if turn.of_user:
-            self._unnoticed.cancel()
-            self._anew = self._anew and turn.typed
+            self._deaf.took(typed=turn.typed)
         self._answer.begin(turn)
         if turn.typed:
             turn.user.told = True
@@ -367,6 +338,11 @@ class RealtimeBackend:
             self._client.send_text(ANNOUNCE.format(turn.announces))
         for event in self._turns.begun(turn):
             self._on_server(event)
+
+    def _own_words(self) -> str:
+        """What is said where it is not the server that speaks up."""
+        lost = apology(self._trouble, begun=False) if self._trouble is not None and not self._up else ""
+        return self._deaf.aside() or lost
 
     def awaited(self, turn: Turn) -> str | None:
         """Whether the server keeps the user of this turn waiting, as a sentence."""
