@@ -101,23 +101,6 @@ class Responses:
             self._enter(Phase.EXPECTED, now)
         elif self.phase is Phase.IDLE:
             self._enter(Phase.EXPECTED, now)
-        self._before = self._last
-
-    def ensure(self, now: float) -> None:
-        """The last turn is to be answered: ask for it, unless the server does, or has begun to, by itself."""
-        begun = self.phase is Phase.ACTIVE and self.active != self._before and self.active not in self._over
-        if not begun and self.phase not in (Phase.EXPECTED, Phase.REQUESTED):
-            self.request({}, now)
-
-    @property
-    def items_of_last(self) -> list[str]:
-        """The messages of the response to the last turn, as far as it has begun."""
-        return [item_id for item_id, of in self._items.items() if of == self._last and of != self._before]
-
-    @property
-    def older(self) -> str:
-        """The response that is active, and had begun when the last turn was taken; "" if there is none."""
-        return self.active if self.phase is Phase.ACTIVE and self.active == self._before else ""
 
     def turn_taken(self, now: float) -> None:
         """The server took a turn just now, which it will answer by itself unless an answer is active."""
