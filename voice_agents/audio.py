@@ -74,6 +74,25 @@ class Volume:
         return changed
 
 
+class Fading:
+    """Whether a sound is dying away, from its levels of the last 40 ms against the loudest so far."""
+
+    FADED = 10 ** (-12 / 10)
+
+    def __init__(self) -> None:
+        self._powers: list[float] = []
+
+    def add(self, pcm: Pcm) -> None:
+        """The next samples at 16 kHz; what is left of 10 ms is not looked at."""
+        whole = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
+        self._powers += (whole**2).mean(axis=1).tolist()
+
+    @property
+    def fading(self) -> bool:
+        """The last 40 ms are 12 dB below the loudest 10 ms."""
+        return bool(self._powers) and max(self._powers[-4:]) < max(self._powers) * self.FADED
+
+
 def silence(seconds: float, rate: int) -> Pcm:
     """``seconds`` of digital silence at ``rate`` Hz."""
     return np.zeros(round(seconds * rate), dtype=np.int16)

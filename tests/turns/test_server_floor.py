@@ -71,7 +71,7 @@ def test_a_voice_that_goes_on_silences_the_agent_and_after_long_has_the_floor() 
     floor.user_started(5.1, 5.0)
     floor.server_heard(5.2)
     assert floor.voice_goes_on(5.2, 5.22) == []
-    assert floor.voice_goes_on(5.25, 5.3) == [PAUSE]
+    assert floor.voice_goes_on(5.28, 5.3) == [PAUSE]
     assert floor.advance(5.0 + LONG_VOICE_S) == [CANCEL]
     assert floor.state is FloorState.USER_SPEAKING and floor.confirmed
     assert floor.taken(8.0) == [TAKE_TURN]
@@ -121,7 +121,7 @@ def test_a_server_that_breaks_its_answer_off_has_been_interrupted() -> None:
 def test_a_server_that_stays_silent_lets_the_agent_go_on() -> None:
     floor = speaking()
     floor.user_started(5.0)
-    assert floor.voice_goes_on(5.25, 5.25) == [PAUSE]
+    assert floor.voice_goes_on(5.28, 5.3) == [PAUSE]
     floor.user_stopped(5.4)
     assert floor.wake_at == 5.4 + DECIDE_S
     assert floor.advance(5.4 + DECIDE_S / 2) == []
@@ -146,7 +146,7 @@ def test_a_sudden_sound_that_is_a_voice_waits_for_the_server() -> None:
     floor = speaking()
     floor.sound_started(5.0)
     assert floor.user_started(5.1) == floor.sound_ignored(5.2) == []
-    assert floor.voice_goes_on(5.35, 5.35) == [PAUSE]
+    assert floor.voice_goes_on(5.38, 5.4) == [PAUSE]
     assert floor.wake_at == 5.0 + LONGEST_DOUBT_S
 
 
@@ -199,7 +199,7 @@ def test_push_to_talk_decides_by_the_length_of_the_sound() -> None:
     floor.user_stopped(5.2)
     assert floor.advance(5.2 + DECIDE_S) == [FloorAction.RESUME]
     floor.user_started(7.0)
-    assert floor.voice_goes_on(7.25, 7.25) == [PAUSE]
+    assert floor.voice_goes_on(7.28, 7.3) == [PAUSE]
     assert floor.advance(7.0 + SURE_S) == [FloorAction.CANCEL]
     assert floor.state is FloorState.USER_SPEAKING
 

@@ -461,7 +461,7 @@ def test_a_short_sound_leaves_a_dip_and_no_gap() -> None:
 def test_a_voice_that_goes_on_silences_the_agent() -> None:
     floor = ducked()
     assert floor.voice_goes_on(20.2, 20.25) == []
-    assert floor.voice_goes_on(20.25, 20.3) == [PAUSE]
+    assert floor.voice_goes_on(20.28, 20.3) == [PAUSE]
     assert floor.state is FloorState.AGENT_PAUSED
     floor.user_stopped(20.6)
     assert floor.advance(20.85) == [PROBE]
@@ -495,7 +495,7 @@ def test_pauses_of_a_voice_do_not_count_as_voice() -> None:
     floor.user_stopped(20.1)
     floor.user_started(20.4, 20.3)
     assert floor.voice_goes_on(20.44, 20.45) == []
-    assert floor.voice_goes_on(20.45, 20.45) == [PAUSE]
+    assert floor.voice_goes_on(20.48, 20.5) == [PAUSE]
 
 
 def test_where_only_words_count_a_voice_that_goes_on_does_not_silence_the_agent() -> None:
@@ -509,7 +509,7 @@ def test_where_only_words_count_a_voice_that_goes_on_does_not_silence_the_agent(
 def test_an_answer_that_ends_while_it_gives_way_leaves_the_floor_to_who_speaks() -> None:
     floor = ducked()
     assert floor.agent_finished(20.2) == []
-    assert floor.voice_goes_on(20.25, 20.3) == []
+    assert floor.voice_goes_on(20.28, 20.3) == []
     assert floor.state is FloorState.USER_SPEAKING
 
 
@@ -528,3 +528,20 @@ def test_what_was_said_to_an_answer_that_has_ended_meanwhile_is_found_out(
 def test_nothing_becomes_quieter_that_is_not_heard_yet() -> None:
     floor = thinking(Interruptions.NORMAL)
     assert floor.user_started(20.0) == [PAUSE]
+
+
+def test_a_voice_that_is_fading_is_given_a_moment_to_end() -> None:
+    floor = ducked()
+    assert floor.voice_goes_on(20.44, 20.44, fading=True) == []
+    assert floor.voice_goes_on(20.45, 20.45, fading=True) == [PAUSE]
+
+
+@pytest.mark.parametrize(("so_far", "whole"), [("I", "I see"), ("got", "Got it."), ("that's", "that's right")])
+def test_the_beginning_of_a_murmur_of_two_words_decides_nothing(so_far: str, whole: str) -> None:
+    floor = ducked()
+    assert floor.words(so_far, 20.2) == floor.words(whole, 20.4) == []
+    assert floor.words(f"{whole} but why", 20.6) == [CANCEL]
+    alone = ducked()
+    alone.user_stopped(20.2)
+    alone.advance(20.45)
+    assert alone.probed(so_far, 20.5) == [CANCEL], "nothing more came"

@@ -12,7 +12,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from voice_agents.alarm import Alarm
-from voice_agents.audio import Pcm
+from voice_agents.audio import Fading, Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.backend import Backend, SessionParts
@@ -98,6 +98,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()
+        self._interrupter = Fading()
+        """How loud the sound is to which the agent gives way."""
         self._floor_alarm = Alarm(guard)
         self._announcements: list[str] = []
         """What the agent will say by itself, oldest first."""
@@ -216,7 +218,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.backend.hear(raw, pcm)
         until = self.microphone.speech_end
         if self.floor.state is FloorState.AGENT_DUCKED and until is not None:
-            self.act(self.floor.voice_goes_on(until, self.clock()))
+            self._interrupter.add(pcm)
+            self.act(self.floor.voice_goes_on(until, self.clock(), fading=self._interrupter.fading))
 
     @override
     def on_sound(self) -> None:
@@ -290,6 +293,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         for action in actions:
             match action:
                 case FloorAction.DUCK:
+                    self._interrupter = Fading()
                     self.tell.emit(AgentDucked, position=self.speaker.position, volume=DUCKED)
                 case FloorAction.PAUSE:
                     self.tell.emit(AgentPaused, position=self.speaker.pause())

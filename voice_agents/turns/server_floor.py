@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from voice_agents.settings import TurnMode
-from voice_agents.turns.backchannel import is_backchannel
+from voice_agents.turns.backchannel import is_real
 from voice_agents.turns.floor import AGENT_STATES, UNDECIDED, AgentPause, Floor, FloorAction, FloorState
 
 DECIDE_S = 0.6
@@ -104,9 +104,9 @@ class ServerFloor(Floor):
         self._decide(at)
         return actions
 
-    def voice_goes_on(self, until: float, at: float) -> list[FloorAction]:
+    def voice_goes_on(self, until: float, at: float, *, fading: bool = False) -> list[FloorAction]:
         """See :class:`Floor`."""
-        decide_at, actions = self._decide_at, super().voice_goes_on(until, at)
+        decide_at, actions = self._decide_at, super().voice_goes_on(until, at, fading=fading)
         if actions:
             self._decide_at = decide_at
         elif self._state is FloorState.USER_SPEAKING:
@@ -157,7 +157,7 @@ class ServerFloor(Floor):
         """
         if self._state not in AGENT_STATES and not self.asking:
             return []
-        if not is_backchannel(text, frozenset()) if answers else not is_backchannel(text):
+        if is_real(text, answers=answers, final=final):
             return self._take(at) if self.asking else self._user_takes_floor(at)
         if self._pause is not None:
             self._pause.murmured = bool(text.strip())
@@ -203,7 +203,7 @@ class ServerFloor(Floor):
     def _long_due(self) -> float:
         """When a voice that goes on takes the floor."""
         pause = self._pause
-        if pause is None or pause.doubtful or pause.stopped is not None:
+        if pause is None or pause.doubtful or not self._voice:
             return math.inf
         if self.mode is TurnMode.PUSH_TO_TALK:
             return pause.heard_for(SURE_S)

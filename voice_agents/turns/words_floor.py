@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voice_agents.settings import Interruptions
-from voice_agents.turns.backchannel import BACKCHANNELS, is_backchannel
+from voice_agents.turns.backchannel import BACKCHANNELS, is_real
 from voice_agents.turns.floor import AGENT_STATES, AgentPause, Floor, FloorAction, FloorState
 
 
@@ -125,7 +125,8 @@ class WordsFloor(Floor):
         decides = self._pause is not None or self._unmoved
         if self._pause is not None:
             self._pause.murmured = bool(text.strip())
-        return self._user_takes_floor(at) if decides and self._real(text, answers) else []
+        real = is_real(text, self._settings.backchannels, answers=answers, final=False)
+        return self._user_takes_floor(at) if decides and real else []
 
     def asked(self) -> None:
         """The recogniser was asked once more, about what is left of a sound that is taken for nothing."""
@@ -145,7 +146,7 @@ class WordsFloor(Floor):
         if not self._live_probes:
             raise RuntimeError("an answer without a PROBE")
         self._live_probes -= 1
-        if self._real(text, answers):
+        if is_real(text, self._settings.backchannels, answers=answers):
             return self._user_takes_floor(at) if self._state is not FloorState.USER_SPEAKING else []
         if self._pause is None:
             return [FloorAction.IGNORE] if self._unmoved else []
@@ -260,9 +261,6 @@ class WordsFloor(Floor):
     def _answered(self, pause: _Pause) -> bool:
         """All that was heard is known: the recogniser was asked since, and nothing is unanswered."""
         return pause.probed_at is not None and self._live_probes == 0
-
-    def _real(self, text: str, answers: bool) -> bool:
-        return not is_backchannel(text, frozenset() if answers else self._settings.backchannels)
 
     def _expect(self, *states: FloorState) -> None:
         if self._state not in states:
