@@ -173,6 +173,32 @@ def test_a_server_that_is_still_writing_goes_on_for_a_murmur_and_stops_for_words
     play(story())
 
 
+@pytest.mark.parametrize(("first", "second"), [(MURMUR, STOP), (STOP, MURMUR), (MURMUR, YEAH)])
+def test_two_sounds_that_the_server_takes_one_after_the_other_are_judged_together(
+    tmp_path: Path, first: int, second: int
+) -> None:
+    """The words of the first come when it has taken the second already."""
+
+    async def story() -> None:
+        habits = Habits(transcript_after_s=1.0)
+        turns = TurnSettings(silence_s=0.3)
+        async with talk("realtime", tmp_path, long_answer, words=WORDS, habits=habits, turns=turns) as caller:
+            assert isinstance(caller, RealtimeCaller)
+            await speaking(caller)
+            await caller.speak(first, 0.2)
+            await asyncio.sleep(0.4)
+            await caller.speak(second, 0.2)
+            cut = STOP in (first, second)
+            await turn_done(caller, 1 + cut)
+            await asyncio.sleep(5.0)
+            said = " ".join(text for role, text in await texts(caller) if role is Speaker.USER)
+            assert ("stop" in said) == cut and len(caller.all(Interrupted)) == cut
+            assert [item.kind for item in caller.server.items if item.kind == "assistant"] == ["assistant"] * (1 + cut)
+            assert (await texts(caller))[-1][1].split() == LONG.split()
+
+    play(story())
+
+
 def test_a_server_that_interrupts_though_it_is_told_not_to_cuts_the_answer(tmp_path: Path) -> None:
     async def story() -> None:
         habits = Habits(interrupts=True, word_gap_s=0.3)

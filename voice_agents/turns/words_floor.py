@@ -136,8 +136,8 @@ class WordsFloor(Floor):
 
         While undecided: CANCEL or MERGE if they are real words, else RESUME unless the user speaks again. An answer
         that comes after the agent went on still counts: CANCEL (MERGE) and TAKE_TURN at once; TAKE_TURN alone if the
-        agent has finished. Where the floor was settled without the PROBE nothing happens: its words belong to the user's
-        turn that is under way. Raises RuntimeError without a PROBE.
+        agent has finished. Where the floor was settled without the PROBE nothing happens: its words belong to the
+        user's turn that is under way. Raises RuntimeError without a PROBE.
         """
         if self._void_probes:
             self._void_probes -= 1

@@ -216,7 +216,7 @@ class ServerSession:
         if self._took_turn:
             self._took_turn = False
             self._ledger.owe()
-            self._responses.expect(now)
+            self._responses.turn_taken(now)
 
     def _is_repeat(self, said: Mapping[str, Any]) -> bool:
         """The same delta once more; ids alone do not tell, some servers are careless with them."""

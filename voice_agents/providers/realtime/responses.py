@@ -101,7 +101,13 @@ class Responses:
             self._enter(Phase.EXPECTED, now)
         elif self.phase is Phase.IDLE:
             self._enter(Phase.EXPECTED, now)
+
+    def turn_taken(self, now: float) -> None:
+        """The server took a turn just now, which it will answer by itself unless an answer is active."""
         self._before = self._last
+        if self.phase is Phase.ACTIVE:
+            self._asked = None  # what is refused from now on because of it is the server's own
+        self.expect(now)
 
     def ensure(self, now: float) -> None:
         """The last turn is to be answered: ask for it, unless the server does, or has begun to, by itself."""
