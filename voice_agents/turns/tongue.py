@@ -40,6 +40,10 @@ _FEW = {
 }
 """Words that texts of a language hold, and sentences that people say; some belong to several."""
 _WORDS = {language: frozenset(words.split()) for language, words in _FEW.items()}
+_ENOUGH = 2
+"""Words that show a language: one may be a name, or belong to several ..."""
+_FEW_WORDS = 2
+"""... but of so few all count."""
 NOT_LATIN = "\u0250"
 """Letters from here on are of other alphabets."""
 
@@ -50,6 +54,9 @@ def language_of(text: str, usually: str = ENGLISH) -> str:
     if sum(letter >= NOT_LATIN for letter in letters) * 2 > len(letters):
         return ""
     words = [word.lower() for word in _WORD.findall(text)]
-    counts = {language: sum(word in known for word in words) for language, known in _WORDS.items()}
-    best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] > counts.get(usually, 0) else usually
+    found = {language: [word for word in words if word in known] for language, known in _WORDS.items()}
+    counts = {language: len(hits) if max(map(len, hits), default=0) > 1 else 0 for language, hits in found.items()}
+    best, second = sorted(counts, key=lambda language: counts[language], reverse=True)[:2]
+    enough = counts[best] >= _ENOUGH or len(words) <= _FEW_WORDS
+    told = enough and counts[best] > max(counts[second], counts.get(usually, 0))
+    return best if told else usually
