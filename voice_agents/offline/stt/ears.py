@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from voice_agents.offline.stt.expected import Expectation, Expected, plain
-from voice_agents.offline.stt.hum import is_hum
+from voice_agents.offline.stt.hum import is_dark_word, is_hum
 from voice_agents.offline.stt.moonshine import RATE, Branch, Heard, Moonshine, Samples, Sound
 from voice_agents.offline.stt.spelling import MURMUR, spelled
 from voice_agents.offline.stt.whisper import Whisper
@@ -69,7 +69,7 @@ class Ears:
     def final(self, samples: Samples, voiced_s: float) -> str:
         """The words; ``voiced_s``: for how many seconds somebody speaks in it."""
         if self._moonshine is None:
-            return self._settled(self._second_opinion(samples, Heard("", _GUESS), voiced_s), voiced_s)
+            return self._settled(self._second_opinion(samples, Heard("", _GUESS), voiced_s), voiced_s, samples)
         sound = self._moonshine.listen(samples)
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
         if voiced_s < _HUM_S and heard.score < _SURE_OF_HUM and is_hum(samples):
@@ -87,8 +87,8 @@ class Ears:
             if phrase is not None and plain(other.text) == plain(phrase.text):
                 return phrase.text
             if not means_something or other.score > heard.score or not other.text:
-                heard = other
-        return self._settled(heard, voiced_s)
+                heard = Heard(other.text, max(other.score, heard.score))  # one that is sure of words is enough
+        return self._settled(heard, voiced_s, samples)
 
     def _phrase(self, moonshine: Moonshine, sound: Sound, heard: Heard, means_something: bool) -> Heard | None:
         """The expected phrase that fits the sound about as well as the words heard, if one does."""
@@ -115,14 +115,14 @@ class Ears:
         agreed = plain(second.text) == plain(first.text)
         return ((agreed or second.score > _SURELY_WORDS) and spelled(second.text)) or MURMUR
 
-    def _settled(self, heard: Heard, voiced_s: float) -> str:
-        """What remains of doubtful words: a short one that nobody is sure of was rather a murmur."""
+    def _settled(self, heard: Heard, voiced_s: float, samples: Samples) -> str:
+        """What remains of doubtful words: a short one that nobody is sure of was rather a murmur, unless it is dark."""
         if same := self._expected.same(heard.text):
             return same
         text = spelled(heard.text)
         shortest_s = _SHORTEST_S if self._means_something(heard.text) else _SHORT_S
         murmured = voiced_s < shortest_s and heard.score < _MURMUR_SCORE
-        return MURMUR if text and murmured else text
+        return MURMUR if text and murmured and not is_dark_word(samples) else text
 
     def _warm_up(self) -> None:
         noise = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)

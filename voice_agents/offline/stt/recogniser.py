@@ -16,6 +16,7 @@ from weakref import WeakSet
 from voice_agents.audio import Pcm
 from voice_agents.offline.stt.ears import Ears
 from voice_agents.offline.stt.expected import Expectation
+from voice_agents.offline.stt.hum import is_dark_word
 from voice_agents.offline.stt.listening import Listening, Stretch
 from voice_agents.offline.stt.spelling import joined
 from voice_agents.offline.work import Urgency, Workers
@@ -169,9 +170,11 @@ class Utterance:
         if known is not None and not known.words.cancel() and known.last_voice == stretch.last_voice:
             return  # it has been begun
         self._results.pop(number, None)
-        if not stretch.has_voice:
+        if not (stretch.has_voice or stretch.may_have_voice):
             return
         sound, voiced_s = self._listening.sound(stretch), stretch.voiced_s
+        if not stretch.has_voice and not is_dark_word(sound):
+            return
         words = self._workers.submit(urgency, lambda: self._ears.final(sound, voiced_s))
         self._results[number] = _Result(words, stretch.last_voice, urgency)
 
