@@ -116,6 +116,7 @@ def test_another_volume_holds_for_what_waits_already_and_nothing_is_lost_or_said
     call = Call()
     call.play(tone(0.2), turn=1)
     left = [call.queue.get_nowait() for _ in range(3)]
+    assert all(bytes(packet) for packet in left)
     call.playback.set_volume(0.178)
     call.play(tone(0.2), turn=1)
     packets = left + call.take()
@@ -123,6 +124,7 @@ def test_another_volume_holds_for_what_waits_already_and_nothing_is_lost_or_said
     assert stamps == list(range(stamps[0], stamps[0] + len(stamps) * FRAME, FRAME))
     sound = decoded(packets)
     loud, ramp, quiet = sound[FRAME : 3 * FRAME], sound[3 * FRAME : 4 * FRAME], sound[5 * FRAME : 18 * FRAME]
+    assert np.abs(np.diff(sound[FRAME:].astype(int))).max() < 1.1 * np.abs(np.diff(loud.astype(int))).max(), "no click"
     assert rms_dbfs(quiet) - rms_dbfs(loud) < -13
     assert rms_dbfs(loud) > rms_dbfs(ramp) > rms_dbfs(quiet)
     call.playback.set_volume(1.0)

@@ -22,6 +22,7 @@ from aiortc import RTCPeerConnection
 from aiortc.sdp import candidate_from_sdp
 from fastrtc import WebRTC
 
+from voice_agents.transports.arrivals import hear_at_once
 from voice_agents.transports.visitors import visitor_address
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ ANSWERED_AT_ONCE = 4
 """An answer takes the event loop some 20 ms, which the calls that are going on must not hear."""
 LONGEST_LINE = 40
 ENCODER = "_RTCRtpSender__encoder"
-"""Where aiortc keeps it."""
+"""Where aiortc 1.16.0 keeps it."""
 OF_ONE_ADDRESS = 20
 """Offers that wait for that, half a second at most behind those of one address."""
 
@@ -145,6 +146,8 @@ class Switchboard:
         call.answered = True
         peer = self._button.pcs[call.id]
         peer.on("connectionstatechange", partial(_free_encoders, peer))
+        for receiver in peer.getReceivers():
+            hear_at_once(receiver)
         return answered
 
     async def _make_room(self) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -29,13 +29,17 @@ SILENT_END: Pcm = np.zeros(3 * FRAME, dtype=np.int16)
 _TIME_BASE = Fraction(1, WIRE_RATE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpusPacket:
-    """20 ms of Opus, as aiortc's sender takes what is encoded already: ``bytes()``, ``pts`` and ``time_base``."""
+    """20 ms of Opus, as aiortc's sender takes what is encoded already: ``bytes()``, ``pts`` and ``time_base``.
 
-    data: bytes
+    It is encoded as it leaves, so that it is as loud as is wanted then, and what never leaves costs nothing.
+    """
+
+    encode: Callable[[], bytes]
     pts: int
     time_base: Fraction = _TIME_BASE
+    _data: bytes = b""
 
     @property
     def time(self) -> float:
@@ -43,11 +47,12 @@ class OpusPacket:
         return float(self.pts * self.time_base)
 
     def __bytes__(self) -> bytes:
-        return self.data
+        self._data = self._data or self.encode()
+        return self._data
 
 
 class Playback:
-    """Encodes samples into the queue of a call's track, each packet stamped with the time it belongs to.
+    """Puts samples into the queue of a call's track, each packet stamped with the time it belongs to.
 
     Done here and not by fastrtc's ``emit()`` and aiortc's encoder for two reasons. They number the packets without
     gaps (or with the stamp before a gap on the packet after it), which a browser takes for network delay: measured
@@ -69,9 +74,6 @@ class Playback:
         self._clock = clock
         self._born = self._clock()
         self._next = 0
-        self._volume = Volume(WIRE_RATE)
-        self._waiting: deque[Pcm] = deque()
-        """What the packets in the queue hold, as loud as it came; perhaps some that have left."""
         self._turn = 0
         self._rest: Pcm = EMPTY
         self._begin()
@@ -80,7 +82,6 @@ class Playback:
         """The next samples of a turn's answer, int16 mono at ``source_rate``."""
         if turn != self._turn:
             self._turn = turn
-            self._volume.reset()
             self._begin()
         self._put(self._resampler.feed(pcm))
 
@@ -96,18 +97,10 @@ class Playback:
     def set_volume(self, volume: float) -> None:
         """Of all that has not left yet, within 20 ms; 1.0 is as loud as it came."""
         self._volume.set(volume)
-        waiting = list(self._waiting)[-self._queue.qsize() :] if self._queue.qsize() else []
-        self._clear()
-        self._waiting.clear()
-        self._next -= len(waiting) * FRAME
-        for pcm in waiting:
-            self._encode(pcm)
 
     def hush(self) -> None:
         """Drop everything that has not left yet."""
         self._clear()
-        self._volume.reset()
-        self._waiting.clear()
         self._begin()
         self._next = self._now() + FRAME
         self._put(SILENT_END)
@@ -115,7 +108,7 @@ class Playback:
     def _begin(self) -> None:
         self._resampler = Resampler(self._source_rate, WIRE_RATE)
         self._rest = EMPTY
-        self._encoder = _opus()
+        self._encoder, self._volume = _opus(), Volume(WIRE_RATE)
 
     def _now(self) -> int:
         return round((self._clock() - self._born) * WIRE_RATE)
@@ -127,15 +120,9 @@ class Playback:
         if whole and self._queue.empty():
             self._next = max(self._next, self._now())
         for start in range(0, whole, FRAME):
-            self._encode(pcm[start : start + FRAME])
-
-    def _encode(self, pcm: Pcm) -> None:
-        for packet in self._encoder.encode(_frame(self._volume.apply(pcm))):
-            self._queue.put_nowait(OpusPacket(bytes(packet), self._next))
-        self._next += FRAME
-        self._waiting.append(pcm)
-        while len(self._waiting) > self._queue.qsize():
-            self._waiting.popleft()
+            encode = partial(_encoded, self._encoder, self._volume, pcm[start : start + FRAME])
+            self._queue.put_nowait(OpusPacket(encode, self._next))
+            self._next += FRAME
 
 
 def _opus() -> av.AudioCodecContext:
@@ -144,6 +131,10 @@ def _opus() -> av.AudioCodecContext:
     encoder.bit_rate, encoder.time_base = BIT_RATE, _TIME_BASE
     encoder.options = {"application": "voip"}
     return encoder
+
+
+def _encoded(encoder: av.AudioCodecContext, volume: Volume, pcm: Pcm) -> bytes:
+    return b"".join(bytes(packet) for packet in encoder.encode(_frame(volume.apply(pcm))))
 
 
 def _frame(pcm: Pcm) -> av.AudioFrame:

@@ -33,7 +33,7 @@ _MODES = ((TurnMode.AUTOMATIC, "When you fall silent"), (TurnMode.PUSH_TO_TALK, 
 _INTERRUPTIONS = (
     (Interruptions.SENSITIVE, "Sensitive: any sound pauses the agent"),
     (Interruptions.NORMAL, "Normal: it speaks more quietly first"),
-    (Interruptions.WORDS_ONLY, "Words only"),
+    (Interruptions.WORDS_ONLY, "Words only: no sound pauses it"),
 )
 _DETECTIONS = {TurnDetection.SERVER_VAD: "Silence (server VAD)", TurnDetection.SEMANTIC_VAD: "Meaning (semantic VAD)"}
 
