@@ -41,8 +41,8 @@ REAL_TIME = {
 """Files in which the real voices and ears take part in a call, or its sound is judged by the ear."""
 PAGES = "tests/browser/"
 """The folder whose other files have a browser, and calls in which it matters what is told and that there is sound."""
-NICENESS = {"in real time": 0, "pages": 5}
-"""Of the processes in which these groups run; the rest steps back behind both."""
+NICENESS = {"in real time": 0, "pages": 8}
+"""Of the processes in which these groups run, which are large and so handed out first; the rest steps back further."""
 REST_NICENESS = 10
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
@@ -80,12 +80,6 @@ def group(nodeid: str) -> str:
     if file.startswith(PAGES):
         return "pages"
     return file if file in ONE_SERVER else nodeid
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, each in a process that has not stepped back before."""
-    first = [*NICENESS, *sorted(ONE_SERVER)]
-    items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
