@@ -64,6 +64,7 @@ def main() -> int:
 
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
+        prepare(os.environ)
         return run(EmbeddedServer, host=options.host, port=options.port, as_json=options.json)
     stopping = Stopping()
     try:

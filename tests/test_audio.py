@@ -9,10 +9,12 @@ import pytest
 
 from voice_agents.audio import (
     EMPTY,
+    Fading,
     LiveDownsampler,
     Pcm,
     Resampler,
     SampleJoiner,
+    Volume,
     first_audible,
     from_bytes,
     read_wav,
@@ -105,3 +107,31 @@ def test_levels_and_first_sounds() -> None:
     assert rms_dbfs(np.full(100, 32767, np.int16)) == pytest.approx(0, abs=0.01)
     assert first_audible(np.array([0, 5, -64, 3], np.int16)) == 2
     assert first_audible(np.zeros(9, np.int16)) is None
+
+
+def test_another_volume_is_reached_within_20_ms_without_a_step_and_full_volume_is_the_same_samples() -> None:
+    volume, flat = Volume(24_000), np.full(4_800, 10_000, dtype=np.int16)
+    assert volume.apply(flat) is flat
+    volume.set(0.2)
+    pieces = [volume.apply(flat[start : start + 100]) for start in range(0, 4_800, 100)]
+    sound = np.concatenate(pieces).astype(int)
+    assert np.abs(np.diff(sound)).max() <= 25 and sound[480:].max() == sound[480:].min() == 2_000
+    volume.set(1.0)
+    assert volume.apply(flat)[480:].min() == 10_000
+    assert volume.apply(flat) is flat
+    volume.set(0.2)
+    volume.reset()
+    assert volume.apply(flat) is flat
+
+
+def test_a_sound_fades_that_is_12_db_below_its_loudest_for_40_ms() -> None:
+    fading, sound = Fading(), tone(16_000, 0.2)
+    assert not fading.fading
+    fading.add(sound)
+    assert not fading.fading
+    fading.add((sound[:480] * 0.2).astype(np.int16))
+    assert not fading.fading, "30 ms are a consonant"
+    fading.add((sound[:160] * 0.2).astype(np.int16))
+    assert fading.fading
+    fading.add(sound[:320])
+    assert not fading.fading

@@ -29,6 +29,7 @@ def nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"ALL_PROXY": '"socks5h://u:v@p:1"'}, {"ALL_PROXY": "socks5h://u:v@p:1"}),
         ({"ALL_PROXY": "socks4://p:1", "HTTP_PROXY": "http://p:1"}, {"HTTP_PROXY": "http://p:1"}),
         ({"all_proxy": "ftp://p"}, {}),
+        ({"HTTPS_PROXY": "not a proxy"}, {}),
         ({"HTTP_PROXY": "", "HTTPS_PROXY": '""'}, {}),
         ({}, {}),
     ],

@@ -43,6 +43,56 @@ def to_bytes(pcm: Pcm) -> bytes:
     return pcm.astype("<i2", copy=False).tobytes()
 
 
+class Volume:
+    """Changes how loud a stream of samples is, without a click: linearly within :attr:`RAMP_S`."""
+
+    RAMP_S = 0.02
+
+    def __init__(self, rate: int) -> None:
+        """``rate`` in Hz; as loud as it comes at first."""
+        self._step = 1 / (self.RAMP_S * rate)
+        self._now = self._wanted = 1.0
+
+    def set(self, wanted: float) -> None:
+        """From the next sample on; 1.0 is as loud as it comes."""
+        self._wanted = wanted
+
+    def reset(self) -> None:
+        """What comes next is another stream: as loud as it comes, at once."""
+        self._now = self._wanted = 1.0
+
+    def apply(self, pcm: Pcm) -> Pcm:
+        """The next samples; the same array where nothing is to be changed."""
+        if self._now == self._wanted == 1.0 or not len(pcm):
+            return pcm
+        steps = np.arange(1, len(pcm) + 1) * self._step
+        ramp = np.maximum(self._now - steps, self._wanted)
+        if self._wanted > self._now:
+            ramp = np.minimum(self._now + steps, self._wanted)
+        self._now = float(ramp[-1])
+        changed: Pcm = np.round(pcm * ramp).astype(np.int16)
+        return changed
+
+
+class Fading:
+    """Whether a sound is dying away, from its levels of the last 40 ms against the loudest so far."""
+
+    FADED = 10 ** (-12 / 10)
+
+    def __init__(self) -> None:
+        self._powers: list[float] = []
+
+    def add(self, pcm: Pcm) -> None:
+        """The next samples at 16 kHz; what is left of 10 ms is not looked at."""
+        whole = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
+        self._powers += (whole**2).mean(axis=1).tolist()
+
+    @property
+    def fading(self) -> bool:
+        """The last 40 ms are 12 dB below the loudest 10 ms."""
+        return bool(self._powers) and max(self._powers[-4:]) < max(self._powers) * self.FADED
+
+
 def silence(seconds: float, rate: int) -> Pcm:
     """``seconds`` of digital silence at ``rate`` Hz."""
     return np.zeros(round(seconds * rate), dtype=np.int16)

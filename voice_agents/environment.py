@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import ssl
 from collections.abc import Collection, Mapping
 from io import StringIO
 from ipaddress import ip_address, ip_network
@@ -72,6 +73,16 @@ class Values:
                 "copy the key again and put nothing else there."
             )
         return value
+
+    def certificates(self, name: str) -> None:
+        """A file of certificates that can be read, or nothing."""
+        if file := self.get(name):
+            try:
+                ssl.create_default_context(cafile=file)
+            except (OSError, ValueError):  # ssl.SSLError is an OSError, too
+                raise ConfigurationError(
+                    f"{name} names no file of certificates that can be read: correct it, or leave it empty."
+                ) from None
 
     def hosts(self, name: str) -> tuple[str, ...]:
         """Host names separated by commas or spaces, in lower case."""

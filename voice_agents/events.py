@@ -114,6 +114,17 @@ class AgentAudioDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDucked(Event):
+    """Perhaps an interruption: play on at ``volume`` (1.0 is as it was) within 20 ms, what was handed out included.
+
+    Until AgentResumed, or until what was played is stopped. ``position``: first sample not played yet.
+    """
+
+    position: int
+    volume: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPaused(Event):
     """Stop playing now; queued audio of this and older epochs is stale. ``position``: first sample not played."""
 
@@ -122,7 +133,7 @@ class AgentPaused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentResumed(Event):
-    """The agent goes on from ``position``."""
+    """The agent goes on from ``position``, as loud as it was."""
 
     position: int
 

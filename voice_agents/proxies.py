@@ -94,7 +94,7 @@ def _reason(proxy: str, *, sockets: bool) -> str:
         _ = parts.port
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in (SOCKET_KINDS if sockets else HTTP_KINDS) or not parts.hostname:
+    if parts.scheme not in (SOCKET_KINDS if sockets else HTTP_KINDS) or not parts.hostname or " " in proxy:
         return "cannot be used: set HTTPS_PROXY and ALL_PROXY to an http:// or socks5:// address, or to nothing."
     module, package = PACKAGES[sockets]
     if parts.scheme.startswith("socks") and find_spec(module) is None:

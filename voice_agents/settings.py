@@ -119,6 +119,17 @@ class Speculation(StrEnum):
     """On any words: quicker where the recogniser is slow, and more is thrown away."""
 
 
+class Interruptions(StrEnum):
+    """What makes the agent give way while it speaks."""
+
+    SENSITIVE = "sensitive"
+    """Any sound that may be a voice silences it at once; it goes on if that was nothing."""
+    NORMAL = "normal"
+    """It speaks more quietly at once, falls silent when a voice goes on, and gives way to words."""
+    WORDS_ONLY = "words only"
+    """It speaks more quietly at once, and gives way to words."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """How turns are taken; what the page's controls change for one session.
@@ -131,6 +142,7 @@ class TurnSettings:
     playout_lead_s: float = 0.12
     mode: TurnMode = TurnMode.AUTOMATIC
     detection: TurnDetection = TurnDetection.SERVER_VAD
+    interruptions: Interruptions = Interruptions.NORMAL
     language: str = ""
     """What the user speaks, as ISO 639-1 writes it; empty: the recogniser finds out."""
     speculation: Speculation = Speculation.CAREFUL
@@ -194,6 +206,7 @@ class Settings:
         chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
+        values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
         return cls(
             stt=stt,
             tts=tts,
@@ -217,6 +230,7 @@ class Settings:
             daily_minutes_per_visitor=values.number("DAILY_MINUTES_PER_VISITOR", 0, at_least=0),
             turns=TurnSettings(
                 language=values.language("STT_LANGUAGE"),
+                interruptions=Interruptions(values.one_of("INTERRUPTIONS", tuple(Interruptions), "normal")),
                 speculation=Speculation(values.one_of("SPECULATION", tuple(Speculation), "careful")),
             ),
             transport=CallWay(values.one_of("TRANSPORT", tuple(CallWay), "auto")),

@@ -11,7 +11,7 @@ import numpy as np
 
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.base import Session
-from voice_agents.events import AgentAudio, AgentPaused, Event, Failed, Interrupted, TurnDone
+from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, Event, Failed, Interrupted, TurnDone
 
 FRAME_S = 0.02
 
@@ -24,6 +24,8 @@ class RealTimeCaller:
     events: list[Event] = field(default_factory=list)
     first_sound: dict[int, float] = field(default_factory=dict)
     last_sound: dict[int, float] = field(default_factory=dict)
+    dips: list[float] = field(default_factory=list)
+    """When the agent was told to be quieter."""
     stops: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     done: list[TurnDone] = field(default_factory=list)
@@ -106,6 +108,8 @@ class RealTimeCaller:
             if isinstance(event, AgentAudio) and first_audible(event.pcm) is not None:
                 self.first_sound.setdefault(event.turn, now)
                 self.last_sound[event.turn] = now
+            elif isinstance(event, AgentDucked):
+                self.dips.append(now)
             elif isinstance(event, AgentPaused | Interrupted):
                 self.stops.append(now)
             elif isinstance(event, Failed):

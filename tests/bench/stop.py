@@ -1,4 +1,4 @@
-"""How soon the agent falls silent when the user speaks: ``python -m tests.bench.stop``.
+"""How soon the agent becomes quieter and falls silent when the user speaks: ``python -m tests.bench.stop``.
 
 From the first sample of the caller's speech to the last sound of the agent that was handed out. What counts as that
 first sample makes a difference (the voices begin softly, awb with a quarter of a second of its room's noise), so three
@@ -42,10 +42,19 @@ class Stop:
     voice: str
     speech: Pcm
     after_s: float
+    quieter_s: float
+    """The same, to when it is told to be 15 dB quieter."""
 
     def since(self, below_db: float) -> float:
-        """The same, counted from where the speech comes within so many dB of its loud parts."""
-        return self.after_s - onset(self.speech, below_db) / RATE
+        """To its last sound, counted from where the speech comes within so many dB of its loud parts."""
+        return self.after_s - self._begins_s(below_db)
+
+    def quieter_since(self, below_db: float) -> float:
+        """To when it is quieter."""
+        return self.quieter_s - self._begins_s(below_db)
+
+    def _begins_s(self, below_db: float) -> float:
+        return onset(self.speech, below_db) / RATE
 
 
 async def measure(engine: Engine, interruptions: int) -> list[Stop]:
@@ -60,11 +69,12 @@ async def measure(engine: Engine, interruptions: int) -> list[Stop]:
             await asyncio.sleep(dice.uniform(0.5, 2.5) if number % 2 else dice.uniform(3.2, 5.0))
             words, voice = WORDS[number // len(VOICES) % len(WORDS)], VOICES[number % len(VOICES)]
             speech = flite(words, voice)
-            before = len(caller.stops)
+            before, dips = len(caller.stops), len(caller.dips)
             first, _ = await caller.say(resampled(speech, session.input_rate))
             if len(caller.stops) == before:
                 raise RuntimeError(f"interruption {number} was not noticed")
-            stops.append(Stop(voice, speech, caller.last_sound[turn] - first))
+            quieter = min(*caller.dips[dips : dips + 1], caller.stops[before], caller.last_sound[turn])
+            stops.append(Stop(voice, speech, caller.last_sound[turn] - first, quieter - first))
     return stops
 
 
@@ -74,6 +84,7 @@ async def main(kind: Kind, interruptions: int) -> None:
             flite(words, voice)
     async with subject(kind) as measuring:
         stops = await measure(measuring.engine, interruptions)
+    show("First speech sample -> 15 dB quieter", {"within 30 dB": [stop.quieter_since(30.0) for stop in stops]})
     rows = {"within 30 dB": [stop.since(30.0) for stop in stops]}
     rows |= {f"  {voice}": [stop.since(30.0) for stop in stops if stop.voice == voice] for voice in VOICES}
     rows |= {"within 40 dB": [stop.since(40.0) for stop in stops], "over -54 dBFS": [stop.after_s for stop in stops]}

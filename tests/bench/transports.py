@@ -3,7 +3,8 @@
 One process serves the page with the engine, this one holds the callers, a third one the provider with fixed delays.
 Every caller asks, hears three seconds of the answer and interrupts it with the next question, over and over. ``CPU`` is
 the serving process's, per call and minute of it; ``voice to voice`` and ``stop`` are taken where the callers hear:
-from the last sample they sent to the first sound, and from the first sound of their speech to the last of the answer.
+from the last sample they sent to the first sound, and from the first sound of their speech to the last of the answer;
+``quieter`` to the first that is 12 dB below the others.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ LISTENS_S = 3.2
 FURTHEST_S = 15.0
 ANSWERING_S = 0.3
 """An answer that was heard so shortly before a question is interrupted by it."""
+DIPS_TO = 10 ** (-12 / 20)
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -62,6 +64,8 @@ class Figures:
     voice_to_voice: list[float] = field(default_factory=list)
     stop: list[float] = field(default_factory=list)
     """Of answers that sounded when the question began."""
+    quieter: list[float] = field(default_factory=list)
+    """... to the first sound that is 12 dB below the answer's."""
     told: list[float] = field(default_factory=list)
     """The caller's first sound -> it is told to fall silent; the rest of ``stop`` is its own."""
     cpu_s: float = 0.0
@@ -76,6 +80,8 @@ class Line:
     rate: int
     sounds: list[float]
     """When each audible piece was over, oldest first."""
+    dips: list[float]
+    """When it became quieter."""
     hushed: Sequence[float] = ()
     """When it was told to fall silent, where that is told."""
 
@@ -95,7 +101,7 @@ class RtcLine(RtcCaller, Line):
     rate = RTC_RATE
 
     async def __aenter__(self) -> RtcLine:
-        self.sounds = []
+        self.sounds, self.dips, self._loudest = [], [], 0
         await super().__aenter__()
         return self
 
@@ -109,9 +115,12 @@ class RtcLine(RtcCaller, Line):
         loop = asyncio.get_running_loop()
         try:
             while True:
-                frame = await track.recv()
-                if first_audible(frame.to_ndarray().reshape(-1, 2)[:, 0], 300) is not None:
+                pcm = (await track.recv()).to_ndarray().reshape(-1, 2)[:, 0]
+                if first_audible(pcm, 300) is not None:
                     self.sounds.append(loop.time())
+                    self._loudest = max(self._loudest, int(pcm.max()))
+                    if pcm.max() < self._loudest * DIPS_TO:
+                        self.dips.append(loop.time())
         except MediaStreamError:
             return
 
@@ -128,6 +137,10 @@ class PageLine(Line):
         now = asyncio.get_running_loop().time()
         pieces = self._caller.pieces
         return [it.at + len(it.pcm) / self._caller.output_rate for it in pieces if it.at + FRAME_S <= now]
+
+    @property
+    def dips(self) -> list[float]:  # type: ignore[override]
+        return self._caller.dips
 
     @property
     def hushed(self) -> Sequence[float]:  # type: ignore[override]
@@ -169,6 +182,9 @@ async def converse(line: Line, turns: int, variety: int, figures: Figures) -> No
         spoke_at = first + onset(speech, 30.0) / RATE
         if sounds := [at for at in line.sounds if spoke_at - ANSWERING_S < at < last + 0.2]:
             figures.stop.append(max(sounds) - spoke_at)
+            figures.quieter += [
+                min(found) - spoke_at for found in [[at for at in line.dips if spoke_at - 0.05 < at < last]] if found
+            ]
             figures.told += [min(found) - spoke_at for found in [[at for at in line.hushed if at > spoke_at]] if found]
         heard = line.count
         try:
@@ -254,7 +270,8 @@ async def main(calls: int, turns: int) -> None:
             with serving(provider) as (url, pid):
                 await measure(dial, url, pid, 1, 1)
                 figures = await measure(dial, url, pid, calls, turns)
-            rows = {"voice to voice": figures.voice_to_voice, "stop": figures.stop, "told to stop": figures.told}
+            rows = {"voice to voice": figures.voice_to_voice, "quieter": figures.quieter}
+            rows |= {"stop": figures.stop, "told to stop": figures.told}
             show(f"{calls} calls over {name}", {row: values for row, values in rows.items() if values})
             print(f"{'CPU':34}{figures.cpu_s / figures.minutes:>8.2f} s per call and minute")
             print(f"{'questions without an answer':34}{figures.unanswered:>6}")

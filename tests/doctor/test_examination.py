@@ -19,7 +19,7 @@ from voice_agents.offline.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-is-secret"
-OURS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "DATABASE_", "OTEL_", "LOG_", "APP_", "ALLOWED_")
+OURS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "DATABASE_", "OTEL_", "LOG_", "APP_", "ALLOWED_", "SSL_")
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"AZURE_OPENAI_ENDPOINT": "https://example.com"}, "AZURE_OPENAI_API_KEY"),
@@ -46,6 +46,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": SECRET},
         "OTEL_EXPORTER_OTLP_HEADERS",
     ),
+    ({"SSL_CERT_FILE": "/no/such/certificates.pem"}, "SSL_CERT_FILE"),
+    ({"SSL_CERT_FILE": str(ROOT / "README.md")}, "SSL_CERT_FILE"),
     ({"TURN_URL": "turn.example.com", "TURN_USERNAME": "me", "TURN_PASSWORD": SECRET}, "TURN_URL"),
 ]
 
@@ -101,6 +103,38 @@ def test_what_is_not_installed_is_told_with_what_installs_it(
     )
     assert run(no_offline_server, host=None, port=0, as_json=False) == 1
     assert "no-such-thing not installed: pip install -r requirements.txt" in capsys.readouterr().out
+
+
+def test_whatever_breaks_while_it_examines_is_a_row_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise RuntimeError(f"the key {SECRET} was refused")
+
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setattr("voice_agents.doctor.diagnosis.examine", broken)
+    assert run(no_offline_server, host=None, port=0, as_json=True) == 1
+    told = capsys.readouterr().out
+    (failed,) = [found for found in json.loads(told)["checks"] if found["outcome"] == "failed"]
+    assert "RuntimeError: the key *** was refused" in failed["says"]
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("breaks", ["_database", "machine.port", "machine.sound", "Settings"])
+def test_a_check_that_breaks_in_an_unforeseen_way_is_a_row_as_well(
+    breaks: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.chdir(tmp_path)
+    target = {"Settings": "voice_agents.settings.Settings.from_env"}.get(
+        breaks, f"voice_agents.doctor.diagnosis.{breaks}"
+    )
+    monkeypatch.setattr(target, broken)
+    assert run(no_offline_server, host=None, port=0, as_json=True) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert any("Input/output error" in found["says"] for found in checks)
 
 
 def test_words_that_were_missed_changed_or_made_up_are_counted() -> None:

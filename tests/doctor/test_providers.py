@@ -139,3 +139,12 @@ async def test_without_a_voice_the_rest_is_asked_all_the_same() -> None:
         found = await asked(env(url), np.zeros(0, np.int16))
     assert found["speech-to-text (ElevenLabs)"].outcome is Outcome.WARNING
     assert found["realtime (Azure OpenAI)"].outcome is Outcome.OK
+
+
+async def test_where_a_proxy_stands_between_it_is_named_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    away = {"ELEVENLABS_API_KEY": KEY, "ELEVENLABS_BASE_URL": "https://elevenlabs.invalid"}
+    async with vendors() as url:
+        found = await asked({**env(url), **away})
+    assert found[ROLES["tts"]].variables == ("ELEVENLABS_BASE_URL", "HTTPS_PROXY", "ALL_PROXY")
+    assert found[ROLES["chat"]].outcome is Outcome.OK

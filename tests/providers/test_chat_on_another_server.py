@@ -255,6 +255,36 @@ async def test_a_server_whose_template_opens_the_reasoning_is_known_from_the_fir
         assert [(await asked.ask()).text for _ in range(2)] == ["Hello there.", "Hello there."]
 
 
+@pytest.mark.parametrize(
+    "thoughts",
+    [
+        ["Okay, ", "the user ", "is asking for a joke. ", "I should be short."],
+        ["Alright, ", "so the user", " wants the time.", " Let me see."],
+        ["Hmm, the", " user", " said hi", "."],
+        ["We need", " to answer", " briefly."],
+        ["Okay, so I need to figure out what seven times eight is."],
+        ["好的，", "用户", "想知道时间。"],
+    ],
+    ids=lambda pieces: "".join(pieces)[:30],
+)
+async def test_thoughts_without_a_mark_are_known_by_how_they_begin(thoughts: list[str]) -> None:
+    """Of a model whose name says nothing; no word of them but the first ones may have been let through."""
+    name = f"a model that begins {thoughts}"
+    tokens = await tokens_of(said(*thoughts, "</think>", "Hello ", "there."), name)
+    assert "".join(tokens).endswith("Hello there.")
+    told, all_of_it = "".join(tokens[:-2]), "".join(thoughts)
+    assert len(told.split()) <= 4 and told != all_of_it, "what was let through is taken back"
+    assert "".join(await tokens_of(said(*thoughts), f"{name} and ends")) == all_of_it, "they were the answer"
+
+
+@pytest.mark.parametrize(
+    "text", ["Okay, the use", "The user manual is here.", "We need more milk.", "Well, so what?", "I need to go now."]
+)
+async def test_what_only_begins_like_thoughts_comes_as_it_is_written(text: str) -> None:
+    pieces = [f"{word} " for word in text.split()]
+    assert await tokens_of(said(*pieces), f"a model that says {text}") == pieces
+
+
 async def tokens_of(script: Sequence[Event], model: str, times: int = 1) -> list[str]:
     """How the last of some answers of this model comes."""
     async with asking(script) as asked, ChatModel(replace(openai_at(asked.server), model=model), PATIENT) as chat:
@@ -265,7 +295,17 @@ async def tokens_of(script: Sequence[Event], model: str, times: int = 1) -> list
         return [token for token in asked.tokens if token]
 
 
-THINKERS = ["deepseek-r1:8b", "DeepSeek-R1-Distill-Qwen-7B", "QwQ-32B", "Qwen/Qwen3-30B-A3B-Thinking-2507", "glm-z1-9b"]
+THINKERS = [
+    "MiniMaxAI/MiniMax-M2",
+    "nvidia/NVIDIA-Nemotron-Nano-9B-v2",
+    "Olmo-3-7B-Think",
+    "Light-R1-14B",
+    "deepseek-r1:8b",
+    "DeepSeek-R1-Distill-Qwen-7B",
+    "QwQ-32B",
+    "Qwen/Qwen3-30B-A3B-Thinking-2507",
+    "glm-z1-9b",
+]
 OTHERS = ["gpt-5-mini", "llama3.2", "mistral-small", "gemma3:4b", "qwen2.5-coder", "phi-4", "deepseek-chat", "r1ng"]
 
 

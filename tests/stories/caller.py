@@ -34,11 +34,13 @@ from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText
-from voice_agents.settings import TurnSettings
+from voice_agents.settings import Interruptions, TurnSettings
 from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity
 
 E = TypeVar("E", bound=Event)
+SENSITIVE = TurnSettings(adaptive=False, interruptions=Interruptions.SENSITIVE)
+"""For stories of a pause: any sound makes one."""
 FRAME_S = 0.02
 OUTPUT_RATE = 24_000
 KNOCK = 250

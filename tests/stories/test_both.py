@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage
 
-from tests.stories.caller import AnyCaller, Caller, call, turn_done
+from tests.stories.caller import SENSITIVE, AnyCaller, Caller, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call, Step
 from tests.stories.realtime.caller import RealtimeCaller, ring
@@ -139,7 +139,7 @@ def test_whoever_interrupts_leaves_what_was_heard(tmp_path: Path, engine: str, h
 
 def test_a_cough_pauses_and_the_answer_goes_on_from_the_very_sample(tmp_path: Path, engine: str) -> None:
     async def story() -> None:
-        async with talk(engine, tmp_path, long_answer) as caller:
+        async with talk(engine, tmp_path, long_answer, turns=SENSITIVE) as caller:
             caller.say(QUESTION)
             await caller.until(AgentAudio)
             await asyncio.sleep(4.0)

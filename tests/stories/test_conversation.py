@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from tests.stories.caller import OUTPUT_RATE, call, turn_done
+from tests.stories.caller import OUTPUT_RATE, SENSITIVE, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Call, Step
 from voice_agents.conversation.history import Speaker
@@ -20,6 +20,7 @@ from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
+    AgentDucked,
     AgentPaused,
     AgentResumed,
     Failed,
@@ -150,7 +151,7 @@ def test_words_cut_the_answer_and_memory_keeps_what_was_heard(tmp_path: Path) ->
 @pytest.mark.parametrize("sound", ["", "mm-hmm", "yeah"])
 def test_a_cough_or_a_murmur_pauses_and_goes_on_from_the_exact_sample(tmp_path: Path, sound: str) -> None:
     async def story() -> None:
-        async with call(tmp_path, long_answer, ["tell me a story", sound]) as caller:
+        async with call(tmp_path, long_answer, ["tell me a story", sound], turns=SENSITIVE) as caller:
             caller.say(0)
             await caller.until(AgentAudio)
             await asyncio.sleep(2.0)
@@ -170,7 +171,7 @@ def test_a_cough_or_a_murmur_pauses_and_goes_on_from_the_exact_sample(tmp_path: 
 
 def test_a_sound_that_is_no_voice_holds_the_answer_for_a_moment_only(tmp_path: Path) -> None:
     async def story() -> None:
-        async with call(tmp_path, long_answer, ["tell me a story"]) as caller:
+        async with call(tmp_path, long_answer, ["tell me a story"], turns=SENSITIVE) as caller:
             caller.say(0)
             await caller.until(AgentAudio)
             await asyncio.sleep(2.0)
@@ -212,7 +213,7 @@ def test_a_microphone_that_falls_silent_in_a_sound_does_not_hold_the_answer(tmp_
             await caller.until(AgentAudio)
             await asyncio.sleep(1.0)
             caller.knock()
-            await caller.until(AgentPaused)
+            await caller.until(AgentDucked)
             caller.muted = True
             await caller.until(AgentResumed, within_s=1.0)
             assert (await turn_done(caller)).heard_text == LONG
@@ -298,7 +299,7 @@ def test_the_end_of_an_answer_is_told_with_its_last_sound(tmp_path: Path) -> Non
 
 def test_an_end_that_is_played_again_after_a_pause_is_told_again(tmp_path: Path) -> None:
     async def story() -> None:
-        async with call(tmp_path, echo, [""]) as caller:
+        async with call(tmp_path, echo, [""], turns=SENSITIVE) as caller:
             caller.session.send_text("hello there")
             await caller.until(AgentAudioDone)
             caller.say(0, seconds=0.2)

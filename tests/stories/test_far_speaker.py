@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.stories.caller import OUTPUT_RATE, AnyCaller, Caller, call, turn_done
+from tests.stories.caller import OUTPUT_RATE, SENSITIVE, AnyCaller, Caller, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import WORD_S
 from tests.stories.realtime.caller import ring
@@ -110,7 +110,7 @@ def test_without_reports_a_far_speaker_would_be_taken_to_have_heard_more(tmp_pat
 @pytest.mark.parametrize("way_s", WAYS_S)
 def test_a_murmur_stops_it_and_it_goes_on_with_the_very_next_sample(tmp_path: Path, way_s: float) -> None:
     async def story() -> None:
-        async with call(tmp_path, script, SAYINGS) as caller:
+        async with call(tmp_path, script, SAYINGS, turns=SENSITIVE) as caller:
             caller.go_far(way_s)
             caller.session.send_text("begin")
             for count in range(1, 4):

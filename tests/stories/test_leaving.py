@@ -22,7 +22,8 @@ from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.base import Session
-from voice_agents.events import AgentAudio, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
+from voice_agents.providers.realtime.events import UserPartial
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
 from voice_agents.transports.registry import SessionRegistry
@@ -96,7 +97,7 @@ def test_a_murmur_to_the_agent_is_no_turn_of_who_hangs_up(tmp_path: Path) -> Non
             await caller.until(AgentAudio)
             await asyncio.sleep(4.0)
             caller.say(1, 0.3)
-            await caller.until(AgentPaused)
+            await caller.until(AgentDucked)
             await asyncio.sleep(0.35)
         assert await remembered(tmp_path, caller.session.conversation) == ["tell me a story"]
 
@@ -173,7 +174,7 @@ def test_who_hangs_up_on_a_slow_realtime_server_keeps_what_was_shown(tmp_path: P
             caller.say(0)
             await caller.until(SpeechEnded)
             [item] = [item for item in caller.server.items if item.kind == "user"]
-            caller.backend._on_words(item.item_id, "my dog is", final=False)
+            caller.backend._turns.words(UserPartial(item.item_id, "my dog is"))
         assert await remembered(tmp_path, caller.session.conversation) == ["my dog is"]
 
     play(story())

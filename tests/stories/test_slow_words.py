@@ -14,7 +14,7 @@ from tests.stories.clock import play
 from tests.stories.fakes import Step
 from tests.stories.realtime.scripts import LONG
 from voice_agents.conversation.history import Speaker
-from voice_agents.events import AgentAudio, AgentPaused, AgentResumed, Interrupted, Status, StatusChanged
+from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, AgentResumed, Interrupted, Status, StatusChanged
 
 FIRST = "tell me a story"
 SHORT = "what about tomorrow"
@@ -108,7 +108,7 @@ def test_a_murmur_beside_a_typed_turn_is_none(tmp_path: Path) -> None:
             await caller.until(AgentAudio)
             await asyncio.sleep(4.0)
             caller.say(1, 0.3)
-            await caller.until(AgentPaused)
+            await caller.until(AgentDucked)
             await asyncio.sleep(0.35)
             caller.session.send_text("never mind")
             await asyncio.sleep(10.0)

@@ -12,10 +12,11 @@ from langchain_core.messages import BaseMessage
 
 from tests.stories.caller import Caller, call, turn_done
 from tests.stories.clock import play
-from tests.stories.fakes import Call, Step
+from tests.stories.fakes import Call, FakeVoice, Step
 from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits
 from tests.stories.realtime.scripts import echo as realtime_echo
+from voice_agents.conversation.history import Speaker
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Failed, Notice, TurnDone
 from voice_agents.providers.interfaces import ConnectionState
@@ -200,6 +201,39 @@ def test_a_cough_that_a_realtime_server_ignores_is_no_stall(tmp_path: Path) -> N
     play(story())
 
 
+def test_who_only_listens_hears_that_the_server_took_no_notice_and_can_say_it_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, realtime_echo, ["what time is it"], habits=Habits(deaf_connections=2)) as caller:
+            own = caller.parts.own = FakeVoice(lambda *_: None)
+            await asyncio.sleep(1.0)
+            await caller.speak(0)
+            since = asyncio.get_running_loop().time()
+            await asyncio.sleep(45.0)
+            first, second = (" ".join(stream.words) for stream in own.streams)
+            assert first == "One moment, please. Slow realtime is slow at the moment."
+            assert second.startswith("Sorry, Slow realtime has taken no notice of your last words.")
+            begun = [played.at - since for played in caller.played]
+            assert 6.5 < begun[0] < 8.0 and 26.5 < next(at for at in begun if at > 15.0) < 28.5
+            await caller.speak(0)
+            done = await caller.until(TurnDone, count=len(caller.all(TurnDone)) + 1)
+            assert "you said what time is it" in done.heard_text
+            assert [who for who, _ in await caller.texts()] == [Speaker.USER, Speaker.AGENT], "asides are no answers"
+
+    play(story())
+
+
+def test_what_only_we_take_for_a_voice_is_spoken_of_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with ring(tmp_path, realtime_echo, ["what time is it"]) as caller:
+            own = caller.parts.own = FakeVoice(lambda *_: None)
+            for _ in range(3):
+                caller.cough(1.5)
+                await asyncio.sleep(60.0)
+            assert len(own.streams) == 2
+
+    play(story())
+
+
 @pytest.mark.parametrize("deaf", [1, 2])
 def test_a_realtime_server_that_has_fallen_deaf_is_called_anew_with_what_was_said(tmp_path: Path, deaf: int) -> None:
     habits = Habits(deaf_connections=deaf)
@@ -221,7 +255,8 @@ def test_a_realtime_server_that_has_fallen_deaf_is_called_anew_with_what_was_sai
                 assert [round(notice.at - spoken_at) for notice in told] == [7, 27]
                 assert "say them again" in told[1].text and not caller.all(TurnDone)
                 await caller.speak(0)
-                await asyncio.sleep(30.0)
-            assert caller.server.connections == 2, "once"
+                done = await caller.until(TurnDone)
+                assert "you said what time is it" in done.heard_text, "the next words have another connection"
+            assert caller.server.connections == deaf + 1
 
     play(story())

@@ -47,6 +47,8 @@ class PageCaller:
     stale: int = 0
     """Frames that came although they were cleared before."""
     clears: list[float] = field(default_factory=list)
+    dips: list[float] = field(default_factory=list)
+    """When it was told to be quieter."""
     input_rate: int = 0
     output_rate: int = 24_000
     first_sent: float = 0.0
@@ -156,6 +158,8 @@ class PageCaller:
             self.messages.append(json.loads(frame))
             if self.messages[-1]["type"] == "clear":
                 self._clear(self.messages[-1]["epoch"], now)
+            elif self.messages[-1].get("volume", 1.0) < 1.0:
+                self.dips.append(now)
         self._news.set()
 
     def _clear(self, epoch: int, now: float) -> None:

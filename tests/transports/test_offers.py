@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import secrets
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,7 +17,7 @@ from fastrtc import WebRTC
 
 from tests.transports.page_server import serve_page
 from tests.transports.rtc_client import FedMicrophone, RtcCaller
-from tests.transports.test_aiortc import controls, until
+from tests.transports.test_aiortc import controls, speech, until
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.transports import offers, webrtc
 from voice_agents.transports.live import LiveSession
@@ -225,6 +227,23 @@ async def test_a_peer_that_stays_when_its_call_is_over_is_closed(monkeypatch: py
         await page.registry.close()
         await until(lambda: not page.peers)
         assert caller.messages
+
+
+async def test_a_call_that_is_over_leaves_no_encoder_to_the_garbage_collector(request: pytest.FixtureRequest) -> None:
+    """Each has two threads of its own, and an ended peer is a circle that is collected when it happens to be."""
+    async with serve_page(answer_s=0.5) as page:
+        async with RtcCaller(page.url, "sandwich-mic", controls(Conversation())) as caller:
+            await until(lambda: page.sessions and page.sessions[0].heard_samples > 1_000)
+            caller.microphone.say(speech())
+            await caller.hears(0.3)
+            (peer,) = page.peers.values()
+            (sender,) = peer.getSenders()
+            encoder = weakref.ref(vars(sender)[offers.ENCODER])
+            assert encoder() is not None
+            gc.disable()
+            request.addfinalizer(gc.enable)
+        await until(lambda: not page.peers and encoder() is None)
+        assert peer.connectionState == "closed"  # and is still known here
 
 
 async def test_a_storm_of_offers_leaves_room_for_an_honest_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from tests.ui.fake_engine import FakeSession, sweep
 from voice_agents.audio import silence, to_bytes
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.events import AgentPaused
+from voice_agents.events import AgentDucked, AgentPaused, AgentResumed
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import Ending, Limits, LiveSession, SessionRequest
 from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, PageCall
@@ -138,6 +138,18 @@ async def test_a_pause_clears_too() -> None:
         session._epoch += 1
         session._put(AgentPaused, position=0)
         assert (await caller.told("clear"))["epoch"] == 1
+
+
+async def test_how_loud_it_is_to_be_is_told_apart_from_the_sound() -> None:
+    async with serve(answer_s=10.0) as page, page_call(page.url, **identity()) as caller:
+        await caller.say(sweep_at(caller.input_rate))
+        await caller.hears(0.3, 1)
+        page.sessions[0]._put(AgentDucked, position=0, volume=0.2)
+        assert (await caller.told("volume"))["volume"] == 0.2
+        page.sessions[0]._put(AgentResumed, position=0)
+        async with asyncio.timeout(10):
+            while [message["volume"] for message in caller.messages if message["type"] == "volume"] != [0.2, 1.0]:
+                await caller.news()
 
 
 async def test_until_it_says_whose_it_is_a_socket_has_no_place_and_is_closed_soon() -> None:

@@ -110,3 +110,31 @@ def test_a_late_end_of_an_older_turn_does_not_cut_into_the_next_answer() -> None
     waiting = call.queue.qsize()
     call.playback.finish(turn=1)
     assert call.queue.qsize() == waiting
+
+
+def test_another_volume_holds_for_what_waits_already_and_nothing_is_lost_or_said_twice() -> None:
+    call = Call()
+    call.play(tone(0.2), turn=1)
+    left = [call.queue.get_nowait() for _ in range(3)]
+    call.playback.set_volume(0.178)
+    call.play(tone(0.2), turn=1)
+    packets = left + call.take()
+    stamps = [packet.pts for packet in packets]
+    assert stamps == list(range(stamps[0], stamps[0] + len(stamps) * FRAME, FRAME))
+    sound = decoded(packets)
+    loud, ramp, quiet = sound[FRAME : 3 * FRAME], sound[3 * FRAME : 4 * FRAME], sound[5 * FRAME : 18 * FRAME]
+    assert rms_dbfs(quiet) - rms_dbfs(loud) < -13
+    assert rms_dbfs(loud) > rms_dbfs(ramp) > rms_dbfs(quiet)
+    call.playback.set_volume(1.0)
+    call.play(tone(0.2), turn=1)
+    assert abs(rms_dbfs(decoded(call.take())[3 * FRAME : 8 * FRAME]) - rms_dbfs(loud)) < 1
+
+
+def test_the_next_answer_is_as_loud_as_it_comes() -> None:
+    call = Call()
+    call.play(tone(0.2), turn=1)
+    call.playback.set_volume(0.178)
+    call.playback.finish(turn=1)
+    call.take()
+    call.play(tone(0.2), turn=2)
+    assert rms_dbfs(decoded(call.take())[2 * FRAME :]) > -15

@@ -8,33 +8,41 @@ import pytest
 from hypothesis import given
 
 from tests.chance import SEEDS
+from voice_agents.settings import Interruptions
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
 
-PAUSE, RESUME, CANCEL = FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
+DUCK, PAUSE, RESUME, CANCEL = FloorAction.DUCK, FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
 MERGE, PROBE, TAKE_TURN = FloorAction.MERGE, FloorAction.PROBE, FloorAction.TAKE_TURN
 
 
-def listening() -> WordsFloor:
-    """A floor whose echo cancellation has settled: the agent has spoken for ten seconds before."""
+def new_floor(interruptions: Interruptions = Interruptions.SENSITIVE) -> WordsFloor:
+    """Most scenes are about what a sound turns out to be, not about how the agent gives way to it."""
     floor = WordsFloor()
+    floor.interruptions = interruptions
+    return floor
+
+
+def listening(interruptions: Interruptions = Interruptions.SENSITIVE) -> WordsFloor:
+    """A floor whose echo cancellation has settled: the agent has spoken for ten seconds before."""
+    floor = new_floor(interruptions)
     floor.agent_turn(0.0)
     floor.agent_started(0.0)
     floor.agent_finished(10.0)
     return floor
 
 
-def thinking() -> WordsFloor:
-    floor = listening()
+def thinking(interruptions: Interruptions = Interruptions.SENSITIVE) -> WordsFloor:
+    floor = listening(interruptions)
     floor.user_started(17.0)
     floor.user_stopped(18.0)
     assert floor.turn_ended(18.5) == [TAKE_TURN]
     return floor
 
 
-def speaking() -> WordsFloor:
-    floor = thinking()
+def speaking(interruptions: Interruptions = Interruptions.SENSITIVE) -> WordsFloor:
+    floor = thinking(interruptions)
     floor.agent_started(19.0)
     return floor
 
@@ -48,7 +56,7 @@ def paused() -> WordsFloor:
 
 
 def test_a_turn_goes_round() -> None:
-    floor = WordsFloor()
+    floor = new_floor()
     states = [floor.state]
     for call, actions in (
         (floor.user_started, []),
@@ -252,7 +260,7 @@ def test_pauses_between_sounds_do_not_count_as_sound() -> None:
 
 
 def test_in_the_agents_first_seconds_only_words_take_the_floor() -> None:
-    floor = WordsFloor()
+    floor = new_floor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     assert floor.user_started(2.0) == [PAUSE]
@@ -264,7 +272,7 @@ def test_in_the_agents_first_seconds_only_words_take_the_floor() -> None:
 
 
 def test_only_speech_of_the_agent_settles_the_echo_not_time() -> None:
-    floor = WordsFloor()
+    floor = new_floor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     floor.agent_finished(2.0)
@@ -275,7 +283,7 @@ def test_only_speech_of_the_agent_settles_the_echo_not_time() -> None:
 
 
 def test_in_the_first_seconds_too_an_unanswered_probe_ends_the_pause() -> None:
-    floor = WordsFloor()
+    floor = new_floor()
     floor.typed(0.0)
     floor.agent_started(1.0)
     floor.user_started(2.0)
@@ -373,14 +381,14 @@ class RandomDay:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.floor = WordsFloor()
+        self.floor = new_floor(self.rng.choice(list(Interruptions)))
         self.open_probes = 0
         self.voice = self.sound = False
 
     def step(self, at: float) -> None:
         """One random event."""
         actions = self.floor.advance(at)
-        events = [self.user, self.noise, self.probe, self.agent, self.button, self.words, self.end]
+        events = [self.user, self.noise, self.probe, self.agent, self.button, self.words, self.end, self.goes_on]
         actions += self.rng.choice(events)(at)
         self.open_probes += actions.count(PROBE)
 
@@ -411,6 +419,9 @@ class RandomDay:
     def words(self, at: float) -> list[FloorAction]:
         return self.floor.words(self.rng.choice(["", "uh", "tell me"]), at)
 
+    def goes_on(self, at: float) -> list[FloorAction]:
+        return self.floor.voice_goes_on(at, at) if self.voice else []
+
     def end(self, at: float) -> list[FloorAction]:
         return self.floor.turn_ended(at)
 
@@ -421,11 +432,116 @@ def test_in_any_order_of_events_the_agent_never_stays_paused_and_no_probe_is_los
     for _ in range(300):
         at += day.rng.random() * 0.3
         day.step(at)
-        assert day.floor.wake_at is None or day.floor.state is FloorState.AGENT_PAUSED
-        assert day.floor.wake_at is not None or day.floor.state is not FloorState.AGENT_PAUSED or day.sound
+        assert day.floor.wake_at is None or day.floor.state in UNDECIDED
+        assert day.floor.wake_at is not None or day.floor.state not in UNDECIDED or day.sound
     day.floor.user_stopped(at)
     day.floor.sound_ignored(at)
     while day.floor.wake_at is not None:
         at = max(at, day.floor.wake_at)
         day.floor.advance(at)
-    assert day.floor.state is not FloorState.AGENT_PAUSED
+    assert day.floor.state not in UNDECIDED
+
+
+def ducked(interruptions: Interruptions = Interruptions.NORMAL) -> WordsFloor:
+    """A voice began at 20.0, and was noticed at 20.1."""
+    floor = speaking(interruptions)
+    assert floor.user_started(20.1, 20.0) == [DUCK]
+    assert floor.state is FloorState.AGENT_DUCKED
+    return floor
+
+
+def test_a_short_sound_leaves_a_dip_and_no_gap() -> None:
+    floor = speaking(Interruptions.NORMAL)
+    assert floor.sound_started(20.0) == [DUCK]
+    assert floor.wake_at is None
+    assert floor.sound_ignored(20.1) == [RESUME]
+    assert floor.state is FloorState.AGENT_SPEAKING
+
+
+def test_a_voice_that_goes_on_silences_the_agent() -> None:
+    floor = ducked()
+    assert floor.voice_goes_on(20.2, 20.25) == []
+    assert floor.voice_goes_on(20.28, 20.3) == [PAUSE]
+    assert floor.state is FloorState.AGENT_PAUSED
+    floor.user_stopped(20.6)
+    assert floor.advance(20.85) == [PROBE]
+    assert floor.probed("Mm-hmm.", 20.9) == [RESUME]
+
+
+def test_a_voice_that_is_over_before_is_asked_about_while_the_agent_goes_on() -> None:
+    floor = ducked()
+    floor.user_stopped(20.2)
+    assert floor.advance(20.3) == []
+    assert floor.advance(20.45) == [PROBE]
+    assert floor.state is FloorState.AGENT_DUCKED
+    assert floor.probed("No!", 20.6) == [CANCEL]
+
+
+@pytest.mark.parametrize("words", ["stop", "Wait.", "no"])
+@pytest.mark.parametrize("interruptions", [Interruptions.NORMAL, Interruptions.WORDS_ONLY])
+def test_words_cut_at_once_whether_or_not_the_agent_has_fallen_silent(words: str, interruptions: Interruptions) -> None:
+    assert ducked(interruptions).words(words, 20.15) == [CANCEL]
+
+
+def test_a_murmur_is_given_the_time_it_takes() -> None:
+    floor = ducked()
+    assert floor.words("Yeah", 20.2) == []
+    assert floor.voice_goes_on(20.6, 20.6) == []
+    assert floor.voice_goes_on(20.65, 20.65) == [PAUSE], "who goes on after it has something to say"
+
+
+def test_pauses_of_a_voice_do_not_count_as_voice() -> None:
+    floor = ducked()
+    floor.user_stopped(20.1)
+    floor.user_started(20.4, 20.3)
+    assert floor.voice_goes_on(20.44, 20.45) == []
+    assert floor.voice_goes_on(20.48, 20.5) == [PAUSE]
+
+
+def test_where_only_words_count_a_voice_that_goes_on_does_not_silence_the_agent() -> None:
+    floor = ducked(Interruptions.WORDS_ONLY)
+    assert floor.voice_goes_on(21.0, 21.0) == []
+    assert floor.advance(21.5) == [PROBE]
+    assert floor.probed("", 21.8) == [RESUME]
+    assert floor.words("stop", 22.0) == [CANCEL]
+
+
+def test_an_answer_that_ends_while_it_gives_way_leaves_the_floor_to_who_speaks() -> None:
+    floor = ducked()
+    assert floor.agent_finished(20.2) == []
+    assert floor.voice_goes_on(20.28, 20.3) == []
+    assert floor.state is FloorState.USER_SPEAKING
+
+
+@pytest.mark.parametrize(("words", "actions"), [("Okay.", [RESUME]), ("Stop!", [CANCEL])])
+def test_what_was_said_to_an_answer_that_has_ended_meanwhile_is_found_out(
+    words: str, actions: list[FloorAction]
+) -> None:
+    floor = ducked()
+    floor.user_stopped(20.2)
+    floor.agent_finished(20.3)
+    assert floor.advance(20.45) == [PROBE]
+    assert floor.probed(words, 20.6) == actions
+    assert floor.state is (FloorState.LISTENING if actions == [RESUME] else FloorState.USER_SPEAKING)
+
+
+def test_nothing_becomes_quieter_that_is_not_heard_yet() -> None:
+    floor = thinking(Interruptions.NORMAL)
+    assert floor.user_started(20.0) == [PAUSE]
+
+
+def test_a_voice_that_is_fading_is_given_a_moment_to_end() -> None:
+    floor = ducked()
+    assert floor.voice_goes_on(20.44, 20.44, fading=True) == []
+    assert floor.voice_goes_on(20.45, 20.45, fading=True) == [PAUSE]
+
+
+@pytest.mark.parametrize(("so_far", "whole"), [("I", "I see"), ("got", "Got it."), ("that's", "that's right")])
+def test_the_beginning_of_a_murmur_of_two_words_decides_nothing(so_far: str, whole: str) -> None:
+    floor = ducked()
+    assert floor.words(so_far, 20.2) == floor.words(whole, 20.4) == []
+    assert floor.words(f"{whole} but why", 20.6) == [CANCEL]
+    alone = ducked()
+    alone.user_stopped(20.2)
+    alone.advance(20.45)
+    assert alone.probed(so_far, 20.5) == [CANCEL], "nothing more came"

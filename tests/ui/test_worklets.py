@@ -185,3 +185,21 @@ def test_it_tells_ten_times_a_second_how_far_it_is() -> None:
     positions = [told["position"] for told in row["told"]]
     assert len(positions) == pytest.approx(10, abs=1)
     assert positions == sorted(positions)
+
+
+def test_another_volume_is_heard_at_once_without_a_click_and_ends_with_a_stop_or_the_turn() -> None:
+    quiet = {"type": "volume", "volume": 0.2}
+    frames = [frame(480 * number) for number in range(20)]
+    loud, lower, again, cleared, after = play(
+        (frames, 0.1),
+        ([quiet], 0.1),
+        ([{"type": "volume", "volume": 1}], 0.1),
+        ([quiet, {"type": "clear", "epoch": 1}], 0.05),
+        ([frame(480 * number, turn=2, epoch=1) for number in range(6)], 0.1),
+    )
+    full = 8192 / 32768
+    assert np.allclose([sample for sample in loud["out"] if sample], full)
+    assert np.abs(np.diff(lower["out"])).max() <= full / 480 * 1.01 and np.allclose(lower["out"][600:], full * 0.2)
+    assert np.allclose(again["out"][600:], full)
+    assert not any(cleared["out"][480:])
+    assert np.allclose([sample for sample in after["out"] if sample], full)

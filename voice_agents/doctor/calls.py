@@ -37,7 +37,17 @@ CALLS: Sequence[tuple[str, Call, str]] = (
 
 
 async def check_calls(report: Report, app: AppProcess, speech: dict[str, Pcm]) -> None:
-    """Both calls at once, on the app that runs. ``speech``: the caller's phrases by their words, 16 kHz."""
+    """Both calls at once, on the app that runs. ``speech``: the caller's phrases by their words, 16 kHz.
+
+    An app that does not answer, or ends, is a row of the report.
+    """
+    try:
+        await _examined(report, app, speech)
+    except BROKEN as error:
+        report.add(Finding("app in use", Outcome.FAILED, await app.why_lost(error)))
+
+
+async def _examined(report: Report, app: AppProcess, speech: dict[str, Pcm]) -> None:
     await _warm_up(app)
     before, began = await app.figures(), time.monotonic()
     async with Strain() as strain:
@@ -77,7 +87,7 @@ async def _call(
             scripted = ScriptedCall(app, caller, speech)
             return await scripted.run(name), caller.conversation, scripted.said
     except BROKEN as error:
-        says = f"the call could not be made ({type(error).__name__}: {error})"
+        says = f"the call did not come to its end: {await app.why_lost(error)}"
         return Score(name, [Finding("connection", Outcome.FAILED, says)]), Conversation(), []
 
 

@@ -16,12 +16,12 @@ from voice_agents.audio import Pcm, first_audible, from_bytes, resample
 from voice_agents.conversation.file import check_database
 from voice_agents.doctor import machine
 from voice_agents.doctor.calls import check_calls
-from voice_agents.doctor.findings import Finding, Outcome, Report
+from voice_agents.doctor.findings import Finding, Outcome, Report, failure
 from voice_agents.doctor.process import AppProcess
 from voice_agents.doctor.providers import check_providers
 from voice_agents.doctor.script import QUESTION, SPOKEN
 from voice_agents.environment import Values
-from voice_agents.errors import Role, VoiceAgentError
+from voice_agents.errors import Role
 from voice_agents.providers.elevenlabs.http import stream_speech
 from voice_agents.providers.interfaces import STT_RATE, TTS_RATE
 from voice_agents.settings import Settings
@@ -60,8 +60,8 @@ async def _inside(report: Report, settings: Settings, start_offline: StartOfflin
         with ExitStack() as stack:
             try:
                 offline = await asyncio.to_thread(stack.enter_context, start_offline())
-            except VoiceAgentError as error:
-                report.add(Finding("offline server", Outcome.FAILED, str(error)))
+            except Exception as error:
+                report.add(failure("offline server", error, "it did not start"))
                 return
             report.secrets = [*report.secrets, offline.key]
             app = await _started(report, starting)
@@ -69,7 +69,8 @@ async def _inside(report: Report, settings: Settings, start_offline: StartOfflin
         if app is None or not report.healthy:
             report.add(Finding("calls", Outcome.SKIPPED, "they are made when everything above works"))
             return
-        await check_calls(report, app, speech)
+        with report.row_for("calls", "they could not be judged"):
+            await check_calls(report, app, speech)
 
 
 @asynccontextmanager
@@ -94,8 +95,8 @@ async def _started(report: Report, starting: asyncio.Task[AppProcess] | None) ->
         return None
     try:
         app = await starting
-    except VoiceAgentError as error:
-        report.add(Finding("app", Outcome.FAILED, str(error)))
+    except Exception as error:
+        report.add(failure("app", error, "it did not start"))
         return None
     report.add(Finding("app", Outcome.OK, "started inside, and the page takes its password", (), app.started_s))
     return app
@@ -129,13 +130,14 @@ async def _with_sound(report: Report, settings: Settings, offline: SpeakingServe
                 speech[words] = await _spoken(own, words)
         heard = all(first_audible(pcm) is not None for pcm in speech.values())
         report.add(Finding(CALLER, Outcome.OK if heard else Outcome.FAILED, "it speaks" if heard else NO_VOICE))
-    except (VoiceAgentError, TimeoutError) as error:
+    except Exception as error:
         heard = False
-        report.add(Finding(CALLER, Outcome.FAILED, f"{NO_VOICE} {error}".strip()))
+        report.add(Finding(CALLER, Outcome.FAILED, f"{NO_VOICE} {failure(CALLER, error, 'It failed').says}"))
     filled = settings.with_offline(offline.url, offline.key)
     question = speech.get(QUESTION, np.zeros(0, np.int16)) if heard else np.zeros(0, np.int16)
-    for finding in await check_providers(filled, question, QUESTION):
-        report.add(finding)
+    with report.row_for("providers"):
+        for finding in await check_providers(filled, question, QUESTION):
+            report.add(finding)
     return speech
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from voice_agents.errors import VoiceAgentError
+
+_VARIABLE = re.compile(r"\b(?:[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|TRANSPORT)\b")
+_GIVEN_UP = "it could not be examined"
 
 
 class Outcome(StrEnum):
@@ -30,6 +37,22 @@ class Finding:
     variables: tuple[str, ...] = ()
     """What to set to mend it."""
     seconds: float | None = None
+
+
+def variables_in(sentence: str) -> tuple[str, ...]:
+    """The names of variables a sentence holds."""
+    return tuple(dict.fromkeys(_VARIABLE.findall(sentence)))
+
+
+def failure(name: str, error: Exception, says: str = _GIVEN_UP) -> Finding:
+    """What was raised, as a row: a sentence of ours as it is, with the variables it names; of others what it was.
+
+    ``says``: what did not come to be.
+    """
+    if isinstance(error, VoiceAgentError):
+        return Finding(name, Outcome.FAILED, str(error), variables_in(str(error)))
+    what = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return Finding(name, Outcome.FAILED, f"{says} ({what})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,14 @@ class Report:
         """Nothing failed."""
         found = [*self.findings, *(step for score in self.scores for step in score.steps)]
         return all(finding.outcome is not Outcome.FAILED for finding in found)
+
+    @contextmanager
+    def row_for(self, name: str, says: str = _GIVEN_UP) -> Iterator[None]:
+        """Whatever is raised inside becomes a row of this name: an examination ends with a verdict."""
+        try:
+            yield
+        except Exception as error:
+            self.add(failure(name, error, says))
 
     def failed(self, *names: str) -> bool:
         """Whether a check of one of these names failed."""

@@ -12,17 +12,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from voice_agents.doctor.findings import Finding, Outcome
+from voice_agents.doctor.findings import Finding, Outcome, failure
 
 MADE_FOR = (3, 11), (3, 13)
 ROOT = Path(__file__).resolve().parents[2]
-_VARIABLE = re.compile(r"\b(?:[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|TRANSPORT)\b")
 _SECRET_NAMES = re.compile(r"KEY|TOKEN|PASSWORD|SECRET|HEADERS|CREDENTIAL")
-
-
-def variables_in(sentence: str) -> tuple[str, ...]:
-    """The names of variables a sentence holds."""
-    return tuple(dict.fromkeys(_VARIABLE.findall(sentence)))
 
 
 def secrets_of(env: Mapping[str, str]) -> list[str]:
@@ -72,13 +66,11 @@ def _pins() -> Iterator[tuple[str, str]]:
 
 def tried(name: str, check: Callable[[], str]) -> Finding:
     """A check that raises a sentence when something is wrong; the variables it names are what mends it."""
-    from voice_agents.errors import VoiceAgentError
-
     began = time.monotonic()
     try:
         says = check()
-    except VoiceAgentError as error:
-        return Finding(name, Outcome.FAILED, str(error), variables_in(str(error)))
+    except Exception as error:
+        return failure(name, error)
     return Finding(name, Outcome.OK, says, seconds=time.monotonic() - began)
 
 

@@ -13,8 +13,7 @@ import numpy as np
 from langchain_core.messages import HumanMessage
 
 from voice_agents.audio import Pcm, first_audible, resample, silence
-from voice_agents.doctor.findings import Finding, Outcome
-from voice_agents.doctor.machine import variables_in
+from voice_agents.doctor.findings import Finding, Outcome, failure, variables_in
 from voice_agents.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -34,6 +33,7 @@ from voice_agents.providers.interfaces import STT_RATE, ConnectionState
 from voice_agents.providers.realtime.client import RealtimeClient
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, ResponseDone, ServerError, UserFinal, UserFinalFailed
+from voice_agents.proxies import proxy_for
 from voice_agents.settings import Endpoint, Provider, Settings, TurnMode
 from voice_agents.transports.ice import Relays
 
@@ -77,7 +77,7 @@ def to_set(error: VoiceAgentError, endpoint: Endpoint, role: Role) -> tuple[str,
         case RequestRejected():
             return (*_NAMES[provider, role], _ADDRESSES[provider])
         case ProviderUnavailable() if not error.explained and not _answered(error):
-            return (_ADDRESSES[provider],)
+            return (_ADDRESSES[provider], *(("HTTPS_PROXY", "ALL_PROXY") if proxy_for(endpoint.base_url) else ()))
     return ()
 
 
@@ -113,6 +113,8 @@ async def _checked(endpoint: Endpoint, role: Role, check: Callable[[Endpoint], A
         says = f"{endpoint.provider.value} did not answer within {WITHIN_S:.0f} s."
         address = _ADDRESSES.get(endpoint.provider)
         return Finding(name, Outcome.FAILED, says, (address,) if address else ())
+    except Exception as error:
+        return failure(name, error, f"{endpoint.provider.value} could not be asked")
     took = time.monotonic() - began
     if says.startswith("!"):
         return Finding(name, Outcome.WARNING, says[1:], (), took)

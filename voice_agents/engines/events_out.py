@@ -22,6 +22,7 @@ _BY_FLOOR = {
     FloorState.USER_SPEAKING: Status.HEARING,
     FloorState.THINKING: Status.THINKING,
     FloorState.AGENT_SPEAKING: Status.SPEAKING,
+    FloorState.AGENT_DUCKED: Status.SPEAKING,
     FloorState.AGENT_PAUSED: Status.PAUSED,
 }
 _BY_CONNECTION = {

@@ -12,13 +12,15 @@ from voice_agents.audio import Pcm
 from voice_agents.engines.apology import LOST_S, Excuses, apology
 from voice_agents.engines.backend import SessionParts
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.microphone import MicrophoneInput, SpeechGate
+from voice_agents.engines.deaf_server import DeafServer
+from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.past import past_items
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
+from voice_agents.engines.server_turns import ServerTurns
 from voice_agents.engines.turn import Turn
 from voice_agents.engines.waiting import still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
-from voice_agents.events import Notice, ProviderUsed, SpeechStarted, UserTranscript
+from voice_agents.events import Notice, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, TextToSpeech
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.events import (
@@ -36,11 +38,9 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
-from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
-from voice_agents.turns.floor import FloorState
-from voice_agents.turns.latency import TurnMarks
+from voice_agents.settings import TurnMode, TurnSettings
+from voice_agents.turns.floor import UNDECIDED, FloorState
 from voice_agents.turns.server_floor import ServerFloor
-from voice_agents.turns.vad import RATE
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
@@ -49,14 +49,6 @@ LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
 NO_COUGH_S = 0.8
 """A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
-UNNOTICED_S = 12.0
-"""... and is connected anew after so long, with what was said. ``semantic_vad`` itself waits for 8 s at most."""
-OTHER_EAR_S = 0.25
-"""By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
-FADE_S = 0.2
-"""A word that was cut by the end of a turn may be heard for so long after it."""
-KEPT_TURNS = 50
-"""Words that come so many turns after their own are nobody's."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
@@ -87,9 +79,8 @@ class RealtimeParts(SessionParts, Protocol):
 class RealtimeBackend:
     """See :class:`~voice_agents.engines.backend.Backend`.
 
-    Our own detector stops the sound at once; the server's speech_started makes that an interruption, its silence lets
-    the agent go on from the exact sample. The server names its items, and transcripts come when they like; every item
-    leads to its turn.
+    Our own detector makes the agent give way at once; the words that the server hears make that an interruption, its
+    silence lets the agent go on from the exact sample.
     """
 
     name = "realtime"
@@ -119,22 +110,13 @@ class RealtimeBackend:
         self._gate = SpeechGate(self._client.send_audio, rate=self.input_rate)
         self._excuses = Excuses(host, parts.own_voice)
         self._answer = ServerAnswer(self._client, host, self._excuses, parts.provider)
-        self._unnoticed = Alarm(host.tasks.guard)
-        self._anew = False
-        """It was connected anew for words it took no notice of, and has taken no turn since."""
-        self._complaints = 0
+        self._deaf = DeafServer(host, self._client, self._excuses, parts.provider, lambda: self._up)
         self._up = False
         self._lost = Alarm(host.tasks.guard)
         self._trouble: ProviderError | None = None
         """Why there is no connection, once that is spoken of."""
         self._leaving = False
-        self._taken = 0
-        """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
-        self._heard = False
-        """The server has begun to hear what the user is saying."""
-        self._items: dict[str, Turn] = {}
-        self._awaiting: list[Turn] = []
-        """Turns that we took, in order; the server has not named their items yet."""
+        self._turns = ServerTurns(host, self.floor, self._client, self._answer)
         self._usage: Counter[str] = Counter()
 
     # The connection
@@ -146,7 +128,7 @@ class RealtimeBackend:
 
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What closes the connection; words that have not come will not."""
-        self._unnoticed.cancel()
+        self._deaf.close()
         self._host.memory.give_up_words()
         return [self._client.__aexit__(None, None, None)]
 
@@ -165,8 +147,7 @@ class RealtimeBackend:
         host.tell.connection(Role.REALTIME, state, error)
         was_up, self._up = self._up, state is ConnectionState.OPEN
         if was_up and not self._up:  # what the server was hearing, another session of it will hear once more
-            self._items = {item: turn for item, turn in self._items.items() if item in turn.user}
-            host.coming.user.forget_coming()
+            self._turns.connection_lost()
             self._answer.connection_lost()
         if state is ConnectionState.FAILED:
             host.memory.give_up_words()
@@ -240,34 +221,10 @@ class RealtimeBackend:
 
     def voice_stopped(self, voice_s: float) -> None:
         """The server is to take what the user has just said, if it was more than a noise."""
-        host, number = self._host, self._host.tell.turn
         if self.floor.mode is TurnMode.AUTOMATIC and (voice_s >= NO_COUGH_S or self.floor.confirmed):
-            self._complaints = 0
-            host.waiting.begin(host.clock(), lambda: self._no_notice(number))
-            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._connect_anew(number))
-        elif not self._unnoticed.is_set:
-            self._client.hold(False)
-
-    def _no_notice(self, number: int) -> str | None:
-        """Of the words after turn ``number``; said twice."""
-        self._complaints += 1
-        if self._host.tell.turn != number or self._complaints > 2:
-            return None
-        unheard = "has taken no notice of your last words"
-        if self._complaints == 1:
-            return f"{self._provider} is slow at the moment: it {unheard}. Still waiting."
-        return f"{self._provider} {unheard}, though it was called anew: please say them again."
-
-    def _connect_anew(self, number: int) -> None:
-        """A server that has fallen deaf is replaced; once: it may have been a noise that only we take for a voice."""
-        host = self._host
-        idle = host.tell.turn == number and not host.answering and not host.microphone.voice.speaking
-        if idle and self._up and not self._anew:
-            self._anew = True
-            self._client.connect_anew()
-            self._unnoticed.set(host.clock() + UNNOTICED_S, lambda: self._client.hold(False))
-        elif not host.microphone.voice.speaking:
-            self._client.hold(False)
+            self._deaf.said()
+        else:
+            self._deaf.noise()
 
     def paused(self) -> None:
         """The server answers as soon as it has heard the end."""
@@ -281,41 +238,36 @@ class RealtimeBackend:
     def released(self) -> None:
         """Push-to-talk: nothing said is no turn."""
         host, pushed = self._host, self.floor.mode is TurnMode.PUSH_TO_TALK
-        if self._spoke if pushed else self.floor.state is FloorState.USER_SPEAKING:
-            self._take_turn(None)
+        if self._turns.spoke if pushed else self.floor.state is FloorState.USER_SPEAKING:
+            self._turns.end()
             self._client.commit()
         elif pushed or (self.floor.state is FloorState.LISTENING and not host.answering):
             host.tell.emit(Notice, level="info", text=NOTHING_HEARD)
-
-    @property
-    def _spoke(self) -> bool:
-        last = self._host.microphone.voice.last_speech
-        return last is not None and last > self._taken
 
     def probe(self) -> None:
         """The server decides; it is not asked."""
 
     def let_pass(self) -> None:
-        """The server has taken no notice of it either."""
+        """See :meth:`ServerTurns.let_pass`."""
+        self._turns.let_pass()
 
     def left_over(self) -> bool:
         """Only a server can take it."""
         return False
 
     def take(self, turn: Turn) -> None:
-        """The server is asked what the user was saying: the words come as those of any turn do. No answer is wanted."""
-        self._await_item(turn)
-        self._client.commit()
-        self._client.cancel()
+        """See :meth:`ServerTurns.take`."""
+        self._turns.take(turn)
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
         """Nobody takes what the user was saying; if it went on with a turn, that one stays without an answer."""
         host, turn, self._leaving = self._host, self._host.coming, leaving
-        undecided = self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
-        if leaving and self._spoke and (undecided or self.floor.mode is TurnMode.PUSH_TO_TALK):
+        undecided = self.floor.state in (FloorState.USER_SPEAKING, *UNDECIDED)
+        if self._turns.keep(murmured=murmured and not host.replies):
+            return None
+        if leaving and self._turns.spoke and (undecided or self.floor.mode is TurnMode.PUSH_TO_TALK):
             return host.keep_words(murmured=False)
-        self._items = {item: of for item, of in self._items.items() if of is not turn or item in of.user}
-        self._heard = False
+        self._turns.drop(turn)
         host.coming = Turn(host.tell.turn + 1)
         if turn.merged:
             host.memory.keep(turn, 0)
@@ -329,122 +281,54 @@ class RealtimeBackend:
                 self._on_server(event)
 
     def _on_server(self, event: RealtimeEvent) -> None:
+        if self._turns.is_early(event):
+            return
         match event:
             case UserSpeechStarted(item_id=item_id):
-                self._on_heard(item_id)
+                self._turns.heard(item_id)
             case UserSpeechStopped(item_id=item_id, since_s=since_s):
-                self._on_took(item_id, since_s)
+                self._turns.took(item_id, since_s, leaving=self._leaving)
             case UserCommitted(item_id=item_id):
-                self._on_took(item_id, None)
-            case UserPartial(item_id=item_id, text=text) | UserFinal(item_id=item_id, text=text):
-                noise = isinstance(event, UserFinal) and event.noise
-                self._on_words(item_id, text, final=isinstance(event, UserFinal), noise=noise)
-            case UserFinalFailed(item_id=item_id):
-                self._on_words(item_id, "", final=True)
+                self._turns.took(item_id, None, leaving=self._leaving)
+            case UserPartial() | UserFinal() | UserFinalFailed():
+                self._turns.words(event)
             case ServerError(error=error):
                 self._answer.failed(error)
             case ResponseStarted(response_id=response_id):
                 self._on_response_started(response_id)
             case AudioDelta() | TextDelta() | ResponseDone():
-                self._answer.response_event(event)
+                self._on_response(event)
             case UsageReported(tokens=tokens):
-                self._usage.update(tokens)
-                used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
-                self._host.tell.emit(ProviderUsed, role=Role.REALTIME, **used)
+                self._on_usage(tokens)
 
-    def _on_heard(self, item_id: str) -> None:
-        """The server takes what it hears for the user's turn."""
-        host = self._host
-        noticed = host.microphone.voice.speaking or self.floor.state is FloorState.USER_SPEAKING
-        host.do(self.floor.server_heard(host.clock()))
-        if item_id not in self._items:
-            host.coming.user.forget_coming()
-        self._items[item_id], self._heard = host.coming, True
-        if not noticed:
-            host.tell.emit(SpeechStarted, turn=host.user_number)
-        host.act([])
-
-    def _on_took(self, item_id: str, since_s: float | None) -> None:
-        """The turn is complete (told twice), or an item of a turn that we took is known.
-
-        ``since_s``: how much was sent after the sound that ended it, if the server says.
-        """
-        turn = self._turn_of(item_id)
-        if turn is not None and (turn.user.awaits_item or item_id in turn.user):
-            self._items[item_id] = turn
-            turn.user.expect(item_id)
-        elif not self._leaving:
-            self._take_turn(item_id, since_s)
-
-    def _take_turn(self, item_id: str | None, since_s: float | None = None) -> None:
-        """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
-        host = self._host
-        host.do(self.floor.taken(host.clock()))
-        turn = host.coming
-        turn.marks = TurnMarks()
-        if self._spoke:
-            released = item_id is None
-            turn.marks = marks_when_taken(host.microphone, host.turns, host.clock(), released=released, since_s=since_s)
-        self._taken = host.microphone.voice.position + round(FADE_S * RATE)
-        if item_id is None:
-            self._await_item(turn)
-        else:
-            self._items[item_id] = turn
-            turn.user.expect(item_id)
-        host.begin(turn)
-        host.act([])
-
-    def _await_item(self, turn: Turn) -> None:
-        turn.user.await_item()
-        self._awaiting.append(turn)
-        self._heard = False
-
-    def _turn_of(self, item_id: str) -> Turn | None:
-        """The turn of an item; one nobody announced belongs to the turn we took first, or to what is being said."""
-        if (turn := self._items.get(item_id)) is not None:
-            return turn
-        self._awaiting = [turn for turn in self._awaiting if turn.user.awaits_item]
-        if self._awaiting:
-            return self._awaiting[0]
-        return self._host.coming if self._heard or self._host.coming.merged else None
-
-    def _on_words(self, item_id: str, text: str, *, final: bool, noise: bool = False) -> None:
-        """An item's words so far, or for good; ``noise``: they are none, whatever the server took them for."""
-        turn, host = self._turn_of(item_id), self._host
-        if turn is None:
-            return
-        turn.user.hear(item_id, text, final=final)
-        known = final and item_id in turn.user and turn.user.known
-        turn.user.told = turn.user.told or known
-        host.tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
-        if known:
-            host.memory.reword(turn)
-        if known and turn is host.turn and host.answering:
-            self._answer.words_known()
-            if noise and self._answer.drop_unheard():
-                self._client.delete(item_id)
+    def _on_usage(self, tokens: Mapping[str, int]) -> None:
+        self._usage.update(tokens)
+        used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
+        self._host.tell.emit(ProviderUsed, role=Role.REALTIME, **used)
 
     def _on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
         if not self._host.answering and self.floor.confirmed:
-            self._take_turn(None)
+            self._turns.end()
         elif not self._host.answering:
             self._host.speak_up()
         self._answer.response_started(response_id)
+
+    def _on_response(self, event: AudioDelta | TextDelta | ResponseDone) -> None:
+        self._answer.response_event(event)
+        if isinstance(event, ResponseDone) and event.status == "cancelled" and event.reason == "turn_detected":
+            self._host.act(self.floor.server_stopped_agent(self._host.clock()))
 
     # The answer
 
     def answer(self, turn: Turn) -> None:
         """The server makes it; a turn that it did not hear it is told."""
-        if not turn.of_user and not turn.announces and self._trouble is not None and not self._up:
-            if not self._excuses.say(apology(self._trouble, begun=False), ends=True):
+        if not turn.of_user and not turn.announces and (text := self._own_words()):
+            if not self._excuses.say(text, ends=True):
                 self._host.speaker.finish()
             return
-        self._heard = False
         if turn.of_user:
-            self._unnoticed.cancel()
-            self._anew = self._anew and turn.typed
-        self._items = {item: of for item, of in self._items.items() if of.number > turn.number - KEPT_TURNS}
+            self._deaf.took(typed=turn.typed)
         self._answer.begin(turn)
         if turn.typed:
             turn.user.told = True
@@ -452,6 +336,13 @@ class RealtimeBackend:
             self._client.send_text(turn.user.said)
         elif turn.announces:
             self._client.send_text(ANNOUNCE.format(turn.announces))
+        for event in self._turns.begun(turn):
+            self._on_server(event)
+
+    def _own_words(self) -> str:
+        """What is said where it is not the server that speaks up."""
+        lost = apology(self._trouble, begun=False) if self._trouble is not None and not self._up else ""
+        return self._deaf.aside() or lost
 
     def awaited(self, turn: Turn) -> str | None:
         """Whether the server keeps the user of this turn waiting, as a sentence."""
@@ -468,30 +359,3 @@ class RealtimeBackend:
     def played(self, turn: Turn) -> None:
         """The answer was played to its end."""
         self._answer.forget()
-
-
-def marks_when_taken(
-    microphone: MicrophoneInput, turns: TurnSettings, now: float, *, released: bool, since_s: float | None
-) -> TurnMarks:
-    """Of a turn that a server took just now (``released``: the user did). What was waited for counts as silence.
-
-    ``server_vad`` is told how long to wait: what it takes longer is delay, unless it heard the speech end a little
-    later (or earlier) than we did; ``since_s``, the sound sent after the silence it waited for, tells. It cannot
-    act before the piece of sound with the end of that silence has come. ``semantic_vad`` waits as it likes.
-    """
-    marks = TurnMarks()
-    if microphone.speech_end is not None:
-        marks.speech_end = min(now, microphone.speech_end)
-        waited = now - marks.speech_end
-        told = not released and turns.detection is TurnDetection.SERVER_VAD
-        decided = None if since_s is None else microphone.arrival_of(since_s) - marks.speech_end
-        marks.silence_s = min(waited, _silence_s(turns.silence_s, decided)) if told else waited
-    return marks
-
-
-def _silence_s(told_s: float, decided_s: float | None) -> float:
-    """How long ``server_vad`` waited, if it says that it had waited enough so long after the speech ended."""
-    if decided_s is None:
-        return told_s
-    heard_later = min(decided_s - told_s, decided_s, key=abs)
-    return max(0.0, told_s + heard_later) if abs(heard_later) <= OTHER_EAR_S else told_s

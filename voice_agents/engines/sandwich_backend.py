@@ -26,14 +26,12 @@ from voice_agents.providers.interfaces import (
 )
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import FloorAction, FloorState
+from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
 
-QUESTION_END_S = 1.5
-"""Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
 IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
 ANNOUNCEMENT = "announcement"
@@ -69,8 +67,6 @@ class SandwichBackend:
         self._warmed_at = -math.inf
         self._aside: list[Piece] = []
         """What was said to an agent that went on: its words are not known yet, and may still take the floor."""
-        self._answers = False
-        """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
         self._answer: SpokenAnswer | None = None
         self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
@@ -147,10 +143,7 @@ class SandwichBackend:
 
     def voice_started(self) -> None:
         """The user begins to speak: there will be something to answer."""
-        host = self._host
-        left_s = host.speaker.left_s
-        self._answers = host.answering and host.turn.asks and left_s is not None and left_s <= QUESTION_END_S
-        if host.clock() - self._warmed_at > IDLE_S:
+        if self._host.clock() - self._warmed_at > IDLE_S:
             self._warm()
 
     def voice_stopped(self, voice_s: float) -> None:
@@ -167,7 +160,7 @@ class SandwichBackend:
         user.partial = text
         host.microphone.words(user.shown)
         host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
-        return host.act(self.floor.words(text, host.clock(), answers=self._answers))
+        return host.act(self.floor.words(text, host.clock(), answers=host.replies))
 
     def _on_early_partial(self, text: str) -> None:
         """It comes a moment before the final words, and is mostly the same."""
@@ -282,7 +275,7 @@ class SandwichBackend:
         """Nobody will take what the user was saying: keep it, if it was something."""
         self._drafts.drop()
         if self._open:
-            self._host.keep_words(murmured=murmured and not self._answers)
+            self._host.keep_words(murmured=murmured and not self._host.replies)
 
     @property
     def _open(self) -> bool:
@@ -297,8 +290,8 @@ class SandwichBackend:
     async def _hear_out(self, piece: Piece) -> None:
         text = await self._words_of(piece)
         host, was = self._host, self.floor.state
-        actions = self.floor.probed(text, host.clock(), answers=self._answers)
-        open_turn = was in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+        actions = self.floor.probed(text, host.clock(), answers=host.replies)
+        open_turn = was in (FloorState.USER_SPEAKING, *UNDECIDED)
         late_murmur = not actions and not open_turn and is_backchannel(text)
         if late_murmur or actions in ([FloorAction.RESUME], [FloorAction.IGNORE]):
             self._replace(piece)

@@ -62,6 +62,10 @@ class RealtimeConnection(Protocol):
 
     def respond(self) -> None: ...
 
+    def ensure_answer(self) -> None: ...
+
+    def ignore(self, item_id: str) -> None: ...
+
     def cancel(self) -> None: ...
 
     def truncate(self, item_id: str, played: int) -> None: ...
@@ -115,6 +119,11 @@ class ServerAnswer:
         """Nothing of it has come that the user could hear or read."""
         turn = self._host.turn
         return turn.marks.first_audio is None and not (turn.read and any(turn.speeches))
+
+    @property
+    def awaited(self) -> bool:
+        """A response of it is due, and has not begun."""
+        return self._awaited
 
     @property
     def receiving(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from voice_agents.alarm import Alarm
-from voice_agents.audio import Pcm
+from voice_agents.audio import Fading, Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.backend import Backend, SessionParts
@@ -28,6 +28,7 @@ from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
+    AgentDucked,
     AgentPaused,
     AgentResumed,
     Event,
@@ -39,14 +40,18 @@ from voice_agents.events import (
 )
 from voice_agents.settings import Speculation, TurnSettings
 from voice_agents.tools import Timers
-from voice_agents.turns.floor import AGENT_STATES, TALKING, FloorAction, FloorState
+from voice_agents.turns.floor import AGENT_STATES, TALKING, UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.playout import Frame
 
+QUESTION_END_S = 1.5
+"""Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
 NO_COUGH_S = 0.8
 """Who was heard for so long and said no words that were recognised is told so."""
 STORE_TIMEOUT_S = 0.1
 """What takes longer to be stored is waited for when the store is left."""
+DUCKED = 10 ** (-15 / 20)
+"""15 dB lower: under the user's voice, and not gone."""
 GONE_S = 0.95
 """A session is gone so soon, last words included, whatever a provider does."""
 
@@ -81,6 +86,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.backend = backend(self)
         self.turns = turns = self._possible(turns)
         self.floor = self.backend.floor
+        self.floor.interruptions = turns.interruptions
         self.input_rate = self.backend.input_rate
         self.memory = Memory(
             self.history, conversation, self.backend.name, self.tell, self.tasks, with_past=self.backend.tells_past
@@ -92,10 +98,14 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()
+        self._interrupter = Fading()
+        """How loud the sound is to which the agent gives way."""
         self._floor_alarm = Alarm(guard)
         self._announcements: list[str] = []
         """What the agent will say by itself, oldest first."""
         self._held_back: list[tuple[type[Event], dict[str, Any]]] = []
+        self.replies = False
+        """What the user says now was begun at the end of a question of the agent: an "okay" is the answer to it."""
 
     # The session's life
 
@@ -176,6 +186,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def set_turns(self, turns: TurnSettings) -> None:
         self.turns = turns = self._possible(turns)
+        self.floor.interruptions = turns.interruptions
         self.microphone.configure(turns)
         self.backend.configure(turns)
 
@@ -205,6 +216,10 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         self.backend.hear(raw, pcm)
+        until = self.microphone.speech_end
+        if self.floor.state is FloorState.AGENT_DUCKED and until is not None:
+            self._interrupter.add(pcm)
+            self.act(self.floor.voice_goes_on(until, self.clock(), fading=self._interrupter.fading))
 
     @override
     def on_sound(self) -> None:
@@ -218,8 +233,10 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_voice_started(self, at: float) -> None:
         if not self.floor.confirmed:
             self.tell.emit(SpeechStarted, turn=self.user_number, began=at)
+        left_s = self.speaker.left_s
+        self.replies = self.answering and self.turn.asks and left_s is not None and left_s <= QUESTION_END_S
         self.backend.voice_started()
-        self.act(self.floor.user_started(self.clock()))
+        self.act(self.floor.user_started(self.clock(), at))
 
     @override
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
@@ -259,7 +276,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @property
     @override
     def undecided(self) -> bool:
-        return self.floor.state in (FloorState.USER_SPEAKING, FloorState.AGENT_PAUSED)
+        return self.floor.state in (FloorState.USER_SPEAKING, *UNDECIDED)
 
     # What the floor decides
 
@@ -275,6 +292,9 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         """Do what the floor has decided, where more happens at the same moment: :meth:`act` follows."""
         for action in actions:
             match action:
+                case FloorAction.DUCK:
+                    self._interrupter = Fading()
+                    self.tell.emit(AgentDucked, position=self.speaker.position, volume=DUCKED)
                 case FloorAction.PAUSE:
                     self.tell.emit(AgentPaused, position=self.speaker.pause())
                 case FloorAction.RESUME:

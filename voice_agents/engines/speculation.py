@@ -139,7 +139,7 @@ class Drafts:
             return
         self.drop()
         eager = self._host.turns.speculation is Speculation.EAGER
-        opens = completeness(text) is Completeness.OPEN
+        opens = completeness(text, self._host.turns.language) is Completeness.OPEN
         if not self.wanted or not _plain(text) or (opens and not eager):
             return
         if self._dropped.tokens(self._host.clock()) < BUDGET[self._host.turns.speculation]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
+from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.engines.waiting import FILLED_AFTER_S, filler
+from voice_agents.engines.waiting import AGAIN_ALOUD_S, ALOUD_AFTER_S, FILLED_AFTER_S, filler, waiting_aloud
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
@@ -72,6 +73,7 @@ class SpokenAnswer:
         """The agent could not go on."""
         self.marks = TurnMarks() if held else turn.marks
         self._stage = Stage(held=held)
+        self._held = held
         self._turn = turn
         self._host = host
         self._voice = voice
@@ -84,6 +86,15 @@ class SpokenAnswer:
         self._tool_since: float | None = None
         self._hesitates = Alarm(host.tasks.guard)
         self._fills = Alarm(host.tasks.guard)
+        self._waits = Alarm(host.tasks.guard)
+        self._over = False
+        """The model writes no more."""
+        self._waited = 0
+        """How often it was said that the model is waited for."""
+        self._given = False
+        """The voice has words of the answer itself."""
+        self._samples = 0
+        """That the voice has made, of the answer or to fill a wait."""
         self._unheard: list[tuple[AlignedWords, str]] = []
         """What was given to the voice, as long as it has made no sound."""
         self._sounded = False
@@ -102,7 +113,9 @@ class SpokenAnswer:
         """There is a turn: what was held back is told and heard now, and what is still to come at once."""
         early, self.marks = self.marks, self._turn.marks
         self.marks.go_on_with(early, self._host.clock())
+        self._held = False
         self._stage.open()
+        self._wait(ALOUD_AFTER_S)
 
     async def run(self, outputs: Outputs) -> None:
         """Think and speak at once; returns when the speaker has everything.
@@ -112,6 +125,7 @@ class SpokenAnswer:
         """
         if self._voice is not None:
             self._speech = self._read_by(self._voice)
+        self._wait(ALOUD_AFTER_S)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
         error = next((error for error in results if error is not None), None) or await self._mute()
         self._stage(self._host.speaker.finish)
@@ -122,7 +136,7 @@ class SpokenAnswer:
         """What is wrong with an answer that made no sound: first, a voice that was given words is asked once more."""
         if self._voice is None or self._sounded:
             return None
-        if not self.characters:
+        if not self._given:
             self._tell_wordless()
             return None
         try:
@@ -140,6 +154,7 @@ class SpokenAnswer:
 
     async def _speak_again(self, speech: ReadingStream) -> None:
         self._host.speaker.begin_again()
+        self._samples = 0
         self._sources.clear()
         self._spoken_before = self.characters
         self._speech = speech
@@ -164,6 +179,7 @@ class SpokenAnswer:
             async with aclosing(outputs()) as stream:  # type: ignore[type-var]
                 async for output in stream:
                     self._take(output)
+                    self._wait(ALOUD_AFTER_S)
                     hesitates.set(asyncio.get_running_loop().time() + RELEASE_AFTER_S, self._release)
         except Exception:
             self.broken = True
@@ -174,6 +190,31 @@ class SpokenAnswer:
         finally:
             hesitates.cancel()
             self._fills.cancel()
+            self._waits.cancel()
+            self._over = True
+
+    def _wait(self, seconds: float) -> None:
+        """A model that is silent for so long is spoken of."""
+        if self._speech is not None and not self._held and not self._over:
+            self._waits.set(self._host.clock() + seconds, self._say_waiting)
+
+    def _say_waiting(self) -> None:
+        """Say that the model is waited for: once what it wrote was heard, never over the user, and no part of it."""
+        host, left_s = self._host, self._samples / OUTPUT_RATE - self._host.speaker.position / OUTPUT_RATE
+        if left_s > 0 or host.undecided or self._turn.in_tools or self._speech is None:
+            return self._wait(max(left_s, 0.0) + ALOUD_AFTER_S / 2)
+        usual = host.turns.language or ENGLISH
+        sentence = waiting_aloud(language_of(self._turn.user.said, usual), self._waited, begun=self._given)
+        self._waited += 1
+        if sentence:
+            self._insert(sentence)
+        return self._wait(AGAIN_ALOUD_S)
+
+    def _insert(self, sentence: str) -> None:
+        """Have something said that is no part of the answer."""
+        if self._speech is not None:
+            self._sources.append((AlignedWords(), len(sentence.split())))
+            self._speech.send(sentence)
 
     def _release(self) -> None:
         piece = self._splitter.release()
@@ -233,8 +274,7 @@ class SpokenAnswer:
         self.marks.tool_s += now - self._tool_since
         for mark in ("first_token", "first_piece_written", "first_text_sent"):
             self.marks.mark(mark, now)
-        self._sources.append((AlignedWords(), len(sentence.split())))
-        self._speech.send(sentence)
+        self._insert(sentence)
         self._host.tell.put(Notice(turn=self._turn.number, at=now, level="info", text=sentence))
 
     def _take_back(self, message_id: str) -> None:
@@ -244,11 +284,12 @@ class SpokenAnswer:
         self._written, self._splitter = None, SpeechSplitter()
         self._sources.clear()
         self._unheard.clear()
-        self._sounded, self.marks.first_audio = False, None
+        self._sounded, self._given, self.marks.first_audio = False, False, None
         if self._voice is not None and self._speech is not None:
             self._spoken_before = self.characters
             spoiled, self._speech = self._speech, self._read_by(self._voice)
             spoiled.cancel()
+        self._samples = 0
         self._stage(self._host.speaker.begin_again)
         self._stage(partial(self._host.tell.emit, Notice, level="info", text=THOUGHTS))
 
@@ -274,6 +315,7 @@ class SpokenAnswer:
             return
         assert isinstance(self._written.words, AlignedWords)
         self.marks.mark("first_piece_written", self._host.clock())
+        self._given = True
         self._sources.append((self._written.words, len(piece.split())))
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
@@ -297,9 +339,7 @@ class SpokenAnswer:
                 if speech is not self._speech:  # it was taken back
                     break
                 if not self._sounded and first_audible(chunk.pcm) is not None:
-                    self._sounded = True
-                    self._unheard.clear()
-                    self.marks.mark("first_audio", self._host.clock())
+                    self._mark_sound()
                 self._sound(chunk)
         except ProviderError:
             if speech is self._speech:
@@ -310,7 +350,19 @@ class SpokenAnswer:
         if speech is not self._speech:
             await self._speak()
 
+    def _mark_sound(self) -> None:
+        """The voice has begun: with the answer, or with what fills a wait, which counts only beside a tool."""
+        now = self._host.clock()
+        if self._given:
+            self._sounded = True
+            self._unheard.clear()
+        if self.marks.first_text_sent is not None and self.marks.first_audio is None:
+            self.marks.first_audio = now
+            if self._waited:
+                self.marks.first_played = now
+
     def _sound(self, chunk: SpeechChunk) -> None:
+        self._samples += len(chunk.pcm)
         for word in chunk.words:
             self._add_word(word)
         self._stage(partial(self._host.speaker.add, chunk.pcm))

@@ -157,6 +157,10 @@ class UserWords:
         """What was being said will be heard once more, under another name."""
         self._coming.clear()
 
+    def forget(self, item_id: str) -> None:
+        """What was said under this name was nothing."""
+        self._coming.pop(item_id, None)
+
     def give_up(self) -> None:
         """What is not known for good will not be: what was shown of it stays."""
         if self.awaits_item:  # what the server is hearing is a piece of the turn, whatever it is called

@@ -63,6 +63,22 @@ _MOMENT = {
     "pl": "Chwileczkę, proszę.",
 }
 
+ALOUD_AFTER_S = 3.5
+"""A model that has been silent for so long, and of whose answer nothing is left to hear, is spoken of."""
+AGAIN_ALOUD_S = 9.0
+"""... and again after so long each time, until its answer comes or is given up."""
+_THINKING = {
+    "en": ("One moment, please. I am still thinking.", "I am still waiting for the answer."),
+    "de": ("Einen Moment, bitte. Ich denke noch nach.", "Ich warte noch auf die Antwort."),
+    "fr": ("Un instant, s'il vous plaît. Je réfléchis encore.", "J'attends encore la réponse."),
+    "es": ("Un momento, por favor. Todavía estoy pensando.", "Todavía espero la respuesta."),
+    "it": ("Un momento, per favore. Sto ancora pensando.", "Aspetto ancora la risposta."),
+    "pt": ("Um momento, por favor. Ainda estou pensando.", "Ainda espero a resposta."),
+    "nl": ("Een ogenblik, alstublieft. Ik denk nog na.", "Ik wacht nog op het antwoord."),
+    "pl": ("Chwileczkę, proszę. Jeszcze się zastanawiam.", "Nadal czekam na odpowiedź."),
+}
+"""Who is waited for stands in the page."""
+
 TOOL_WAIT = "A tool takes long: the answer comes when it is done."
 
 
@@ -88,6 +104,17 @@ def filler(tool: str, language: str) -> str:
             if set(words) & set(verbs.split()):
                 return said
     return _MOMENT.get(language, "")
+
+
+def waiting_aloud(language: str, times: int, *, begun: bool) -> str:
+    """What is said while the model is silent, which was done so many ``times`` before; "" in a language not known here.
+
+    ``begun``: it has said something of its answer.
+    """
+    if begun and not times:
+        return _MOMENT.get(language, "")
+    first, later = _THINKING.get(language, ("", ""))
+    return later if times else first
 
 
 class Slowness:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from voice_agents.audio import Pcm
 from voice_agents.turns.completeness import Completeness, completeness
+from voice_agents.turns.tongue import ENGLISH
 from voice_agents.turns.vad import CHUNK, RATE, SileroVad, SpeechModel, VoiceActivity, VoiceStarted
 
 MS = RATE // 1000
@@ -56,7 +57,7 @@ class SemanticVad:
     def silence_ms(self, words: str) -> int:
         """Silence after which the turn is taken, given the words so far."""
         longest_ms = _LONGEST_WAIT_MS[self.eagerness]
-        match completeness(words):
+        match completeness(words, ENGLISH):  # all that the ears understand
             case Completeness.COMPLETE:
                 return _SHORTEST_WAIT_MS
             case Completeness.OPEN:

@@ -76,6 +76,18 @@ _LOW_CALLS = frozenset(opening.lower() for opening in _CALLS)
 _LOW_ENDS = frozenset(end.lower() for end in _ENDS)
 _LOW = [mark.lower() for mark in _LITERALS]
 _BEGINS = "<[◁`"
+_THINKS = re.compile(
+    r"\W*(?:(?:okay|ok|alright|all right|hm+|well|first|now|so|right|let's see)\b[\s,.:!-]*){0,3}"
+    r"(?:the user(?:'s|’s)? (?:is|was|has|had|wants?|wanted|asks?|asked|just|said|says|seems|might|may|needs?|greeted|"
+    r"mentioned|provided|gave|query|question|request|message|input)"
+    r"|we (?:need|have) to (?:answer|respond|reply|produce|output)|i need to (?:figure out|respond|reply|determine))\b"
+    r"|[嗯好的，。、！\s]*用户",
+    re.IGNORECASE,
+)
+"""So models think, and nobody talks to somebody: of the user, as of another. Found in what DeepSeek-R1, QwQ, Qwen3,
+GLM-Z1 and gpt-oss write before their answers."""
+_HEAD = 120
+"""Characters in which an answer shows that it begins so."""
 _BARE = re.compile(r"\s*(?:\{|\[\s*(?:\{|$)|\[\s*[A-Za-z_][\w.]*(?:\(|$))")
 """Nobody begins to speak so."""
 
@@ -85,7 +97,8 @@ class AnswerFilter:
 
     However the text is cut into pieces, the same comes out. ``tools`` are the names that may be called.
     ``opened``: this server's template opens the reasoning itself, so that only its end is seen: everything is held
-    back until it comes (all of it is the answer if it never does).
+    back until it comes (all of it is the answer if it never does). An answer that begins as thoughts do is taken for
+    such a one from there on; any other is not held up by that.
     """
 
     def __init__(self, tools: Collection[str] = (), *, opened: bool = False) -> None:
@@ -102,16 +115,32 @@ class AnswerFilter:
         self._opened = opened
         self._begun = False
         """Something was let through."""
+        self._head = ""
+        """What was let through first."""
+        self._elsewhere = False
+        """The reasoning has a field of its own."""
 
     def feed(self, text: str) -> str:
         """The next piece; what of the text so far is surely the answer."""
         self._rest += text
         if not self._rest:
             return ""
-        return self._pass(self._step(last=False))
+        out = self._step(last=False)
+        if self._begins_as_thoughts(out):
+            self._opened, self._hidden = True, out
+            return ""
+        return self._pass(out)
+
+    def _begins_as_thoughts(self, out: str) -> bool:
+        """What would be let through makes thoughts of the beginning."""
+        if self._opened or self._elsewhere or self.lone_end or not out or len(self._head) > _HEAD:
+            return False
+        self._head += out
+        return not self._until and not self.calls and _THINKS.match(self._head) is not None
 
     def reasons_elsewhere(self) -> None:
         """The server sends the reasoning in a field of its own: its text is the answer from the beginning."""
+        self._elsewhere = True
         if self._opened:
             self._opened, self._rest, self._hidden = False, self._hidden + self._rest, ""
 

@@ -60,7 +60,10 @@ _TAKEN_INSTEAD = ("expected one of", "supported parameters are", "allowed parame
 
 _OTHER_REASONS = ("content_filter", "rate_limit", "insufficient_quota")
 _REFUSALS = (0, 400, 404, 413, 422, 500, 501)
-_THINKERS = re.compile(r"deepseek-?r1|r1-(?:distill|0528)|qwq|qwen3.*thinking|glm-z1|exaone-deep|skywork-or1|-thinking")
+_THINKERS = re.compile(
+    r"deepseek-?r1|(?:^|[-_/])(?:tiny|light|open)?-?r1(?![0-9a-z])|qwq|qwen3.*thinking|glm-z1|exaone-?deep|skywork-or1"
+    r"|[-_]thinking|olmo-?3.*think|minimax-m[12](?![0-9])|nemotron-(?:nano-9b-v2|nano-12b-v2|3-nano)|intellect-3"
+)
 """Models whose templates open the reasoning, by their names."""
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 

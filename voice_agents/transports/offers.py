@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from aiortc import RTCPeerConnection
 from aiortc.sdp import candidate_from_sdp
 from fastrtc import WebRTC
 
+from voice_agents.transports.arrivals import hear_at_once
 from voice_agents.transports.visitors import visitor_address
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ MOST_CANDIDATES = 50
 ANSWERED_AT_ONCE = 4
 """An answer takes the event loop some 20 ms, which the calls that are going on must not hear."""
 LONGEST_LINE = 40
+ENCODER = "_RTCRtpSender__encoder"
+"""Where aiortc 1.16.0 keeps it."""
 OF_ONE_ADDRESS = 20
 """Offers that wait for that, half a second at most behind those of one address."""
 
@@ -140,6 +144,10 @@ class Switchboard:
             await self._let_go(call)
             return _UNSOUND
         call.answered = True
+        peer = self._button.pcs[call.id]
+        peer.on("connectionstatechange", partial(_free_encoders, peer))
+        for receiver in peer.getReceivers():
+            hear_at_once(receiver)
         return answered
 
     async def _make_room(self) -> bool:
@@ -206,6 +214,16 @@ class Switchboard:
             track.stop()
         if peer is not None:
             await asyncio.shield(peer.close())
+
+
+def _free_encoders(peer: RTCPeerConnection) -> None:
+    """What is left of an ended peer is a circle of objects; its encoder's threads need not wait for the collector.
+
+    aiortc 1.16.0 calls this when its senders have been stopped.
+    """
+    if peer.connectionState == "closed":
+        for sender in peer.getSenders():
+            setattr(sender, ENCODER, None)
 
 
 def _for_browsers(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ Afterwards both sides send binary frames of PCM16 as they are spoken, and JSON b
 * down: ``{"type": "opening"}``: it is known whose call it is, and a place is looked for;
   ``{"type": "ready", "input_rate": hz, "output_rate": hz}``; frames of :data:`HEADER` and samples;
   ``{"type": "clear", "epoch": n}``: play nothing of an epoch before ``n``, now;
+  ``{"type": "volume", "volume": v}``: play so loud, now, what is held, too; 1.0 after ``clear`` and in another turn;
   ``{"type": "done", "turn": n}``: no more of this answer comes;
   ``{"type": "ended", "text": ...}``: why the call is over, then the socket is closed.
 """
@@ -24,7 +25,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from voice_agents.audio import from_bytes, to_bytes
 from voice_agents.errors import InvalidInput, VoiceAgentError
-from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentDucked, AgentPaused, AgentResumed, Event, Interrupted
 from voice_agents.transports.api.limits import Intake, SocketLimits
 from voice_agents.transports.live import Ending, LiveSession, Transport
 from voice_agents.transports.socket_call import DONE, SocketCall
@@ -68,6 +69,10 @@ class PageCall(SocketCall):
                 self._box.put(header + to_bytes(event.pcm), sound=True)
             case AgentAudioDone(turn=turn):
                 self._box.put({"type": "done", "turn": turn}, sound=True)
+            case AgentDucked(volume=volume):
+                self._box.put({"type": "volume", "volume": volume})
+            case AgentResumed():
+                self._box.put({"type": "volume", "volume": 1.0})
             case AgentPaused() | Interrupted():
                 self._box.drop_sound()
                 self._box.put({"type": "clear", "epoch": epoch})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm, Resampler
+from voice_agents.audio import EMPTY, Pcm, Resampler, Volume
 
 WIRE_RATE = 48_000
 """Hz of Opus in WebRTC (RFC 7587)."""
@@ -68,6 +69,9 @@ class Playback:
         self._clock = clock
         self._born = self._clock()
         self._next = 0
+        self._volume = Volume(WIRE_RATE)
+        self._waiting: deque[Pcm] = deque()
+        """What the packets in the queue hold, as loud as it came; perhaps some that have left."""
         self._turn = 0
         self._rest: Pcm = EMPTY
         self._begin()
@@ -76,6 +80,7 @@ class Playback:
         """The next samples of a turn's answer, int16 mono at ``source_rate``."""
         if turn != self._turn:
             self._turn = turn
+            self._volume.reset()
             self._begin()
         self._put(self._resampler.feed(pcm))
 
@@ -88,9 +93,21 @@ class Playback:
         self._put(np.pad(rest, (0, -len(rest) % FRAME + len(SILENT_END))))
         self._begin()
 
+    def set_volume(self, volume: float) -> None:
+        """Of all that has not left yet, within 20 ms; 1.0 is as loud as it came."""
+        self._volume.set(volume)
+        waiting = list(self._waiting)[-self._queue.qsize() :] if self._queue.qsize() else []
+        self._clear()
+        self._waiting.clear()
+        self._next -= len(waiting) * FRAME
+        for pcm in waiting:
+            self._encode(pcm)
+
     def hush(self) -> None:
         """Drop everything that has not left yet."""
         self._clear()
+        self._volume.reset()
+        self._waiting.clear()
         self._begin()
         self._next = self._now() + FRAME
         self._put(SILENT_END)
@@ -110,9 +127,15 @@ class Playback:
         if whole and self._queue.empty():
             self._next = max(self._next, self._now())
         for start in range(0, whole, FRAME):
-            for packet in self._encoder.encode(_frame(pcm[start : start + FRAME])):
-                self._queue.put_nowait(OpusPacket(bytes(packet), self._next))
-            self._next += FRAME
+            self._encode(pcm[start : start + FRAME])
+
+    def _encode(self, pcm: Pcm) -> None:
+        for packet in self._encoder.encode(_frame(self._volume.apply(pcm))):
+            self._queue.put_nowait(OpusPacket(bytes(packet), self._next))
+        self._next += FRAME
+        self._waiting.append(pcm)
+        while len(self._waiting) > self._queue.qsize():
+            self._waiting.popleft()
 
 
 def _opus() -> av.AudioCodecContext:

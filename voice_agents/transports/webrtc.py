@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from voice_agents.audio import LiveDownsampler
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
-from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentDucked, AgentPaused, AgentResumed, Event, Interrupted
 from voice_agents.transports.ice import DIRECT, Relays
 from voice_agents.transports.live import Ending, LiveSession
 from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard
@@ -170,6 +170,10 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             case AgentAudio():
                 if event.epoch >= self._live.session.epoch:
                     self._playback.play(event.pcm, event.turn)
+            case AgentDucked(volume=volume):
+                self._playback.set_volume(volume)
+            case AgentResumed():
+                self._playback.set_volume(1.0)
             case AgentPaused() | Interrupted():
                 self._playback.hush()
             case AgentAudioDone(turn=turn):

@@ -15,6 +15,19 @@ BACKCHANNELS = frozenset(_WORDS.split()) | frozenset(_PHRASES)
 """Lower case, hyphens left out. "Yes", "no" and "sure" are not among them: they answer a question of the agent."""
 
 
+def is_real(
+    text: str, backchannels: frozenset[str] = BACKCHANNELS, *, answers: bool = False, final: bool = True
+) -> bool:
+    """Whether the text is an attempt to speak. ``answers``: it follows a question, so that any word is.
+
+    ``final``: no more words will come; else "I" may still become "I see".
+    """
+    if answers:
+        return not is_backchannel(text, ())
+    beginning = () if final else (" ".join(words[:-1]) for phrase in backchannels if len(words := phrase.split()) > 1)
+    return not is_backchannel(text, (*backchannels, *beginning))
+
+
 def is_backchannel(text: str, backchannels: Iterable[str] = BACKCHANNELS) -> bool:
     """Whether the text holds nothing but backchannels (in any number), or no words at all.
 

@@ -1,23 +1,29 @@
-"""Judges from the words alone whether a person seems to have finished, by English rules of thumb."""
+"""Judges from the words alone whether a person seems to have finished: English rules of thumb, tables for others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import Enum, auto
+
+from voice_agents.turns.endings import TABLES, Completeness
+from voice_agents.turns.tongue import ENGLISH, language_of
+
+__all__ = ["Completeness", "completeness"]
 
 
-class Completeness(Enum):
-    """How finished the words sound."""
+def completeness(text: str, language: str = "", *, usually: str = ENGLISH) -> Completeness:
+    """The words of a turn so far, with or without punctuation -> how finished they sound.
 
-    COMPLETE = auto()
-    UNKNOWN = auto()
-    OPEN = auto()
-    """Something must follow."""
+    ``language``: in which they are, as ISO 639-1 writes it; "": as the words tell, ``usually`` where they do not. Of a
+    language that is not known here nothing is said.
+    """
+    language = language or language_of(text, usually)
+    if language == ENGLISH:
+        return _english(text)
+    return TABLES[language].judge(text) if language in TABLES else Completeness.UNKNOWN
 
 
-def completeness(text: str) -> Completeness:
-    """The words of a turn so far, with or without punctuation -> how finished they sound."""
+def _english(text: str) -> Completeness:
     words = re.findall(r"[\w']+", text.lower().replace("’", "'"))
     if not words:
         return Completeness.UNKNOWN

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from voice_agents.settings import Speculation, TurnMode, TurnSettings
 from voice_agents.turns.completeness import Completeness, completeness
+from voice_agents.turns.tongue import ENGLISH, language_of
 
 RATE = 16_000
 """Hz of all positions."""
@@ -26,6 +27,8 @@ _MARGIN = 1.2
 _LONGEST_FACTOR = 1.6
 """... but no longer than so many times the patience."""
 _LONGEST_FACTOR_BEGUN_EARLY = 2.0
+_TELLING_WORDS = 4
+"""So many words tell in which language somebody speaks."""
 _LEARN, _FORGET = 0.5, 0.1
 """Shares of a longer pause that are learned at once, and of the learned that a turn without such a pause takes away."""
 
@@ -57,6 +60,8 @@ class Endpointer:
         self._last_speech: int | None = None
         """None: no turn is open."""
         self._completeness = Completeness.UNKNOWN
+        self._tongue = ENGLISH
+        """What this user has spoken last, where no language is set."""
         self._pause_s = 0.0
         """The pause within turns that this user was found to make."""
         self._paused_in_turn = False
@@ -90,7 +95,9 @@ class Endpointer:
     def partial(self, text: str) -> None:
         """All words of the open turn so far; decides whether it sounds complete. Ignored when no turn is open."""
         if self._last_speech is not None:
-            self._completeness = completeness(text)
+            self._completeness = completeness(text, self._turns.language, usually=self._tongue)
+            if len(text.split()) >= _TELLING_WORDS:
+                self._tongue = language_of(text, self._tongue) or self._tongue
 
     def advance(self, position: int) -> TurnEnd | None:
         """Audio has been received up to ``position``: the end of the turn, once, if it has come."""

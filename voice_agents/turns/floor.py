@@ -1,4 +1,4 @@
-"""Whose turn it is to speak: one state machine that stops the agent first and decides afterwards.
+"""Whose turn it is to speak: one state machine that makes the agent give way first and decides afterwards.
 
 Time is the session clock in seconds, given with every call. What decides is the evidence, and there are two kinds:
 recognised words (:mod:`voice_agents.turns.words_floor`) or what a server says (:mod:`voice_agents.turns.server_floor`).
@@ -6,10 +6,11 @@ recognised words (:mod:`voice_agents.turns.words_floor`) or what a server says (
 LISTENING       user_started -> USER_SPEAKING                     typed, agent_turn, the turn is taken -> THINKING
 USER_SPEAKING   the turn is taken, typed -> THINKING              nobody takes it for a turn -> LISTENING
 THINKING        agent_started -> AGENT_SPEAKING                   user_started (PAUSE) -> AGENT_PAUSED
-AGENT_SPEAKING  agent_finished -> LISTENING                       user_started, sound_started (PAUSE) -> AGENT_PAUSED
+AGENT_SPEAKING  agent_finished -> LISTENING                       user_started, sound_started (DUCK) -> AGENT_DUCKED
+AGENT_DUCKED    the voice goes on (PAUSE) -> AGENT_PAUSED         else as there; an agent that finishes stays here
 AGENT_PAUSED    it was a sentence (CANCEL, MERGE) -> USER_SPEAKING, or THINKING if it is complete
-                it was nothing (RESUME) -> THINKING or AGENT_SPEAKING, where it came from
-In the last three: typed (CANCEL) -> THINKING; interrupt (CANCEL), agent_finished -> LISTENING, or USER_SPEAKING where
+                it was nothing (RESUME) -> THINKING or AGENT_SPEAKING, where it came from, or LISTENING
+In the last four: typed (CANCEL) -> THINKING; interrupt (CANCEL), agent_finished -> LISTENING, or USER_SPEAKING where
 the user has something to say.
 """
 
@@ -18,6 +19,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from voice_agents.settings import Interruptions
 
 
 class FloorState(Enum):
@@ -31,17 +34,23 @@ class FloorState(Enum):
     """The turn was taken; nothing of the answer has been played yet."""
     AGENT_SPEAKING = auto()
     """The answer is being played."""
+    AGENT_DUCKED = auto()
+    """The user made a sound while the agent was speaking; it speaks on more quietly until we know what it was."""
     AGENT_PAUSED = auto()
-    """The user made a sound while the agent was thinking or speaking; output is held until we know what it was."""
+    """The user made a sound while the agent was thinking, or a voice goes on while it was speaking; output is held
+    until we know what it was."""
 
 
 class FloorAction(Enum):
     """What the engine must do now, in the order given."""
 
+    DUCK = auto()
+    """Speak on more quietly, at once."""
     PAUSE = auto()
     """Stop output at once (or hold the answer back if none was heard yet), but go on producing it."""
     RESUME = auto()
-    """It was nothing: go on from the exact sample, drop the words heard meanwhile, reset the endpointer."""
+    """It was nothing: go on from the exact sample, as loud as before; drop the words heard meanwhile, reset the
+    endpointer."""
     CANCEL = auto()
     """The agent's turn is over: stop model, voice and playout; memory keeps what was heard. What the user said to
     interrupt (also words a PROBE brings later) begins the user's next turn."""
@@ -56,18 +65,49 @@ class FloorAction(Enum):
     """What was heard was nothing: drop its words, reset the endpointer."""
 
 
-TALKING = (FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
-"""The agent speaks, or has just been stopped by a sound."""
-AGENT_STATES = (FloorState.THINKING, FloorState.AGENT_SPEAKING, FloorState.AGENT_PAUSED)
+UNDECIDED = (FloorState.AGENT_DUCKED, FloorState.AGENT_PAUSED)
+"""The agent gives way to a sound, and nobody knows yet what it was."""
+TALKING = (FloorState.AGENT_SPEAKING, *UNDECIDED)
+AGENT_STATES = (FloorState.THINKING, *TALKING)
+
+
+PAUSE_AFTER_S = 0.28
+"""A voice that goes on for so long while the agent speaks silences it."""
+FADING_S = 0.45
+"""... one that is fading: half of the short murmurs are about to end then, and a quarter of the sentences pause."""
+MURMUR_S = 0.65
+"""... of which the words so far are a murmur: "mm-hmm" and "yeah" are over by then, "yeah, but" is not."""
 
 
 @dataclass(slots=True)
 class AgentPause:
-    """What is known of the sound that made the agent pause."""
+    """What is known of the sound to which the agent gives way."""
 
     resume_to: FloorState
+    began: float
+    """When the sound that goes on now (or went on last) began."""
     doubtful: bool = False
     """Not even our voice detector has recognised it as speech so far."""
+    murmured: bool = False
+    """The words so far only show that one listens."""
+    stopped: float | None = None
+    """When the sound stopped; None while it goes on."""
+    sound_s: float = 0.0
+    """How long the user was heard since the agent gave way, without the sound that goes on now."""
+
+    def go_on(self, began: float) -> None:
+        """A voice is heard since then."""
+        self.began, self.stopped, self.doubtful = began, None, False
+
+    def stop(self, at: float) -> None:
+        """It fell silent then."""
+        if self.stopped is None:
+            self.stopped = at
+            self.sound_s += max(0.0, at - self.began)
+
+    def heard_for(self, seconds: float) -> float:
+        """When the voice that goes on now will have been heard for so long altogether."""
+        return self.began + max(0.0, seconds - self.sound_s)
 
 
 class Floor(ABC):
@@ -83,7 +123,8 @@ class Floor(ABC):
         self._answers_user = False
         """The agent's turn answers the user; it does not only announce something."""
         self._pause: AgentPause | None = None
-        """Known while AGENT_PAUSED."""
+        """Known while AGENT_DUCKED and AGENT_PAUSED."""
+        self.interruptions = Interruptions.NORMAL
 
     @property
     def state(self) -> FloorState:
@@ -105,15 +146,36 @@ class Floor(ABC):
         """Time has passed: what is due by it, if anything."""
 
     @abstractmethod
-    def user_started(self, at: float) -> list[FloorAction]:
-        """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
+    def user_started(self, at: float, began: float | None = None) -> list[FloorAction]:
+        """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks, DUCK while it speaks.
+
+        ``began``: when its first sample arrived, if that is known.
+        """
 
     @abstractmethod
     def user_stopped(self, at: float) -> list[FloorAction]:
         """The user's voice fell silent (VoiceStopped); ``at``: when its last sample arrived, may lie in the past."""
 
+    def voice_goes_on(self, until: float, at: float, *, fading: bool = False) -> list[FloorAction]:
+        """The user is heard, at least until then: PAUSE after :data:`PAUSE_AFTER_S`, a little later if it is fading.
+
+        An agent that has finished meanwhile leaves the floor to the voice.
+        """
+        pause = self._pause
+        if self._state is not FloorState.AGENT_DUCKED or pause is None or pause.doubtful or pause.stopped is not None:
+            return []
+        longest_s = MURMUR_S if pause.murmured else FADING_S if fading else PAUSE_AFTER_S
+        if self.interruptions is Interruptions.WORDS_ONLY or until < pause.heard_for(longest_s):
+            return []
+        if pause.resume_to is FloorState.LISTENING:
+            self._go(FloorState.USER_SPEAKING, at)
+            return []
+        self._go(FloorState.AGENT_PAUSED, at)
+        self._pause = pause
+        return [FloorAction.PAUSE]
+
     def sound_started(self, at: float) -> list[FloorAction]:
-        """A sudden sound, perhaps the user's voice (SoundStarted): PAUSE while the agent speaks."""
+        """A sudden sound, perhaps the user's voice (SoundStarted): DUCK while the agent speaks."""
         if self._state is not FloorState.AGENT_SPEAKING or self._unmoved:
             return []
         return self._hold(at, doubtful=True)
@@ -155,11 +217,26 @@ class Floor(ABC):
     @property
     @abstractmethod
     def _unmoved(self) -> bool:
-        """Voices do not make the agent pause any more."""
+        """Voices do not make the agent give way any more."""
 
     @abstractmethod
-    def _hold(self, at: float, *, doubtful: bool) -> list[FloorAction]:
-        """PAUSE: the agent is silent until it is known what the sound was."""
+    def _hold(self, at: float, *, doubtful: bool, began: float | None = None) -> list[FloorAction]:
+        """DUCK or PAUSE until it is known what the sound was."""
+
+    def _give_way(self, pause: AgentPause, at: float) -> list[FloorAction]:
+        """DUCK what is heard, or PAUSE: what is not heard yet is held back at once."""
+        ducks = self._state is FloorState.AGENT_SPEAKING and self.interruptions is not Interruptions.SENSITIVE
+        self._go(FloorState.AGENT_DUCKED if ducks else FloorState.AGENT_PAUSED, at)
+        self._pause = pause
+        return [FloorAction.DUCK if ducks else FloorAction.PAUSE]
+
+    def _finishes_ducked(self) -> bool:
+        """Whether the agent that has finished had given way to a voice: what that says is found out all the same."""
+        pause = self._pause
+        if self._state is not FloorState.AGENT_DUCKED or pause is None or pause.doubtful:
+            return False
+        pause.resume_to = FloorState.LISTENING
+        return True
 
     @abstractmethod
     def _resume(self, at: float) -> list[FloorAction]:
@@ -177,9 +254,9 @@ class Floor(ABC):
         """The agent's turn is over."""
         self._go(FloorState.USER_SPEAKING if self._voice else FloorState.LISTENING, at)
 
-    def _give_way(self) -> list[FloorAction]:
+    def _end_agents_turn(self) -> list[FloorAction]:
         """How the agent's turn ends when the user takes the floor, if it has one."""
         if self._state not in AGENT_STATES:
             return []
-        heard = FloorState.AGENT_SPEAKING in (self._state, self._pause and self._pause.resume_to)
+        heard = FloorState.THINKING not in (self._state, self._pause and self._pause.resume_to)
         return [FloorAction.MERGE if self._answers_user and not heard else FloorAction.CANCEL]

@@ -1,11 +1,12 @@
-"""The floor where recognised words decide: a sound stops the agent, and words that are no murmur end its turn."""
+"""The floor where recognised words decide: a sound makes the agent give way, words that are no murmur end its turn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from voice_agents.turns.backchannel import BACKCHANNELS, is_backchannel
+from voice_agents.settings import Interruptions
+from voice_agents.turns.backchannel import BACKCHANNELS, is_real
 from voice_agents.turns.floor import AGENT_STATES, AgentPause, Floor, FloorAction, FloorState
 
 
@@ -22,9 +23,10 @@ class FloorSettings:
     that long is not coughing, even if the recogniser does not know the language."""
     settling_s: float = 3.0
     """Seconds of agent speech in which the browser's echo cancellation settles (measured: about three). A sound that
-    interrupts then pauses the agent too, but only words take the floor: after ``long_sound_s`` they are probed for."""
+    interrupts then makes the agent give way too, but only words take the floor: they are probed for after
+    ``long_sound_s``."""
     most_false_alarms: int = 3
-    """Voices without words that may make the agent pause in one turn. After that (it is its own echo, a television)
+    """Voices without words that may make the agent give way in one turn. After that (it is its own echo, a television)
     only recognised words stop it; each turn of the agent forgives one."""
     backchannels: frozenset[str] = BACKCHANNELS
 
@@ -34,19 +36,14 @@ _TRANSITIONS: Mapping[FloorState, frozenset[FloorState]] = {
     FloorState.USER_SPEAKING: frozenset({FloorState.THINKING}),
     FloorState.THINKING: frozenset(FloorState),
     FloorState.AGENT_SPEAKING: frozenset(FloorState) - {FloorState.AGENT_SPEAKING},
+    FloorState.AGENT_DUCKED: frozenset(FloorState) - {FloorState.AGENT_DUCKED},
     FloorState.AGENT_PAUSED: frozenset(FloorState) - {FloorState.AGENT_PAUSED},
 }
 
 
 @dataclass(slots=True)
 class _Pause(AgentPause):
-    began: float = 0.0
-    """When the sound that goes on now (or went on last) began."""
     needs_words: bool = False
-    stopped: float | None = None
-    """When the sound stopped; None while it goes on."""
-    sound_s: float = 0.0
-    """How long the user was heard since the pause, without the sound that goes on now."""
     probed_at: float | None = None
     """When the recogniser was asked, about what was heard last."""
     turn_ended: bool = False
@@ -72,7 +69,7 @@ class WordsFloor(Floor):
         self._overruled = False
         """The agent went on while the user's voice was on: now only words stop it."""
         self._false_alarms = 0
-        """Voices that made the agent pause and said nothing."""
+        """Voices that made the agent give way and said nothing."""
 
     @property
     def wake_at(self) -> float | None:
@@ -80,9 +77,7 @@ class WordsFloor(Floor):
         pause = self._pause
         if pause is None or pause.doubtful:
             return None
-        if pause.probed_at is None:
-            return self._probe_due(pause)
-        return self._give_up_due(pause)
+        return self._probe_due(pause) if pause.probed_at is None else self._give_up_due(pause)
 
     def advance(self, at: float) -> list[FloorAction]:
         """Time has passed: PROBE, RESUME or CANCEL (MERGE) if their time has come."""
@@ -99,16 +94,17 @@ class WordsFloor(Floor):
             return [FloorAction.PROBE]
         return self._false_alarm(at) if at >= self._give_up_due(pause) else []
 
-    def user_started(self, at: float) -> list[FloorAction]:
-        """The user's voice was noticed (VoiceStarted). PAUSE while the agent thinks or speaks."""
+    def user_started(self, at: float, began: float | None = None) -> list[FloorAction]:
+        """See :class:`Floor`."""
+        began = at if began is None else began
         self._voice, self._overruled = True, False
         if self._state is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING, at)
         elif (pause := self._pause) is not None:
-            pause.began, pause.stopped, pause.probed_at = at, None, None
-            pause.turn_ended = pause.doubtful = False
+            pause.go_on(began)
+            pause.probed_at, pause.turn_ended = None, False
         elif self._state is not FloorState.USER_SPEAKING and not self._unmoved:
-            return self._hold(at, doubtful=False)
+            return self._hold(at, doubtful=False, began=began)
         return []
 
     def user_stopped(self, at: float) -> list[FloorAction]:
@@ -116,19 +112,21 @@ class WordsFloor(Floor):
         self._voice = False
         pause = self._pause
         if pause is not None and pause.stopped is None:
-            pause.stopped = at
-            pause.sound_s += max(0.0, at - pause.began)
+            pause.stop(at)
             pause.probed_at = None
         return []
 
     def words(self, text: str, at: float, *, answers: bool = False) -> list[FloorAction]:
-        """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE while paused, if real.
+        """The recogniser's hypothesis for the uncommitted speech (a partial). CANCEL or MERGE if real.
 
-        Outside AGENT_PAUSED it decides nothing, unless only words stop the agent any more. ``answers``: they were said
-        at the end of a question of the agent, so that an "okay" is real too.
+        Where nothing is undecided it decides nothing, unless only words stop the agent any more. ``answers``: they
+        were said at the end of a question of the agent, so that an "okay" is real too.
         """
         decides = self._pause is not None or self._unmoved
-        return self._user_takes_floor(at) if decides and self._real(text, answers) else []
+        if self._pause is not None:
+            self._pause.murmured = bool(text.strip())
+        real = is_real(text, self._settings.backchannels, answers=answers, final=False)
+        return self._user_takes_floor(at) if decides and real else []
 
     def asked(self) -> None:
         """The recogniser was asked once more, about what is left of a sound that is taken for nothing."""
@@ -137,10 +135,10 @@ class WordsFloor(Floor):
     def probed(self, text: str, at: float, *, answers: bool = False) -> list[FloorAction]:
         """The final words of a PROBE ("" if none or if it failed), first in, first out; ``answers`` as for ``words``.
 
-        While paused: CANCEL or MERGE if they are real words, else RESUME unless the user speaks again. An answer that
-        comes after the agent went on still counts: CANCEL (MERGE) and TAKE_TURN at once; TAKE_TURN alone if the agent
-        has finished. Where the floor was settled without the PROBE nothing happens: its words belong to the user's
-        turn that is under way. Raises RuntimeError without a PROBE.
+        While undecided: CANCEL or MERGE if they are real words, else RESUME unless the user speaks again. An answer
+        that comes after the agent went on still counts: CANCEL (MERGE) and TAKE_TURN at once; TAKE_TURN alone if the
+        agent has finished. Where the floor was settled without the PROBE nothing happens: its words belong to the
+        user's turn that is under way. Raises RuntimeError without a PROBE.
         """
         if self._void_probes:
             self._void_probes -= 1
@@ -148,7 +146,7 @@ class WordsFloor(Floor):
         if not self._live_probes:
             raise RuntimeError("an answer without a PROBE")
         self._live_probes -= 1
-        if self._real(text, answers):
+        if is_real(text, self._settings.backchannels, answers=answers):
             return self._user_takes_floor(at) if self._state is not FloorState.USER_SPEAKING else []
         if self._pause is None:
             return [FloorAction.IGNORE] if self._unmoved else []
@@ -159,7 +157,7 @@ class WordsFloor(Floor):
     def turn_ended(self, at: float) -> list[FloorAction]:
         """The endpointer's TurnEnd or a push-to-talk release. TAKE_TURN when the user has the floor.
 
-        While AGENT_PAUSED it is remembered: TAKE_TURN follows at once should the sound turn out to be words.
+        While undecided it is remembered: TAKE_TURN follows at once should the sound turn out to be words.
         While the agent thinks or speaks it means nothing; where only words stop it any more: PROBE for them.
         """
         if self._pause is not None:
@@ -187,10 +185,12 @@ class WordsFloor(Floor):
     def agent_finished(self, at: float) -> list[FloorAction]:
         """The answer was played to its end, failed, or was empty.
 
-        In AGENT_PAUSED the sound that is not settled yet becomes a user turn (taken at once if it has ended).
+        While AGENT_PAUSED the sound that is not settled yet becomes a user turn (taken at once if it has ended).
         """
         self._expect(*AGENT_STATES)
         pause = self._pause
+        if self._finishes_ducked():
+            return []
         if pause is None or pause.doubtful:
             self._go(FloorState.LISTENING, at)
         elif pause.turn_ended:
@@ -201,17 +201,17 @@ class WordsFloor(Floor):
 
     @property
     def _unmoved(self) -> bool:
-        """The agent speaks, and voices no longer make it pause, only words."""
+        """The agent speaks, and voices no longer make it give way, only words."""
         speaking = self._state is FloorState.AGENT_SPEAKING
         return speaking and (self._overruled or self._false_alarms >= self._settings.most_false_alarms)
 
-    def _hold(self, at: float, *, doubtful: bool) -> list[FloorAction]:
+    def _hold(self, at: float, *, doubtful: bool, began: float | None = None) -> list[FloorAction]:
         settling = self._agent_spoke_s + (at - self._since) < self._settings.settling_s
-        needs_words = settling and self._state is FloorState.AGENT_SPEAKING
-        pause = _Pause(self._state, doubtful, at, needs_words)
-        self._go(FloorState.AGENT_PAUSED, at)
-        self._pause = pause
-        return [FloorAction.PAUSE]
+        words_only = settling or self.interruptions is Interruptions.WORDS_ONLY
+        needs_words = words_only and self._state is FloorState.AGENT_SPEAKING
+        return self._give_way(
+            _Pause(self._state, at if began is None else began, doubtful, needs_words=needs_words), at
+        )
 
     def _resume(self, at: float) -> list[FloorAction]:
         pause = self._pause
@@ -228,7 +228,7 @@ class WordsFloor(Floor):
     def _user_takes_floor(self, at: float) -> list[FloorAction]:
         self._false_alarms = 0
         ended = not self._voice and (self._pause is None or self._pause.turn_ended)
-        actions = self._give_way()
+        actions = self._end_agents_turn()
         self._settle()
         if actions:
             self._go(FloorState.USER_SPEAKING, at)
@@ -251,7 +251,7 @@ class WordsFloor(Floor):
         """When the recogniser is asked (or, during a long sound, the floor is the user's without asking)."""
         if pause.stopped is not None:
             return pause.stopped + self._settings.probe_after_s
-        return pause.began + max(0.0, self._settings.long_sound_s - pause.sound_s)
+        return pause.heard_for(self._settings.long_sound_s)
 
     def _give_up_due(self, pause: _Pause) -> float:
         start = pause.probed_at if pause.stopped is None else pause.stopped
@@ -262,9 +262,6 @@ class WordsFloor(Floor):
         """All that was heard is known: the recogniser was asked since, and nothing is unanswered."""
         return pause.probed_at is not None and self._live_probes == 0
 
-    def _real(self, text: str, answers: bool) -> bool:
-        return not is_backchannel(text, frozenset() if answers else self._settings.backchannels)
-
     def _expect(self, *states: FloorState) -> None:
         if self._state not in states:
             raise RuntimeError(f"not possible while {self._state.name}")
@@ -272,6 +269,6 @@ class WordsFloor(Floor):
     def _go(self, state: FloorState, at: float) -> None:
         if state not in _TRANSITIONS[self._state]:
             raise RuntimeError(f"{self._state.name} -> {state.name} is not a transition")
-        if self._state is FloorState.AGENT_SPEAKING:
+        if self._state in (FloorState.AGENT_SPEAKING, FloorState.AGENT_DUCKED):
             self._agent_spoke_s += at - self._since
         self._state, self._since, self._pause = state, at, None

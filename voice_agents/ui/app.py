@@ -7,17 +7,11 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-import uvicorn
-from gradio import http_server
 from starlette.routing import BaseRoute
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voice_agents.address import Address
 from voice_agents.conversation.history import History, HistoryEntry
@@ -28,21 +22,17 @@ from voice_agents.engines.base import Engine, Session
 from voice_agents.engines.realtime import RealtimeEngine
 from voice_agents.engines.sandwich import SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
-from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
 from voice_agents.settings import PostgresUrl, Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.api.health import VERSION, ProviderRecord
-from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.api.routes import api_routes
 from voice_agents.transports.daily import DailyMinutes
 from voice_agents.transports.door import Door, Tries
 from voice_agents.transports.live import Limits, SessionRequest
-from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.transports.uncompressed import uncompressed
 from voice_agents.transports.watch.figures import Figures
 from voice_agents.transports.watch.lines import Lines
 from voice_agents.transports.watch.route import metrics_route
@@ -51,6 +41,7 @@ from voice_agents.ui.realtime_tab import KIND as REALTIME
 from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND as SANDWICH
 from voice_agents.ui.sandwich_tab import sandwich_tab
+from voice_agents.ui.serving import limit_connections, wait_for_slow_starts, why_not_served
 from voice_agents.ui.share import end_tunnels, keep_tunnels_to_the_end
 from voice_agents.ui.theme import only_own_sources
 
@@ -207,6 +198,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
     """Serve the page until it is to stop, and stop it. Raises ConfigurationError when the address cannot be used."""
     os.environ.setdefault("FORWARDED_ALLOW_IPS", trusted_proxies(settings, share))  # uvicorn's own; gradio passes none
     limit_connections()
+    wait_for_slow_starts()
     keep_tunnels_to_the_end()
     stopping.last_act = end_tunnels
     parts = app.page()
@@ -237,31 +229,14 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
                 "routes": [*app.routes(), *parts.routes],
             },
             prevent_thread_lock=True,
+            _frontend=False,  # else it ends when its own server's answer is late, which on a busy machine it is
         )
     except OSError:
-        raise ConfigurationError(
-            f"The page cannot be served on port {address.port} of {address.host}: another program took it just now. "
-            "Start it again, or choose another one with --port."
-        ) from None
+        raise ConfigurationError(why_not_served(address.host, address.port)) from None
     stopping.wait()
     print("Stopping: whoever is talking may end the sentence. Ctrl-C again ends at once.", flush=True)
     app.stop()
     _close(page)
-
-
-def limit_connections() -> None:
-    """Limits of uvicorn's that gradio takes no wishes for; before it listens, for the first connections too.
-
-    Without them half-sent requests and unread answers stay, and a socket's message is taken in up to 16 MB before we
-    see a byte.
-    """
-    limited = partial(
-        uvicorn.Config,
-        ws_max_size=LARGEST_MESSAGE,
-        http=uncompressed(impatient(AutoHTTPProtocol), CALL_PATH),
-        ws=impatient_socket(WebSocketsSansIOProtocol),
-    )
-    vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 
 def _close(page: gr.Blocks) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from voice_agents.errors import Role
-from voice_agents.settings import Settings, TurnDetection, TurnMode
+from voice_agents.settings import Interruptions, Settings, TurnDetection, TurnMode
 from voice_agents.ui import status
 from voice_agents.ui.icons import icon
 from voice_agents.ui.latency_view import EMPTY
@@ -30,6 +30,11 @@ EXAMPLES = 4
 
 _PATIENCE_S = (("Quick", 0.3), ("Normal", 0.5), ("Patient", 1.0))
 _MODES = ((TurnMode.AUTOMATIC, "When you fall silent"), (TurnMode.PUSH_TO_TALK, "When you let go (hold to speak)"))
+_INTERRUPTIONS = (
+    (Interruptions.SENSITIVE, "Sensitive: any sound pauses the agent"),
+    (Interruptions.NORMAL, "Normal: it speaks more quietly first"),
+    (Interruptions.WORDS_ONLY, "Words only"),
+)
 _DETECTIONS = {TurnDetection.SERVER_VAD: "Silence (server VAD)", TurnDetection.SEMANTIC_VAD: "Meaning (semantic VAD)"}
 
 
@@ -137,6 +142,7 @@ def _settings(spec: TabSpec, settings: Settings) -> str:
         + _choices(kind, "mode", "Your turn ends", [(m.value, text, m is settings.turns.mode) for m, text in _MODES])
         + (detection if spec.detections else f'<div id="{kind}-detection" hidden></div>')
         + _patience(kind, settings.turns.silence_s)
+        + _choices(kind, "interruptions", "What interrupts the agent", _interruptions(settings))
     )
 
 
@@ -159,6 +165,10 @@ def _language(spec: TabSpec, settings: Settings) -> str:
 
 def _detections(spec: TabSpec, settings: Settings) -> list[tuple[str, str, bool]]:
     return [(d.value, _DETECTIONS[d], d is settings.turns.detection) for d in spec.detections]
+
+
+def _interruptions(settings: Settings) -> list[tuple[str, str, bool]]:
+    return [(i.value, text, i is settings.turns.interruptions) for i, text in _INTERRUPTIONS]
 
 
 def _patience(kind: str, chosen_s: float) -> str:

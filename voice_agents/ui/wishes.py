@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
+from voice_agents.settings import Interruptions, TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.visitors import visitor_address
 from voice_agents.ui.identity import conversation_of
 
 PATIENCE_S = (0.2, 2.0)
 LONGEST_NAME = 200
-_TURNS = ("patience", "mode", "detection", "language")
+_TURNS = ("patience", "mode", "detection", "language", "interruptions")
 LANGUAGES = {
     "en": "English", "ar": "Arabic", "zh": "Chinese", "cs": "Czech", "nl": "Dutch", "fi": "Finnish", "fr": "French",
     "de": "German", "el": "Greek", "hi": "Hindi", "it": "Italian", "ja": "Japanese", "ko": "Korean", "fa": "Persian",
@@ -36,8 +36,8 @@ class Wishes:
         )
 
     def turns(self, sent: Mapping[str, Any]) -> TurnSettings:
-        """``patience`` in seconds, ``mode`` and ``detection`` by their names, ``language`` by its code."""
-        patience, mode, detection, language = (sent.get(name) for name in _TURNS)
+        """``patience`` in seconds, ``language`` by its code, the others by their names."""
+        patience, mode, detection, language, interruptions = (sent.get(name) for name in _TURNS)
         number = isinstance(patience, int | float) and not isinstance(patience, bool) and patience == patience
         least, most = PATIENCE_S
         return replace(
@@ -45,6 +45,9 @@ class Wishes:
             silence_s=min(most, max(least, float(patience))) if number else self.defaults.silence_s,  # type: ignore[arg-type]
             mode=TurnMode(mode) if mode in tuple(TurnMode) else self.defaults.mode,
             language=language if isinstance(language, str) and language in LANGUAGES else self.defaults.language,
+            interruptions=(
+                Interruptions(interruptions) if interruptions in tuple(Interruptions) else self.defaults.interruptions
+            ),
             detection=TurnDetection(detection) if detection in tuple(TurnDetection) else self.defaults.detection,
         )
 

@@ -74,6 +74,11 @@ class Wire:
     def error(self, code: str | None = None, **fields: Any) -> list[RealtimeEvent]:
         return self.hears("error", error={"type": "invalid_request_error", "code": code, "message": "no", **fields})
 
+    def takes_turn(self, item: str = "u") -> None:
+        """The server takes what it heard for a turn of the user's."""
+        self.hears("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=900)
+        self.hears("input_audio_buffer.committed", item_id=item)
+
     def asks(self, text: str = "hello") -> None:
         self.ledger.owe(typed=text)
         self.server.send_text(text, self.now)

@@ -55,7 +55,7 @@ def test_the_session_in_the_ga_shape() -> None:
                     "prefix_padding_ms": 300,
                     "silence_duration_ms": 700,
                     "create_response": True,
-                    "interrupt_response": True,
+                    "interrupt_response": False,
                 },
             },
             "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "marin"},

@@ -224,6 +224,76 @@ def test_a_tool_called_by_a_cancelled_answer_does_not_wait_for_its_result_for_ev
     assert wire.server.is_quiet(wire.now + 10)
 
 
+# a turn that may be none
+
+
+def speaking() -> Wire:
+    """The server is writing r1; the user says something."""
+    wire = Wire()
+    wire.asks()
+    wire.created("r1")
+    wire.sound("r1", tone(0.5))
+    wire.speak(tone(1.0))
+    wire.sent.clear()
+    return wire
+
+
+def test_a_murmur_to_a_server_that_is_still_writing_goes_and_the_answer_goes_on() -> None:
+    wire = speaking()
+    wire.takes_turn()
+    wire.error("conversation_already_has_active_response")
+    assert wire.server.ignored("u") == "r1"
+    wire.ledger.goes_on("r1")
+    assert wire.sent == [{"type": "conversation.item.delete", "item_id": "u"}]
+    assert len(wire.sound("r1", tone(0.5))) == 1
+    assert isinstance(wire.done("r1")[0], ResponseDone)
+    wire.passes(10.0)
+    assert "response.create" not in wire.kinds() and not wire.ledger.answer
+
+
+def test_a_murmur_that_the_server_answers_goes_with_all_of_its_answer() -> None:
+    wire = speaking()
+    wire.done("r1")
+    wire.takes_turn()
+    wire.created("r2")
+    wire.sound("r2", tone(0.1), item="item_b")
+    assert wire.server.ignored("u") == ""
+    wire.cancel()
+    deleted = [message["item_id"] for message in wire.sent if message["type"] == "conversation.item.delete"]
+    assert deleted == ["u", "item_b"]
+    assert wire.last("response.cancel")["response_id"] == "r2"
+    assert wire.sound("r2", tone(0.1), item="item_b") == wire.done("r2", "cancelled") == []
+    wire.passes(10.0)
+    assert "response.create" not in wire.kinds()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_words_that_the_server_answers_by_itself_are_not_answered_twice(begun: bool) -> None:
+    wire = speaking()
+    wire.done("r1")
+    wire.takes_turn()
+    if begun:
+        wire.created("r2")
+    wire.passes(0.5)
+    wire.server.ensure_answer(wire.now)
+    if not begun:
+        wire.created("r2")
+    wire.done("r2")
+    wire.passes(10.0)
+    assert "response.create" not in wire.kinds()
+
+
+def test_words_to_a_server_that_is_still_writing_are_answered_when_it_has_stopped() -> None:
+    wire = speaking()
+    wire.takes_turn()
+    wire.error("conversation_already_has_active_response")
+    wire.cancel()
+    wire.server.ensure_answer(wire.now)
+    assert "response.create" not in wire.kinds()
+    wire.done("r1", "cancelled")
+    assert wire.kinds()[-1] == "response.create"
+
+
 # truncating
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.stories.caller import AnyCaller
+from tests.stories.fakes import FakeVoice
 from tests.stories.realtime.items import Habits, Script
 from tests.stories.realtime.server import FakeRealtime
 from tests.stories.sessions import realtime_session
@@ -54,6 +55,7 @@ class RealtimeStoryParts:
     deaf: bool = False
     """Our own detector hears nothing."""
     server: FakeRealtime | None = None
+    own: FakeVoice | None = None
     tools: Sequence[Tool] = ()
     """Beside the app's own."""
 
@@ -61,8 +63,9 @@ class RealtimeStoryParts:
     def provider(self) -> str:
         return "Slow realtime"
 
-    def own_voice(self) -> None:
-        """The server's is the only one."""
+    def own_voice(self) -> FakeVoice | None:
+        """One beside the server's, if there is one."""
+        return self.own
 
     def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
         return Toolbox([*standard_tools(timers, notes), *self.tools])

@@ -65,6 +65,8 @@ class Habits:
     """Goes on with sound of a response after its cancellation."""
     names_speech: bool = True
     """Sends speech_started and speech_stopped; else only commits."""
+    interrupts: bool = False
+    """It breaks its answer off for speech, though it was told not to."""
     answers: bool = True
     reconnect_after_s: float = 0.5
     commits_after_s: float = 0.0

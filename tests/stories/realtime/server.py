@@ -85,6 +85,8 @@ class FakeRealtime:
         self._active = ""
         self._over: set[str] = set()
         self._answering: asyncio.Task[None] | None = None
+        self._before: asyncio.Task[None] | None = None
+        """The answer that was under way when the last turn was taken."""
         self._owed = False
         self._kept: list[Pcm] = []
         self._held = False
@@ -133,9 +135,26 @@ class FakeRealtime:
     def respond(self) -> None:
         self._owe()
 
+    def ensure_answer(self) -> None:
+        if self._answering is None:
+            self._owe()
+
+    def ignore(self, item_id: str) -> None:
+        goes_on = self._answering is not None and self._answering is self._before
+        self._unknown.pop(item_id, None)
+        if not goes_on:
+            index = next(index for index, item in enumerate(self.items) if item.item_id == item_id)
+            del self.items[index:]
+            events = [self._events.get_nowait() for _ in range(self._events.qsize())]
+            for event in events:
+                if not isinstance(event, ResponseStarted | AudioDelta | TextDelta | ResponseDone):
+                    self._say(event)
+            self.cancel()
+        self.delete(item_id)
+
     def cancel(self) -> None:
         self._owed = False
-        self._cancel_response()
+        self._cancel_response("client_cancelled")
 
     def truncate(self, item_id: str, played: int) -> None:
         item = next((item for item in self.items if item.item_id == item_id), None)
@@ -233,18 +252,20 @@ class FakeRealtime:
         self._speaking = self._new_id("item")
         if self.habits.names_speech:
             self._say(UserSpeechStarted(self._speaking, 0))
-        self._owed = False
-        self._cancel_response()
+        if self.habits.interrupts:
+            self._owed = False
+            self._cancel_response("turn_detected")
 
     def _speech_stopped(self) -> None:
         if self.habits.names_speech:
             self._say(UserSpeechStopped(self._speaking, 0))
         self._commit(self._speaking)
-        if self.habits.answers:
+        if self.habits.answers and self._answering is None:  # else it says that an answer is active
             self._owe()
 
     def _commit(self, item_id: str) -> None:
         text = self._spoken_words()
+        self._before = self._answering
         self._reset_hearing()
         self._held, self._kept = False, self._kept[-PRE_ROLL:]
         self.items.append(Item(item_id, "user", text))
@@ -323,7 +344,7 @@ class FakeRealtime:
         if self._owed:
             self._owe()
 
-    def _cancel_response(self) -> None:
+    def _cancel_response(self, reason: str) -> None:
         active, was = self._active, self._answering
         self._stop_answering()
         self._active = ""
@@ -335,7 +356,7 @@ class FakeRealtime:
             loop = asyncio.get_running_loop()
             loop.call_later(0.05, self._say, AudioDelta(active, item.item_id, late))
             loop.call_later(0.9, self._say, AudioDelta(active, item.item_id, late))
-        self._say(ResponseDone(active, "cancelled", reason="turn_detected"))
+        self._say(ResponseDone(active, "cancelled", reason=reason))
         self._say(UsageReported(USAGE))
 
     def _stop_answering(self) -> None:

@@ -10,6 +10,10 @@ import pytest
 from voice_agents.errors import NOTHING_HEARD, Role
 from voice_agents.events import (
     AgentAudio,
+    AgentAudioDone,
+    AgentDucked,
+    AgentPaused,
+    AgentResumed,
     AgentText,
     Event,
     Interrupted,
@@ -138,3 +142,45 @@ def test_a_client_is_told_whose_work_the_offline_provider_does() -> None:
     for dialect in (SandwichDialect(16_000, hands_free=False), RealtimeDialect(16_000), BinaryDialect(16_000)):
         told = [dialect.tell(ProviderReplaced(turn=1, at=0, role=Role.STT, offline=is_so)) for is_so in (True, False)]
         assert told == [[{"type": "provider", "role": "speech-to-text", "offline": is_so}] for is_so in (True, False)]
+
+
+def spoken(position: int, value: int, turn: int = 1) -> AgentAudio:
+    """20 ms of a voice; its level is the lead's place in the answer."""
+    return AgentAudio(turn=turn, at=0, pcm=np.full(480, value, np.int16), position=position, epoch=0)
+
+
+def test_a_client_that_holds_sound_gets_it_again_more_quietly_from_where_it_is() -> None:
+    dialect = BinaryDialect(24_000)
+    for number in range(10):
+        dialect.tell(spoken(480 * number, 8000))
+    told = dialect.tell(AgentDucked(turn=1, at=0, position=480 * 6 + 100, volume=0.2))
+    assert told[0] == {"type": "clear"}
+    again = np.frombuffer(b"".join(frame for frame in told[1:] if isinstance(frame, bytes)), np.int16)
+    assert abs(len(again) - (4 * 480 - 100)) < 64, "the resampler holds a little back"
+    assert again[0] > 7000 and again[600:-64].min() > 1500 and again[600:-64].max() < 1700
+    (quiet,) = dialect.tell(spoken(480 * 10, 8000))
+    assert isinstance(quiet, bytes) and np.frombuffer(quiet, np.int16).max() < 1700
+    dialect.tell(AgentResumed(turn=1, at=0, position=480 * 11))
+    (rising,) = dialect.tell(spoken(480 * 11, 8000))
+    assert isinstance(rising, bytes) and np.frombuffer(rising, np.int16).max() > 6000
+
+
+def test_the_end_of_an_answer_that_is_sent_again_is_whole() -> None:
+    dialect = BinaryDialect(16_000)
+    for number in range(5):
+        dialect.tell(spoken(480 * number, 8000))
+    dialect.tell(AgentAudioDone(turn=1, at=0))
+    told = dialect.tell(AgentDucked(turn=1, at=0, position=480 * 2, volume=0.2))
+    again = b"".join(frame for frame in told if isinstance(frame, bytes))
+    assert abs(len(again) // 2 - 3 * 320) <= 2
+
+
+@pytest.mark.parametrize("stop", [AgentPaused(turn=1, at=0, position=480), Interrupted(turn=1, at=0, heard_text="")])
+def test_what_comes_after_a_stop_is_as_loud_as_before(stop: Event) -> None:
+    dialect = BinaryDialect(24_000)
+    dialect.tell(spoken(0, 8000))
+    dialect.tell(AgentDucked(turn=1, at=0, position=100, volume=0.2))
+    dialect.tell(stop)
+    frames = [dialect.tell(spoken(480 * number, 8000)) for number in (1, 2)]
+    sound = b"".join(frame for told in frames for frame in told if isinstance(frame, bytes))
+    assert np.frombuffer(sound, np.int16)[100:].min() > 7000

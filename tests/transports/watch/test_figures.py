@@ -24,7 +24,7 @@ from tests.transports.watch.script import (
     spoken_turn,
 )
 from voice_agents.errors import InvalidInput
-from voice_agents.events import AgentPaused, AgentResumed, Failed, SpeechStarted
+from voice_agents.events import AgentDucked, AgentPaused, AgentResumed, Failed, SpeechStarted
 from voice_agents.transports.api.access import PasswordCheck
 from voice_agents.transports.live import Transport
 from voice_agents.transports.watch.figures import Figures
@@ -128,6 +128,26 @@ async def test_the_stop_of_a_voice_without_a_sudden_sound_is_measured_and_a_coug
         found = figures_of(figures.page().decode())
     assert found["voice_agents_latency_seconds_count{engine=sandwich,stage=stop,transport=typed}"] == 1
     assert found["voice_agents_latency_seconds_sum{engine=sandwich,stage=stop,transport=typed}"] == pytest.approx(0.07)
+
+
+async def test_becoming_quieter_and_falling_silent_are_measured_apart() -> None:
+    figures = Figures(SETTINGS, "1.2.3")
+    async with registry([figures]) as places:
+        live = await places.open(request())
+        await play(
+            live,
+            AgentDucked(turn=1, at=5.0, position=900, volume=0.2),  # a cough
+            AgentResumed(turn=1, at=5.5, position=2000),
+            SpeechStarted(turn=2, at=7.0, began=6.9),
+            AgentDucked(turn=1, at=7.0, position=5000, volume=0.2),
+            AgentPaused(turn=1, at=7.2, position=6000),
+        )
+        found = figures_of(figures.page().decode())
+    for stage, count, seconds in (("duck", 1, 0.1), ("stop", 1, 0.3)):
+        of = f"{{engine=sandwich,stage={stage},transport=typed}}"
+        assert found[f"voice_agents_latency_seconds_count{of}"] == count
+        assert found[f"voice_agents_latency_seconds_sum{of}"] == pytest.approx(seconds)
+    assert found["voice_agents_ducks_total{engine=sandwich,transport=typed}"] == 2
 
 
 async def test_what_a_client_got_is_what_the_figures_say() -> None:

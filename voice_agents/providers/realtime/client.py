@@ -143,6 +143,22 @@ class RealtimeClient:
             self._line.session.respond(self._clock())
         self._line.need()
 
+    def ensure_answer(self) -> None:
+        """The turn that the server took last is to be answered. It does so by itself, unless it was still answering."""
+        self._ledger.owe_next()
+        if self._line.session is not None:
+            self._line.session.ensure_answer(self._clock())
+        self._line.need()
+
+    def ignore(self, item_id: str) -> None:
+        """What the server took for a turn is none: it goes, with its answer; the answer before it goes on."""
+        session = self._line.session
+        going_on = session.ignored(item_id) if session is not None else ""
+        if going_on:
+            self._ledger.goes_on(going_on)
+        else:
+            self.cancel()
+
     def cancel(self) -> None:
         """Cancel the answer that is active or to come, if one is; nothing of it is reported any more."""
         self._ledger.forgive()

@@ -98,6 +98,18 @@ class ServerSession:
         """Drop the answer that is active or to come."""
         self._responses.cancel(now)
 
+    def ensure_answer(self, now: float) -> None:
+        """The turn that the server took last is to be answered, by itself or because it is asked to."""
+        self._responses.ensure(now)
+
+    def ignored(self, item_id: str) -> str:
+        """What the server took for a turn is none, nor is its answer. The older response that goes on, or ""."""
+        self.delete(item_id)
+        if not self._responses.older:
+            for answer_id in self._responses.items_of_last:
+                self.delete(answer_id)
+        return self._responses.older
+
     def will_not_run(self, calls: Iterable[ToolCall]) -> None:
         """Calls nobody has heard of, because their answer was cancelled."""
         for call in calls:
@@ -204,7 +216,7 @@ class ServerSession:
         if self._took_turn:
             self._took_turn = False
             self._ledger.owe()
-            self._responses.expect(now)
+            self._responses.turn_taken(now)
 
     def _is_repeat(self, said: Mapping[str, Any]) -> bool:
         """The same delta once more; ids alone do not tell, some servers are careless with them."""

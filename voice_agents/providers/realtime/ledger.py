@@ -55,6 +55,10 @@ class Owed:
         """The model is to go on with the results of its tools."""
         self.answer, self.begun, self.stalls, self.response_id = True, False, 0, ""
 
+    def goes_on(self, response_id: str) -> None:
+        """The rest of this response is owed, as it was before something that was no turn."""
+        self.answer, self.begun, self.response_id = True, True, response_id
+
     def forgive(self) -> None:
         """Nothing is owed any more."""
         self.answer, self.begun, self.typed, self.response_id = False, False, "", ""

@@ -67,6 +67,10 @@ class Responses:
         """What our last request was, while it matters whether it is refused."""
         self._asks = 0
         self._drop_next = False
+        self._last = ""
+        """The response that began last."""
+        self._before = ""
+        """The response that was active when the server took its last turn."""
         self._over: set[str] = set()
         """Responses of which nothing is reported any more: done or cancelled."""
         self._cancelled: set[str] = set()
@@ -97,6 +101,29 @@ class Responses:
             self._enter(Phase.EXPECTED, now)
         elif self.phase is Phase.IDLE:
             self._enter(Phase.EXPECTED, now)
+
+    def turn_taken(self, now: float) -> None:
+        """The server took a turn just now, which it will answer by itself unless an answer is active."""
+        self._before = self._last
+        if self.phase is Phase.ACTIVE:
+            self._asked = None  # what is refused from now on because of it is the server's own
+        self.expect(now)
+
+    def ensure(self, now: float) -> None:
+        """The last turn is to be answered: ask for it, unless the server does, or has begun to, by itself."""
+        begun = self.phase is Phase.ACTIVE and self.active != self._before and self.active not in self._over
+        if not begun and self.phase not in (Phase.EXPECTED, Phase.REQUESTED):
+            self.request({}, now)
+
+    @property
+    def items_of_last(self) -> list[str]:
+        """The messages of the response to the last turn, as far as it has begun."""
+        return [item_id for item_id, of in self._items.items() if of == self._last and of != self._before]
+
+    @property
+    def older(self) -> str:
+        """The response that is active, and had begun when the last turn was taken; "" if there is none."""
+        return self.active if self.phase is Phase.ACTIVE and self.active == self._before else ""
 
     def expect_none(self) -> None:
         """The user speaks again: the answer that was expected is not."""
@@ -240,7 +267,7 @@ class Responses:
     def _begin(self, response_id: str, now: float) -> list[RealtimeEvent]:
         if response_id == self.active or response_id in self._over:
             return []
-        self.active = response_id
+        self.active = self._last = response_id
         self._enter(Phase.ACTIVE, now)
         if self._drop_next:
             self._drop_next = False

@@ -90,7 +90,7 @@ def turn_detection(config: RealtimeConfig) -> Json | None:
     """Who takes the turns: one of the server's detectors, or nobody (push to talk)."""
     if config.mode is TurnMode.PUSH_TO_TALK:
         return None
-    taking = {"create_response": True, "interrupt_response": True}
+    taking = {"create_response": True, "interrupt_response": False}  # a murmur or a cough is no interruption
     if config.detection is TurnDetection.SEMANTIC_VAD:
         return {"type": "semantic_vad", "eagerness": _eagerness(config.silence_s), **taking}
     return {

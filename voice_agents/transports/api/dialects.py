@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
+import numpy as np
+
+from voice_agents.audio import EMPTY, Pcm, Resampler, Volume, to_bytes
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
+    AgentDucked,
     AgentPaused,
+    AgentResumed,
     AgentText,
     Event,
     Failed,
@@ -32,6 +37,8 @@ from voice_agents.events import (
 Outgoing = dict[str, Any] | bytes
 """A JSON message, or a binary frame."""
 
+RECENT = 25
+"""Pieces of an answer, half a second: more than a client is ahead by."""
 
 _BEGINNINGS = (SpeechStarted, SpeechEnded, UserTranscript, AgentText, AgentAudio, ToolCalled)
 
@@ -98,26 +105,47 @@ class AnswerSound:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._turn = 0
+        self._volume = Volume(OUTPUT_RATE)
+        self._recent: deque[AgentAudio] = deque(maxlen=RECENT)
+        """What the client may not have played yet."""
+        self._finished = False
         self.reset()
 
     def reset(self) -> None:
         """What comes next does not go on with what came before."""
         self._resampler = Resampler(OUTPUT_RATE, self._rate)
+        self._recent.clear()
+        self._volume.reset()
 
-    def play(self, pcm: Pcm, turn: int) -> Pcm:
+    def play(self, audio: AgentAudio) -> Pcm:
         """The next samples of a turn's answer."""
-        if turn != self._turn:
-            self._turn = turn
+        if audio.turn != self._turn:
+            self._turn = audio.turn
             self.reset()
-        return self._resampler.feed(pcm)
+        self._finished = False
+        self._recent.append(audio)
+        return self._resampler.feed(self._volume.apply(audio.pcm))
 
     def finish(self, turn: int) -> Pcm:
         """The samples still held back, at the end of an answer."""
         if turn != self._turn:
             return EMPTY
+        self._finished = True
         rest = self._resampler.flush()
-        self.reset()
+        self._resampler = Resampler(OUTPUT_RATE, self._rate)
         return rest
+
+    def again(self, position: int, volume: float) -> Pcm:
+        """At another volume what was given already from this position of the turn on, in place of it."""
+        self._resampler = Resampler(OUTPUT_RATE, self._rate)
+        self._volume.set(volume)
+        parts = [audio.pcm[max(0, position - audio.position) :] for audio in self._recent]
+        sound = self._resampler.feed(self._volume.apply(np.concatenate([EMPTY, *parts])))
+        return np.concatenate([sound, self.finish(self._turn)]) if self._finished else sound
+
+    def set_volume(self, volume: float) -> None:
+        """Of what comes next."""
+        self._volume.set(volume)
 
 
 class Dialect(ABC):
@@ -142,10 +170,15 @@ class Dialect(ABC):
 
     def _told(self, event: Event) -> Iterator[Outgoing]:
         match event:
-            case AgentAudio(pcm=pcm, turn=turn):
-                yield from self._audible(self._sound.play(pcm, turn))
+            case AgentAudio():
+                yield from self._audible(self._sound.play(event))
             case AgentAudioDone(turn=turn):
                 yield from self._audible(self._sound.finish(turn))
+            case AgentDucked(position=position, volume=volume):
+                yield {"type": "clear"}
+                yield from self._audible(self._sound.again(position, volume))
+            case AgentResumed():
+                self._sound.set_volume(1.0)
             case AgentPaused():
                 self._sound.reset()
                 yield {"type": "clear"}

@@ -1,4 +1,4 @@
-"""What the address of a socket says: ``?turns=``, ``?audio=``, ``?sample_rate=``, ``?voice=``, ``?conversation=``."""
+"""What the address of a socket says about how to talk, such as ``?turns=automatic``; docs/api.md tells all options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.errors import InvalidInput
-from voice_agents.settings import TurnMode
+from voice_agents.settings import Interruptions, TurnMode
 
 LOWEST_RATE, HIGHEST_RATE, USUAL_RATE = 8_000, 48_000, 16_000
 """Hz."""
@@ -20,6 +20,11 @@ LONGEST_VOICE = 100
 T = TypeVar("T")
 
 _CONVERSATION = re.compile(r"[0-9a-f]{32}")
+_INTERRUPTIONS: Mapping[str, Interruptions | None] = {
+    "normal": Interruptions.NORMAL,
+    "sensitive": Interruptions.SENSITIVE,
+    "words": Interruptions.WORDS_ONLY,
+}
 _TURNS = {"automatic": TurnMode.AUTOMATIC, "manual": TurnMode.PUSH_TO_TALK}
 
 
@@ -33,6 +38,8 @@ class SocketOptions:
     sample_rate: int = USUAL_RATE
     """Hz of the audio in both directions."""
     voice: str = ""
+    interruptions: Interruptions | None = None
+    """None: as the server is set."""
 
     @classmethod
     def of(cls, query: Mapping[str, str], usual: TurnMode) -> Self:
@@ -47,6 +54,7 @@ class SocketOptions:
             binary=binary,
             sample_rate=rate_of(query.get("sample_rate", str(USUAL_RATE))),
             voice=_voice(query.get("voice", "")),
+            interruptions=_one_of(query, "interruptions", _INTERRUPTIONS, None),
         )
 
     @property

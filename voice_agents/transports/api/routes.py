@@ -88,5 +88,6 @@ class _Api:
         return endpoint
 
     def _request(self, kind: SocketKind, options: SocketOptions) -> SessionRequest:
-        turns = replace(self._settings.turns, mode=options.mode)
+        usual = self._settings.turns
+        turns = replace(usual, mode=options.mode, interruptions=options.interruptions or usual.interruptions)
         return SessionRequest(kind.kind, options.conversation, turns, options.voice, by_program=True)

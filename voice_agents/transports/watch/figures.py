@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field, fields
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from voice_agents.errors import ProviderError, Role, VoiceAgentError
 from voice_agents.events import (
     AgentAudio,
+    AgentDucked,
     AgentPaused,
     AgentResumed,
     AgentText,
@@ -43,7 +45,9 @@ class _Talk:
 
     engine: str
     transport: Transport = Transport.TYPED
-    paused_at: float | None = None
+    gave_way: tuple[str, float] | None = None
+    """The stage, and when, of what no voice was told of yet."""
+    ducked: bool = False
     voice: SpeechStarted | None = None
     answered: set[int] = field(default_factory=set)
     """Turns whose answer has begun and is not over."""
@@ -56,6 +60,7 @@ class _Talk:
         return self.engine, self.transport
 
 
+_OfFloor = SpeechStarted | AgentDucked | AgentPaused | AgentResumed | Interrupted
 WAY = ("engine", "transport")
 
 
@@ -90,6 +95,7 @@ class Figures(Watcher):
             "outcome",
         )
         self._interruptions = self._counter("interruptions", "Answers that were cut.", "transport")
+        self._ducks = self._counter("ducks", "Times the agent became quieter for a sound.", "transport")
         self._pauses = self._counter("pauses", "Times the agent fell silent for a sound.", "transport")
         self._resumes = self._counter("resumes", "Times it went on: the sound was nothing.", "transport")
         self._tools = self._counter("tool_calls", "Tools that were called: ok, error.", "transport", "outcome")
@@ -164,7 +170,7 @@ class Figures(Watcher):
         match event:
             case AgentAudio(pcm=pcm):
                 self._sound.labels(engine, "played").inc(len(pcm) / live.session.output_rate)
-            case SpeechStarted() | AgentPaused() | AgentResumed() | Interrupted():
+            case SpeechStarted() | AgentDucked() | AgentPaused() | AgentResumed() | Interrupted():
                 self._on_floor(talk, event)
             case ToolReturned(error=error):
                 self._tools.labels(*talk.way, "error" if error else "ok").inc()
@@ -180,27 +186,38 @@ class Figures(Watcher):
             case Notice(error=VoiceAgentError() as error):
                 self._count_error(engine, error, "mended")
 
-    def _on_floor(self, talk: _Talk, event: SpeechStarted | AgentPaused | AgentResumed | Interrupted) -> None:
+    def _on_floor(self, talk: _Talk, event: _OfFloor) -> None:
         match event:
             case SpeechStarted(began=began):
                 talk.voice = event
-                if talk.paused_at is not None and began is not None and began - talk.paused_at <= SAME_SOUND_S:
-                    self._observe(talk, "stop", max(0.0, talk.paused_at - began))
-                talk.paused_at = None
+                if talk.gave_way is not None and began is not None and began - talk.gave_way[1] <= SAME_SOUND_S:
+                    stage, at = talk.gave_way
+                    self._observe(talk, stage, max(0.0, at - began))
+                talk.gave_way = None
+            case AgentDucked(at=at):
+                self._ducks.labels(*talk.way).inc()
+                self._gave_way(talk, "duck", at, same_s=SAME_MOMENT_S)
+                talk.ducked = True
             case AgentPaused(at=at, position=position):
                 self._pauses.labels(*talk.way).inc()
-                voice = talk.voice
-                if position and voice is not None and voice.began is not None and at - voice.at <= SAME_MOMENT_S:
-                    self._observe(talk, "stop", at - voice.began)
-                elif position:
-                    talk.paused_at = at
+                if position:
+                    self._gave_way(talk, "stop", at, same_s=math.inf if talk.ducked else SAME_MOMENT_S)
+                talk.ducked = False
             case AgentResumed():
                 self._resumes.labels(*talk.way).inc()
-                talk.paused_at = None
+                talk.gave_way, talk.ducked = None, False
             case Interrupted(turn=turn):
                 self._interruptions.labels(*talk.way).inc()
                 talk.cut.add(turn)
-                talk.paused_at = None
+                talk.gave_way, talk.ducked = None, False
+
+    def _gave_way(self, talk: _Talk, stage: str, at: float, *, same_s: float) -> None:
+        """To a voice that was told of not longer ago than ``same_s``, or will be."""
+        voice = talk.voice
+        if voice is not None and voice.began is not None and at - voice.at <= same_s:
+            self._observe(talk, stage, at - voice.began)
+        else:
+            talk.gave_way = (stage, at)
 
     def _on_early(self, talk: _Talk, early: BegunEarly) -> None:
         self._early.labels(*talk.way, "used" if early.used else "dropped").inc()

@@ -8,13 +8,14 @@ export class TabSettings {
   constructor(kind, changed, sample) {
     Object.assign(this, { kind, changed });
     const part = (name) => document.getElementById(`${kind}-${name}`);
-    Object.assign(this, { voice: part("voice-choice"), voiceNote: part("voice-note"), patience: part("patience"), detection: part("detection"), mode: part("mode"), language: part("language") });
+    Object.assign(this, { voice: part("voice-choice"), voiceNote: part("voice-note"), patience: part("patience"), detection: part("detection"), mode: part("mode"), language: part("language"), interruptions: part("interruptions") });
     this.range = this.patience.querySelector("input");
     this.output = this.patience.querySelector("output");
     this.range.oninput = () => this.#setPatience(Number(this.range.value));
     this.patience.querySelectorAll(".va-preset").forEach((button) => (button.onclick = () => this.#setPatience(Number(button.dataset.seconds))));
     this.mode.onchange = () => this.#set({ mode: checked(this.mode) });
     this.detection.onchange = () => this.#set({ detection: checked(this.detection) });
+    this.interruptions.onchange = () => this.#set({ interruptions: checked(this.interruptions) });
     this.language.onchange = () => this.#set({ language: this.language.value });
     if (this.voice) this.voice.onchange = () => this.#setVoice();
     this.hearing = part("voice-play");
@@ -24,7 +25,7 @@ export class TabSettings {
 
   /** What a call or a typed turn asks for. */
   get wanted() {
-    return { patience: Number(this.range.value), mode: checked(this.mode), detection: checked(this.detection) ?? null, language: this.language.value, voice: this.voice?.value ?? "" };
+    return { patience: Number(this.range.value), mode: checked(this.mode), detection: checked(this.detection) ?? null, language: this.language.value, interruptions: checked(this.interruptions), voice: this.voice?.value ?? "" };
   }
 
   get byHand() {
@@ -32,13 +33,14 @@ export class TabSettings {
   }
 
   draw() {
-    const { patience, mode, detection, language } = settings.get();
+    const { patience, mode, detection, language, interruptions } = settings.get();
     if (language !== undefined && !this.language.disabled) this.language.value = language;
     if (patience) this.range.value = patience;
     this.output.textContent = `${Number(this.range.value).toFixed(1)} s`;
     this.patience.querySelectorAll(".va-preset").forEach((it) => it.setAttribute("aria-pressed", String(it.dataset.seconds === this.range.value)));
     if (mode) check(this.mode, mode);
     if (detection) check(this.detection, detection);
+    if (interruptions) check(this.interruptions, interruptions);
     const choosesDetection = Boolean(this.detection.querySelector("input"));
     this.detection.hidden = this.byHand || !choosesDetection;
     this.patience.hidden = this.byHand || (choosesDetection && checked(this.detection) === "semantic_vad");

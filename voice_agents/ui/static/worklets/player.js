@@ -4,6 +4,7 @@ const LEAST_WAITING_S = 0.06; // before the sound begins
 const MOST_WAITING_S = 0.12; // once a hole was heard
 const TELL_S = 0.1;
 const FADE = 96; // samples: an end without a click
+const RAMP_S = 0.02; // from one volume to another
 const HEADER_BYTES = 12;
 
 class Player extends AudioWorkletProcessor {
@@ -11,6 +12,7 @@ class Player extends AudioWorkletProcessor {
     super();
     Object.assign(this, { queue: [], waiting: 0, waited: 0, needed: LEAST_WAITING_S, sounding: false, complete: false });
     Object.assign(this, { epoch: 0, at: null, untold: 0, fade: [], over: false });
+    this.#setVolume(1, true);
     this.port.onmessage = ({ data }) => this.#hear(data);
   }
 
@@ -18,7 +20,13 @@ class Player extends AudioWorkletProcessor {
     if (message instanceof ArrayBuffer) this.#add(message);
     else if (message === "stop") this.over = true;
     else if (message.type === "clear") this.#clear(message.epoch);
+    else if (message.type === "volume") this.#setVolume(message.volume, false);
     else if (message.type === "done") this.complete = true;
+  }
+
+  #setVolume(volume, atOnce) {
+    this.wanted = volume;
+    if (atOnce) this.volume = volume;
   }
 
   #add(frame) {
@@ -37,6 +45,7 @@ class Player extends AudioWorkletProcessor {
     else if (this.queue.length) this.at = place(this.queue[0], 0);
     this.#tell(true);
     Object.assign(this, { queue: [], waiting: 0, sounding: false, complete: false, at: null });
+    this.#setVolume(1, true);
   }
 
   process(_, [[out]]) {
@@ -70,7 +79,8 @@ class Player extends AudioWorkletProcessor {
     while (taken.length < size && this.queue.length) {
       const [frame] = this.queue;
       const part = frame.samples.subarray(0, size - taken.length);
-      for (const sample of part) taken.push(sample / 32768);
+      if (this.at && this.at.turn !== frame.turn) this.#setVolume(1, true);
+      for (const sample of part) taken.push((sample / 32768) * this.#volumeNow());
       frame.samples = frame.samples.subarray(part.length);
       frame.position += part.length;
       this.at = place(frame, 0);
@@ -78,6 +88,13 @@ class Player extends AudioWorkletProcessor {
     }
     this.waiting -= taken.length;
     return taken;
+  }
+
+  #volumeNow() {
+    const step = 1 / (RAMP_S * sampleRate);
+    const left = this.wanted - this.volume;
+    this.volume = Math.abs(left) <= step ? this.wanted : this.volume + Math.sign(left) * step;
+    return this.volume;
   }
 
   /** `stopped`: everything up to there is heard, also what is still on its way to the loudspeaker. */

@@ -1,0 +1,289 @@
+"""How the agent gives way to sounds while it speaks: ``python -m tests.bench.giving_way``.
+
+Both engines on virtual time, with the real voice detector and real sounds: flite's voices saying "mm-hmm" and the like,
+coughs and noises, interruptions of a word and of a sentence. What recognisers would write is known beforehand and comes
+as late as theirs. Times count from the first sample of the sound within 30 dB of its loud parts to the moment the
+speaker is told; a transport adds its own (:mod:`tests.bench.transports`). A *gap* is a silence of over 40 ms in the
+answer; an answer is *lost* when it was cut for what was no interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import random
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.bench.scenes import BACKCHANNELS, MURMUR_DB, softer
+from tests.bench.subject import Kind
+from tests.bench.table import show
+from tests.sounds import SOUNDS
+from tests.stories.caller import FRAME_S, AnyCaller, StoryParts, call
+from tests.stories.clock import play
+from tests.stories.fakes import FakeStt
+from tests.stories.realtime.caller import RealtimeStoryParts, ring
+from tests.stories.realtime.items import RATE as SERVER_RATE
+from tests.stories.realtime.server import FakeRealtime
+from tests.voices import RATE, flite, onset, resampled, trimmed
+from voice_agents.audio import Pcm
+from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, AgentResumed, Event, Interrupted
+from voice_agents.settings import Interruptions, TurnSettings
+from voice_agents.turns.vad import VoiceActivity, load_speech_model
+
+VOICES = ("slt", "rms", "awb", "kal16")
+WORDS = ("stop", "wait", "no", "hold on")
+SENTENCES = (
+    "what about tomorrow", "no that is not what i asked", "sorry can you say that again", "thank you that is enough",
+)  # fmt: skip
+NOISES = (
+    "cough", "two coughs", "sneeze", "door slam", "knocks", "clicks", "clapping", "typing", "breath", "chime", "beep",
+    "telephone",
+)  # fmt: skip
+STORY = " ".join(f"word{number}" for number in range(120)) + "."
+PARTIALS_S, COMMIT_S = 0.25, 0.15
+"""How late a recogniser's partial words are, and what it takes to write the final ones."""
+GAP_S = 0.04
+LISTENED_S = (0.8, 6.0)
+SETTLES_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound of the user and its words."""
+
+    kind: str
+    pcm: Pcm
+    words: str = ""
+    name: str = ""
+
+    @property
+    def coughs(self) -> bool:
+        """A server takes it for speech now and then."""
+        return self.name in ("cough", "two coughs", "sneeze")
+
+    @property
+    def interrupts(self) -> bool:
+        return self.kind in ("word", "sentence")
+
+    def said(self, seconds: float) -> str:
+        """The words that are over after so many seconds of it."""
+        words = self.words.split()
+        return " ".join(words[: int(len(words) * seconds / (len(self.pcm) / RATE) + 1e-6)])
+
+
+def sounds() -> list[Sound]:
+    """All of them, in all voices."""
+    found = [Sound("noise", trimmed(SOUNDS[name], 300), name=name) for name in NOISES]
+    for voice in VOICES:
+        for text in BACKCHANNELS:
+            found.append(Sound("murmur", trimmed(softer(flite(text, voice), MURMUR_DB), 300), text.lower()))
+        for kind, texts in (("word", WORDS), ("sentence", SENTENCES)):
+            found += [Sound(kind, trimmed(flite(text, voice), 300), text) for text in texts]
+    return found
+
+
+@dataclass
+class Mouth:
+    """What the user is saying, for those who know the words beforehand."""
+
+    sound: Sound | None = None
+    since: float = 0.0
+
+    def words(self) -> str:
+        """The words so far."""
+        return self.sound.said(asyncio.get_running_loop().time() - self.since) if self.sound else ""
+
+    @property
+    def speaks(self) -> bool:
+        """There are words in it, and it goes on."""
+        now = asyncio.get_running_loop().time()
+        return self.sound is not None and bool(self.sound.words) and now < self.since + len(self.sound.pcm) / RATE
+
+
+class KnowingStt(FakeStt):
+    """Writes what the mouth has said."""
+
+    mouth: Mouth
+
+    def send_audio(self, pcm: Pcm) -> None:
+        words = self.mouth.words()
+        if words and words != self._last_partial:
+            self._last_partial = words
+            asyncio.get_running_loop().call_later(self.partial_delay_s, self.on_partial, words)
+
+    def _words(self) -> str:
+        return self.mouth.words()
+
+
+class KnowingServer(FakeRealtime):
+    """Takes what the mouth says for speech, 0.15 s late, and coughs, too."""
+
+    mouth: Mouth
+
+    def _hear(self, pcm: Pcm) -> None:
+        said = self.mouth.sound
+        loud = said is not None and (bool(said.words) or said.coughs) and bool(np.abs(pcm.astype(np.int32)).max() > 900)
+        seconds = len(pcm) / SERVER_RATE
+        if loud:
+            self._sound_s, self._quiet_s = self._sound_s + seconds, 0.0
+            if not self._speaking and self._sound_s >= self.habits.hears_after_s:
+                self._speech_started()
+        elif self._speaking:
+            self._quiet_s += seconds
+            if self._quiet_s >= self.config.silence_s - 1e-9:
+                self._speech_stopped()
+        else:
+            self._sound_s = 0.0
+
+    def _spoken_words(self) -> str:
+        return self.mouth.words()
+
+
+@asynccontextmanager
+async def conversation(
+    kind: Kind, folder: Path, mouth: Mouth, turns: TurnSettings
+) -> AsyncIterator[AnyCaller[Any, Any]]:
+    """A call with the real detector; the caller's own microphone is off."""
+
+    def prepare(parts: Any) -> None:
+        parts.voice_activity = VoiceActivity
+
+    def knows(parts: StoryParts) -> None:
+        prepare(parts)
+
+        def speech_to_text(on_partial: Any, on_connection: Any, language: str) -> KnowingStt:
+            stt = KnowingStt((), on_partial, on_connection, COMMIT_S, PARTIALS_S)
+            stt.mouth = mouth
+            parts.stt = stt
+            return stt
+
+        parts.speech_to_text = speech_to_text  # type: ignore[method-assign]
+
+    def knows_too(parts: RealtimeStoryParts) -> None:
+        prepare(parts)
+
+        def realtime(config: Any, past: Any, on_connection: Any) -> KnowingServer:
+            server = KnowingServer(config, past, on_connection, (), lambda _: [STORY], parts.habits)
+            server.mouth = mouth
+            parts.server = server
+            return server
+
+        parts.realtime = realtime  # type: ignore[method-assign]
+
+    opened: Any = (
+        call(folder, lambda _: [STORY], turns=turns, prepare=knows)
+        if kind is Kind.SANDWICH
+        else ring(folder, lambda _: [STORY], turns=turns, prepare=knows_too)
+    )
+    async with opened as caller:
+        caller.muted = True
+        yield caller
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the agent did; seconds since the sound could be heard, None: it did not."""
+
+    sound: Sound
+    quieter_s: float | None
+    silent_s: float | None
+    gap: bool
+    cut: bool
+
+
+async def listen_to(kind: Kind, sound: Sound, folder: Path, listened_s: float, turns: TurnSettings) -> Outcome:
+    """One sound, after so many seconds of the agent's speech."""
+    loop, mouth = asyncio.get_running_loop(), Mouth()
+    async with conversation(kind, folder, mouth, turns) as caller:
+        microphone = asyncio.create_task(talk(caller, mouth))
+        caller.session.send_text("tell me a story")
+        await caller.until(AgentAudio)
+        await asyncio.sleep(listened_s)
+        mouth.sound, mouth.since = sound, loop.time()
+        heard_at = mouth.since + onset(sound.pcm, 30.0) / RATE
+        await asyncio.sleep(len(sound.pcm) / RATE + SETTLES_S)
+        microphone.cancel()
+        since = partial(_first, caller, at=mouth.since)
+        paused = [event.at for event in caller.all(AgentPaused) if event.at > mouth.since]
+        went_on = [event.at for event in caller.all(AgentResumed) if event.at > mouth.since]
+        cut = since(Interrupted)
+        silent = min((at for at in (*paused, cut) if at is not None), default=None)
+        gap = any(min((again for again in went_on if again > at), default=np.inf) - at > GAP_S for at in paused)
+        quieter = min((at for at in (since(AgentDucked), silent) if at is not None), default=None)
+    return Outcome(
+        sound,
+        None if quieter is None else quieter - heard_at,
+        None if silent is None else silent - heard_at,
+        gap,
+        cut is not None,
+    )
+
+
+def _first(caller: AnyCaller[Any, Any], kind: type[Event], *, at: float) -> float | None:
+    return min((event.at for event in caller.all(kind) if event.at > at), default=None)
+
+
+async def talk(caller: AnyCaller[Any, Any], mouth: Mouth) -> None:
+    """A microphone in a quiet room: a frame every 20 ms."""
+    loop, noise, rate = asyncio.get_running_loop(), np.random.default_rng(1), caller.session.input_rate
+    size, due, clip, of = round(FRAME_S * rate), loop.time(), np.zeros(0, np.int16), None
+    while True:
+        if mouth.sound is not of:
+            of = mouth.sound
+            clip = resampled(of.pcm, rate) if of is not None else clip
+        frame = noise.normal(scale=8, size=size).astype(np.int16)
+        piece, clip = clip[:size], clip[size:]
+        frame[: len(piece)] += piece
+        caller.session.push_audio(frame)
+        due += FRAME_S
+        await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+def measure(kind: Kind, turns: TurnSettings, progress: Callable[[], None] = lambda: None) -> list[Outcome]:
+    """Every sound in a conversation of its own."""
+    dice, found = random.Random(4), []
+    for sound in sounds():
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(play(listen_to(kind, sound, Path(folder), dice.uniform(*LISTENED_S), turns)))
+        progress()
+    return found
+
+
+def main(kinds: list[Kind], interruptions: Interruptions) -> None:
+    """One table each."""
+    logging.disable(logging.WARNING)
+    load_speech_model()
+    for kind in kinds:
+        outcomes = measure(kind, TurnSettings(adaptive=False, interruptions=interruptions))
+        real = [each for each in outcomes if each.sound.interrupts]
+        rows: dict[str, list[float]] = {
+            "quieter by 15 dB": [each.quieter_s for each in real if each.quieter_s is not None],
+            "silent": [each.silent_s for each in real if each.silent_s is not None],
+            "  a word": [each.silent_s for each in real if each.silent_s is not None and each.sound.kind == "word"],
+        }
+        show(f"{kind.value}, {interruptions.value}: first sample of an interruption ->", rows)
+        print(f"{'interruptions that cut the answer':40}{sum(each.cut for each in real)} of {len(real)}")
+        for name in ("murmur", "noise"):
+            those = [each for each in outcomes if each.sound.kind == name]
+            whole = sum(not each.gap and not each.cut for each in those)
+            print(f"{name + 's without a gap':40}{whole} of {len(those)} ({whole / len(those):.0%})")
+            print(f"{name + 's that cost the answer':40}{sum(each.cut for each in those)} of {len(those)}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", type=Kind, choices=tuple(Kind), nargs="*", default=list(Kind))
+    parser.add_argument(
+        "--interruptions", type=Interruptions, choices=tuple(Interruptions), default=Interruptions.NORMAL
+    )
+    options = parser.parse_args()
+    main(options.engine, options.interruptions)

@@ -1,0 +1,72 @@
+"""The page comes up on a machine that has little time for it, and says why where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from voice_agents.ui.serving import why_not_served
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 120.0
+SLOW_MACHINE = """
+import itertools, sys, time, types
+import httpx
+from gradio import http_server, networking
+
+def late(*_args, **_named):
+    raise httpx.ReadTimeout("no time for an answer")
+
+networking.httpx = types.SimpleNamespace(
+    head=late, ConnectError=httpx.ConnectError, TimeoutException=httpx.TimeoutException
+)
+seconds = itertools.count(0.0, 10.0)
+http_server.time = types.SimpleNamespace(time=lambda: next(seconds), sleep=time.sleep)
+sys.argv = ["app.py", "--port", "0"]
+import app
+sys.exit(app.main())
+"""
+"""Whatever gradio measures of its own server takes longer than it grants."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGTERM elsewhere")
+async def test_a_page_whose_machine_is_slow_is_served_all_the_same(tmp_path: Path) -> None:
+    env = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/talk.sqlite3"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-c", SLOW_MACHINE),
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    told = b""
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while b"public link" not in (line := await process.stdout.readline()):  # the last it says as it starts
+                told += line
+                assert line, told.decode()
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+
+
+def test_a_port_that_another_program_took_is_named_as_the_reason_and_only_then() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        taken = why_not_served("127.0.0.1", port)
+    free = why_not_served("127.0.0.1", port)
+    assert f"port {port} of 127.0.0.1: another program took it just now" in taken
+    assert "another program" not in free
+    assert "lines above" in free

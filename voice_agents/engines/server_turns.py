@@ -1,0 +1,288 @@
+"""The user's turns as a Realtime server hears them: which of its items belong to which turn, and what is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from voice_agents.engines.microphone import MicrophoneInput
+from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
+from voice_agents.engines.turn import Turn
+from voice_agents.events import SpeechStarted, UserTranscript
+from voice_agents.providers.realtime.events import (
+    AudioDelta,
+    RealtimeEvent,
+    ResponseDone,
+    ResponseStarted,
+    TextDelta,
+    UserFinal,
+    UserFinalFailed,
+    UserPartial,
+)
+from voice_agents.settings import TurnDetection, TurnSettings
+from voice_agents.turns.floor import FloorState
+from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.server_floor import ServerFloor
+from voice_agents.turns.vad import RATE
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
+
+OTHER_EAR_S = 0.25
+"""By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
+FADE_S = 0.2
+"""A word that was cut by the end of a turn may be heard for so long after it."""
+KEPT_TURNS = 50
+"""Words that come so many turns after their own are nobody's."""
+
+
+@dataclass(slots=True)
+class _Taking:
+    """A turn that is about to be taken."""
+
+    items: list[str]
+    """As the server names them; none: the user ended it, and the server will name it."""
+    since_s: float | None = None
+    """How much was sent after the sound that ended it, if the server says."""
+    asked: bool = False
+    """Whether it is one depends on its words."""
+    early: list[RealtimeEvent] = field(default_factory=list)
+    """What the server has answered to it already, held back until that is known."""
+    early_id: str = ""
+
+    @property
+    def released(self) -> bool:
+        """The user ended it."""
+        return not self.items
+
+
+class ServerTurns:
+    """One per session.
+
+    A server names its items, and transcripts come when they like; every item leads to its turn. What it takes for a
+    turn while the agent speaks may be a murmur: its words tell, and until then its answer is held back.
+    """
+
+    def __init__(
+        self, host: VoiceSession, floor: ServerFloor, client: RealtimeConnection, answer: ServerAnswer
+    ) -> None:
+        self._host = host
+        self._floor = floor
+        self._client = client
+        self._answer = answer
+        self._taken = 0
+        """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
+        self._heard = False
+        """The server has begun to hear what the user is saying."""
+        self._items: dict[str, Turn] = {}
+        self._awaiting: list[Turn] = []
+        """Turns that we took, in order; the server has not named their items yet."""
+        self._taking: _Taking | None = None
+
+    @property
+    def spoke(self) -> bool:
+        """The user was heard since the last turn was taken."""
+        last = self._host.microphone.voice.last_speech
+        return last is not None and last > self._taken
+
+    # What the server says
+
+    def heard(self, item_id: str) -> None:
+        """The server takes what it hears for speech."""
+        host = self._host
+        noticed = host.microphone.voice.speaking or self._floor.state is FloorState.USER_SPEAKING
+        host.do(self._floor.server_heard(host.clock()))
+        if item_id not in self._items and self._taking is None:
+            host.coming.user.forget_coming()
+        self._items[item_id], self._heard = host.coming, True
+        if not noticed:
+            host.tell.emit(SpeechStarted, turn=host.user_number)
+        host.act([])
+
+    def took(self, item_id: str, since_s: float | None, *, leaving: bool) -> None:
+        """The turn is complete (told twice), or an item of a turn that we took is known.
+
+        ``since_s``: how much was sent after the sound that ended it, if the server says. ``leaving``: none is taken
+        any more.
+        """
+        if self._taking is not None and item_id in self._taking.items:
+            return
+        turn = self._turn_of(item_id)
+        if turn is not None and (turn.user.awaits_item or item_id in turn.user):
+            self._items[item_id] = turn
+            turn.user.expect(item_id)
+        elif not leaving:
+            self.end(item_id, since_s)
+
+    def end(self, item_id: str | None = None, since_s: float | None = None) -> None:
+        """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
+        before = self._taking
+        self._taking = _Taking([item_id] if item_id is not None else [], since_s)
+        if before is not None and item_id is not None:  # not known yet either whether that is one
+            self._taking.items = [*before.items, item_id]
+            self._drop_early(before)
+        self._host.act(self._floor.taken(self._host.clock(), certain=item_id is None))
+        if self._taking is not None:
+            self._taking.asked = True
+
+    def words(self, event: UserPartial | UserFinal | UserFinalFailed) -> None:
+        """An item's words so far, or for good; of one that failed nobody will know them."""
+        turn, host = self._turn_of(event.item_id), self._host
+        if turn is None:
+            return
+        text = "" if isinstance(event, UserFinalFailed) else event.text
+        final = not isinstance(event, UserPartial)
+        turn.user.hear(event.item_id, text, final=final)
+        known = final and event.item_id in turn.user and turn.user.known
+        turn.user.told = turn.user.told or known
+        host.tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)
+        if known:
+            host.memory.reword(turn)
+        if known and turn is host.turn and host.answering:
+            self._answer.words_known()
+            noise = isinstance(event, UserFinal) and event.noise
+            if noise and self._answer.drop_unheard():
+                self._client.delete(event.item_id)
+        elif turn is host.coming:
+            self._judge(event.item_id, text, final=final, failed=isinstance(event, UserFinalFailed))
+
+    def _judge(self, item_id: str, text: str, *, final: bool, failed: bool) -> None:
+        """Words said to an agent that speaks: whether they are real."""
+        host, taking, now = self._host, self._taking, self._host.clock()
+        of_taken = taking is not None and item_id in taking.items
+        if failed and of_taken:
+            return host.act(self._floor.taken(now, certain=True))
+        if failed:
+            return None
+        last = of_taken and taking is not None and len(taking.items) == 1
+        actions = self._floor.words(text, now, final=final and last, answers=host.replies)
+        if final and of_taken and not last and taking is not None and not actions:  # the others decide
+            taking.items.remove(item_id)
+            self._client.delete(item_id)
+            host.coming.user.forget(item_id)
+        return host.act(actions)
+
+    def is_early(self, event: RealtimeEvent) -> bool:
+        """It answers what may be no turn, and is held back until that is known."""
+        taking = self._taking
+        if taking is None or not isinstance(event, ResponseStarted | AudioDelta | TextDelta | ResponseDone):
+            return False
+        if isinstance(event, ResponseStarted) and not self._answer.awaited:
+            self._drop_early(taking)
+            taking.early_id = event.response_id
+        if not taking.early_id or event.response_id != taking.early_id:
+            return False
+        taking.early.append(event)
+        return True
+
+    def _drop_early(self, taking: _Taking) -> None:
+        """What was answered to a part of it is not wanted."""
+        if taking.early_id and not any(isinstance(event, ResponseDone) for event in taking.early):
+            self._client.cancel()
+        for item_id in {event.item_id for event in taking.early if isinstance(event, AudioDelta | TextDelta)}:
+            self._client.delete(item_id)
+        taking.early, taking.early_id = [], ""
+
+    # What becomes of it
+
+    def take(self, turn: Turn) -> None:
+        """Its words come as the server names them. One that nobody has taken is asked for, and gets no answer."""
+        taking, host = self._taking, self._host
+        if taking is None:
+            self._await_item(turn)
+            self._client.commit()
+            self._client.cancel()
+            return
+        turn.marks = TurnMarks()
+        if self.spoke:
+            turn.marks = marks_when_taken(
+                host.microphone, host.turns, host.clock(), released=taking.released, since_s=taking.since_s
+            )
+        self._taken = host.microphone.voice.position + round(FADE_S * RATE)
+        if taking.released:
+            self._await_item(turn)
+        for item_id in taking.items:
+            self._items[item_id] = turn
+            turn.user.expect(item_id)
+
+    def begun(self, turn: Turn) -> list[RealtimeEvent]:
+        """It is being answered; what the server has said of the answer already."""
+        self._heard = False
+        self._items = {item: of for item, of in self._items.items() if of.number > turn.number - KEPT_TURNS}
+        taking, self._taking = self._taking, None
+        if taking is None or not taking.asked:
+            return []
+        self._client.ensure_answer()
+        return taking.early
+
+    def let_pass(self) -> None:
+        """What the server took for a turn, if it took notice of it at all, is none."""
+        taking, self._taking = self._taking, None
+        for item_id in taking.items if taking is not None else ():
+            self._client.ignore(item_id)
+            self._items.pop(item_id, None)
+            self._host.coming.user.forget(item_id)
+        if taking is not None and self._answer.awaited:
+            self._client.respond()
+
+    def keep(self, *, murmured: bool) -> bool:
+        """Words that are waited for stay, without an answer; whether there are any."""
+        if self._taking is None:
+            return False
+        self._host.keep_words(murmured=murmured)
+        self._taking = None
+        self._client.cancel()
+        return True
+
+    def drop(self, turn: Turn) -> None:
+        """Nobody takes what the user was saying."""
+        self._items = {item: of for item, of in self._items.items() if of is not turn or item in of.user}
+        self._heard = False
+
+    def connection_lost(self) -> None:
+        """What the server was hearing, another session of it will hear once more, under other names."""
+        self._items = {item: turn for item, turn in self._items.items() if item in turn.user}
+        self._host.coming.user.forget_coming()
+        if self._taking is not None:
+            self._host.do(self._floor.taken(self._host.clock(), certain=True))
+
+    def _await_item(self, turn: Turn) -> None:
+        turn.user.await_item()
+        self._awaiting.append(turn)
+        self._heard = False
+
+    def _turn_of(self, item_id: str) -> Turn | None:
+        """The turn of an item; one nobody announced belongs to the turn we took first, or to what is being said."""
+        if (turn := self._items.get(item_id)) is not None:
+            return turn
+        self._awaiting = [turn for turn in self._awaiting if turn.user.awaits_item]
+        if self._awaiting:
+            return self._awaiting[0]
+        return self._host.coming if self._heard or self._host.coming.merged else None
+
+
+def marks_when_taken(
+    microphone: MicrophoneInput, turns: TurnSettings, now: float, *, released: bool, since_s: float | None
+) -> TurnMarks:
+    """Of a turn that a server took just now (``released``: the user did). What was waited for counts as silence.
+
+    ``server_vad`` is told how long to wait: what it takes longer is delay, unless it heard the speech end a little
+    later (or earlier) than we did; ``since_s``, the sound sent after the silence it waited for, tells. It cannot
+    act before the piece of sound with the end of that silence has come. ``semantic_vad`` waits as it likes.
+    """
+    marks = TurnMarks()
+    if microphone.speech_end is not None:
+        marks.speech_end = min(now, microphone.speech_end)
+        waited = now - marks.speech_end
+        told = not released and turns.detection is TurnDetection.SERVER_VAD
+        decided = None if since_s is None else microphone.arrival_of(since_s) - marks.speech_end
+        marks.silence_s = min(waited, _silence_s(turns.silence_s, decided)) if told else waited
+    return marks
+
+
+def _silence_s(told_s: float, decided_s: float | None) -> float:
+    """How long ``server_vad`` waited, if it says that it had waited enough so long after the speech ended."""
+    if decided_s is None:
+        return told_s
+    heard_later = min(decided_s - told_s, decided_s, key=abs)
+    return max(0.0, told_s + heard_later) if abs(heard_later) <= OTHER_EAR_S else told_s
