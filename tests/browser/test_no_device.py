@@ -92,6 +92,7 @@ async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answer
         await page.told(DEAF)
         await outlives_silence(page)
         await page.type("What time is it?")
+        await page.shows("Speaking")  # before, it is listening too
         await page.says("It is ten past nine in the evening")
         await is_told_where_the_answer_is(page)
 
