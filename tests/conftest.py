@@ -30,20 +30,11 @@ ONE_SERVER = {
 }
 """Files whose tests share a server, a recogniser or speech that takes long to begin."""
 REAL_TIME = {
-    "tests/browser/test_api_in_the_browser.py",
-    "tests/browser/test_app_page.py",
-    "tests/browser/test_demo_page.py",
-    "tests/browser/test_interrupting_over_the_port.py",
     "tests/engines/test_two_engines_live.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
 }
-"""Files in which the real voices and ears take part in a call, or its sound is judged by the ear."""
-PAGES = "tests/browser/"
-"""The folder whose other files have a browser, and calls in which it matters what is told and that there is sound."""
-NICENESS = {"in real time": 0, "pages": 8}
-"""Of the processes in which these groups run, which are large and so handed out first; the rest steps back further."""
-REST_NICENESS = 10
+"""Files beside ``tests/browser`` in which the real voices and ears take part in a call."""
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -75,10 +66,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def group(nodeid: str) -> str:
     """What a test runs one after the other with, in one process; itself if with nothing."""
     file = nodeid.partition("::")[0]
-    if file in REAL_TIME:
+    if file in REAL_TIME or file.startswith("tests/browser/"):
         return "in real time"  # two of them at once, with their apps, do not fit on two cores
-    if file.startswith(PAGES):
-        return "pages"
     return file if file in ONE_SERVER else nodeid
 
 
@@ -99,16 +88,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        step_back(NICENESS.get(group(item.nodeid), REST_NICENESS))
+    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
+
+    That group is the largest and so handed out first: its worker has not stepped back before.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) != "in real time":
+        step_back()
 
 
 @cache
-def step_back(by: int) -> None:
+def step_back() -> None:
     """Once for this process and what it starts; where root runs it, Chromium would come to the front again."""
-    if by and hasattr(os, "nice"):
-        os.nice(by)
+    if hasattr(os, "nice"):
+        os.nice(10)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)
 
