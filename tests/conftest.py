@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Generator, Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,12 +15,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
+from voice_agents.offline.embedded import EmbeddedServer
 
 WORKERS = 4
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
-BROWSER = Path(__file__).parent / "browser"
 ONE_SERVER = {
     "tests/offline/realtime/test_sdk.py",
     "tests/offline/test_stt.py",
@@ -34,9 +35,17 @@ REAL_TIME = {
     "tests/transports/api/test_live_figures.py",
 }
 """Files beside ``tests/browser`` in which the real voices and ears take part in a call."""
+PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("same everywhere")
+
+
+@pytest.fixture(scope="session")
+def offline_server() -> Iterator[EmbeddedServer]:
+    """An offline server of this process's own; for tests that only need providers, and leave it as it is."""
+    with EmbeddedServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +63,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if one_file else WORKERS
 
 
+def group(nodeid: str) -> str:
+    """What a test runs one after the other with, in one process; itself if with nothing."""
+    file = nodeid.partition("::")[0]
+    if file in REAL_TIME or file.startswith("tests/browser/"):
+        return "in real time"  # two of them at once, with their apps, do not fit on two cores
+    return file if file in ONE_SERVER else nodeid
+
+
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
     """Hands out tests one by one, groups to one worker each.
 
@@ -62,10 +79,7 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says no
 
     def _split_scope(self, nodeid: str) -> str:
         """The group a test belongs to, or itself."""
-        file = nodeid.partition("::")[0]
-        if file in REAL_TIME or file.startswith("tests/browser/"):
-            return "in real time"  # two of them at once, with their apps, do not fit on two cores
-        return file if file in ONE_SERVER else nodeid
+        return group(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
@@ -76,18 +90,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
 
-    That group is among the first that are handed out, so its worker has not stepped back before.
+    That group is the largest and so handed out first: its worker has not stepped back before.
     """
-    real_time = item.path.is_relative_to(BROWSER) or item.nodeid.partition("::")[0] in REAL_TIME
-    if "PYTEST_XDIST_WORKER" in os.environ and not real_time:
+    if "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) != "in real time":
         step_back()
 
 
 @cache
 def step_back() -> None:
-    """Once for this process and what it starts."""
+    """Once for this process and what it starts; where root runs it, Chromium would come to the front again."""
     if hasattr(os, "nice"):
         os.nice(10)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)
 
 
 @pytest.hookimpl(wrapper=True)

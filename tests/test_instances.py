@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -39,9 +39,8 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def offline() -> Iterator[tuple[str, str]]:
-    with EmbeddedServer() as server:
-        yield server.url, server.key
+def offline(offline_server: EmbeddedServer) -> tuple[str, str]:
+    return offline_server.url, offline_server.key
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -62,13 +62,22 @@ def test_what_was_taken_out_is_known_to_who_can_use_it(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "value", ["http://{proxy}", "socks5://ada:s3cret@{proxy}", "socks4://{proxy}", "gopher://{proxy}"]
+    ("value", "forked"),
+    [
+        ("http://{proxy}", False),
+        ("socks4://{proxy}", False),
+        ("socks5://ada:s3cret@{proxy}", True),
+        ("gopher://{proxy}", True),
+    ],
 )
-async def test_the_app_starts_and_asks_nothing_of_the_proxy(tmp_path: Path, value: str) -> None:
-    """Neither for its own page nor to report to anybody, which onnxruntime would do."""
+async def test_the_app_starts_and_asks_nothing_of_the_proxy(tmp_path: Path, value: str, forked: bool) -> None:
+    """Neither for its own page nor to report to anybody, which onnxruntime would do.
+
+    Imports that ask a proxy, or fail over its name, do so with the first two.
+    """
     async with SmallProxy() as proxy:
         url = value.format(proxy=f"127.0.0.1:{proxy.port}")
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
         env = {**dict.fromkeys(names, url), "NO_PROXY": "", "no_proxy": "", "DATABASE_URL": str(tmp_path / "x.sqlite3")}
-        async with AppProcess([str(ROOT / "app.py"), "--port"], env, forked=False):
+        async with AppProcess([str(ROOT / "app.py"), "--port"], env, forked=forked):
             assert proxy.reached == []

@@ -9,7 +9,7 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -69,10 +69,9 @@ class App:
 
 
 @pytest.fixture(scope="module")
-def speech() -> Iterator[dict[str, str]]:
+def speech(offline_server: EmbeddedServer) -> dict[str, str]:
     """Variables for an app whose providers are a server that is there already; the app's own takes seconds to start."""
-    with EmbeddedServer() as server:
-        yield provided_by(server.url, server.key)
+    return provided_by(offline_server.url, offline_server.key)
 
 
 @asynccontextmanager

@@ -19,26 +19,25 @@ def spoken(tmp_path: Path) -> Path:
     return microphone_file(tmp_path / "microphone.wav", padded(flite("What time is it in Tokyo?"), before_s=1.5), RATE)
 
 
-@pytest.fixture
-async def demo() -> AsyncIterator[AppProcess]:
-    """The page with the fake engine."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_browser() -> AsyncIterator[None]:
+    """One browser for all tests that give it no arguments; each has a profile of its own."""
     executable()
+    async with one_browser():
+        yield
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_demo(shared_browser: None) -> AsyncIterator[AppProcess]:
+    """The page with the fake engine, for all tests that do not kill it."""
     async with AppProcess(["-m", "tests.ui.demo"]) as process:
         yield process
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_demo() -> AsyncIterator[AppProcess]:
-    """One demo page for all tests of a file that do not kill it, and one browser."""
-    executable()
-    async with AppProcess(["-m", "tests.ui.demo"]) as process, one_browser():
-        yield process
-
-
-@pytest.fixture
-async def voice_page(demo: AppProcess, spoken: Path) -> AsyncIterator[VoicePage]:
-    """The demo page, open and ready."""
-    async with chromium(spoken, viewport={"width": 1280, "height": 900}) as context:
+@pytest_asyncio.fixture(loop_scope="session")
+async def voice_page(shared_demo: AppProcess) -> AsyncIterator[VoicePage]:
+    """The demo page, open and ready, whose microphone says what it is told."""
+    async with chromium(viewport={"width": 1280, "height": 900}) as context:
         page = VoicePage(await context.new_page())
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         yield page

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, executable
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 from tests.browser.helpers.proxy import proxied
 from tests.browser.test_truth import said
 from tests.voices import RATE, flite
 from voice_agents.audio import Pcm
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NO_UDP = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -71,31 +73,33 @@ async def is_answered(page: VoicePage) -> None:
     assert loud_s(await page.played()) > 3.0, "the answer is four seconds long"
 
 
-async def test_where_webrtc_never_connects_the_same_press_is_answered(demo: AppProcess) -> None:
-    async with a_page(demo.url, NEVER_CONNECTS) as page:
+async def test_where_webrtc_never_connects_the_same_press_is_answered(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url, NEVER_CONNECTS) as page:
         await is_answered(page)
         await page.hang_up()
         await page.shows("Ready")
         await page.microphones_are(0)
 
 
-async def test_where_udp_is_blocked_the_same_press_is_answered(demo: AppProcess) -> None:
-    async with a_page(demo.url, flags=NO_UDP) as page:
+async def test_where_udp_is_blocked_the_same_press_is_answered(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url, flags=NO_UDP) as page:
         await is_answered(page)
 
 
-async def test_through_a_proxy_of_http_and_websockets_the_same_press_is_answered(demo: AppProcess) -> None:
-    async with proxied(demo.url) as url, a_page(url, flags=NO_UDP) as page:
+async def test_through_a_proxy_of_http_and_websockets_the_same_press_is_answered(shared_demo: AppProcess) -> None:
+    async with proxied(shared_demo.url) as url, a_page(url, flags=NO_UDP) as page:
         await is_answered(page)
 
 
-async def test_without_any_webrtc_nobody_waits_for_it(demo: AppProcess) -> None:
-    async with a_page(demo.url, "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;") as page:
+async def test_without_any_webrtc_nobody_waits_for_it(shared_demo: AppProcess) -> None:
+    async with a_page(
+        shared_demo.url, "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;"
+    ) as page:
         await is_answered(page)
 
 
-async def test_where_webrtc_gets_through_it_is_used_and_nothing_is_said_of_it(demo: AppProcess) -> None:
-    async with a_page(demo.url) as page:
+async def test_where_webrtc_gets_through_it_is_used_and_nothing_is_said_of_it(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
         await page.told("Speak any time.")
@@ -103,8 +107,8 @@ async def test_where_webrtc_gets_through_it_is_used_and_nothing_is_said_of_it(de
         assert await page.page.evaluate("__peers.at(-1).connectionState") == "connected"
 
 
-async def test_the_button_empties_what_was_still_to_be_played(demo: AppProcess) -> None:
-    async with a_page(demo.url, NEVER_CONNECTS) as page:
+async def test_the_button_empties_what_was_still_to_be_played(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url, NEVER_CONNECTS) as page:
         await page.record()
         await page.shows("Listening")
         await page.speak(QUESTION, RATE)
@@ -123,8 +127,8 @@ async def test_the_button_empties_what_was_still_to_be_played(demo: AppProcess) 
         assert -200 < took_ms < 900, "it was speaking until then, and not to the end of the answer"
 
 
-async def test_a_lost_socket_is_called_again_over_the_same_way(demo: AppProcess) -> None:
-    async with a_page(demo.url, NEVER_CONNECTS + COUNTS_CALLS) as page:
+async def test_a_lost_socket_is_called_again_over_the_same_way(shared_demo: AppProcess) -> None:
+    async with a_page(shared_demo.url, NEVER_CONNECTS + COUNTS_CALLS) as page:
         await page.record()
         await page.shows("Listening")
         await page.page.evaluate("__calls[0].close()")
@@ -137,8 +141,7 @@ async def test_a_lost_socket_is_called_again_over_the_same_way(demo: AppProcess)
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
-async def test_transport_forces_one_way(transport: str) -> None:
-    executable()
+async def test_transport_forces_one_way(shared_browser: None, transport: str) -> None:
     async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": transport}) as process:
         async with a_page(process.url) as page:
             await page.record()

@@ -13,7 +13,9 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.browser.helpers.chromium import chromium, executable
 from tests.browser.helpers.process import AppProcess
+from tests.instances import provided_by
 from tests.transports.api.docs import printed
+from voice_agents.offline.embedded import EmbeddedServer
 
 NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
 COUNT_PLAYED = """
@@ -27,11 +29,12 @@ AudioBufferSourceNode.prototype.start = function (...when) {
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[AppProcess]:
+async def app(offline_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[AppProcess]:
     """``python app.py`` with a database of its own."""
     executable()
+    providers = provided_by(offline_server.url, offline_server.key)
     database = f"sqlite:///{tmp_path / 'talk.sqlite3'}"
-    async with AppProcess(["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": database}) as process:
+    async with AppProcess(["app.py", "--port"], {**NO_KEYS, **providers, "DATABASE_URL": database}) as process:
         yield process
 
 

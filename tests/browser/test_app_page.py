@@ -15,14 +15,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, executable, microphone_file
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
 from tests.browser.helpers.heard import bursts, likeness, longest_hole_s, spoken
 from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite, padded
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.offline.tts import SAMPLE_RATE
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANSWER_S = 25.0
 """A loaded machine takes its time."""
@@ -30,10 +30,9 @@ ANSWER_S = 25.0
 NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def app(shared_browser: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
     """``python app.py`` with a database of its own."""
-    executable()
     database = tmp_path_factory.mktemp("app") / "conversations.sqlite3"
     async with AppProcess(
         ["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}, forked=False
@@ -41,7 +40,7 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProc
         yield process
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(app: AppProcess) -> AsyncIterator[VoicePage]:
     """A browser in front of it, ready, whose microphone says what it is told."""
     async with chromium(viewport={"width": 1280, "height": 900}) as context:

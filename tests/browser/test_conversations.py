@@ -16,7 +16,7 @@ from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 from tests.browser.test_page_for_all import SMALLEST_TARGET_PX, serious
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RATE = 24_000
 LOUD = 1500
@@ -107,7 +107,9 @@ async def test_conversations_are_kept_found_named_deleted_and_taken_back(shared_
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
-async def test_an_answer_is_heard_again_and_a_recording_has_both_sides_in_their_time(transport: str) -> None:
+async def test_an_answer_is_heard_again_and_a_recording_has_both_sides_in_their_time(
+    shared_browser: None, transport: str
+) -> None:
     noise: NDArray[np.int16] = (np.random.default_rng(1).normal(0, 6000, RATE)).astype(np.int16)
     async with AppProcess(["-m", "tests.ui.demo"], env={"TRANSPORT": transport}) as demo, chromium() as context:
         page = VoicePage(await context.new_page())

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import numpy as np
+import pytest
 from playwright.async_api import expect
 
-from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage
+from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
+from tests.voices import RATE, flite
 from voice_agents.audio import Pcm, first_audible
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+QUESTION = flite("What time is it in Tokyo?")
 
 
 def longest_hole_s(pcm: Pcm, loud: int = 1000) -> float:
@@ -16,7 +25,16 @@ def longest_hole_s(pcm: Pcm, loud: int = 1000) -> float:
     return float(np.diff(at).max(initial=0)) / PLAYED_RATE
 
 
-async def test_a_spoken_question_is_shown_answered_and_heard(voice_page: VoicePage) -> None:
+async def test_a_spoken_question_is_shown_answered_and_heard(shared_demo: AppProcess, spoken: Path) -> None:
+    """With a WAV as the device, so that the browser's own handling of a microphone is in the way as in life."""
+    async with chromium(spoken, viewport={"width": 1280, "height": 900}) as context:
+        page = VoicePage(await context.new_page())
+        await page.open(shared_demo.url)
+        await is_answered(page)
+
+
+async def is_answered(voice_page: VoicePage) -> None:
+    """What its microphone says is written, answered and heard."""
     await voice_page.record()
     await voice_page.shows("Hearing you")
     await voice_page.says("what time is it in tokyo")
@@ -44,7 +62,10 @@ async def test_words_in_the_page_are_never_markup(voice_page: VoicePage) -> None
 
 async def test_nothing_is_loaded_from_elsewhere(voice_page: VoicePage) -> None:
     await voice_page.record()
+    await voice_page.shows("Listening")
+    speaking = asyncio.create_task(voice_page.speak(QUESTION, RATE))
     await voice_page.shows("Hearing you")
+    await speaking
     assert voice_page.foreign == []
 
 
@@ -56,15 +77,15 @@ async def test_an_interrupted_answer_shows_what_was_not_heard(voice_page: VoiceP
 
 
 async def test_the_conversation_survives_reloads_and_begins_anew_only_when_asked(
-    voice_page: VoicePage, demo: AppProcess
+    voice_page: VoicePage, shared_demo: AppProcess
 ) -> None:
     await voice_page.type("remember me")
     await voice_page.says("remember me")
-    await voice_page.open(demo.url)
+    await voice_page.open(shared_demo.url)
     await voice_page.says("remember me")
     await voice_page.page.get_by_role("button", name="New conversation").click()
     await expect(voice_page.part("chat")).not_to_contain_text("remember me")
-    await voice_page.open(demo.url)
+    await voice_page.open(shared_demo.url)
     await expect(voice_page.part("chat")).not_to_contain_text("remember me")
 
 
@@ -76,7 +97,9 @@ async def test_push_to_talk_sends_only_what_is_said_while_held(voice_page: Voice
     await voice_page.told("Hold the button, or Space, while you speak.")
     await voice_page.part("talk").hover()
     await voice_page.page.mouse.down()
+    speaking = asyncio.create_task(voice_page.speak(QUESTION, RATE))
     await voice_page.says("what time is it in tokyo")
     await voice_page.shows("Hearing you")
     await voice_page.page.mouse.up()
+    await speaking
     await voice_page.shows("Thinking")

@@ -9,7 +9,7 @@ from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 from tests.browser.test_conversations import drawer, item
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOST_STOPS = 60
 TITLES = ("Where are my keys?", "Tell me of the sea", "And of the moon")

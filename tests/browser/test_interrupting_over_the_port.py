@@ -9,6 +9,7 @@ import asyncio
 import sys
 from typing import Any
 
+import pytest
 from playwright.async_api import expect
 
 from tests.bench.provider import WORD_S, fixed_delays
@@ -16,6 +17,8 @@ from tests.bench.transports import serving
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.voices import RATE, flite, onset
 from voice_agents.engines.base import OUTPUT_RATE
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 QUESTION = flite("What time is it in Tokyo?")
 PART_OF_A_WORD = 0.5
@@ -37,7 +40,7 @@ HEARD = """(words) => {
 }"""
 
 
-async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word() -> None:
+async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word(shared_browser: None) -> None:
     with fixed_delays() as provider, serving(provider) as (url, _):
         async with chromium() as context:
             await context.add_init_script(WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.helpers.chromium import VoicePage, chromium
@@ -9,8 +10,10 @@ from tests.browser.helpers.process import AppProcess
 from tests.browser.test_page_for_all import serious
 from tests.ui.test_models import model_server
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-async def test_it_is_taken_and_given_back_by_keyboard() -> None:
+
+async def test_it_is_taken_and_given_back_by_keyboard(shared_browser: None) -> None:
     async with (
         model_server() as port,
         AppProcess(["-m", "tests.ui.demo"], {"DEMO_OLLAMA": str(port)}) as demo,
@@ -37,9 +40,9 @@ async def test_it_is_taken_and_given_back_by_keyboard() -> None:
         await expect(page.part("who")).not_to_contain_text("Ollama")
 
 
-async def test_where_none_answers_the_page_says_what_to_start() -> None:
-    async with AppProcess(["-m", "tests.ui.demo"]) as demo, chromium() as context:
+async def test_where_none_answers_the_page_says_what_to_start(shared_demo: AppProcess) -> None:
+    async with chromium() as context:
         page = VoicePage(await context.new_page())
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         await page.page.locator("#va-providers").click()
         await expect(page.part("models")).to_contain_text("No model server answers on this machine. Start Ollama")

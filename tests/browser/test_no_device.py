@@ -13,6 +13,8 @@ from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite
 from voice_agents.engines.base import OUTPUT_RATE
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 NO_DEVICE = """(() => {
   const Native = window.AudioContext;
   window.AudioContext = class extends Native {
@@ -72,7 +74,7 @@ async def outlives_silence(page: VoicePage) -> None:
     assert "lost" not in await page.transcript()
 
 
-async def test_what_is_said_is_heard_and_answered() -> None:
+async def test_what_is_said_is_heard_and_answered(shared_browser: None) -> None:
     async with called() as page:
         await page.told(MUTE)
         await page.speak(QUESTION, RATE)
@@ -85,20 +87,21 @@ async def test_what_is_said_is_heard_and_answered() -> None:
         assert MUTE not in await page.part("truth").inner_text()
 
 
-async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answered() -> None:
+async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answered(shared_browser: None) -> None:
     async with called(NO_DECODER) as page:
         await page.told(DEAF)
         await outlives_silence(page)
         await page.type("What time is it?")
+        await page.shows("Speaking")  # before, it is listening too
         await page.says("It is ten past nine in the evening")
         await is_told_where_the_answer_is(page)
 
 
-async def test_over_webrtc_the_same_line_is_shown() -> None:
-    async with AppProcess(["-m", "tests.ui.demo"]) as demo, chromium() as context:
+async def test_over_webrtc_the_same_line_is_shown(shared_demo: AppProcess) -> None:
+    async with chromium() as context:
         await context.add_init_script(NO_DEVICE)
         page = VoicePage(await context.new_page())
-        await page.open(demo.url)
+        await page.open(shared_demo.url)
         await page.record()
         await page.told(MUTE)
         await page.speak(QUESTION, RATE)

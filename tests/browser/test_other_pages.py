@@ -19,12 +19,14 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Error, Frame
 
 from tests.attacks import routes
-from tests.browser.helpers.chromium import chromium, executable
+from tests.browser.helpers.chromium import chromium
 from tests.browser.helpers.process import AppProcess
 from tests.forked import ROOT
+from tests.instances import provided_by
+from voice_agents.offline.embedded import EmbeddedServer
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of gradio 5 about gradio 6
 ]
 
@@ -66,20 +68,25 @@ def rows(path: Path) -> int:
         return sum(int(database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) for table in tables)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    executable()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(
+    shared_browser: None, offline_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
     database = tmp_path_factory.mktemp("house") / "talk.sqlite3"
     async with contextlib.AsyncExitStack() as stack:
-        offline = await stack.enter_async_context(offline_server())
-        env = {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}
+        offline = await stack.enter_async_context(offline_alone())
+        env = {
+            **NO_KEYS,
+            **provided_by(offline_server.url, offline_server.key),
+            "DATABASE_URL": f"sqlite:///{database}",
+        }
         app = await stack.enter_async_context(AppProcess(["app.py", "--port"], env))
         stranger = await stack.enter_async_context(await asyncio.start_server(strangers_page, "127.0.0.1", 0))
         yield House(app, database, *offline, stranger.sockets[0].getsockname()[1])
 
 
 @contextlib.asynccontextmanager
-async def offline_server() -> AsyncIterator[tuple[str, str]]:
+async def offline_alone() -> AsyncIterator[tuple[str, str]]:
     """Its address and key, run alone as a developer does."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-u", "-m", "voice_agents.offline", "--port", "0"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -140,7 +147,7 @@ def offlines_target(house: House, url: str) -> dict[str, Any]:
     }
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def browser(house: House) -> AsyncIterator[BrowserContext]:
     async with chromium(flags=[f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]) as context:
         yield context

@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.async_api import Frame, expect
 
-from tests.browser.helpers.chromium import VoicePage, chromium, executable
+from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
+from tests.instances import provided_by
 from tests.share_tunnel import NAME as SHARED
 from tests.share_tunnel import tunnel
+from voice_agents.offline.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SPACE = "somebody-voice-agents.hf.space"
 HUB = "huggingface.co"
@@ -32,12 +34,19 @@ NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELE
 HEAD_END = b"\r\n\r\n"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def app(
+    shared_browser: None, offline_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AppProcess]:
     """``python app.py --host 0.0.0.0 --share`` with a stand-in for the tunnel, told that it is a Space."""
-    executable()
     folder = tmp_path_factory.mktemp("house")
-    env = {"DATABASE_URL": f"sqlite:///{folder / 'talk.sqlite3'}", "SPACE_HOST": SPACE, **tunnel(folder / "hf").env}
+    providers = provided_by(offline_server.url, offline_server.key)
+    env = {
+        **providers,
+        "DATABASE_URL": f"sqlite:///{folder / 'talk.sqlite3'}",
+        "SPACE_HOST": SPACE,
+        **tunnel(folder / "hf").env,
+    }
     async with AppProcess(["app.py", "--host", "0.0.0.0", "--share", "--port"], {**NO_KEYS, **env}) as process:
         yield process
 
@@ -140,9 +149,9 @@ async def test_a_typed_question_is_answered_through_every_own_address(app: AppPr
         await answers(page)
 
 
-async def test_and_through_ipv6(tmp_path: Path) -> None:
-    executable()
-    env = {**NO_KEYS, "DATABASE_URL": f"sqlite:///{tmp_path / 'talk.sqlite3'}"}
+async def test_and_through_ipv6(shared_browser: None, offline_server: EmbeddedServer, tmp_path: Path) -> None:
+    providers = provided_by(offline_server.url, offline_server.key)
+    env = {**NO_KEYS, **providers, "DATABASE_URL": f"sqlite:///{tmp_path / 'talk.sqlite3'}"}
     async with AppProcess(["app.py", "--host", "::1", "--port"], env, host="[::1]") as app, chromium() as context:
         page = VoicePage(await context.new_page(), own="http://[::1]")
         await page.open(app.url)
@@ -152,7 +161,9 @@ async def test_and_through_ipv6(tmp_path: Path) -> None:
 async def test_and_through_a_share_link_and_in_the_frame_of_a_space(app: AppProcess, tmp_path: Path) -> None:
     async with proxy(int(app.url.rpartition(":")[2]), certificate(tmp_path)) as port:
         names = ", ".join(f"MAP {name}:443 127.0.0.1:{port}" for name in (SHARED, SPACE, HUB))
-        async with chromium(flags=[f"--host-resolver-rules={names}"], ignore_https_errors=True) as context:
+        flags = [f"--host-resolver-rules={names}"]
+        whole = {"width": 1280, "height": 1000}  # the frame is seen as a whole
+        async with chromium(flags=flags, ignore_https_errors=True, viewport=whole) as context:
             page = VoicePage(await context.new_page(), own=f"https://{SHARED}")
             await page.open(f"https://{SHARED}/")
             await answers(page)

@@ -14,7 +14,7 @@ from playwright.async_api import Page, expect
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")

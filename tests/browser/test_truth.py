@@ -13,7 +13,7 @@ from playwright.async_api import WebSocketRoute, expect
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 ANSWER = "It is ten past nine in the evening"
@@ -159,7 +159,7 @@ async def test_muted_is_said_and_can_be_undone_in_the_same_line(shared_demo: App
         assert await page.page.evaluate("__microphones.at(-1).enabled") is True
 
 
-async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before() -> None:
+async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before(shared_browser: None) -> None:
     async with AppProcess(["-m", "tests.ui.demo"]) as demo, a_page(demo.url) as sandwich:
         page = VoicePage(sandwich.page, "realtime")
         await page.choose_tab()
@@ -183,7 +183,7 @@ async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before
         await expect(page.part("mode").locator("input:checked")).to_have_value("push to talk")
 
 
-async def test_a_full_server_says_so_and_goes_on_when_there_is_a_place() -> None:
+async def test_a_full_server_says_so_and_goes_on_when_there_is_a_place(shared_browser: None) -> None:
     async with (
         AppProcess(["-m", "tests.ui.demo"], {"DEMO_PLACES": "1"}) as demo,
         a_page(demo.url) as first,

@@ -6,7 +6,11 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.helpers.chromium import VoicePage
+from tests.voices import RATE, flite
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+QUESTION = flite("What time is it in Tokyo?")
 ANSWER = "It is ten past nine in the evening"
 
 
@@ -32,6 +36,8 @@ async def test_leaving_the_tab_ends_its_call_and_shuts_the_microphone(
     voice_page: VoicePage, realtime_page: VoicePage
 ) -> None:
     await voice_page.record()
+    await voice_page.shows("Listening")
+    await voice_page.speak(QUESTION, RATE)
     await voice_page.says(ANSWER)
     assert await voice_page.live_microphones() == 1
     await realtime_page.choose_tab()

@@ -95,8 +95,18 @@ class Container:
     async def until_healthy(self) -> None:
         """As ``docker compose up --wait`` does."""
         async with asyncio.timeout(START_S):
+            while not await self._listens():  # noqa: ASYNC110 - each check is a Python that is started
+                await asyncio.sleep(0.1)
             while not await self.healthy():  # noqa: ASYNC110 - it can only be asked
                 await asyncio.sleep(0.2)
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     def stop(self, process: asyncio.subprocess.Process) -> None:
         """What ``docker stop`` sends first."""

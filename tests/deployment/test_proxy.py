@@ -16,10 +16,12 @@ import pytest
 from tests.browser.helpers.process import free_port
 from tests.deployment.container import HERE
 from tests.forked import start_python
+from tests.instances import provided_by
 from tests.transports.api.client import client
 from tests.transports.rtc_client import RtcCaller
 from tests.transports.test_aiortc import controls, until
 from voice_agents.conversation.model import Conversation
+from voice_agents.offline.embedded import EmbeddedServer
 
 WITHIN_S = 180.0
 PUBLIC = "talk.example.com"
@@ -57,13 +59,14 @@ async def nginx(folder: Path, app: int) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def app(folder: Path) -> AsyncIterator[int]:
+async def app(folder: Path, offline: EmbeddedServer) -> AsyncIterator[int]:
     """The port of the app, which knows its public name and path as the document says."""
     own = {
         name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "OPENAI_", "ELEVENLABS_"))
     }
     env = {
         **own,
+        **provided_by(offline.url, offline.key),
         "DATABASE_URL": str(folder / "talk.sqlite3"),
         "GRADIO_ROOT_PATH": "/voice",
         "ALLOWED_HOSTS": PUBLIC,
@@ -82,8 +85,8 @@ async def app(folder: Path) -> AsyncIterator[int]:
         await process.communicate()
 
 
-async def test_everything_works_under_a_sub_path(tmp_path: Path) -> None:
-    async with asyncio.timeout(WITHIN_S), app(tmp_path) as port, nginx(tmp_path, port) as proxy:
+async def test_everything_works_under_a_sub_path(offline_server: EmbeddedServer, tmp_path: Path) -> None:
+    async with asyncio.timeout(WITHIN_S), app(tmp_path, offline_server) as port, nginx(tmp_path, port) as proxy:
         root = f"http://127.0.0.1:{proxy}/voice"
         public = {"host": PUBLIC, "origin": f"https://{PUBLIC}"}
         async with httpx.AsyncClient(headers=public) as http:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,15 +33,9 @@ class Engines:
         return self.sandwich if kind == "sandwich" else self.realtime
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as running:
-        yield running
-
-
 @pytest.fixture
-async def engines(served: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Engines]:
-    settings = Settings(database=tmp_path / "live.sqlite3").with_offline(served.url, served.key)
+async def engines(offline_server: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Engines]:
+    settings = Settings(database=tmp_path / "live.sqlite3").with_offline(offline_server.url, offline_server.key)
     sandwich = SandwichEngine(settings)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(sandwich)

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -160,16 +159,10 @@ def test_the_server_alone_ends_politely_when_asked_to() -> None:
 # with the real engines
 
 
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as running:
-        yield running
-
-
-async def test_a_spoken_phrase_is_transcribed(embedded: EmbeddedServer) -> None:
+async def test_a_spoken_phrase_is_transcribed(offline_server: EmbeddedServer) -> None:
     speech = to_bytes(padded(flite("what time is it"), before_s=0.3, after_s=0.5))
     query = {"model_id": "scribe_v2_realtime", "audio_format": "pcm_16000"}
-    async with connect(embedded.url, "/v1/speech-to-text/realtime", embedded.key, **query) as client:
+    async with connect(offline_server.url, "/v1/speech-to-text/realtime", offline_server.key, **query) as client:
         for begin in range(0, len(speech), 3200):
             await send_audio(client, speech[begin : begin + 3200], commit=False)
         await send_audio(client, b"", commit=True)
@@ -179,12 +172,12 @@ async def test_a_spoken_phrase_is_transcribed(embedded: EmbeddedServer) -> None:
     assert heard["text"] == "What time is it?"
 
 
-async def test_a_sentence_is_spoken_with_its_words_in_time(embedded: EmbeddedServer) -> None:
+async def test_a_sentence_is_spoken_with_its_words_in_time(offline_server: EmbeddedServer) -> None:
     query = {"output_format": "pcm_24000", "auto_mode": "true", "sync_alignment": "true"}
     text = "Hello there, how are you today? "
     spoken, starts_ms, audio = "", [], b""
     path = "/v1/text-to-speech/offline-en-us/multi-stream-input"
-    async with connect(embedded.url, path, embedded.key, **query) as client:
+    async with connect(offline_server.url, path, offline_server.key, **query) as client:
         await tell(client, text=text, context_id="t")
         await tell(client, context_id="t", close_context=True)
         while not (message := await said(client))["isFinal"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -150,13 +151,13 @@ async def test_a_hum_is_no_word_at_any_pitch_of_a_man_and_wherever_it_begins(
     recogniser: Recogniser, second: float
 ) -> None:
     taken_for_words = {}
-    for hertz in HUMS_HZ:
-        for before_s in (0.5, 0.513):
-            partials: list[str] = []
-            pcm = padded(two_notes(hertz, second), before_s, 0.4)
-            text = await heard(recogniser, pcm, on_partial=partials.append)
-            if not all(map(is_backchannel, (text, *partials))):
-                taken_for_words[hertz, before_s] = text, partials
+    begins_s = (0.5, 0.513) if second < 1 else (0.513, 0.5)  # every pitch begins at each, once up and once down
+    for hertz, before_s in zip(HUMS_HZ, itertools.cycle(begins_s), strict=False):
+        partials: list[str] = []
+        pcm = padded(two_notes(hertz, second), before_s, 0.4)
+        text = await heard(recogniser, pcm, on_partial=partials.append)
+        if not all(map(is_backchannel, (text, *partials))):
+            taken_for_words[hertz, before_s] = text, partials
     assert not taken_for_words
 
 

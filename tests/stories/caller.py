@@ -143,6 +143,8 @@ class AnyCaller(Generic[S, P]):
     _queue: list[AgentAudio] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _queued: asyncio.Event = field(default_factory=asyncio.Event)
+    _found: dict[type[Event], tuple[int, list[Any]]] = field(default_factory=dict, init=False)
+    """The events of a kind, and how many events have been looked through for them: a story asks again and again."""
 
     def say(self, utterance: int, seconds: float | None = None) -> None:
         """Begin to speak utterance ``utterance`` now, for as long as its words take (or ``seconds``)."""
@@ -172,7 +174,10 @@ class AnyCaller(Generic[S, P]):
 
     def all(self, kind: type[E]) -> list[E]:
         """The events of a kind so far."""
-        return [event for event in self.events if isinstance(event, kind)]
+        seen, found = self._found.get(kind, (0, []))
+        found += [event for event in self.events[seen:] if isinstance(event, kind)]
+        self._found[kind] = len(self.events), found
+        return list(found)
 
     def text(self, turn: int) -> str:
         """What the agent wrote in a turn."""

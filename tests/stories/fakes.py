@@ -67,6 +67,9 @@ class FakeStt:
         await asyncio.sleep(self.closing_s)
 
     def send_audio(self, pcm: Pcm) -> None:
+        if pcm.max(initial=0) < FIRST_LABEL:  # silence, most of the time
+            self._sounding = 0
+            return
         labels, counts = np.unique(pcm[pcm >= FIRST_LABEL], return_counts=True)
         for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
             if label != self._sounding and label not in self._heard:

@@ -27,11 +27,15 @@ _FLAGS = (
 )
 
 
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first is the same engine without windows to draw around the page: half the processor time of an opened page."""
+
+
 def executable() -> str:
     """Chromium's path; skips the test when there is none."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if found is None:
-        pytest.skip("chromium is not installed (Debian package chromium)")
+        pytest.skip("no Chromium is installed (Debian package chromium-headless-shell, or chromium)")
     return found
 
 

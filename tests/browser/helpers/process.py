@@ -23,7 +23,7 @@ OWN_PORTS = range(20_000, 32_000)
 class AppProcess:
     """``python <arguments> <port>`` on a free port; ``url`` once entered, where it is asked as ``host``.
 
-    ``forked=False``: what its imports take belongs to the test.
+    ``forked=False``: what its imports take at its first start belongs to the test.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class AppProcess:
     async def start(self) -> None:
         """Start it (again, on the same port) and wait until it serves."""
         began = asyncio.get_running_loop().time()
-        self._process = await start_python([*self._arguments, str(self._port)], self._env, forked=self._forked)
+        forked = self._forked or self._process is not None
+        self._process = await start_python([*self._arguments, str(self._port)], self._env, forked=forked)
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as http:
             while not await self._serves(http):
                 assert self._process.returncode is None, "the app ended instead of serving"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,12 +27,17 @@ class Item:
     """The words of an assistant's message by their order of sounding."""
     first_value: int = 0
 
-    def said(self, sound: Pcm | None = None) -> list[str]:
-        """The words of which at least half is in ``sound``, or is left in the server's own."""
-        values, counts = np.unique(self.sound if sound is None else sound, return_counts=True)
-        left = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    def said(self, heard: Mapping[int, int] | None = None) -> list[str]:
+        """The words of which at least half is in the :func:`tally` of a sound, or is left in the server's own."""
+        left = tally(self.sound) if heard is None else heard
         whole = ((word, left.get(self.first_value + index, 0)) for index, word in enumerate(self.words))
         return [word for word, samples in whole if samples * 2 >= word_samples(word)]
+
+
+def tally(sound: Pcm) -> dict[int, int]:
+    """How many samples of each value."""
+    values, counts = np.unique(sound, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def word_samples(word: str) -> int:

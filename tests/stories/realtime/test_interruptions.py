@@ -14,7 +14,7 @@ import pytest
 from tests.stories.clock import play
 from tests.stories.fakes import Call
 from tests.stories.realtime.caller import RealtimeCaller, ring
-from tests.stories.realtime.items import Habits, Item, Script, Step, chatter
+from tests.stories.realtime.items import Habits, Item, Script, Step, chatter, tally
 from tests.stories.realtime.server import FIRST_WORD
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Interrupted, SpeechEnded, Status, TurnDone
@@ -84,14 +84,15 @@ def nothing_stale_was_played(caller: RealtimeCaller) -> None:
 
 def everything_agrees(caller: RealtimeCaller) -> None:
     """Server, speaker and what the page was told, of every message and every cut turn."""
-    speaker = np.concatenate([played.pcm for played in caller.played])
+    speaker = tally(np.concatenate([played.pcm for played in caller.played]))
     messages = [item for item in caller.server.items if item.kind == "assistant"]
     for message in messages:
         assert abs(len(message.said()) - len(message.said(speaker))) <= 1
     ends = [(end.turn, end.heard_text) for end in caller.all(Interrupted)]
     ends += [(end.turn, end.heard_text) for end in caller.all(TurnDone)]
     for turn, heard in ends:
-        played = [word for message in messages for word in message.said(caller.heard(turn))]
+        sound = tally(caller.heard(turn))
+        played = [word for message in messages for word in message.said(sound)]
         assert abs(len(heard.split()) - len(played)) <= 1
         assert heard.split()[: len(played) - 1] == played[: len(heard.split())][: len(played) - 1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,10 @@ from voice_agents.settings import Settings
 from voice_agents.ui.app import App
 
 
-@pytest.fixture(scope="module")
-def offline() -> Iterator[Settings]:
+@pytest.fixture(scope="session")
+def offline(offline_server: EmbeddedServer) -> Settings:
     """Settings whose roles are all filled by an offline server."""
-    with EmbeddedServer() as server:
-        yield Settings().with_offline(server.url, server.key)
+    return Settings().with_offline(offline_server.url, offline_server.key)
 
 
 @pytest.fixture

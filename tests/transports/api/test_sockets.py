@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import random
+import secrets
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -341,16 +342,17 @@ async def test_stop_ends_the_conversation_and_frees_its_place() -> None:
 
 
 async def test_a_client_that_does_not_read_is_given_up_and_harms_nobody() -> None:
-    async with serve_api(answer_s=3000) as api, client(f"{api.ws}/ws/sandwich", max_queue=1) as deaf:
+    async with serve_api(answer_s=60) as api, client(f"{api.ws}/ws/sandwich", max_queue=1) as deaf:
         await deaf.say(type="text", text="tell me everything")
         await deaf.until("tts_audio")
         (session,) = api.sessions
         live = api.registry.get(session.conversation)
         assert live is not None
+        much = secrets.token_hex(10_000)  # which cannot be made smaller on its way
         async with asyncio.timeout(20):
             while live.ending is None:
                 for _ in range(500):
-                    session._put(AgentText, text="word " * 1000)
+                    session._put(AgentText, text=much)
                 await asyncio.sleep(0.01)
         await api.until_places(0)
         deaf.socket.transport.abort()
