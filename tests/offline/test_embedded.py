@@ -112,13 +112,14 @@ def test_a_server_that_cannot_come_back_is_tried_again(tmp_path: Path, log: Said
 
 @pytest.mark.parametrize("log", ["did not start: no voice today"], indirect=True)
 def test_leaving_ends_the_attempts(tmp_path: Path, log: Said) -> None:
-    fails = tmp_path / "fails"
-    before = f"if os.path.exists({str(fails)!r}): sys.exit('no voice today')"
-    with EmbeddedServer(program=small(tmp_path, before)) as server:
+    fails, before = tmp_path / "fails", set(threading.enumerate())
+    program = f"if os.path.exists({str(fails)!r}): sys.exit('no voice today')"
+    with EmbeddedServer(program=small(tmp_path, program)) as server:
         fails.touch()
         kill(server)
         assert log.heard.wait(WAIT_S)
-    assert not [thread for thread in threading.enumerate() if thread.name == "offline-watch"]
+    now = [thread for thread in threading.enumerate() if thread.name == "offline-watch"]
+    assert set(now) <= before, "other tests' servers may be watched in this process"
 
 
 @pytest.mark.parametrize("log", ["still starting"], indirect=True)
