@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from av import AudioFrame
 
 from tests.ui.fake_engine import FRAME, FakeSession, sweep
+from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
 from voice_agents.events import AgentAudio, AgentAudioDone
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.playback import FRAME as PACKET
-from voice_agents.transports.playback import OpusPacket
+from voice_agents.transports.playback import WIRE_RATE, OpusPacket
 from voice_agents.transports.registry import SessionRegistry
 from voice_agents.transports.webrtc import CallHandler
 
@@ -131,3 +134,29 @@ async def test_a_server_that_stops_ends_the_call_unless_another_one_takes_it(oth
             goodbye = await line.handler.emit()
             assert goodbye is not None
             assert goodbye.msg == ""
+
+
+def heard(pcm: Pcm, layout: str, rate: int = WIRE_RATE) -> list[tuple[int, Pcm]]:
+    """What a handler gives of one frame; ``pcm``: channels interleaved."""
+    frame = AudioFrame.from_ndarray(pcm[None, :], format="s16", layout=layout)
+    frame.sample_rate = rate
+    handler = Line(cast(SessionRegistry, None), Conversation()).handler
+    frames = [(each.sample_rate, each.to_ndarray()) for each in handler.resample(frame)]
+    assert (handler._resampler is None) == (rate == WIRE_RATE), "a filter has threads of its own"
+    return frames
+
+
+def test_what_opus_decodes_to_becomes_one_channel_without_a_filter() -> None:
+    left, right = sweep(0.02), np.roll(sweep(0.02), 7)
+    ((rate, mono),) = heard(np.stack([left, right], axis=1).reshape(-1), "stereo")
+    assert rate == WIRE_RATE and mono.shape == (1, len(left)) and mono.dtype == np.int16
+    assert np.abs(mono[0] - (left.astype(int) + right) / 2).max() <= 1
+    ((_, same),) = heard(left, "mono")
+    assert np.array_equal(same[0], left)
+
+
+def test_a_telephone_codec_is_heard_at_the_wires_rate() -> None:
+    """As aiortc decodes G.711."""
+    found = heard(np.full(160, 5000, np.int16), "mono", rate=8_000)
+    assert {rate for rate, _ in found} == {WIRE_RATE} and {pcm.shape[0] for _, pcm in found} == {1}
+    assert sum(pcm.shape[1] for _, pcm in found) >= 640, "20 ms, less what the filter holds back"

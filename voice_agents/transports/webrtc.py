@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from aiortc import RTCPeerConnection
 from aiortc.exceptions import InvalidStateError
+from av import AudioFrame
 from fastrtc import AsyncStreamHandler, CloseStream, WebRTC
 from fastrtc.tracks import AudioCallback
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ LAST_WORDS_S = 0.5
 """For the last words of a call to reach the page."""
 GOODBYE_S = 2.0
 """For a page to hang up a call that is over; a peer that stays would hold its place without one."""
+CHANNELS = {"mono": 1, "stereo": 2}
 EMIT_TURN_S = 50.0
 """fastrtc cancels an ``emit()`` after 60 s and warns; ours comes back earlier."""
 
@@ -80,6 +83,26 @@ def answer_calls(button: WebRTC, open_call: OpenCall, controls: Sequence[Any], p
         concurrency_limit=places + ANSWERED_AT_ONCE,  # the switchboard counts; this many may be leaving just now
         send_input_on="submit",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MonoFrame:
+    """What fastrtc reads of an AudioFrame, of one with one or two channels of s16."""
+
+    frame: AudioFrame
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return int(self.frame.sample_rate)
+
+    def to_ndarray(self) -> NDArray[np.int16]:
+        """Shape (1, samples): the mean of the channels."""
+        pcm: NDArray[np.int16] = self.frame.to_ndarray()
+        channels = CHANNELS[self.frame.layout.name]
+        if channels > 1:
+            pcm = (pcm.reshape(1, -1, channels).astype(np.int32).sum(axis=2) // channels).astype(np.int16)
+        return pcm
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
@@ -136,6 +159,14 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
         self._microphone = LiveDownsampler(WIRE_RATE, live.session.input_rate)
         self._live = live
         live.attach_call(self)
+
+    def resample(self, frame: AudioFrame) -> Iterator[AudioFrame | MonoFrame]:
+        """fastrtc's way to one channel at 48 kHz. What Opus decodes to needs no filter for it, which has two threads
+        that stay for as long as fastrtc keeps an ended call's handler."""
+        if frame.sample_rate == WIRE_RATE and frame.format.name == "s16" and frame.layout.name in CHANNELS:
+            yield MonoFrame(frame)
+        else:
+            yield from super().resample(frame)
 
     async def receive(self, frame: tuple[int, NDArray[np.int16]]) -> None:
         """20 ms from the microphone, shape (1, 960)."""
@@ -194,7 +225,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
     def _let_go(self) -> LiveSession | None:
         """Nothing is heard or played any more. fastrtc may keep a handler for long, an encoder has threads."""
         live, self._live = self._live, None
-        self._playback = self._microphone = None
+        self._playback = self._microphone = self._resampler = None
         return live
 
     def _hang_up(self, sentence: str | None, goodbye_s: float = GOODBYE_S) -> None:
