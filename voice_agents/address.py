@@ -58,6 +58,15 @@ def free_address(host: str | None, port: int | None, env: MutableMapping[str, st
     raise ConfigurationError(_refused(host, first, last, refusal)) from None
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether this very port can be served on now."""
+    try:
+        free_address(host, port, {})
+    except ConfigurationError:
+        return False
+    return True
+
+
 def check_gradio(env: MutableMapping[str, str]) -> None:
     """Raises ConfigurationError for what gradio would break at; what is set to nothing is unset here, as elsewhere.
 

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -132,17 +132,7 @@ class KnowingServer(FakeRealtime):
     def _hear(self, pcm: Pcm) -> None:
         said = self.mouth.sound
         loud = said is not None and (bool(said.words) or said.coughs) and bool(np.abs(pcm.astype(np.int32)).max() > 900)
-        seconds = len(pcm) / SERVER_RATE
-        if loud:
-            self._sound_s, self._quiet_s = self._sound_s + seconds, 0.0
-            if not self._speaking and self._sound_s >= self.habits.hears_after_s:
-                self._speech_started()
-        elif self._speaking:
-            self._quiet_s += seconds
-            if self._quiet_s >= self.config.silence_s - 1e-9:
-                self._speech_stopped()
-        else:
-            self._sound_s = 0.0
+        self._follow(speech=loud, seconds=len(pcm) / SERVER_RATE)
 
     def _spoken_words(self) -> str:
         return self.mouth.words()
@@ -248,13 +238,12 @@ async def talk(caller: AnyCaller[Any, Any], mouth: Mouth) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-def measure(kind: Kind, turns: TurnSettings, progress: Callable[[], None] = lambda: None) -> list[Outcome]:
+def measure(kind: Kind, turns: TurnSettings) -> list[Outcome]:
     """Every sound in a conversation of its own."""
     dice, found = random.Random(4), []
     for sound in sounds():
         with tempfile.TemporaryDirectory() as folder:
             found.append(play(listen_to(kind, sound, Path(folder), dice.uniform(*LISTENED_S), turns)))
-        progress()
     return found
 
 

@@ -16,9 +16,9 @@ from typing import IO, Self
 
 import httpx
 
-from voice_agents.address import free_address
+from voice_agents.address import free_address, is_free
 from voice_agents.doctor.machine import ROOT
-from voice_agents.errors import ConfigurationError, VoiceAgentError
+from voice_agents.errors import VoiceAgentError
 
 START_WITHIN_S = 90.0
 STOP_WITHIN_S = 15.0
@@ -86,7 +86,7 @@ class AppProcess:
                 await self._come_up()
                 break
             except VoiceAgentError:
-                if not left or not self._ended or not _taken(port):
+                if not left or not self._ended or is_free("127.0.0.1", port):
                     raise
         self.started_s = asyncio.get_running_loop().time() - began
         return self
@@ -196,12 +196,3 @@ class AppProcess:
             if (await self.http.get("/health")).status_code in (200, 503):
                 return await self.http.post("/login", data={"username": "user", "password": self.password})
         return None
-
-
-def _taken(port: int) -> bool:
-    """Another program listens there now."""
-    try:
-        free_address("127.0.0.1", port, {})
-    except ConfigurationError:
-        return True
-    return False

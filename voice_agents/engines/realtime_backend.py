@@ -248,7 +248,7 @@ class RealtimeBackend:
         """The server decides; it is not asked."""
 
     def let_pass(self) -> None:
-        """See :meth:`ServerTurns.let_pass`."""
+        """What the server took for a turn, if it took notice of it at all, is none."""
         self._turns.let_pass()
 
     def left_over(self) -> bool:
@@ -256,7 +256,7 @@ class RealtimeBackend:
         return False
 
     def take(self, turn: Turn) -> None:
-        """See :meth:`ServerTurns.take`."""
+        """The words come as the server names them; one that nobody has taken gets no answer."""
         self._turns.take(turn)
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:

@@ -216,8 +216,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         self.backend.hear(raw, pcm)
-        until = self.microphone.speech_end
-        if self.floor.state is FloorState.AGENT_DUCKED and until is not None:
+        if self.floor.state is FloorState.AGENT_DUCKED and (until := self.microphone.speech_end) is not None:
             self._interrupter.add(pcm)
             self.act(self.floor.voice_goes_on(until, self.clock(), fading=self._interrupter.fading))
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from voice_agents.turns.endings import TABLES, Completeness
+from voice_agents.turns.endings.judging import words_of
 from voice_agents.turns.tongue import ENGLISH, language_of
 
 __all__ = ["Completeness", "completeness"]
@@ -33,10 +34,6 @@ def _english(text: str) -> Completeness:
     if _is_open(text.rstrip(), words, core):
         return Completeness.OPEN
     return Completeness.COMPLETE if _is_complete(text.rstrip(), words, core) else Completeness.UNKNOWN
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 def _core(words: Sequence[str]) -> list[str]:
@@ -164,9 +161,9 @@ _FEWEST_DIGITS = 4
 """Of a code or a number that is called one."""
 _LONGEST_CONDITION = 6
 """Words of "when I come home tomorrow"; what is longer may hold what follows from it."""
-_DIGITS = _words("zero oh one two three four five six seven eight nine")
-_REPEATS = _words("double triple")
-_DICTATED = _words("number code pin phone telephone postcode zip account digits extension serial passport")
+_DIGITS = words_of("zero oh one two three four five six seven eight nine")
+_REPEATS = words_of("double triple")
+_DICTATED = words_of("number code pin phone telephone postcode zip account digits extension serial passport")
 _COUNTED = re.compile(
     r"^(?:\w+ )?(?:what's|what is|how much is|how much are|add|multiply|subtract|divide|calculate)"
     r"(?: (?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty|"
@@ -177,54 +174,54 @@ _SUM = re.compile(
     r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|million|\d+)$"
 )
 """Two numbers and what to do with them."""
-_NEVER_LAST = _words(
+_NEVER_LAST = words_of(
     "and or but because if the a an my your his her their our of than um uh er erm uhm every into between i we they "
     "he she whose which although unless whether until while very plus minus times divided during without towards "
     "upon onto per i'd i'll i've i'm we'd we'll we've we're they're he'd he'll she'd she'll you'd you'll you're "
     "won't can't don't doesn't didn't isn't aren't wasn't weren't couldn't wouldn't shouldn't"
 )
-_TAKES_BACK = _words("no wait sorry actually rather")
+_TAKES_BACK = words_of("no wait sorry actually rather")
 """At the end of words: "at seven no", which another word follows ..."""
-_SAID_ITSELF = _words("say said am i'm so very rather")
+_SAID_ITSELF = words_of("say said am i'm so very rather")
 """... but not after these: "I'd rather wait"."""
-_BEFORE_THAT = _words(
+_BEFORE_THAT = words_of(
     "me him her us them is was thing know think say said says sure chance hope believe possible told find "
     "true likely clear certain sad glad good bad important"
 )
-_BEFORE_SO = _words("think thought hope believe guess say said suppose do not")
-_STAND_BEFORE_THE_LAST = _words("you we they he she i this that these those")
+_BEFORE_SO = words_of("think thought hope believe guess say said suppose do not")
+_STAND_BEFORE_THE_LAST = words_of("you we they he she i this that these those")
 """... preposition: "where are you from"; but "how far is it from" goes on."""
-_PREPOSITIONS = _words("to for with from at about by as in on near under over after before since like called named")
-_PARTICLES = _words("in on over")
-_WITH_PARTICLES = _words(
+_PREPOSITIONS = words_of("to for with from at about by as in on near under over after before since like called named")
+_PARTICLES = words_of("in on over")
+_WITH_PARTICLES = words_of(
     "turn turned switch switched put come go goes going went hold move carry log keep later now start"
 )
 """Verbs that end with one: "turn the light on"."""
-_LINKS = _words(
+_LINKS = words_of(
     "is are am was were be been being has have had will would can could should must may might do does did it's that's "
     "there's he's she's"
 )
-_CONDITIONS = _words("if when because since although while unless after before whenever once")
+_CONDITIONS = words_of("if when because since although while unless after before whenever once")
 _SUBJECTS = (["i"], ["you"], ["we"], ["they"], ["he"], ["she"], ["my"])
 """After "what" they make it no question: "what I want is"."""
-_WH = _words("what who where when why how which whose what's who's where's")
-_BEFORE_BEGINNING = _words(
+_WH = words_of("what who where when why how which whose what's who's where's")
+_BEFORE_BEGINNING = words_of(
     "okay ok so well um uh er erm hey hi hello please yes yeah and oh now right alright then also"
 )
-_ASKED = _words("can could would will")
-_BEFORE_VERBS = _words(
+_ASKED = words_of("can could would will")
+_BEFORE_VERBS = words_of(
     "to you please i we they not can could would will should must may might let's don't me him her us them and then "
     "always never just also"
 )
-_TAKE_OBJECTS = _words(
+_TAKE_OBJECTS = words_of(
     "add ask become book bring buy calculate change check choose contact convert create deliver describe divide email "
     "explain find fix get give hear invite keep know like love make mean message mention mind move multiply name need "
     "open order phone put read recommend remember remind replace reserve return say schedule see send set show spell "
     "start suggest take tell think translate try update use visit want water wish wonder write wrote"
 )
-_ASK_FOR_OBJECTS = _words("what what's which who")
+_ASK_FOR_OBJECTS = words_of("what what's which who")
 """... but when that is what is asked: "what did you say"."""
-_OF_SOMETHING = _words(
+_OF_SOMETHING = words_of(
     "address author average capital cause colour color currency date definition distance difference end height history "
     "length meaning name number part population president price product size square root sum temperature weight"
 )
@@ -282,18 +279,18 @@ _OPEN_PHRASES = (
     "maybe",
     "perhaps",
 )
-_WHAT_QUESTIONS = _words("what what's how how's who who's where where's when which why")
-_QUESTIONS = _WHAT_QUESTIONS | _words("is are do does did can could will would")
-_COMMANDS = _words(
+_WHAT_QUESTIONS = words_of("what what's how how's who who's where where's when which why")
+_QUESTIONS = _WHAT_QUESTIONS | words_of("is are do does did can could will would")
+_COMMANDS = words_of(
     "add calculate cancel convert delete explain flip give list make note play read remember remind roll say "
     "set show start stop take tell throw toss translate write"
 )
-_NEED_NO_MORE = _words("explain flip roll say sing stop tell throw toss")
+_NEED_NO_MORE = words_of("explain flip roll say sing stop tell throw toss")
 """... after "a": "tell me a joke" is whole, "write a letter" mostly is not."""
-_DONE_TO_SOMETHING = _words("cancel close delete flip open pause read repeat resume roll stop throw toss")
+_DONE_TO_SOMETHING = words_of("cancel close delete flip open pause read repeat resume roll stop throw toss")
 """... and nothing more is needed: "read my notes"."""
-_INDEFINITE = _words("a an any some")
-_CLOSING = _words("please thanks today tomorrow tonight now")
+_INDEFINITE = words_of("a an any some")
+_CLOSING = words_of("please thanks today tomorrow tonight now")
 _WHEN = re.compile(
     r"\b(?:in|at|on|every|tomorrow|tonight|today|when|before|after|morning|noon|evening|o'clock|monday|tuesday|wednesday|"
     r"thursday|friday|saturday|sunday|minutes?|hours?|days?|weeks?)\b"

@@ -106,10 +106,8 @@ class ServerFloor(Floor):
 
     def voice_goes_on(self, until: float, at: float, *, fading: bool = False) -> list[FloorAction]:
         """See :class:`Floor`."""
-        decide_at, actions = self._decide_at, super().voice_goes_on(until, at, fading=fading)
-        if actions:
-            self._decide_at = decide_at
-        elif self._state is FloorState.USER_SPEAKING:
+        before, actions = self._state, super().voice_goes_on(until, at, fading=fading)
+        if self._state is not before:
             self._decide(at)
         return actions
 

@@ -13,8 +13,7 @@ from gradio.exceptions import ServerFailedToStartError
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from voice_agents.address import free_address
-from voice_agents.errors import ConfigurationError
+from voice_agents.address import is_free
 from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.transports.api.messages import LARGEST_MESSAGE
 from voice_agents.transports.page_call import PATH as CALL_PATH
@@ -58,9 +57,7 @@ def wait_for_slow_starts() -> None:
 
 def why_not_served(host: str, port: int) -> str:
     """What to tell when the server ended as it started."""
-    try:
-        free_address(host, port, {})
-    except ConfigurationError:
+    if not is_free(host, port):
         return (
             f"The page cannot be served on port {port} of {host}: another program took it just now. "
             "Start it again, or choose another one with --port."

@@ -235,8 +235,11 @@ class FakeRealtime:
             self._heard[label] = self._heard.get(label, 0) + count
         if self.config.mode is TurnMode.PUSH_TO_TALK or self.connections <= self.habits.deaf_connections:
             return
-        seconds = len(pcm) / RATE
-        if len(labels):
+        self._follow(speech=len(labels) > 0, seconds=len(pcm) / RATE)
+
+    def _follow(self, *, speech: bool, seconds: float) -> None:
+        """The server's detector: where speech begins, and where it has been over for long enough."""
+        if speech:
             self._sound_s += seconds
             self._quiet_s = 0.0
             if not self._speaking and self._sound_s >= self.habits.hears_after_s:

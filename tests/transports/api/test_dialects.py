@@ -145,7 +145,7 @@ def test_a_client_is_told_whose_work_the_offline_provider_does() -> None:
 
 
 def spoken(position: int, value: int, turn: int = 1) -> AgentAudio:
-    """20 ms of a voice; its level is the lead's place in the answer."""
+    """20 ms of an answer, all samples of one value."""
     return AgentAudio(turn=turn, at=0, pcm=np.full(480, value, np.int16), position=position, epoch=0)
 
 
