@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.forked import Process, start_python
+from tests.forked import ROOT, Process, start_python
 from tests.instances import provided_by
 from tests.share_tunnel import Tunnel, tunnel
 from tests.transports.api.client import Client, Message, client, kinds
@@ -289,7 +289,7 @@ async def test_a_start_that_is_broken_off_ends_quietly(tmp_path: Path, number: i
 async def test_a_start_that_is_broken_off_in_its_imports_ends_quietly(tmp_path: Path, number: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "importtime", "app.py", "--port", "0"),
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
         env={**os.environ, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
         stderr=asyncio.subprocess.PIPE,
     )
@@ -301,3 +301,67 @@ async def test_a_start_that_is_broken_off_in_its_imports_ends_quietly(tmp_path: 
         said = await process.stderr.read()
         assert await process.wait() == 0
     assert not [line for line in said.splitlines() if not line.startswith(b"import time:")]
+
+
+AT_EVERY_LINE = """
+import faulthandler, signal, sys
+from voice_agents import stopping
+
+faulthandler.dump_traceback_later(60, exit=True)
+stopping.STOP_S, stopping.LOOKS_AGAIN_S = 1000.0, 0.01
+
+def trace(frame, event, _):
+    global left
+    if event == "line":
+        left -= 1
+        if left == 0:
+            signal.raise_signal(signal.SIGTERM)
+    return trace
+
+for line in range(1, 16):
+    asked, left = stopping.Stopping(), line
+    asked.serves()
+    sys.settrace(trace)
+    asked.wait()
+    sys.settrace(None)
+"""
+
+
+async def test_a_signal_is_taken_at_whatever_line_of_its_waiting_the_app_is() -> None:
+    """With a threading.Event it met, now and then, the lock that the same thread held, and nothing ended any more."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", AT_EVERY_LINE), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert (process.returncode, said) == (0, b"")
+
+
+AS_IT_IS_SERVED = """
+import os, signal, sys, gradio
+
+launch = gradio.Blocks.launch
+
+def launched(*given, **named):
+    done = launch(*given, **named)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return done
+
+gradio.Blocks.launch = launched
+sys.argv = ["app.py", "--port", "0"]
+import app
+sys.exit(app.main())
+"""
+
+
+async def test_a_stop_in_the_moment_in_which_it_is_served_is_an_orderly_one(
+    tmp_path: Path, speech: dict[str, str]
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", AS_IT_IS_SERVED),
+        cwd=ROOT,
+        env={**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"Stopping: whoever is talking" in said

@@ -213,6 +213,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
         async with app.lifespan(server):
             yield
 
+    stopping.serves()  # gradio's start, broken off in its middle, would leave a server behind
     try:
         page.launch(
             server_name=address.url_host,
