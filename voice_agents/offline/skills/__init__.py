@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from voice_agents.offline.skills import small_talk, tool_skills
+from voice_agents.offline.skills.following import Follower
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import RULES
 from voice_agents.offline.skills.understanding import Listener
 
-__all__ = ["ABILITIES", "LISTENER", "RULES", "SKILLS", "Listener", "Skill", "expected"]
+__all__ = ["ABILITIES", "FOLLOWER", "LISTENER", "RULES", "SKILLS", "Listener", "Skill", "expected"]
 
 
 def _help(slots: Slots, talk: Talk) -> Step:
@@ -33,6 +34,7 @@ ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
 LISTENER = Listener(SKILLS, RULES)
+FOLLOWER = Follower(SKILLS, RULES)
 
 
 def expected() -> list[str]:

@@ -127,6 +127,10 @@ def _topic(heard: Sentence) -> str:
     return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
 
 
+def _errand(heard: Sentence) -> str | None:
+    return None if {word.text for word in heard.words} <= {"please", "now", "thanks", "for", "me"} else heard.original
+
+
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
@@ -148,6 +152,6 @@ RULES = (
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
     Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
     Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
-    Rule("errand", ERRANDS, original, _FREE, tuple(ERRANDS.split("|"))),
+    Rule("errand", ERRANDS, _errand, _FREE, tuple(ERRANDS.split("|"))),
     Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )

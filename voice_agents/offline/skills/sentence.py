@@ -12,13 +12,17 @@ from functools import cached_property
 MAX_WORDS = 200
 """What comes after is not looked at."""
 
+_PERSONS = ("i", "you", "we", "they")
+_VERBS = ("do", "did", "does", "is", "are", "was", "were", "have", "has", "would", "could", "should")
 CONTRACTIONS = {
-    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "how", "it", "that", "name")},
-    **{"let's": "let us", "i'm": "i am", "you're": "you are", "i'd": "i would", "i'll": "i will"},
-    **{"don't": "do not", "didn't": "did not", "can't": "can not"},
+    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "when", "how", "it", "that", "there", "name")},
+    **{f"{word}'d": f"{word} would" for word in _PERSONS} | {f"{word}'ll": f"{word} will" for word in _PERSONS},
+    **{f"{word}'ve": f"{word} have" for word in _PERSONS} | {f"{word}'re": f"{word} are" for word in _PERSONS[1:]},
+    **{f"{word}n't": f"{word} not" for word in _VERBS},
+    **{"let's": "let us", "i'm": "i am", "can't": "can not", "won't": "will not"},
 }
 """Written as people speak -> as the phrases are written."""
-_OTHER_WORDS = frozenset({"it's", "i'd", "i'll"})
+_OTHER_WORDS = frozenset({"it's", "i'd", "i'll", "we'd", "we'll", "we're"})
 """Without the apostrophe they are."""
 
 SPELLINGS = {
