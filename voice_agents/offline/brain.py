@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected
+from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected, said_alone
 from voice_agents.offline.skills.model import Say, Step, Talk, Use
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
 from voice_agents.offline.skills.tool_skills import ASKED_BACK
@@ -127,7 +127,7 @@ LISTENERS_WORDS = (
 
 def expectation() -> Expectation:
     """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
-    return Expectation((*expected(), *LISTENERS_WORDS), _means_something)
+    return Expectation((*expected(), *LISTENERS_WORDS), said_alone(), _means_something)
 
 
 def _means_something(text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from voice_agents.offline.stt.alone import guesses, likeliest, said, sure
 from voice_agents.offline.stt.expected import Expectation, Expected, plain
 from voice_agents.offline.stt.hum import is_dark_word, is_hum
 from voice_agents.offline.stt.moonshine import RATE, Branch, Heard, Moonshine, Samples, Sound
@@ -35,9 +36,12 @@ that mean something but are spelled like no phrase ("take a note by milk")."""
 _ALIKE = 0.7
 """Sure words are only compared with the expected phrases if their letters are that much like one of them."""
 _SHORT_S, _SHORTEST_S = 0.55, 0.45
-_MURMUR_SCORE = -0.5
+_MURMUR_SCORE, _MURMURED = -0.5, -5.5
+"""What is so short and so doubtful was no word: by one model's mean, and by both models' sum."""
 _HUM_S, _SURE_OF_HUM, _SURELY_WORDS = 1.1, -0.2, -0.45
 """What sounds like a hum, and is no longer, is one unless the first or the second model is so sure of its words."""
+_ALONE_S = 0.95
+"""Who speaks no longer says a word or two, or a short phrase that is known."""
 _WORDS_A_S = 7
 """Nobody says more words in a second."""
 
@@ -52,6 +56,8 @@ class Ears:
         expectation = expectation or Expectation()
         self._means_something = expectation.means_something
         self._expected = Expected(expectation.phrases)
+        self._names = {said(text): text for text in (*expectation.alone, *expectation.phrases)}
+        self._alone = frozenset(words for words in self._names if len(words.split()) <= _FEW_WORDS)
         self._moonshine = _moonshine()
         self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
         self._whisper = _whisper(needed=self._moonshine is None)
@@ -74,6 +80,8 @@ class Ears:
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
         if voiced_s < _HUM_S and heard.score < _SURE_OF_HUM and is_hum(samples):
             return self._hummed(samples, heard)
+        if voiced_s < _ALONE_S and (alone := self._said_alone(samples, sound, heard, voiced_s)):
+            return alone
         if same := self._expected.same(heard.text):
             return same
         means_something = self._means_something(heard.text)
@@ -89,6 +97,20 @@ class Ears:
             if not means_something or other.score > heard.score or not other.text:
                 heard = Heard(other.text, max(other.score, heard.score))  # one that is sure of words is enough
         return self._settled(heard, voiced_s, samples)
+
+    def _said_alone(self, samples: Samples, sound: Sound, heard: Heard, voiced_s: float) -> str:
+        """What was said if it was a word or two, a murmur if it hardly was; "" if it was more, or that is plain."""
+        if self._moonshine is None or heard.score > _UNSURE:
+            return ""
+        first = guesses(self._moonshine.guesses(sound))
+        alone = sure(first, self._alone)
+        if alone is None:
+            alone = likeliest(first, guesses(self._whisper.guesses(samples)) if self._whisper else {}, self._alone)
+        if len(alone.text.split()) > _FEW_WORDS:
+            return ""
+        if alone.score < _MURMURED and voiced_s < _SHORT_S and not is_dark_word(samples):
+            return MURMUR
+        return self._expected.same(alone.text) or spelled(self._names.get(alone.text, alone.text))
 
     def _phrase(self, moonshine: Moonshine, sound: Sound, heard: Heard, means_something: bool) -> Heard | None:
         """The expected phrase that fits the sound about as well as the words heard, if one does."""
