@@ -307,7 +307,7 @@ async def test_leaving_ends_every_thread_and_every_utterance() -> None:
 
 
 async def test_what_goes_wrong_in_a_model_is_raised(recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> str:
+    def broken(*_: object, **__: object) -> str:
         raise ArithmeticError("the model is broken")
 
     monkeypatch.setattr(recogniser._ears, "final", broken)
@@ -357,9 +357,9 @@ async def test_the_pass_begun_in_a_pause_is_the_final_one_if_nobody_speaks_after
     assert ears is not None
     final = ears.final
 
-    def counted(sound: Samples, voiced_s: float) -> str:
+    def counted(sound: Samples, voiced_s: float, *, doubtful: bool) -> str:
         passes.append(voiced_s)
-        return final(sound, voiced_s)
+        return final(sound, voiced_s, doubtful=doubtful)
 
     monkeypatch.setattr(ears, "final", counted)
     speech = flite("how many people live in the capital of australia", "rms")

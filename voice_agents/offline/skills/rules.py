@@ -40,7 +40,7 @@ stop wait go start pause continue cancel repeat again next back more less louder
 hello hi hey goodbye bye what who where when why how which really nothing everything both
 left up down fast slow big small hot cold good bad great fine cheap new old open close on off
 water milk juice wine beer cheese butter rice fish meat chicken soup salad sugar salt apple apples
-music news weather time date light lights door window room kitchen bedroom bathroom garden home house
+music news weather light lights door window room kitchen bedroom bathroom garden home house
 work school office car bus train bike plane phone table chair book money key moon sun rain snow dog cat
 mother father brother sister friend husband wife doctor birthday holiday dinner lunch breakfast
 heads tails dice coin joke story note notes timer

@@ -7,35 +7,54 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from voice_agents.offline.stt.expected import plain
 from voice_agents.offline.stt.moonshine import Heard
 from voice_agents.offline.stt.spelling import MURMUR, UH_HUH, spelled
 from voice_agents.turns.english.numbers import cardinal
 
-Guesses = Mapping[str, float]
-"""Words in lower case without signs -> log probability that they were said, over all their spellings."""
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """What one model thinks was said."""
+
+    words: dict[str, float]
+    """In lower case without signs -> log probability, over all their spellings."""
+    least: float
+    """That of the last spelling it thought of: what it did not think of at all has less."""
+
+    def and_also(self, other: Guesses) -> Guesses:
+        """With words that it was asked about, too."""
+        return Guesses(other.words | self.words, self.least)
+
+    def of(self, words: str) -> float:
+        """The log probability of these words, or what it may be at most."""
+        return self.words.get(words, self.least - _UNKNOWN)
+
 
 _SURE, _SURE_OF_USUAL = -0.1, -0.5
 """Log probability above which the first model is right by itself: of any words, and of those people say alone
 (measured: 57 of 57, and 78 of 78 words in four voices)."""
 _FIRST_COUNTS = 0.5
 """The second model is better at single words: the first one's opinion counts half."""
-_UNKNOWN = 1.0
-"""What one model does not think of at all is so much less likely than its last guess."""
-_USUAL = 1.0
+_UNKNOWN = 0.5
+"""... by so much."""
+_USUAL = 1.5
 """So much more likely are words that people say alone."""
 _LETTERS = re.compile(r"(?<=\b\w)[. ]+(?=\w\b)")
 
 
 def guesses(variants: Iterable[Heard]) -> Guesses:
-    """Spellings with their log probabilities (``score`` is that of the whole here), by the words they stand for."""
+    """Of spellings with their log probabilities (``score`` is that of the whole here)."""
     found: dict[str, float] = {}
+    least = 0.0
     for heard in variants:
-        if words := said(heard.text):
+        least = min(least, heard.score)
+        if (words := said(heard.text)) and heard.score > -math.inf:
             found[words] = _sum(found.get(words, -math.inf), heard.score)
-    return found
+    return Guesses(found, least)
 
 
 def said(text: str) -> str:
@@ -48,19 +67,15 @@ def said(text: str) -> str:
 
 def sure(first: Guesses, usual: frozenset[str]) -> Heard | None:
     """What the first model is sure of by itself, if it is."""
-    best = max(first, key=lambda words: first[words], default="")
-    if best and first[best] > (_SURE_OF_USUAL if best in usual else _SURE):
-        return Heard(best, first[best])
+    best = max(first.words, key=first.of, default="")
+    if best and first.of(best) > (_SURE_OF_USUAL if best in usual else _SURE):
+        return Heard(best, first.of(best))
     return None
 
 
 def likeliest(first: Guesses, second: Guesses, usual: frozenset[str]) -> Heard:
     """What both models together find likeliest; "" if there are no guesses. Words that were said score above -6."""
-    unknown = [min(each.values(), default=0.0) - _UNKNOWN for each in (first, second)]
-    scores = {
-        words: _FIRST_COUNTS * first.get(words, unknown[0]) + second.get(words, unknown[1])
-        for words in {**first, **second}
-    }
+    scores = {words: _FIRST_COUNTS * first.of(words) + second.of(words) for words in {**first.words, **second.words}}
     best = max(scores, key=lambda words: scores[words] + _USUAL * (words in usual), default="")
     return Heard(best, scores.get(best, 0.0))
 

@@ -36,10 +36,9 @@ that mean something but are spelled like no phrase ("take a note by milk")."""
 _ALIKE = 0.7
 """Sure words are only compared with the expected phrases if their letters are that much like one of them."""
 _SHORT_S, _SHORTEST_S = 0.55, 0.45
-_MURMUR_S = 0.4
 _AGREED = -2.0
 """Words of which the first model's half and the second one's whole log probability are more have been said."""
-_MURMUR_SCORE, _MURMURED = -0.5, -5.5
+_MURMUR_SCORE, _MURMURED = -0.5, -3.4
 """What is so short and so doubtful was no word: by one model's mean, and by both models' sum."""
 _HUM_S, _SURE_OF_HUM, _SURELY_WORDS = 1.1, -0.2, -0.45
 """What sounds like a hum, and is no longer, is one unless the first or the second model is so sure of its words."""
@@ -59,10 +58,12 @@ class Ears:
         expectation = expectation or Expectation()
         self._means_something = expectation.means_something
         self._expected = Expected(expectation.phrases)
-        self._names = {said(text): text for text in (*expectation.alone, *expectation.phrases)}
-        self._alone = frozenset(words for words in self._names if len(words.split()) <= _FEW_WORDS)
         self._moonshine = _moonshine()
         self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
+        self._names = {said(text): text for text in (*expectation.alone, *expectation.phrases)}
+        self._alone = frozenset(words for words in self._names if len(words.split()) <= _FEW_WORDS)
+        alone = [spelled(self._names[words]) for words in self._alone]
+        self._alone_tree = self._moonshine.expect(alone) if self._moonshine is not None else Branch()
         self._whisper = _whisper(needed=self._moonshine is None)
         self._warm_up()
 
@@ -111,24 +112,27 @@ class Ears:
         if self._moonshine is None or heard.score > _UNSURE:
             return ""
         first = guesses(self._moonshine.guesses(sound))
-        alone = sure(first, self._alone) or likeliest(first, self._second_guesses(samples), self._alone)
+        alone, murmured = sure(first, self._alone), False
+        if alone is None:
+            usual = self._moonshine.likeliest(sound, self._alone_tree)
+            second = self._second_guesses(samples)
+            alone = likeliest(first.and_also(guesses([self._moonshine.whole(usual)])), second, self._alone)
+            known = alone.text in self._alone and (alone.text in second.words or self._whisper is None)
+            murmured = alone.score < _MURMURED and not known and not is_dark_word(samples)
         if len(alone.text.split()) > _FEW_WORDS:
             return ""
-        murmured = alone.score < _MURMURED and voiced_s < _MURMUR_S and alone.text not in self._alone
-        if murmured and not is_dark_word(samples):
-            return MURMUR
-        return self._written(alone.text)
+        return MURMUR if murmured and voiced_s < _SHORT_S else self._written(alone.text)
 
     def _agreed(self, samples: Samples, sound: Sound) -> str:
         """Words that both models think of by themselves; else it was a machine that sounds like a voice."""
         assert self._moonshine is not None
         first, second = guesses(self._moonshine.guesses(sound)), self._second_guesses(samples)
         best = likeliest(first, second, self._alone)
-        agreed = best.text in first and (best.text in second or self._whisper is None)
+        agreed = best.text in first.words and (best.text in second.words or self._whisper is None)
         return self._written(best.text) if agreed and best.score > _AGREED else ""
 
     def _second_guesses(self, samples: Samples) -> Guesses:
-        return guesses(self._whisper.guesses(samples)) if self._whisper is not None else {}
+        return guesses(self._whisper.guesses(samples) if self._whisper is not None else ())
 
     def _written(self, words: str) -> str:
         return self._expected.same(words) or spelled(self._names.get(words, words))

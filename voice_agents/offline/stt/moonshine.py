@@ -125,6 +125,10 @@ class Moonshine:
             past = {name: value[parents] for name, value in past.items()}
         return [Heard(self._text(said), total) for total, said in sorted(found, reverse=True)[:_GUESSES]]
 
+    def whole(self, heard: Heard) -> Heard:
+        """A text with the log probability of all of it, not of a token."""
+        return Heard(heard.text, heard.score * (len(self._encode(heard.text)) + 1)) if heard.text else heard
+
     def expect(self, texts: Sequence[str]) -> Branch:
         """Texts as a tree of their tokens, for ``likeliest``."""
         root = Branch()
