@@ -38,6 +38,8 @@ _ALIKE = 0.7
 _SHORT_S, _SHORTEST_S = 0.55, 0.45
 _AGREED = -2.0
 """Words of which the first model's half and the second one's whole log probability are more have been said."""
+_INVENTED = frozenset({"you", "thank you"})
+"""... but for these, which both models hear in a door that slams."""
 _MURMUR_SCORE, _MURMURED = -0.5, -3.4
 """What is so short and so doubtful was no word: by one model's mean, and by both models' sum."""
 _HUM_S, _SURE_OF_HUM, _SURELY_WORDS = 1.1, -0.2, -0.45
@@ -128,7 +130,11 @@ class Ears:
         assert self._moonshine is not None
         first, second = guesses(self._moonshine.guesses(sound)), self._second_guesses(samples)
         best = likeliest(first, second, self._alone)
-        agreed = best.text in first.words and (best.text in second.words or self._whisper is None)
+        agreed = (
+            best.text not in _INVENTED
+            and best.text in first.words
+            and (best.text in second.words or self._whisper is None)
+        )
         return self._written(best.text) if agreed and best.score > _AGREED else ""
 
     def _second_guesses(self, samples: Samples) -> Guesses:
