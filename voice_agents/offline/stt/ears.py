@@ -62,9 +62,10 @@ class Ears:
         self._expected = Expected(expectation.phrases)
         self._moonshine = _moonshine()
         self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
-        self._names = {said(text): text for text in (*expectation.alone, *expectation.phrases)}
-        self._alone = frozenset(words for words in self._names if len(words.split()) <= _FEW_WORDS)
-        alone = [spelled(self._names[words]) for words in self._alone]
+        short = (text for text in (*expectation.alone, *expectation.phrases) if len(text.split()) <= _FEW_WORDS)
+        self._names = {said(text): text for text in short}
+        self._alone = frozenset(self._names)
+        alone = [spelled(text) for text in self._names.values()]
         self._alone_tree = self._moonshine.expect(alone) if self._moonshine is not None else Branch()
         self._whisper = _whisper(needed=self._moonshine is None)
         self._warm_up()
@@ -114,6 +115,8 @@ class Ears:
         if self._moonshine is None or heard.score > _UNSURE:
             return ""
         first = guesses(self._moonshine.guesses(sound))
+        if all(len(words.split()) > _FEW_WORDS for words in first.words):
+            return ""
         alone, murmured = sure(first, self._alone), False
         if alone is None:
             usual = self._moonshine.likeliest(sound, self._alone_tree)
