@@ -40,6 +40,8 @@ def converted(value: float, source: str, target: str) -> Calls:
         ("Convert ten miles to kilometers.", "Twelve miles, I mean.", converted(12, "miles", "kilometers")),
         ("What's seven times four?", "No, seven times five.", [("calculate", {"expression": "7 * 5"})]),
         ("Roll two dice.", "Now with three.", [("roll_dice", {"sides": 6, "count": 3})]),
+        ("How far is ten kilometers in miles?", "What if it's too hundred?", converted(200, "kilometers", "miles")),
+        ("Set a timer for ten minutes.", "And another one for the egg is six minutes.", timer(360, "egg")),
         ("Flip a coin.", "And again, please.", [("flip_coin", {})]),
         ("Set a timer for ten minutes.", "Make it fifteen.", timer(900)),
         ("Set a timer for ten seconds.", "Sorry, twenty seconds.", timer(20)),

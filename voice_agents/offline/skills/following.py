@@ -27,7 +27,7 @@ _OTHER_VALUES: Mapping[str, Sequence[str]] = {
     "set_timer": (
         "[(for | to)] <duration>",
         "[make] the <label> <duration>",
-        "[(another [one] | one more | a second one)] for [the] <label> [for] <duration>",
+        "[(another [one] | one more | a second one)] for [the] <label> [(for | is | are | takes)] <duration>",
         "(another [one] | one more | a second one) for <duration> [for [the] <label>]",
         "[for] <number:few>",
     ),

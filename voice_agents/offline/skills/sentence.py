@@ -75,7 +75,7 @@ class Sentence:
                 words[-1] = Word(last.text, last.start, last.end, pause)
             if len(words) >= MAX_WORDS:
                 break
-        return cls(source, tuple(words))
+        return cls(source, tuple(map(_as_counted, words, [*words[1:], None])))
 
     @cached_property
     def text(self) -> str:
@@ -105,6 +105,12 @@ class Sentence:
         """The words that stand between two positions of ``text``."""
         before = self.text[:start].count(" ")
         return self.part(before, before + self.text[start:end].count(" "))
+
+
+def _as_counted(word: Word, following: Word | None) -> Word:
+    """ "Too hundred" as it was meant."""
+    counts = word.text == "too" and following is not None and following.text in ("hundred", "thousand", "million")
+    return replace(word, text="two") if counts else word
 
 
 def _spell(word: str) -> list[str]:

@@ -203,8 +203,9 @@ SKILLS = (
         ("Can you hear me?", "Are you there?"),
         typed=(
             "(test | testing) [one two three | 1 2 3]",
-            "(do you | can (anybody | anyone | somebody | someone)) hear me",
+            "do you hear me",
         ),
+        free=("(can | could | does) (you | anybody | anyone | somebody | someone) hear me",),
     ),
     Skill(
         "thanks",

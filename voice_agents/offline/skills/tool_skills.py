@@ -163,7 +163,7 @@ SKILLS = (
         lambda slots, talk: Use("flip_coin"),
         ("Flip a coin.", "Heads or tails?"),
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
-        free=("(flip | toss | throw) ... coin", "heads or tails"),
+        free=("(flip | toss | throw) ... coin", "a coin for (me | us)", "heads or tails"),
         ability="flip a coin",
         demo=True,
     ),
