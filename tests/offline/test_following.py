@@ -38,6 +38,7 @@ def converted(value: float, source: str, target: str) -> Calls:
         ("How much is six hundred grams in ounces?", "And in pounds?", converted(600, "grams", "pounds")),
         ("How far is 120 kilometers in miles?", "What if it's two hundred?", converted(200, "kilometers", "miles")),
         ("Convert ten miles to kilometers.", "Twelve miles, I mean.", converted(12, "miles", "kilometers")),
+        ("What's seven times six?", "No, seven times for.", [("calculate", {"expression": "7 * 4"})]),
         ("What's seven times four?", "No, seven times five.", [("calculate", {"expression": "7 * 5"})]),
         ("Roll two dice.", "Now with three.", [("roll_dice", {"sides": 6, "count": 3})]),
         ("How far is ten kilometers in miles?", "What if it's too hundred?", converted(200, "kilometers", "miles")),
@@ -83,6 +84,11 @@ def test_what_the_dice_make_is_said_again() -> None:
 )
 def test_what_does_not_follow_is_not_understood(before: str, text: str) -> None:
     assert "understand" in answer(text, *talked(before))
+
+
+def test_a_name_nobody_listed_is_one_after_a_greeting() -> None:
+    assert answer("Nice to meet you, I am Lauren.") == "Nice to meet you, Lauren."
+    assert "understand" in answer("I am Bored.")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ SPELLINGS = {
     **{"cannot": "can not", "ok": "okay", "hiya": "hi", "×": "*", "÷": "/", "−": "-", "%": "percent"},
 }
 
+_SOUND_LIKE_NUMBERS = {"for": "four", "to": "two", "too": "two", "won": "one", "ate": "eight"}
+_RECKONING = ("plus", "minus", "times")
+
 _TOKEN = re.compile(
     r"(?P<word>\d+(?:[.,]\d+)*|°\s?[cCfF]|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^()=×÷−%]|-(?![^\W\d_])|(?<![^\W\d_])-)|(?P<stop>[.!?;:\n])|(?P<comma>,)"
 )
@@ -75,7 +78,7 @@ class Sentence:
                 words[-1] = Word(last.text, last.start, last.end, pause)
             if len(words) >= MAX_WORDS:
                 break
-        return cls(source, tuple(map(_as_counted, words, [*words[1:], None])))
+        return cls(source, tuple(map(_as_counted, [None, *words], words, [*words[1:], None])))
 
     @cached_property
     def text(self) -> str:
@@ -107,10 +110,13 @@ class Sentence:
         return self.part(before, before + self.text[start:end].count(" "))
 
 
-def _as_counted(word: Word, following: Word | None) -> Word:
-    """ "Too hundred" as it was meant."""
-    counts = word.text == "too" and following is not None and following.text in ("hundred", "thousand", "million")
-    return replace(word, text="two") if counts else word
+def _as_counted(before: Word | None, word: Word, after: Word | None) -> Word:
+    """ "Seven times for" and "too hundred" as they were meant."""
+    if (number := _SOUND_LIKE_NUMBERS.get(word.text)) is None:
+        return word
+    reckoned = (before and before.text in _RECKONING) or (after and after.text in _RECKONING)
+    large = word.text == "too" and after and after.text in ("hundred", "thousand", "million")
+    return replace(word, text=number) if reckoned or large else word
 
 
 def _spell(word: str) -> list[str]:

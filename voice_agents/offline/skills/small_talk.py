@@ -86,7 +86,11 @@ SKILLS = (
         ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
-        typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
+        typed=(
+            "(hello | hi | hey | good (morning | afternoon | evening) | nice to meet you) [there] i am <person:name>",
+            "(i am | you can) (called | call me) <name>",
+            "my name is <name> by the way",
+        ),
         free=("my name is <name>", "(call me | i am called) <person:name>"),
         ability="remember your name",
         demo=True,
