@@ -28,9 +28,7 @@ class Kept:
     def __init__(self, store: Store, conversation: Conversation | None = None) -> None:
         self.tell = EventsOut(asyncio.get_running_loop().time, lambda: 0)
         self.history = History(store)
-        self.memory = Memory(
-            self.history, conversation or Conversation(), "realtime", self.tell, Tasks(), with_past=True
-        )
+        self.memory = Memory(self.history, conversation or Conversation(), "realtime", self.tell, Tasks())
 
     @property
     def past(self) -> list[PastItem]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.store import Store
 from voice_agents.engines.turn import Turn
-from voice_agents.settings import TurnSettings
 from voice_agents.tools import Notes, Timers, Toolbox
 from voice_agents.turns.floor import Floor
 from voice_agents.turns.vad import VoiceActivity
@@ -28,12 +28,29 @@ class SessionParts(Protocol):
         """A voice detector."""
 
 
+class UserSign(Enum):
+    """What our own ear makes of the user."""
+
+    STARTED = auto()
+    """A voice is heard."""
+    STOPPED = auto()
+    """It fell silent."""
+    PAUSED = auto()
+    """It has been silent for a moment, within a turn: perhaps that was all."""
+    WENT_ON = auto()
+    """It was not."""
+    FINISHED = auto()
+    """The silence that ends the user's turn is over."""
+    RELEASED = auto()
+    """The user has let go of the button."""
+
+
 class Backend(Protocol):
     """One session's way from the user's turn to the agent's words and sound.
 
     It is made with the :class:`~voice_agents.engines.session.VoiceSession` it works for, its ``host``. It learns of the
-    user by :meth:`hear` and tells the host what the floor makes of it; the floor's decisions come back as
-    :meth:`probe`, :meth:`take`, :meth:`let_pass`, :meth:`withdraw` and :meth:`cut`.
+    user by :meth:`hear` and :meth:`notice` and tells the host what the floor makes of it; the floor's decisions come
+    back as :meth:`probe`, :meth:`take`, :meth:`let_pass` and :meth:`cut`.
     """
 
     name: str
@@ -44,10 +61,10 @@ class Backend(Protocol):
     """A turn of the user is ended by silence on our side, not by a server."""
     begins_early: bool
     """It can begin an answer before it is certain that the user has finished."""
-    tells_past: bool
-    """It asks :meth:`Memory.entries` for what was said before."""
     last_words_s: float
     """How long the words said last are waited for when the session is left."""
+    certain: bool
+    """What is written of an answer need not be held back until it is heard."""
 
     @property
     def floor(self) -> Floor:
@@ -60,36 +77,14 @@ class Backend(Protocol):
         """What closes the connections, first of all the one that words are still waited for from."""
 
     @property
-    def certain(self) -> bool:
-        """What is written of an answer need not be held back until it is heard."""
-
-    @property
     def can_speak(self) -> bool:
         """An announcement would be spoken if it were made now."""
-
-    def listen(self) -> None:
-        """There is (or will be) something to hear or to speak."""
 
     def hear(self, raw: Pcm, pcm: Pcm) -> None:
         """The microphone's next samples, at the input rate and at 16 kHz."""
 
-    def voice_started(self) -> None:
-        """The user begins to speak."""
-
-    def voice_stopped(self, voice_s: float) -> None:
-        """The user fell silent, after so long."""
-
-    def paused(self) -> None:
-        """The user has fallen silent for a moment: perhaps that was all."""
-
-    def went_on(self) -> None:
-        """It was not: the user goes on after that pause."""
-
-    def silence(self) -> None:
-        """The silence that ends the user's turn is over; ``coming`` knows how long it was."""
-
-    def released(self) -> None:
-        """The user has let go of the button."""
+    def notice(self, sign: UserSign, *, voice_s: float = 0.0) -> None:
+        """``voice_s``: how long the voice was heard that fell silent. What is no evidence to it passes by."""
 
     def probe(self) -> None:
         """Find out what was said so far, and tell the floor."""
@@ -99,9 +94,6 @@ class Backend(Protocol):
 
     def let_pass(self) -> None:
         """The agent goes on: what was said is nothing as far as it is known."""
-
-    def left_over(self) -> bool:
-        """Something was said, and nothing will come that takes it."""
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
         """Nobody will take what the user was saying: keep it, if it was something."""
@@ -113,19 +105,10 @@ class Backend(Protocol):
         """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
 
     def cut(self, turn: Turn, position: int) -> None:
-        """The answer is over, heard up to ``position``: make no more of it."""
-
-    def withdraw(self, turn: Turn) -> None:
-        """The answer is taken back before anything of it was heard: make no more of it."""
+        """The answer is over, heard up to ``position`` (0: it is taken back): make no more of it."""
 
     def played(self, turn: Turn) -> None:
         """The answer was played to its end."""
 
-    def configure(self, turns: TurnSettings) -> None:
-        """Other patience, mode, detector or language."""
-
-    def set_voice(self, voice: str) -> None:
-        """Another voice, from the next answer on."""
-
-    def set_speaking(self, speaking: bool) -> None:
-        """Whether answers are spoken or only written, from the next one on."""
+    def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
+        """The host's ``turns`` are others now; or the voice is, or whether answers are spoken, from the next one on."""

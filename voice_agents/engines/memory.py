@@ -34,10 +34,8 @@ class Memory:
         engine: str,
         tell: EventsOut,
         tasks: Tasks,
-        *,
-        with_past: bool,
     ) -> None:
-        """``engine``: the name by which its turns are remembered. ``with_past``: :meth:`entries` will be asked for."""
+        """``engine``: the name by which its turns are remembered."""
         self.unfinished: set[asyncio.Task[None]] = set()
         """Everything that is still to be stored."""
         self._history = history
@@ -45,11 +43,11 @@ class Memory:
         self._engine = engine
         self._tell = tell
         self._tasks = tasks
-        self._with_past = with_past
         self._settling: asyncio.Task[None] | None = None
         """Stores the turn that came last; over when all are stored."""
         self._unsettled: list[tuple[Turn, int]] = []
         self._entries: list[HistoryEntry] = []
+        """What was said before, and the turns since then that no run of the agent keeps account of."""
 
     async def open(self) -> None:
         """Read what was said before. Raises InvalidInput when the conversation may not be continued."""
@@ -145,23 +143,19 @@ class Memory:
         if not entries:
             return
         facts = TurnFacts.of(self._engine, turn.marks.result(), turn.unheard(position))
+        first = replace(entries[0], facts=facts, id=new_id())
+        turn.stored_as = first.id if first.role is Speaker.USER else ""  # words that come meanwhile find it
         try:
-            first, rest, id = replace(entries[0], facts=facts), entries[1:], new_id()
-            turn.stored_as = id if first.role is Speaker.USER else ""  # words that come meanwhile find it
-            await self._history.append(self._conversation, first, *rest, first_id=id)
-        except Exception:
-            self._entries += entries
-            raise
-        if self._with_past:
-            self._entries = await self._history.messages(self._conversation)
+            await self._history.append(self._conversation, first, *entries[1:])
+        finally:
+            self._entries += [first, *entries[1:]]
 
     async def _reword(self, before: Sequence[asyncio.Task[None]], id: str, text: str) -> None:
         if before:
             await asyncio.wait(before)
+        self._entries = [replace(entry, text=text) if entry.id == id else entry for entry in self._entries]
         try:
             await self._history.reword(self._conversation, id, text)
-            if self._with_past:
-                self._entries = await self._history.messages(self._conversation)
         except Exception as error:
             self._tell.fail(error)
 

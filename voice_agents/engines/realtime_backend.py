@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.engines.apology import LOST_S, Excuses, apology
-from voice_agents.engines.backend import SessionParts
+from voice_agents.engines.backend import SessionParts, UserSign
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.deaf_server import DeafServer
 from voice_agents.engines.microphone import SpeechGate
@@ -87,7 +87,6 @@ class RealtimeBackend:
     input_rate = OUTPUT_RATE
     ends_turns = False
     begins_early = False
-    tells_past = True
     last_words_s = 0.75
     certain = False
 
@@ -100,10 +99,7 @@ class RealtimeBackend:
             instructions=parts.instructions,
             tools=tuple(host.toolbox.as_realtime()),
             voice=parts.voice,
-            detection=turns.detection,
-            mode=turns.mode,
-            silence_s=turns.silence_s,
-            language=turns.language,
+            **_hearing(turns),
         )
         host.tell.carried_by(Role.REALTIME)
         self._client = parts.realtime(self._config, self._past, host.tasks.guard(self._on_connection))
@@ -177,24 +173,15 @@ class RealtimeBackend:
         if not host.answering and self._excuses.possible and self.floor.state is FloorState.LISTENING:
             host.speak_up()
 
-    def configure(self, turns: TurnSettings) -> None:
-        """Other patience, mode, detector or language."""
+    def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
+        """A server keeps the voice it has spoken with, so it is replaced for another one, in a pause."""
+        turns, was = self._host.turns, self._config
         self.floor.mode = turns.mode
-        self._configure(detection=turns.detection, mode=turns.mode, silence_s=turns.silence_s, language=turns.language)
-
-    def set_voice(self, voice: str) -> None:
-        """Another voice; a server keeps the one it has spoken with."""
-        self._configure(voice=voice)
-
-    def set_speaking(self, speaking: bool) -> None:
-        """Whether answers are spoken or only written, from the next one on."""
-        self._configure(speaking=speaking)
-
-    def _configure(self, **changes: Any) -> None:
-        config = replace(self._config, **changes)
-        if config != self._config:
-            self._config = config
-            self._client.configure(config)
+        given = {"voice": voice, "speaking": speaking}
+        changes = {name: value for name, value in given.items() if value is not None}
+        self._config = replace(was, **changes, **_hearing(turns))
+        if self._config != was:
+            self._client.configure(self._config)
 
     def _past(self) -> list[PastItem]:
         """The conversation for a fresh server session, the turn under way at its end."""
@@ -204,9 +191,6 @@ class RealtimeBackend:
 
     # What the user does
 
-    def listen(self) -> None:
-        """The server hears from the beginning."""
-
     def hear(self, raw: Pcm, pcm: Pcm) -> None:
         """All audio goes to the server; in push-to-talk what is near speech."""
         if self.floor.mode is TurnMode.AUTOMATIC:
@@ -214,28 +198,19 @@ class RealtimeBackend:
         else:
             self._gate.feed(raw, wanted=self._host.microphone.voice.speaking)
 
-    def voice_started(self) -> None:
-        """The server will say what it makes of it; until then it is kept for another one."""
-        if self.floor.mode is TurnMode.AUTOMATIC:
+    def notice(self, sign: UserSign, *, voice_s: float = 0.0) -> None:
+        """The server hears for itself; what it does not take notice of is kept for another one."""
+        automatic = self.floor.mode is TurnMode.AUTOMATIC
+        if sign is UserSign.STARTED and automatic:
             self._client.hold(True)
-
-    def voice_stopped(self, voice_s: float) -> None:
-        """The server is to take what the user has just said, if it was more than a noise."""
-        if self.floor.mode is TurnMode.AUTOMATIC and (voice_s >= NO_COUGH_S or self.floor.confirmed):
+        elif sign is UserSign.STOPPED and automatic and (voice_s >= NO_COUGH_S or self.floor.confirmed):
             self._deaf.said()
-        else:
+        elif sign is UserSign.STOPPED:
             self._deaf.noise()
+        elif sign is UserSign.RELEASED:
+            self._released()
 
-    def paused(self) -> None:
-        """The server answers as soon as it has heard the end."""
-
-    def went_on(self) -> None:
-        """The server hears that for itself."""
-
-    def silence(self) -> None:
-        """A server hears that for itself."""
-
-    def released(self) -> None:
+    def _released(self) -> None:
         """Push-to-talk: nothing said is no turn."""
         host, pushed = self._host, self.floor.mode is TurnMode.PUSH_TO_TALK
         if self._turns.spoke if pushed else self.floor.state is FloorState.USER_SPEAKING:
@@ -250,10 +225,6 @@ class RealtimeBackend:
     def let_pass(self) -> None:
         """What the server took for a turn, if it took notice of it at all, is none."""
         self._turns.let_pass()
-
-    def left_over(self) -> bool:
-        """Only a server can take it."""
-        return False
 
     def take(self, turn: Turn) -> None:
         """The words come as the server names them; one that nobody has taken gets no answer."""
@@ -352,10 +323,16 @@ class RealtimeBackend:
         """Make no more of it; the server is told what was heard."""
         self._answer.cut(turn, position)
 
-    def withdraw(self, turn: Turn) -> None:
-        """Make no more of it: nothing was heard."""
-        self._answer.cut(turn, 0)
-
     def played(self, turn: Turn) -> None:
         """The answer was played to its end."""
         self._answer.forget()
+
+
+def _hearing(turns: TurnSettings) -> dict[str, Any]:
+    """What a server is told of these settings."""
+    return {
+        "detection": turns.detection,
+        "mode": turns.mode,
+        "silence_s": turns.silence_s,
+        "language": turns.language,
+    }

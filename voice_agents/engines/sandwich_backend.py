@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, OwnGraph, Token, VoiceAgent
 from voice_agents.engines.apology import apologise, apology
+from voice_agents.engines.backend import UserSign
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.sandwich_parts import SandwichParts
 from voice_agents.engines.speculation import Draft, Drafts
@@ -24,7 +25,6 @@ from voice_agents.providers.interfaces import (
     STT_RATE,
     PatientSpeechToText,
 )
-from voice_agents.settings import TurnSettings
 from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
@@ -44,7 +44,6 @@ class SandwichBackend:
     name = "sandwich"
     input_rate = STT_RATE
     ends_turns = True
-    tells_past = False
     last_words_s = 0.25
     certain = True
     can_speak = True
@@ -65,8 +64,6 @@ class SandwichBackend:
         self._voice_open: asyncio.Task[None] | None = None
         """Enters the voice; None: nothing was to be spoken yet."""
         self._warmed_at = -math.inf
-        self._aside: list[Piece] = []
-        """What was said to an agent that went on: its words are not known yet, and may still take the floor."""
         self._answer: SpokenAnswer | None = None
         self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
@@ -93,7 +90,7 @@ class SandwichBackend:
             leaving.append(self._tts.__aexit__(None, None, None))
         return [*leaving, self._chat.__aexit__(None, None, None)]
 
-    def listen(self) -> None:
+    def _listen(self) -> None:
         """There is (or will be) something to hear, and somebody who listens."""
         if not self._listening:
             self._listening = True
@@ -118,36 +115,36 @@ class SandwichBackend:
         self._warmed_at = self._host.clock()
         self._host.tasks.start(self._chat.warm())
 
-    def configure(self, turns: TurnSettings) -> None:
+    def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
         """The recogniser keeps its language."""
-        if not self._drafts.wanted:
+        if voice is not None or speaking is not None or not self._drafts.wanted:
             self._drafts.drop()
-
-    def set_voice(self, voice: str) -> None:
-        """Another voice, from the next answer on."""
-        self._drafts.drop()
-        self._tts.set_voice(voice)
-
-    def set_speaking(self, speaking: bool) -> None:
-        """Whether answers are spoken or only written, from the next one on."""
-        self._drafts.drop()
+        if voice is not None:
+            self._tts.set_voice(voice)
         if speaking:
-            self.listen()
+            self._listen()
 
     # What the user says
 
     def hear(self, raw: Pcm, pcm: Pcm) -> None:
         """The microphone's next samples: the recogniser gets those around speech."""
+        self._listen()
         microphone = self._host.microphone
         self._gate.feed(pcm, wanted=microphone.by_hand or microphone.voice.speaking or microphone.ending)
 
-    def voice_started(self) -> None:
-        """The user begins to speak: there will be something to answer."""
-        if self._host.clock() - self._warmed_at > IDLE_S:
-            self._warm()
-
-    def voice_stopped(self, voice_s: float) -> None:
-        """The recogniser hears that for itself."""
+    def notice(self, sign: UserSign, *, voice_s: float = 0.0) -> None:
+        """Silence ends the user's turn; the recogniser hears for itself that a voice stops."""
+        match sign:
+            case UserSign.STARTED if self._host.clock() - self._warmed_at > IDLE_S:
+                self._warm()  # there will be something to answer
+            case UserSign.PAUSED:
+                self._ask_early()
+            case UserSign.WENT_ON:
+                self._go_on()
+            case UserSign.FINISHED:
+                self._host.act(self.floor.turn_ended(self._host.clock()))
+            case UserSign.RELEASED:
+                self._released()
 
     def _on_partial(self, text: str, *, committed: bool = False) -> None:
         """The recogniser's report; a late one of a turn that was taken is not news."""
@@ -177,7 +174,7 @@ class SandwichBackend:
         earlier = self._host.turn.user.said if self._host.user_number != self._host.coming.number else ""
         return f"{earlier} {text}".strip()
 
-    def paused(self) -> None:
+    def _ask_early(self) -> None:
         """Ask for what was said, ahead of the silence that would end the turn, and begin to answer it."""
         user = self._host.coming.user
         if not self._drafts.wanted or not self._host.microphone.spoke:
@@ -189,7 +186,7 @@ class SandwichBackend:
         if self._drafts.trusts_partials:
             self._drafts.consider(self._host.coming, user.shown)
 
-    def went_on(self) -> None:
+    def _go_on(self) -> None:
         """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
         piece, user = self._early, self._host.coming.user
         if piece is not None and self._recalls is not None and piece in user.pieces:
@@ -218,17 +215,13 @@ class SandwichBackend:
         if self._early is piece:
             self._drafts.consider(host.coming, user.said)
 
-    def silence(self) -> None:
-        """The silence that ends the user's turn is over."""
-        self._host.act(self.floor.turn_ended(self._host.clock()))
-
-    def released(self) -> None:
+    def _released(self) -> None:
         """The user did not wait for us, so the time since the last speech sample counts as silence."""
         host, marks = self._host, self._host.coming.marks
         if (speech_end := host.microphone.speech_end) is not None:
             marks.speech_end, marks.silence_s = speech_end, host.clock() - speech_end
         host.microphone.end_by_hand()
-        self.silence()
+        host.act(self.floor.turn_ended(host.clock()))
 
     def probe(self) -> None:
         """Ask for what was said so far, as a piece of the turn."""
@@ -242,11 +235,11 @@ class SandwichBackend:
 
     def take(self, turn: Turn) -> None:
         """Ask for the rest of the user's words."""
-        turn.user.pieces[:0] = self._aside
+        turn.user.pieces[:0] = turn.user.aside
+        turn.user.aside.clear()
         if self._early is None or self._early not in turn.user.pieces:
             turn.user.pieces.append(self._commit(self._stt.commit))
         self._end_early()
-        self._aside.clear()
         self._host.microphone.close_turn()
 
     def let_pass(self) -> None:
@@ -257,30 +250,23 @@ class SandwichBackend:
         host = self._host
         self._end_early()
         self._drafts.drop()
-        self._aside += [piece for piece in host.coming.user.pieces if not piece.final.done()]
+        aside = [*host.coming.user.aside, *(piece for piece in host.coming.user.pieces if not piece.final.done())]
         rest = self._commit(self._stt.commit) if host.microphone.spoke else None
         host.coming = Turn(host.coming.number)
+        host.coming.user.aside = aside
         host.microphone.close_turn()
         host.microphone.open_turn()
         if rest is not None:
-            self._aside.append(rest)
+            aside.append(rest)
             self.floor.asked()
             host.tasks.start_core(self._hear_out(rest))
-
-    def left_over(self) -> bool:
-        """Something was said, and no end of a turn will come that takes it."""
-        return self._open and not self._host.microphone.by_hand and not self._host.microphone.ending
 
     def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
         """Nobody will take what the user was saying: keep it, if it was something."""
         self._drafts.drop()
-        if self._open:
-            self._host.keep_words(murmured=murmured and not self._host.replies)
-
-    @property
-    def _open(self) -> bool:
-        """Something was said that no turn has taken."""
-        return bool(self._host.microphone.spoke or self._host.coming.user.pieces or self._aside)
+        host, user = self._host, self._host.coming.user
+        if host.microphone.spoke or user.pieces or user.aside:
+            host.keep_words(murmured=murmured and not host.replies)
 
     def _commit(self, commit: Callable[[], asyncio.Future[str]]) -> Piece:
         user = self._host.coming.user
@@ -308,7 +294,7 @@ class SandwichBackend:
 
     def _replace(self, piece: Piece, *by: Piece) -> None:
         """In what no turn has taken yet."""
-        for pieces in (self._host.coming.user.pieces, self._aside):
+        for pieces in (self._host.coming.user.pieces, self._host.coming.user.aside):
             if piece in pieces:
                 index = pieces.index(piece)
                 pieces[index : index + 1] = by
@@ -418,15 +404,6 @@ class SandwichBackend:
         if turn.run is not None and turn.run.cancel():
             self._warm()  # the model's connection may have gone with the answer
         self._count()
-
-    def withdraw(self, turn: Turn) -> None:
-        """Make no more of it; what tools with side effects did is known to the turn."""
-        self._drafts.drop()
-        self.cut(turn, 0)
-        turn.steps.clear()
-        self._host.memory.discard(turn)
-        self._host.coming.user.pieces[:0] = self._aside
-        self._aside.clear()
 
     def played(self, turn: Turn) -> None:
         """The answer was played to its end."""

@@ -81,6 +81,8 @@ class UserWords:
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
         """In the order in which they were said."""
+        self.aside: list[Piece] = []
+        """What was said before them to an agent that went on: its words are not known yet, and may still count."""
         self.partial = ""
         """The recogniser's hypothesis for what it was not asked for yet."""
         self.awaits_item = False
@@ -129,7 +131,7 @@ class UserWords:
 
     def go_on_with(self, later: UserWords) -> None:
         """The turn was not over: what is being said goes on with it."""
-        self.pieces += later.pieces
+        self.pieces += [*later.aside, *later.pieces]
         self.partial = later.partial
 
     # The pieces of a server
@@ -268,8 +270,11 @@ class Turn:
     """The id of the message that memory keeps of the user's words, where no run of the agent keeps account."""
 
     def withdraw(self) -> None:
-        """Nothing of its answer was heard, and nothing stays of it but what tools did: another one will be given."""
-        self.steps = [step for step in self.steps if isinstance(step, ToolStep)]
+        """Nothing of its answer was heard, and nothing stays of it but what tools did: another one will be given.
+
+        A server remembers what it has called; a run of the agent is forgotten whole.
+        """
+        self.steps = [step for step in self.steps if isinstance(step, ToolStep) and self.work is None]
         self.deeds.withdraw()
         self.samples = 0
         self.work = self.run = None
