@@ -13,6 +13,9 @@ from voice_agents.tools import Notes, Timers, Toolbox
 from voice_agents.turns.floor import Floor
 from voice_agents.turns.vad import VoiceActivity
 
+NO_COUGH_S = 0.8
+"""A voice that was heard for so long is no noise: it said words, whether or not anybody has recognised them."""
+
 
 class SessionParts(Protocol):
     """Makes the parts of one session; what it holds itself is shared by all sessions."""

@@ -11,9 +11,10 @@ from typing import Any
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.turn import AgentTurn
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.tasks import Tasks
-from voice_agents.engines.turn import Turn, Work
+from voice_agents.engines.turn import Turn
 from voice_agents.errors import ProviderError
 from voice_agents.events import TurnDone, UserTranscript
 from voice_agents.turns.backchannel import is_backchannel
@@ -159,7 +160,7 @@ class Memory:
         except Exception as error:
             self._tell.fail(error)
 
-    async def _discard(self, before: Sequence[asyncio.Task[None]], work: Work | None) -> None:
+    async def _discard(self, before: Sequence[asyncio.Task[None]], work: AgentTurn | None) -> None:
         if before:
             await asyncio.wait(before)
         if work is not None:

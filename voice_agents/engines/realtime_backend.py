@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -9,16 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
-from voice_agents.engines.apology import LOST_S, Excuses, apology
-from voice_agents.engines.backend import SessionParts, UserSign
+from voice_agents.conversation.history import HistoryEntry, Speaker
+from voice_agents.engines.backend import NO_COUGH_S, SessionParts, UserSign
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.deaf_server import DeafServer
 from voice_agents.engines.microphone import SpeechGate
-from voice_agents.engines.past import past_items
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.server_turns import ServerTurns
-from voice_agents.engines.turn import Turn
-from voice_agents.engines.waiting import still_waiting
+from voice_agents.engines.server_turns import DeafServer, ServerTurns
+from voice_agents.engines.turn import SpeechStep, Turn
+from voice_agents.engines.waiting import Excuses, apology, still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, TextToSpeech
@@ -38,6 +37,7 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStarted,
     UserSpeechStopped,
 )
+from voice_agents.providers.rules import newest
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.floor import UNDECIDED, FloorState
 from voice_agents.turns.server_floor import ServerFloor
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
-NO_COUGH_S = 0.8
-"""A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
+LOST_S = 1.3
+"""A connection that is not back by then is spoken of."""
+PAST_BUDGET = 24_000
+"""Characters of the past a fresh server session is told, about 6000 tokens: the Sandwich's model is shown as many."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
@@ -94,7 +96,6 @@ class RealtimeBackend:
         turns = host.turns
         self.floor = ServerFloor(turns.mode)
         self._host = host
-        self._provider = parts.provider
         self._config = RealtimeConfig(
             instructions=parts.instructions,
             tools=tuple(host.toolbox.as_realtime()),
@@ -104,9 +105,9 @@ class RealtimeBackend:
         host.tell.carried_by(Role.REALTIME)
         self._client = parts.realtime(self._config, self._past, host.tasks.guard(self._on_connection))
         self._gate = SpeechGate(self._client.send_audio, rate=self.input_rate)
-        self._excuses = Excuses(host, parts.own_voice)
-        self._answer = ServerAnswer(self._client, host, self._excuses, parts.provider)
-        self._deaf = DeafServer(host, self._client, self._excuses, parts.provider, lambda: self._up)
+        self._excuses = Excuses(host, parts.own_voice, parts.provider)
+        self._answer = ServerAnswer(self._client, host, self._excuses)
+        self._deaf = DeafServer(host, self._client, self._excuses)
         self._up = False
         self._lost = Alarm(host.tasks.guard)
         self._trouble: ProviderError | None = None
@@ -317,7 +318,7 @@ class RealtimeBackend:
 
     def awaited(self, turn: Turn) -> str | None:
         """Whether the server keeps the user of this turn waiting, as a sentence."""
-        return still_waiting(Role.REALTIME, self._provider) if self._answer.silent else None
+        return still_waiting(Role.REALTIME, self._excuses.provider) if self._answer.silent else None
 
     def cut(self, turn: Turn, position: int) -> None:
         """Make no more of it; the server is told what was heard."""
@@ -336,3 +337,53 @@ def _hearing(turns: TurnSettings) -> dict[str, Any]:
         "silence_s": turns.silence_s,
         "language": turns.language,
     }
+
+
+def past_items(entries: Sequence[HistoryEntry], current: Turn) -> list[PastItem]:
+    """What a fresh server session is told: the end of what is remembered, and the turn that is under way."""
+    return [*_past_of(_recent(entries)), *_past_of_turn(current)]
+
+
+def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
+    """The last entries within the budget, beginning with something the user said; at least one turn."""
+    start = newest(
+        entries,
+        lambda entry: len(entry.text) + len(str(dict(entry.args))),
+        lambda entry: entry.role is Speaker.USER,
+        PAST_BUDGET,
+        len(entries),
+    )
+    return entries[start:]
+
+
+def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:
+    """Stored entries as a server session is told them."""
+    items: list[PastItem] = []
+    for entry in entries:
+        match entry.role:
+            case Speaker.USER:
+                items.append(PastItem("user", text=entry.text))
+            case Speaker.AGENT:
+                items.append(PastItem("assistant", text=entry.text))
+            case Speaker.TOOL:
+                arguments = json.dumps(dict(entry.args))
+                items.append(PastItem("call", call_id=entry.call_id, name=entry.name, arguments=arguments))
+                items.append(PastItem("output", text=entry.text, call_id=entry.call_id))
+    return items
+
+
+def _past_of_turn(turn: Turn) -> list[PastItem]:
+    """What a fresh server session has to know of a turn that is still under way; what has sounded will be heard."""
+    items = [PastItem("user", text=turn.user.certain)] if turn.user.certain else []
+    for step in turn.steps:
+        if isinstance(step, SpeechStep):
+            if heard := step.heard(turn.samples):
+                items.append(PastItem("assistant", text=heard, answering=True))
+            continue
+        if step.repeated:
+            continue
+        about: dict[str, Any] = {"call_id": step.call_id, "answering": True}
+        items.append(PastItem("call", name=step.name, arguments=step.arguments, **about))
+        if step.result is not None:
+            items.append(PastItem("output", text=step.result, **about))
+    return items

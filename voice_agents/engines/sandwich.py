@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.engines.engine import SessionTools, VoiceEngine
-from voice_agents.engines.sandwich_backend import SandwichBackend
-from voice_agents.engines.sandwich_parts import Chat, NoChat
+from voice_agents.engines.sandwich_backend import Chat, SandwichBackend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
@@ -147,6 +148,23 @@ class SandwichEngine(VoiceEngine):
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
         return self._text_to_speech(on_connection)
+
+
+class NoChat:
+    """For an agent that has a model of its own."""
+
+    model = None
+
+    async def warm(self) -> None:
+        """There is nothing to connect to."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
 
 
 def _own_agent(agent: object, tools: SessionTools, *, speculative: bool) -> tuple[OwnGraph | None, AgentFactory | None]:

@@ -7,23 +7,28 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
-from voice_agents.conversation.agent import AgentOutput, AgentTurn, OwnGraph, Token, VoiceAgent
-from voice_agents.engines.apology import apologise, apology
-from voice_agents.engines.backend import UserSign
+from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.backend import SessionParts, UserSign
 from voice_agents.engines.microphone import SpeechGate
-from voice_agents.engines.sandwich_parts import SandwichParts
 from voice_agents.engines.speculation import Draft, Drafts
 from voice_agents.engines.spoken_answer import SpokenAnswer
 from voice_agents.engines.turn import Piece, Turn
-from voice_agents.engines.waiting import TOOL_WAIT, awaited_role, still_waiting
+from voice_agents.engines.waiting import TOOL_WAIT, apologise, apology, awaited_role, still_waiting
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import BegunEarly, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import (
     STT_RATE,
+    ConnectionListener,
+    PartialListener,
     PatientSpeechToText,
+    SpeechToText,
+    TextToSpeech,
 )
 from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
@@ -36,6 +41,51 @@ IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
 ANNOUNCEMENT = "announcement"
 """The message id of what the agent says by itself."""
+
+
+class Chat(Protocol):
+    """One session's line to the chat model; entered and left with the session."""
+
+    @property
+    def model(self) -> BaseChatModel | None:
+        """What it raises is a ProviderError. None: the agent has a model of its own."""
+
+    async def warm(self) -> None:
+        """Open the connection ahead of use; never raises."""
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+
+
+class SandwichParts(SessionParts, Protocol):
+    """Makes the parts of one session, so that a test (or a user of the package) can bring other ones."""
+
+    @property
+    def graph(self) -> Graph | OwnGraph:
+        """The agent of all sessions."""
+
+    @property
+    def apologises(self) -> bool:
+        """Who gets no answer hears why."""
+
+    def provider(self, role: Role) -> str:
+        """What users call who fills this role."""
+
+    def chat(self) -> Chat:
+        """A chat model."""
+
+    def speech_to_text(
+        self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
+    ) -> SpeechToText:
+        """A recogniser; ``language`` as in :class:`~voice_agents.settings.TurnSettings`."""
+
+    def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
+        """A voice."""
 
 
 class SandwichBackend:
@@ -61,11 +111,11 @@ class SandwichBackend:
         self._agent = VoiceAgent(parts.graph, self._chat.model, host.history, host.toolbox)
         self._listening = False
         """The recogniser is entered; a conversation that is only typed needs none."""
-        self._voice_open: asyncio.Task[None] | None = None
+        self._voice_open: asyncio.Task[TextToSpeech] | None = None
         """Enters the voice; None: nothing was to be spoken yet."""
         self._warmed_at = -math.inf
         self._answer: SpokenAnswer | None = None
-        self._drafts = Drafts(host, self._agent, self._tts, self._voice_ready, self._warm)
+        self._drafts = Drafts(host, self._agent, self._tts, self._open_voice, self._warm)
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
@@ -94,22 +144,13 @@ class SandwichBackend:
         """There is (or will be) something to hear, and somebody who listens."""
         if not self._listening:
             self._listening = True
-            self._host.tasks.start_core(self._enter_stt())
+            self._host.tasks.start_core(self._stt.__aenter__())
             self._open_voice()
 
-    async def _enter_stt(self) -> None:
-        await self._stt.__aenter__()
-
-    def _open_voice(self) -> asyncio.Task[None]:
+    def _open_voice(self) -> asyncio.Task[TextToSpeech]:
         if self._voice_open is None:
-            self._voice_open = self._host.tasks.start_core(self._enter_voice())
+            self._voice_open = self._host.tasks.start_core(self._tts.__aenter__())
         return self._voice_open
-
-    async def _enter_voice(self) -> None:
-        await self._tts.__aenter__()
-
-    async def _voice_ready(self) -> None:
-        await self._open_voice()
 
     def _warm(self) -> None:
         self._warmed_at = self._host.clock()

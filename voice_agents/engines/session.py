@@ -15,7 +15,7 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Fading, Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.backend import Backend, SessionParts, UserSign
+from voice_agents.engines.backend import NO_COUGH_S, Backend, SessionParts, UserSign
 from voice_agents.engines.base import OUTPUT_RATE, Session, checked_text
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
@@ -46,8 +46,6 @@ from voice_agents.turns.playout import Frame
 
 QUESTION_END_S = 1.5
 """Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
-NO_COUGH_S = 0.8
-"""Who was heard for so long and said no words that were recognised is told so."""
 STORE_TIMEOUT_S = 0.1
 """What takes longer to be stored is waited for when the store is left."""
 DUCKED = 10 ** (-15 / 20)

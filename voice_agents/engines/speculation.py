@@ -105,7 +105,7 @@ class Drafts:
         host: VoiceSession,
         agent: VoiceAgent,
         voice: TextToSpeech,
-        voice_ready: Callable[[], Awaitable[None]],
+        voice_ready: Callable[[], Awaitable[object]],
         connect: Callable[[], None],
     ) -> None:
         """``connect``: opens a connection to the model ahead of use; one may go with a request that is cancelled."""

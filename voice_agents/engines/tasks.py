@@ -22,7 +22,7 @@ class Tasks:
         self._on_broken = on_broken
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start_core(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start_core(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run what the session cannot do without; an exception it does not handle is logged and breaks the session."""
         task = self.start(work)
         task.add_done_callback(self._core_done)
