@@ -15,7 +15,7 @@ from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import LATE_WORDS_S, Memory
 from voice_agents.engines.realtime_backend import PAST_BUDGET, past_items
-from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.errors import TURN_BROKE
 from voice_agents.events import Failed, TurnDone
@@ -28,7 +28,7 @@ class Kept:
     def __init__(self, store: Store, conversation: Conversation | None = None) -> None:
         self.tell = EventsOut(asyncio.get_running_loop().time, lambda: 0)
         self.history = History(store)
-        self.memory = Memory(self.history, conversation or Conversation(), "realtime", self.tell, Tasks())
+        self.memory = Memory(self.history, conversation or Conversation(), "realtime", self.tell, SessionTasks())
 
     @property
     def past(self) -> list[PastItem]:

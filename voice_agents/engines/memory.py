@@ -13,7 +13,7 @@ from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.turn import AgentTurn
 from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn
 from voice_agents.errors import ProviderError
 from voice_agents.events import TurnDone, UserTranscript
@@ -34,7 +34,7 @@ class Memory:
         conversation: Conversation,
         engine: str,
         tell: EventsOut,
-        tasks: Tasks,
+        tasks: SessionTasks,
     ) -> None:
         """``engine``: the name by which its turns are remembered."""
         self.unfinished: set[asyncio.Task[None]] = set()

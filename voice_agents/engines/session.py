@@ -21,7 +21,7 @@ from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
 from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
 from voice_agents.engines.speaker import PacedSpeaker, SpeakerListener
-from voice_agents.engines.tasks import Tasks, end_all
+from voice_agents.engines.tasks import SessionTasks, end_all
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.engines.waiting import Slowness, Waiting
 from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
@@ -75,7 +75,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         """As the backend can take them."""
         self.clock = asyncio.get_running_loop().time
         self.tell = EventsOut(self.clock, lambda: self.epoch)
-        self.tasks = Tasks(self.tell.break_off)
+        self.tasks = SessionTasks(self.tell.break_off)
         guard = self.tasks.guard
         self.history = History(parts.store)
         self.timers = Timers(guard(self._on_timer), parts.store.timers(conversation))

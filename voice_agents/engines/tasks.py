@@ -15,7 +15,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Tasks:
+class SessionTasks:
     """Starts tasks and ends them all. ``on_broken``: the session cannot go on, a task it depends on has failed."""
 
     def __init__(self, on_broken: Callable[[], None] = lambda: None) -> None:
