@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.backend import Backend
+from voice_agents.engines.base import Backend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError
 from voice_agents.settings import Settings, TurnSettings
@@ -23,10 +23,26 @@ from voice_agents.turns.vad import VoiceActivity, load_speech_model
 class VoiceEngine(ABC):
     """Makes sessions; ``async with engine`` keeps what they share. It is the parts of its sessions."""
 
-    def __init__(self, settings: Settings, tools: SessionTools, store: Callable[[], Store] | None = None) -> None:
-        """``store``: shares one that is open already (another engine's)."""
+    def __init__(
+        self,
+        settings: Settings,
+        tools: Iterable[AnyTool],
+        *,
+        with_standard_tools: bool,
+        store: Callable[[], Store] | None = None,
+    ) -> None:
+        """``tools``: typed functions with docstrings, tools of LangChain, :class:`Tool`; beside the app's own.
+
+        ``with_standard_tools``: False leaves the app's own (time, sums, dice, timers, notes) out. ``store``: shares one
+        that is open already (another engine's). Raises ConfigurationError for a function that does not say what it
+        takes, a name that vendors refuse, and a name given twice.
+        """
         self._settings = settings
-        self._tools = tools
+        self._own_tools = as_tools(tools)
+        self._with_standard_tools = with_standard_tools
+        nobodys = self.toolbox(Timers(lambda _: None), cast(Notes, None))
+        self._tools = nobodys.tools
+        """What every session has, bound to none: to be looked at, not to be called."""
         self._shared = store
         self._own: Store | None = None
         self._stack = AsyncExitStack()
@@ -70,43 +86,9 @@ class VoiceEngine(ABC):
 
     def toolbox(self, timers: Timers, notes: Notes) -> Toolbox:
         """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
-        return self._tools(timers, notes)
+        own = self._own_tools
+        return Toolbox([*standard_tools(timers, notes), *own] if self._with_standard_tools else own)
 
     def voice_activity(self) -> VoiceActivity:
         """A voice detector for one session."""
         return VoiceActivity()
-
-
-class SessionTools:
-    """Makes the toolbox of every session."""
-
-    def __init__(self, tools: Iterable[AnyTool] = (), *, standard: bool = True) -> None:
-        """``tools``: typed functions with docstrings, tools of LangChain, :class:`Tool`; beside the app's own.
-
-        ``standard``: False leaves the app's own tools (time, sums, dice, timers, notes) out. Raises ConfigurationError
-        for a function that does not say what it takes, a name that vendors refuse, and a name given twice.
-        """
-        self.own = as_tools(tools)
-        """Those the developer brings."""
-        self._standard = standard
-        self.template = self(Timers(lambda _: None), _NoNotes()).tools
-        """What every session has, bound to none."""
-
-    def __call__(self, timers: Timers, notes: Notes) -> Toolbox:
-        """The tools of a session that owns ``timers`` and whose user owns ``notes``."""
-        return Toolbox([*(standard_tools(timers, notes) if self._standard else ()), *self.own])
-
-
-class _NoNotes:
-    """For a look at the names of the tools."""
-
-    async def add(self, text: str) -> None:
-        """Nobody asks."""
-
-    async def all(self) -> list[str]:
-        """Nobody asks."""
-        return []
-
-    async def clear(self) -> int:
-        """Nobody asks."""
-        return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from voice_agents.conversation.store import Store
-from voice_agents.engines.engine import SessionTools, VoiceEngine
+from voice_agents.engines.engine import VoiceEngine
 from voice_agents.engines.realtime_backend import RealtimeBackend
 from voice_agents.engines.server_answer import RealtimeConnection
 from voice_agents.engines.session import VoiceSession
@@ -40,9 +40,9 @@ class RealtimeEngine(VoiceEngine):
     ) -> None:
         """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`).
 
-        ``tools``: see :class:`voice_agents.engines.engine.SessionTools`, which says what it raises about them.
+        ``tools``: as :class:`~voice_agents.engines.engine.VoiceEngine` takes them.
         """
-        super().__init__(settings, SessionTools(tools, standard=standard_tools), store)
+        super().__init__(settings, tools, with_standard_tools=standard_tools, store=store)
         self._endpoint = settings.endpoint(Role.REALTIME)
         self._token = token
 

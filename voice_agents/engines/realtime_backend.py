@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
-from voice_agents.engines.backend import NO_COUGH_S, SessionParts, UserSign
-from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, SessionParts, UserSign
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
 from voice_agents.engines.server_turns import DeafServer, ServerTurns
@@ -79,7 +78,7 @@ class RealtimeParts(SessionParts, Protocol):
 
 
 class RealtimeBackend:
-    """See :class:`~voice_agents.engines.backend.Backend`.
+    """See :class:`~voice_agents.engines.base.Backend`.
 
     Our own detector makes the agent give way at once; the words that the server hears make that an interruption, its
     silence lets the agent go on from the exact sample.

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
-from voice_agents.engines.engine import SessionTools, VoiceEngine
+from voice_agents.engines.engine import VoiceEngine
 from voice_agents.engines.sandwich_backend import Chat, SandwichBackend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
@@ -80,14 +80,24 @@ class SandwichEngine(VoiceEngine):
         ``speculative``: False for an agent whose graph does something in the world without a tool, such as a node that
         sends a mail: else it may be begun before it is certain that the user has finished (``SPECULATION``).
 
-        ``tools``: see :class:`voice_agents.engines.engine.SessionTools`, which says what it raises about them.
+        ``tools``: as :class:`~voice_agents.engines.engine.VoiceEngine` takes them.
 
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
-        super().__init__(settings, SessionTools(tools, standard=standard_tools))
+        super().__init__(settings, tools, with_standard_tools=standard_tools)
         self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
         self._speculative = speculative
-        self._own_graph, self._agent_factory = _own_agent(agent, self._tools, speculative=speculative)
+        self._own_graph: OwnGraph | None = None
+        self._agent_factory: AgentFactory | None = None
+        if agent is None or callable(agent):
+            self._agent_factory = agent
+        elif self._own_tools:
+            raise ConfigurationError(
+                "A compiled graph has its tools already: give them to it, or hand over a function that makes the "
+                "graph, agent=lambda parts: create_agent(parts.model, parts.tools)."
+            )
+        else:
+            self._own_graph = OwnGraph(agent, speculative=speculative)
         self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts)
         self._text_to_speech = text_to_speech or _voices(settings, self._timeouts)
         self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
@@ -111,7 +121,7 @@ class SandwichEngine(VoiceEngine):
         chat = await stack.enter_async_context(ChatModel(endpoint, self._timeouts.chat, self._timeouts.failover))
         if self._agent_factory is None:
             return agent_graph(chat.model, self._settings.instructions)
-        tools = session_tools(self._tools.template)
+        tools = session_tools(self._tools)
         made = self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions)))
         return OwnGraph(made, speculative=self._speculative)
 
@@ -165,17 +175,6 @@ class NoChat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to close."""
-
-
-def _own_agent(agent: object, tools: SessionTools, *, speculative: bool) -> tuple[OwnGraph | None, AgentFactory | None]:
-    if agent is None or callable(agent):
-        return None, agent
-    if tools.own:
-        raise ConfigurationError(
-            "A compiled graph has its tools already: give them to it, or hand over a function that makes the graph, "
-            "agent=lambda parts: create_agent(parts.model, parts.tools)."
-        )
-    return OwnGraph(agent, speculative=speculative), None
 
 
 def _recognisers(settings: Settings, timeouts: SandwichTimeouts) -> SpeechToTextFactory:

@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
-from voice_agents.engines.backend import SessionParts, UserSign
+from voice_agents.engines.base import SessionParts, UserSign
 from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.speculation import Draft, Drafts
 from voice_agents.engines.spoken_answer import SpokenAnswer
@@ -89,7 +89,7 @@ class SandwichParts(SessionParts, Protocol):
 
 
 class SandwichBackend:
-    """See :class:`~voice_agents.engines.backend.Backend`."""
+    """See :class:`~voice_agents.engines.base.Backend`."""
 
     name = "sandwich"
     input_rate = STT_RATE

@@ -15,8 +15,7 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Fading, Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.backend import NO_COUGH_S, Backend, SessionParts, UserSign
-from voice_agents.engines.base import OUTPUT_RATE, Session, checked_text
+from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, Backend, Session, SessionParts, UserSign, checked_text
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
 from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
