@@ -14,7 +14,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import LATE_WORDS_S, Memory
-from voice_agents.engines.realtime_backend import PAST_BUDGET, past_items
+from voice_agents.engines.realtime import PAST_BUDGET, past_items
 from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.errors import TURN_BROKE
