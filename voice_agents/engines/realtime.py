@@ -177,9 +177,12 @@ class RealtimeBackend:
         """A server keeps the voice it has spoken with, so it is replaced for another one, in a pause."""
         turns, was = self._host.turns, self._config
         self.floor.mode = turns.mode
-        given = {"voice": voice, "speaking": speaking}
-        changes = {name: value for name, value in given.items() if value is not None}
-        self._config = replace(was, **changes, **_hearing(turns))
+        self._config = replace(
+            was,
+            voice=was.voice if voice is None else voice,
+            speaking=was.speaking if speaking is None else speaking,
+            **_hearing(turns),
+        )
         if self._config != was:
             self._client.configure(self._config)
 
