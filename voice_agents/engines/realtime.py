@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -109,11 +108,10 @@ class RealtimeBackend:
         self._deaf = DeafServer(host, self._client, self._excuses)
         self._up = False
         self._lost = Alarm(host.tasks.guard)
-        self._trouble: ProviderError | None = None
-        """Why there is no connection, once that is spoken of."""
+        self._spoke_of_loss = False
+        """That the connection is lost was said aloud, if it could be."""
         self._leaving = False
         self._turns = ServerTurns(host, self.floor, self._client, self._answer)
-        self._usage: Counter[str] = Counter()
 
     # The connection
 
@@ -133,11 +131,6 @@ class RealtimeBackend:
         """The server can be told something now."""
         return self._up
 
-    @property
-    def usage(self) -> Mapping[str, int]:
-        """Tokens this session has used so far, by the names the server gives them ("total_tokens", ...)."""
-        return dict(self._usage)
-
     def _on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
         host = self._host
         host.tell.connection(Role.REALTIME, state, error)
@@ -155,8 +148,8 @@ class RealtimeBackend:
     def _speak_of(self, state: ConnectionState, error: ProviderError | None) -> None:
         """A connection that is not back soon is spoken of once."""
         if state is ConnectionState.OPEN:  # it may be lost again at once: whether an answer comes is seen then
-            self._trouble = None
-        elif error is not None and self._trouble is None:
+            self._spoke_of_loss = False
+        elif error is not None and not self._spoke_of_loss:
             failed = state is ConnectionState.FAILED
             if failed or not self._lost.is_set:
                 at = self._host.clock() + (0.0 if failed else LOST_S)
@@ -164,14 +157,11 @@ class RealtimeBackend:
 
     def _tell_aloud(self, error: ProviderError) -> None:
         """The connection is lost, which was told: who only listens hears it, too."""
-        host = self._host
-        if host.answering:
+        if self._host.answering:
             self._answer.delayed()
-        if self._up:
-            return
-        self._trouble = error
-        if not host.answering and self._excuses.possible and self.floor.state is FloorState.LISTENING:
-            host.speak_up()
+        if not self._up:
+            self._spoke_of_loss = True
+            self._excuses.say_aside(apology(error, begun=False))
 
     def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
         """A server keeps the voice it has spoken with, so it is replaced for another one, in a pause."""
@@ -273,12 +263,8 @@ class RealtimeBackend:
             case AudioDelta() | TextDelta() | ResponseDone():
                 self._on_response(event)
             case UsageReported(tokens=tokens):
-                self._on_usage(tokens)
-
-    def _on_usage(self, tokens: Mapping[str, int]) -> None:
-        self._usage.update(tokens)
-        used = {"input_tokens": tokens.get("input_tokens", 0), "output_tokens": tokens.get("output_tokens", 0)}
-        self._host.tell.emit(ProviderUsed, role=Role.REALTIME, **used)
+                used = {name: tokens.get(name, 0) for name in ("input_tokens", "output_tokens")}
+                self._host.tell.emit(ProviderUsed, role=Role.REALTIME, **used)
 
     def _on_response_started(self, response_id: str) -> None:
         """The answer to the turn, or something the server says by itself (it prompts a silent user)."""
@@ -297,9 +283,7 @@ class RealtimeBackend:
 
     def answer(self, turn: Turn) -> None:
         """The server makes it; a turn that it did not hear it is told."""
-        if not turn.of_user and not turn.announces and (text := self._own_words()):
-            if not self._excuses.say(text, ends=True):
-                self._host.speaker.finish()
+        if self._excuses.has_turn():
             return
         if turn.of_user:
             self._deaf.took(typed=turn.typed)
@@ -312,11 +296,6 @@ class RealtimeBackend:
             self._client.send_text(ANNOUNCE.format(turn.announces))
         for event in self._turns.begun(turn):
             self._on_server(event)
-
-    def _own_words(self) -> str:
-        """What is said where it is not the server that speaks up."""
-        lost = apology(self._trouble, begun=False) if self._trouble is not None and not self._up else ""
-        return self._deaf.aside() or lost
 
     def awaited(self, turn: Turn) -> str | None:
         """Whether the server keeps the user of this turn waiting, as a sentence."""
@@ -342,20 +321,16 @@ def _hearing(turns: TurnSettings) -> dict[str, Any]:
 
 
 def past_items(entries: Sequence[HistoryEntry], current: Turn) -> list[PastItem]:
-    """What a fresh server session is told: the end of what is remembered, and the turn that is under way."""
-    return [*_past_of(_recent(entries)), *_past_of_turn(current)]
+    """What a fresh server session is told: the end of what is remembered, and the turn that is under way.
 
+    The former fits into the budget and begins with something the user said; it is one turn at least.
+    """
 
-def _recent(entries: Sequence[HistoryEntry]) -> Sequence[HistoryEntry]:
-    """The last entries within the budget, beginning with something the user said; at least one turn."""
-    start = newest(
-        entries,
-        lambda entry: len(entry.text) + len(str(dict(entry.args))),
-        lambda entry: entry.role is Speaker.USER,
-        PAST_BUDGET,
-        len(entries),
-    )
-    return entries[start:]
+    def size(entry: HistoryEntry) -> int:
+        return len(entry.text) + len(str(dict(entry.args)))
+
+    start = newest(entries, size, lambda entry: entry.role is Speaker.USER, PAST_BUDGET, len(entries))
+    return [*_past_of(entries[start:]), *_past_of_turn(current)]
 
 
 def _past_of(entries: Sequence[HistoryEntry]) -> list[PastItem]:

@@ -287,7 +287,6 @@ class DeafServer:
         """It was connected anew for words it took no notice of, and has taken no turn since."""
         self._aloud = False
         """That was said aloud."""
-        self._aside = ""
 
     def said(self) -> None:
         """The user has said something that is no mere noise, and fell silent: the server is to take it."""
@@ -311,11 +310,6 @@ class DeafServer:
         """The session is left."""
         self._patience.cancel()
 
-    def aside(self) -> str:
-        """What our own voice is to say of it now, once; "": nothing."""
-        text, self._aside = self._aside, ""
-        return text
-
     def _no_notice(self) -> str | None:
         """Said twice, in the page and aloud. Then the words are given up, and the next ones have another connection."""
         self._complaints += 1
@@ -324,20 +318,18 @@ class DeafServer:
         unheard = "has taken no notice of your last words"
         if self._complaints == 1:
             self._aloud = not self._anew
-            self._speak(delay(self._excuses.provider))
+            self._say(delay(self._excuses.provider))
             return f"{self._excuses.provider} is slow at the moment: it {unheard}. Still waiting."
         self._ignored = False
         if self._aloud:
             self._client.connect_anew()
-        self._speak(f"Sorry, {self._excuses.provider} {unheard}. Please say them again.")
+        self._say(f"Sorry, {self._excuses.provider} {unheard}. Please say them again.")
         return f"{self._excuses.provider} {unheard}, though it was called anew: please say them again."
 
-    def _speak(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         """Nobody answers, and who only listens does not know."""
-        host, free = self._host, self._host.floor.state is FloorState.LISTENING
-        if self._aloud and free and not host.answering and self._excuses.possible:
-            self._aside = text
-            host.speak_up()
+        if self._aloud:
+            self._excuses.say_aside(text)
 
     def _connect_anew(self) -> None:
         """Once: it may have been a noise that only we take for a voice."""

@@ -16,6 +16,7 @@ from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Notice
 from voice_agents.providers.interfaces import TextToSpeech
 from voice_agents.providers.standby import reason
+from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnLatency, TurnMarks
 
 if TYPE_CHECKING:
@@ -239,6 +240,8 @@ class Excuses:
         self._host = host
         self._voice = voice
         self._speaking: asyncio.Task[None] | None = None
+        self._aside = ""
+        """What the turn that is beginning is for."""
         self._ends = False
         self._late = Alarm(host.tasks.guard)
 
@@ -256,6 +259,18 @@ class Excuses:
         if self._speaking is None:
             self._speaking = self._host.tasks.start_core(self._say(self._host.turn, text))
         return True
+
+    def say_aside(self, text: str) -> None:
+        """In a turn of its own, if nobody speaks just now."""
+        host = self._host
+        if self.possible and not host.answering and host.floor.state is FloorState.LISTENING:
+            self._aside = text
+            host.speak_up()
+
+    def has_turn(self) -> bool:
+        """The turn that has begun is for something to be said aside: that is all that is said in it."""
+        text, self._aside = self._aside, ""
+        return bool(text) and self.say(text, ends=True)
 
     def end(self) -> bool:
         """The turn is over after what is being said; False: nothing is."""
