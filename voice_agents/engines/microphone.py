@@ -221,7 +221,7 @@ class MicrophoneInput:
         return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
     def _may_gather_s(self, pcm: Pcm) -> float:
-        """See :meth:`VoiceActivity.may_gather_s`; 0 also while silence is to decide something."""
+        """How much sound may be gathered before this is handled; nothing while silence is to decide something."""
         if len(pcm) > self._longest or self._waiting or (self._needs_silence and not self.voice.speaking):
             return 0.0
         return self.voice.may_gather_s(pcm, self._input_rate)

@@ -77,7 +77,7 @@ class RealtimeParts(SessionParts, Protocol):
 
 
 class RealtimeBackend:
-    """See :class:`~voice_agents.engines.base.Backend`.
+    """A server hears the user, takes the turns, answers and speaks.
 
     Our own detector makes the agent give way at once; the words that the server hears make that an interruption, its
     silence lets the agent go on from the exact sample.

@@ -89,7 +89,7 @@ class SandwichParts(SessionParts, Protocol):
 
 
 class SandwichBackend:
-    """See :class:`~voice_agents.engines.base.Backend`."""
+    """Our recogniser hears, our endpointer ends the user's turns, an agent answers, and our voice speaks."""
 
     name = "sandwich"
     input_rate = STT_RATE

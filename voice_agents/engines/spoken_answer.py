@@ -99,7 +99,7 @@ class SpokenAnswer:
             act()
         self._wait(ALOUD_AFTER_S)
 
-    def _stage(self, act: Callable[[], None]) -> None:
+    def _once_certain(self, act: Callable[[], None]) -> None:
         """Do this to the session: at once, or as soon as it is certain that there is a turn."""
         if self._held is None:
             act()
@@ -116,7 +116,7 @@ class SpokenAnswer:
         self._wait(ALOUD_AFTER_S)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
         error = next((error for error in results if error is not None), None) or await self._mute()
-        self._stage(self._host.speaker.finish)
+        self._once_certain(self._host.speaker.finish)
         if error is not None:
             raise error
 
@@ -147,7 +147,7 @@ class SpokenAnswer:
         self._open_speech()
         self._sources.clear()
         self._samples = 0
-        self._stage(self._host.speaker.begin_again)
+        self._once_certain(self._host.speaker.begin_again)
 
     async def _speak_again(self) -> None:
         self._begin_again()
@@ -165,7 +165,7 @@ class SpokenAnswer:
             self._notice(f'The answer has no word that can be spoken: "{written}"')
 
     def _notice(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
-        self._stage(partial(self._host.tell.emit, Notice, level=level, text=text))
+        self._once_certain(partial(self._host.tell.emit, Notice, level=level, text=text))
 
     async def _think(self, outputs: Outputs) -> None:
         """A model that hesitates lets go of what can be spoken meanwhile."""
@@ -224,7 +224,7 @@ class SpokenAnswer:
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
         if self._speech is not None:
-            self._stage(self._speech.finish)
+            self._once_certain(self._speech.finish)
 
     def _take(self, output: AgentOutput) -> None:
         host, turn, now = self._host, self._turn, self._host.clock()
@@ -239,7 +239,7 @@ class SpokenAnswer:
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
-                self._fills.set(now + FILLED_AFTER_S, partial(self._stage, self._fill))
+                self._fills.set(now + FILLED_AFTER_S, partial(self._once_certain, self._fill))
                 self._show(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tool_done(now)
@@ -248,12 +248,12 @@ class SpokenAnswer:
                 self._show(ToolReturned, call_id=call_id, result=result, error=error)
             case ModelUsed(input_tokens=read, output_tokens=written):
                 used = partial(host.tell.emit, ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
-                self._stage(used)
+                self._once_certain(used)
             case Remark(text=text):
                 self._notice(text)
 
     def _show(self, kind: type[Event], **values: Any) -> None:
-        self._stage(partial(self._host.show, kind, **values))
+        self._once_certain(partial(self._host.show, kind, **values))
 
     def _fill(self) -> None:
         """Say that a tool takes its time, once, if nothing was said in this turn: it is no part of the answer."""
@@ -312,7 +312,7 @@ class SpokenAnswer:
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
         if self.characters:
-            self._stage(partial(self._send, self._speech, piece, goes_on))
+            self._once_certain(partial(self._send, self._speech, piece, goes_on))
         else:
             self._send(self._speech, piece, goes_on)
 
@@ -357,7 +357,7 @@ class SpokenAnswer:
         self._samples += len(chunk.pcm)
         for word in chunk.words:
             self._add_word(word)
-        self._stage(partial(self._host.speaker.add, chunk.pcm))
+        self._once_certain(partial(self._host.speaker.add, chunk.pcm))
 
     def _add_word(self, word: SpokenWord) -> None:
         """Words come back in the order their pieces were sent; each piece said how many it has."""

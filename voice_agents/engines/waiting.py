@@ -141,13 +141,13 @@ def apology(error: ProviderError, *, begun: bool) -> str:
 
 
 class Slowness:
-    """One per session; see :meth:`sentence`."""
+    """One per session: which part of a turn was slow, told again after a while only."""
 
     def __init__(self) -> None:
         self._silent_turns = 0
 
     def sentence(self, latency: TurnLatency, dry_s: float, *, served: bool = False) -> str | None:
-        """Ask once per turn: one plain sentence, or None.
+        """One plain sentence about this turn, or None; to be asked once in each.
 
         ``dry_s``: how long the speaker had nothing to play in the middle of the answer. ``served``: one server has
         heard, thought and spoken.
