@@ -143,3 +143,32 @@ def test_words_that_never_come_are_remembered_as_they_were_shown(tmp_path: Path)
             assert [item.text for item in kept.past] == ["what time is"]
 
     play(story())
+
+
+def test_a_turn_and_words_that_come_anew_are_known_without_reading_the_conversation_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reads(*_: object) -> list[HistoryEntry]:
+        raise AssertionError("a turn costs what the conversation is long")
+
+    async def story() -> None:
+        async with open_store(tmp_path / "c.sqlite3") as store:
+            conversation = Conversation()
+            await History(store).append(conversation, HistoryEntry(role=Speaker.USER, text="before"))
+            kept = Kept(store, conversation)
+            await kept.memory.open()
+            with monkeypatch.context() as patched:
+                patched.setattr(kept.history, "messages", reads)
+                turn = Turn(1)
+                turn.user.expect("late")
+                turn.user.hear("late", "what time is", final=False)
+                kept.memory.keep(turn, 0)
+                assert await kept.stored() == [1]
+                turn.user.hear("late", "what time is it", final=True)
+                kept.memory.reword(turn)
+                await kept.stored()
+                assert [item.text for item in kept.past] == ["before", "what time is it"]
+            assert not [event for event in kept.tell._events if isinstance(event, Failed)]
+            assert [entry.text for entry in await kept.history.messages(conversation)] == ["before", "what time is it"]
+
+    play(story())
