@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -38,7 +37,6 @@ class SessionTasks:
     def guard(self, call: Callable[P, None]) -> Callable[P, None]:
         """What the loop or a provider may call: what it raises is logged and breaks the session, as in a core task."""
 
-        @wraps(call)
         def guarded(*args: P.args, **values: P.kwargs) -> None:
             try:
                 call(*args, **values)
