@@ -55,7 +55,10 @@ async def test_a_socket_that_says_nothing_does_not_stay(monkeypatch: pytest.Monk
                 pass
 
 
-@pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00"])
+@pytest.mark.parametrize(
+    "message",
+    ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00", "[" * 60_000, '{"do":' * 9_000],
+)
 async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str | bytes) -> None:
     async with serve_page() as served, window(served.url) as bad, window(served.url) as good:
         await bad.send(message)

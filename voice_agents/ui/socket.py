@@ -96,5 +96,5 @@ def _message(text: str) -> Any:
         raise InvalidInput("This message is too large.")
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput("This message is no JSON.") from None
