@@ -167,6 +167,13 @@ def test_values_no_page_sends_are_the_defaults(sent: Any) -> None:
     assert Wishes(TurnSettings()).request("sandwich", sent).turns == TurnSettings()
 
 
+@pytest.mark.parametrize("kind", [None, [], {}, [["sandwich"]], 5, "none"])
+async def test_a_window_that_opens_no_tab_of_ours_is_served_all_the_same(kind: Any) -> None:
+    async with running_desk() as desk, opened(desk, Conversation()) as page:
+        await page.window.take({"do": "open", **identity_of(Conversation()), "kind": kind})
+        await page.window.take({"do": "ping"})
+
+
 @pytest.mark.parametrize(
     ("patience", "silence_s"),
     [(10**400, 2.0), (-(10**400), 0.2), (float("inf"), 2.0), (0, 0.2)],
