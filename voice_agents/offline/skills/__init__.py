@@ -7,9 +7,9 @@ from voice_agents.offline.skills.following import Follower
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import ANSWERS, PEOPLE, PLACES, RULES, TIMER_LABELS, UNITS
-from voice_agents.offline.skills.understanding import Listener
+from voice_agents.offline.skills.understanding import SkillMatcher
 
-__all__ = ["ABILITIES", "FOLLOWER", "LISTENER", "RULES", "SKILLS", "Listener", "Skill", "expected", "said_alone"]
+__all__ = ["ABILITIES", "FOLLOWER", "LISTENER", "RULES", "SKILLS", "Skill", "SkillMatcher", "expected", "said_alone"]
 
 
 def _help(slots: Slots, talk: Talk) -> Step:
@@ -33,7 +33,7 @@ SKILLS: tuple[Skill, ...] = (*tool_skills.SKILLS, *small_talk.SKILLS, _HELP)
 ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
-LISTENER = Listener(SKILLS, RULES)
+LISTENER = SkillMatcher(SKILLS, RULES)
 FOLLOWER = Follower(SKILLS, RULES)
 
 
