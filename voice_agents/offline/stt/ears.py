@@ -89,9 +89,10 @@ class Ears:
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
         if voiced_s < _HUM_S and heard.score < _SURE_OF_HUM and is_hum(samples):
             return self._hummed(samples, heard)
-        if voiced_s < _ALONE_S and (alone := self._said_alone(samples, sound, heard, voiced_s)):
-            return alone
-        return self._expected.same(heard.text) or self._sentence(samples, sound, heard, voiced_s)
+        same = self._expected.same(heard.text)
+        if voiced_s < _ALONE_S and (not same or len(same.split()) <= _FEW_WORDS):
+            same = self._said_alone(samples, sound, heard, voiced_s) or same
+        return same or self._sentence(samples, sound, heard, voiced_s)
 
     def _sentence(self, samples: Samples, sound: Sound, heard: Heard, voiced_s: float) -> str:
         """More words: as they were heard, as a phrase that is expected, or as the second model hears them."""
