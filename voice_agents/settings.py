@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
-from voice_agents.environment import Values, is_loopback
+from voice_agents.environment import PLAIN_HTTP, Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import FoundModelServer, ModelChoice
 from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
@@ -205,6 +205,7 @@ class Settings:
         failover = values.one_of("FAILOVER", ("on", "off"), "on") == "on"
         chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
+        values.one_of(PLAIN_HTTP, ("0", "1"), "0")  # also where no address asks for it
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
         return cls(

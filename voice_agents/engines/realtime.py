@@ -204,12 +204,12 @@ class RealtimeBackend:
             self._released()
 
     def _released(self) -> None:
-        """Push-to-talk: nothing said is no turn."""
+        """Push-to-talk: nothing said is no turn, and needs no word while an answer is still to come."""
         host, pushed = self._host, self.floor.mode is TurnMode.PUSH_TO_TALK
         if self._turns.spoke if pushed else self.floor.state is FloorState.USER_SPEAKING:
             self._turns.end()
             self._client.commit()
-        elif pushed or (self.floor.state is FloorState.LISTENING and not host.answering):
+        elif self.floor.state is FloorState.LISTENING and not host.answering:
             host.tell.emit(Notice, level="info", text=NOTHING_HEARD)
 
     def probe(self) -> None:
