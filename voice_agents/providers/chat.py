@@ -265,19 +265,21 @@ class _PlainChat(ChatOpenAI):
             async for chunk in chunks:
                 if chunk.message.response_metadata.pop(_REASONS, False):
                     answer.reasons_elsewhere()
-                begun = not (given.nothing or answer.lone_end)
+                told, ends = not given.nothing, answer.lone_ends
                 given.add(chunk := _cleaned(chunk, answer))
-                if begun and answer.lone_end:  # all that was told so far were thoughts
+                if told and answer.lone_ends > ends:  # all that was told so far were thoughts
                     held.append(_marked(RETRACTED, True))
                 held.append(_without_calls(chunk, calls))
                 while held and not given.nothing:
                     yield held.pop(0)
+        told, ends = not given.nothing, answer.lone_ends
         if rest := _left(answer, calls):
             given.add(rest)
+            held += [_marked(RETRACTED, True)] * (told and answer.lone_ends > ends)
             held.append(rest)
         for chunk in () if given.nothing else held:
             yield chunk
-        takes.note_reasoning(held=held_back, ended=answer.lone_end)
+        takes.note_reasoning(held=held_back, ended=bool(answer.lone_ends))
         if given.nothing:
             raise self._silent(given.finish_reason)
 
