@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -183,7 +183,8 @@ ALL = [*REASONING.values(), *CONTROL.values(), *CALLS.values(), *PLAIN]
 def filtered(*pieces: str, opened: bool = False) -> tuple[str, list[WrittenCall]]:
     """What is told of it, without what was taken back."""
     answer, text = AnswerFilter(["get_time", "save_note"], opened=opened), ""
-    for step in (*(partial(answer.feed, piece) for piece in pieces), answer.flush):
+    steps: list[Callable[[], str]] = [*(partial(answer.feed, piece) for piece in pieces), answer.flush]
+    for step in steps:
         ends = answer.lone_ends
         more = step()
         text = more if answer.lone_ends > ends else text + more

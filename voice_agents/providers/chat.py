@@ -63,6 +63,8 @@ HURRIED_S = 1.5
 """To connect, where another provider can answer."""
 MOST_LESSONS = 4
 """How often one turn is asked anew because of what a refusal has told."""
+MOST_HALVES = 2
+"""How often a conversation is shortened for a server that answers nothing to it."""
 _NO_CLIENT = object()
 """For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
@@ -229,6 +231,7 @@ class _PlainChat(ChatOpenAI):
         """By this very model."""
         messages = self._refused.left_out(messages)
         takes, learned, again = self._takes, list[str](), False
+        shortened: int | None = None
         while True:
             given = _Given()
             try:
@@ -243,8 +246,12 @@ class _PlainChat(ChatOpenAI):
                 plain = provider_error(error, self._endpoint, Role.CHAT)
                 self._refused.note(error, messages)
                 lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, _fields(error))
+                if again and lesson is None and isinstance(error, ProtocolViolation) and len(learned) < MOST_HALVES:
+                    lesson, shortened = takes.shorten(messages), takes.characters
                 pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
                 if pause_s is None or not given.nothing:
+                    if shortened is not None and isinstance(error, ProtocolViolation):
+                        takes.characters = None  # that was not the reason
                     raise plain from error
                 if lesson is None:
                     again = True
@@ -308,7 +315,8 @@ class _PlainChat(ChatOpenAI):
                 return None
             raise ValueError("a chunk of no known shape")
         for choice in chunk.get("choices") or ():
-            choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
+            # Azure's asynchronous content filter leaves it out; who does not stream calls it a message
+            choice["delta"] = choice.get("delta") or choice.pop("message", None) or {}
             listed(choice["delta"])
         converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)
         if converted is not None and any(

@@ -12,6 +12,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,8 +102,26 @@ def as_object(arguments: Any) -> Mapping[str, Any] | None:
     return arguments if isinstance(arguments, Mapping) else None
 
 
+def made_of(arguments: str) -> Mapping[str, Any] | None:
+    """The object that a model meant which wrote a fence, a list or an end token around it, or Python; None: none."""
+    if (known := as_object(arguments)) is not None:
+        return known
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        if isinstance(literal := ast.literal_eval(arguments.strip()), dict):
+            return literal
+    found = _values(arguments, most=1)
+    value = found[0][0] if found and isinstance(found[0], list) and len(found[0]) == 1 else found[0] if found else None
+    return value if isinstance(value, Mapping) else None
+
+
+def known_as(name: str, tools: Mapping[str, str]) -> str | None:
+    """The tool that is meant: ``functions.get_time<|channel|>commentary`` is ``get_time``."""
+    name = re.split(r"[<\s]", name.strip())[0].lower()
+    return tools.get(name) or tools.get(name.rpartition(".")[2])
+
+
 def _known(name: str, arguments: Any, tools: Mapping[str, str]) -> WrittenCall | None:
-    known = tools.get(name.lower()) or tools.get(name.rpartition(".")[2].lower())
+    known = known_as(name, tools)
     return None if known is None else WrittenCall(known, json.dumps(as_object(arguments) or {}))
 
 
