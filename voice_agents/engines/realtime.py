@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from voice_agents.conversation.store import Store
 from voice_agents.engines.engine import SessionTools, VoiceEngine
@@ -44,6 +45,8 @@ class RealtimeEngine(VoiceEngine):
         """
         super().__init__(settings, SessionTools(tools, standard=standard_tools), store)
         self._endpoint = settings.endpoint(Role.REALTIME)
+        if not settings.replaces(Role.REALTIME):
+            self._endpoint = replace(self._endpoint, stand_in=lambda: None)
         self._token = token
 
     async def _start(self, stack: AsyncExitStack) -> None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
+CONNECTED = (ConnectionState.OPEN, ConnectionState.REPLACED)
 NO_COUGH_S = 0.8
 """A voice that was heard for so long is no noise: a server that takes no notice of it has stalled."""
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
@@ -145,7 +146,7 @@ class RealtimeBackend:
     def _on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
         host = self._host
         host.tell.connection(Role.REALTIME, state, error)
-        was_up, self._up = self._up, state is ConnectionState.OPEN
+        was_up, self._up = self._up, state in CONNECTED
         if was_up and not self._up:  # what the server was hearing, another session of it will hear once more
             self._turns.connection_lost()
             self._answer.connection_lost()
@@ -158,7 +159,7 @@ class RealtimeBackend:
 
     def _speak_of(self, state: ConnectionState, error: ProviderError | None) -> None:
         """A connection that is not back soon is spoken of once."""
-        if state is ConnectionState.OPEN:  # it may be lost again at once: whether an answer comes is seen then
+        if state in CONNECTED:  # it may be lost again at once: whether an answer comes is seen then
             self._trouble = None
         elif error is not None and self._trouble is None:
             failed = state is ConnectionState.FAILED

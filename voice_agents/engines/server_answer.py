@@ -13,7 +13,14 @@ from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.apology import LATE_S, SILENT_S, Excuses, apology, delay
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import still_waiting
-from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.errors import (
+    ProtocolViolation,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RequestRejected,
+    Role,
+)
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
@@ -75,6 +82,8 @@ class RealtimeConnection(Protocol):
     def hold(self, held: bool) -> None: ...
 
     def connect_anew(self) -> None: ...
+
+    def replace(self, error: ProviderError) -> bool: ...
 
     def configure(self, config: RealtimeConfig) -> None: ...
 
@@ -181,8 +190,18 @@ class ServerAnswer:
         passing = isinstance(error, ProviderUnavailable) and error.explained
         if passing and self._host.answering and self.silent and self._ask_again():
             return
+        if self._host.answering and (self._awaited or self._active) and self._replace(error):
+            return
         self._host.tell.emit(Failed, error=error)
         self.give_up(error)
+
+    def _replace(self, error: ProviderError) -> bool:
+        """Another server answers; its session goes on with what this one has not finished."""
+        if isinstance(error, RequestRejected) or not self._client.replace(error):
+            return False
+        self._active.clear()
+        self._await_response()
+        return True
 
     def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
@@ -266,6 +285,8 @@ class ServerAnswer:
             host.forget_held()
         if done.status == "failed":
             failed = ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason))
+            if self._replace(failed):
+                return None
             host.tell.emit(Failed, error=failed)
         elif done.status == "incomplete":
             reason = f" ({done.reason})" if done.reason else ""
