@@ -33,6 +33,8 @@ FIRST_WORD_S = 45.0
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
+UNDERSTOOD_OFFLINE = ("", "en")
+"""Languages, "" for one that nobody has named: who offline hears understands no other."""
 
 
 class Provider(StrEnum):

@@ -31,13 +31,11 @@ from voice_agents.providers.interfaces import (
 from voice_agents.providers.names import agent_name, speech_name
 from voice_agents.providers.sockets import tls
 from voice_agents.providers.standby import FailoverTimes
-from voice_agents.settings import Endpoint, Settings
+from voice_agents.settings import UNDERSTOOD_OFFLINE, Endpoint, Settings
 from voice_agents.tools import AnyTool
 
 EARS_MEANWHILE = "Until it works again, the offline recogniser hears you."
 VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
-UNDERSTOOD_OFFLINE = ("", "en")
-"""Languages of a session whose user the offline recogniser may understand."""
 STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
 """Who stands in is on this machine, and the user has waited already."""
 

@@ -20,7 +20,7 @@ from voice_agents.providers.realtime.line import RealtimeTimeouts, ServerLine, W
 from voice_agents.providers.realtime.microphone import is_loud
 from voice_agents.providers.realtime.socket import Connector, TokenProvider
 from voice_agents.providers.standby import FailoverTimes
-from voice_agents.settings import Endpoint, Provider
+from voice_agents.settings import UNDERSTOOD_OFFLINE, Endpoint, Provider
 
 __all__ = ["RealtimeClient", "RealtimeTimeouts", "TokenProvider"]
 
@@ -89,7 +89,7 @@ class RealtimeClient:
         self._inbox = Inbox()
         self._line = ServerLine(
             first,
-            lambda: None if (other := endpoint.stand_in()) is None else _way_to(other),
+            lambda: _way_of(endpoint.stand_in(), self._ledger.config.language),
             self._ledger,
             timeouts or RealtimeTimeouts(),
             self._inbox,
@@ -215,6 +215,12 @@ class RealtimeClient:
         self._ledger.microphone.keep_all = self._line.session is None or self._ledger.by_hand
         if self._line.session is not None:
             self._line.session.configure(clear=another_takes_turns)
+
+
+def _way_of(endpoint: Endpoint | None, language: str) -> Way | None:
+    """To who stands in, if there is somebody who understands the user."""
+    deaf = endpoint is not None and endpoint.provider is Provider.OFFLINE and language not in UNDERSTOOD_OFFLINE
+    return None if endpoint is None or deaf else _way_to(endpoint)
 
 
 def _way_to(endpoint: Endpoint, token: TokenProvider | None = None) -> Way:
