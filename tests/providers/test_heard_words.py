@@ -13,10 +13,6 @@ NOISES = [
     *("[[silence]]", "{noise}", "(15 seconds of silence)", "[inaudible 00:01:02]", "<|nospeech|>", "<|0.00|>"),
     *("(Hintergrundgeräusche)", "(rumore di sottofondo)", "[музыка]", "(배경 소음)", "[موسيقى]", "(background noise"),
     *(
-        "%HESITATION",
-        "@hes@",
-        "SIL",
-        "&nbsp;",
         "[laughter",
         "<|startoftranscript|><|en|>",
         "[_TT_150]",
