@@ -38,6 +38,8 @@ TAKEN_BACK_S = 5.0
 """How long a server that took its answer back, and says no word of the user's, may take to begin another."""
 NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
+TOO_LATE_S = 6.0
+"""After that was said, so long passes until another server is asked, where one stands in."""
 LONGEST_QUOTE = 400
 """Characters of an answer that are told in a sentence."""
 SLOW_TOOL_S = 2.5
@@ -141,7 +143,7 @@ class ServerAnswer:
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
-        if self._awaited and self.silent:
+        if self._awaited and self.silent and self._late_in != self._host.turn.number:
             self._excuses.expect(SILENT_S - LATE_S, self._late)
         self._awaited = False
         self._active.add(response_id)
@@ -266,6 +268,13 @@ class ServerAnswer:
             self._late_in = host.turn.number
             host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._provider))
             self._excuses.say(delay(self._provider), ends=False)
+            self._excuses.expect(TOO_LATE_S, self._too_late)
+
+    def _too_late(self) -> None:
+        """It was said that the answer is late, and nothing of it has come since."""
+        if self._host.answering and (self._awaited or self._active) and self.silent:
+            sentence = f"{self._provider} took too long to answer. Please try again."
+            self._replace(ProviderTimeout(Role.REALTIME, self._provider, sentence))
 
     # Responses
 

@@ -18,6 +18,7 @@ MEANWHILE = "Until it works again, the offline agent answers"
 FAULTS = (
     *("refuse:401", "refuse:403", "refuse:404", "refuse:429", "refuse:500", "refuse:503"),
     *("error:rate_limit_exceeded:after=3", "error:insufficient_quota:after=3", "stall:after=3"),
+    "drip:delay=2.5:after=3",
 )
 
 
