@@ -33,7 +33,7 @@ from voice_agents.providers.chat_errors import content_filtered, provider_error
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import agent_name, inside
-from voice_agents.providers.sockets import proxy_to, tls
+from voice_agents.providers.sockets import proxy_to, staying_at, tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import Refused, Takes
@@ -163,6 +163,7 @@ class _Line:
         self.http = httpx2.AsyncClient(
             timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
+        self.http.event_hooks = {"request": [staying_at(endpoint.base_url)]}
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
