@@ -1,4 +1,4 @@
-"""Keys and conversations stay with the provider: who answers for it, like a network's sign-in page, sends nobody away."""
+"""Keys and conversations stay with the provider, whoever answers for it and sends its clients elsewhere."""
 
 from __future__ import annotations
 

@@ -153,8 +153,8 @@ NO_SYSTEM = [
 def test_who_knows_no_system_role_is_told_the_rules_by_the_user(wording: str) -> None:
     takes = Takes()
     assert takes.learn(refusal(wording), [HumanMessage("a")], ()) is None, "nobody was told any"
-    assert takes.learn(refusal(wording), [RULES, HumanMessage("a")], ())
-    assert takes.learn(refusal(wording), [RULES, HumanMessage("a")], ()) is None, "once"
+    assert "system role" in (takes.learn(refusal(wording), [RULES, HumanMessage("a")], ["tools"]) or "")
+    assert takes.tools and takes.learn(refusal(wording), [RULES, HumanMessage("a")], ()) is None, "once"
     assert [message.text for message in takes.suited([RULES, HumanMessage("a")])] == ["Be kind.\n\na"]
 
 

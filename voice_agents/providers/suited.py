@@ -111,12 +111,12 @@ class Takes:
         if refusal is None:
             return None
         status, text = refusal
-        lesson = self._learn_fields(error, text, sent)
-        if lesson is not None:
-            return lesson
         if self.system and _NO_SYSTEM.search(text) and any(isinstance(one, SystemMessage) for one in messages):
             self.system = False
             return "{name} knows no system role: its instructions are sent with the user's words."
+        lesson = self._learn_fields(error, text, sent)
+        if lesson is not None:
+            return lesson
         if not self.short_ids and "tool call id" in text and "9" in text:
             self.short_ids = True
             return "{name} takes tool calls under shorter names only: they are sent so."
