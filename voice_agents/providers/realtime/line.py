@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.alarm import Alarm
@@ -244,7 +244,7 @@ class ServerLine:
             with suppress(ProviderError, ConnectionClosed, TimeoutError):
                 async with asyncio.timeout(self._failover.check_s):
                     async with self._first.connector.connect(self._failover.check_s) as connection:
-                        self._works_again = is_greeting(await connection.recv_bytes())
+                        self._works_again = is_greeting(await connection.recv(decode=False))
             if self._works_again:
                 return
 
@@ -284,7 +284,7 @@ class ServerLine:
         times = self.timeouts
         return min(times.connect_s, times.hurried_s) if self._may_be_replaced else times.connect_s
 
-    async def _attend(self, connection: AsyncRealtimeConnection, session: ServerSession, backoff: Backoff) -> _Ending:
+    async def _attend(self, connection: ClientConnection, session: ServerSession, backoff: Backoff) -> _Ending:
         """Until one of the tasks of a connection has found a reason to end it."""
         work = (
             self._read(connection, session, backoff),
@@ -301,11 +301,11 @@ class ServerLine:
             await asyncio.wait(tasks)
 
     async def _read(
-        self, connection: AsyncRealtimeConnection, session: ServerSession, backoff: Backoff
+        self, connection: ClientConnection, session: ServerSession, backoff: Backoff
     ) -> ProviderError | None:
         try:
             while session.failure is None and not session.expired:
-                frame = await connection.recv_bytes()
+                frame = await connection.recv(decode=False)
                 self._inbox.put(session.take(frame, self._clock()))
                 if session.ready and self.session is None:
                     self._open(session, backoff)
@@ -337,12 +337,12 @@ class ServerLine:
         elif self._state is not ConnectionState.OPEN:
             self._tell(ConnectionState.OPEN, None)
 
-    async def _write(self, connection: AsyncRealtimeConnection, outgoing: asyncio.Queue[str]) -> ProviderError | None:
+    async def _write(self, connection: ClientConnection, outgoing: asyncio.Queue[str]) -> ProviderError | None:
         try:
             while True:
                 message = await outgoing.get()
                 async with asyncio.timeout(self.timeouts.send_s):
-                    await connection.send_raw(message)
+                    await connection.send(message)
         except TimeoutError:
             return self._sentences.lost()
         except ConnectionClosed:
