@@ -106,6 +106,25 @@ def test_a_murmur_that_is_softer_than_the_users_turns_leaves_no_gap_however_long
     play(story())
 
 
+def test_a_noise_that_was_taken_for_a_turn_says_nothing_of_how_loud_the_user_is(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talk("sandwich", tmp_path, long_answer, words=LOUDLY) as caller:
+            caller.say(NOISE, 0.6)
+            await asyncio.sleep(6.0)
+            assert not await texts(caller)
+            caller.say(QUESTION + LOUD)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(4.0)
+            assert isinstance(caller, Caller)
+            caller.stt.partial_delay_s = 2.0
+            caller.say(MURMUR, 0.5)
+            await caller.until(AgentDucked)
+            await caller.until(AgentResumed)
+            assert not caller.all(AgentPaused)
+
+    play(story())
+
+
 @pytest.mark.parametrize(("louder", "at_most_s"), [(0, 0.75), (LOUD, 0.35)])
 def test_a_voice_as_loud_as_the_users_turns_silences_the_agent_soon_a_softer_one_later(
     tmp_path: Path, engine: str, louder: int, at_most_s: float
