@@ -60,6 +60,8 @@ QUESTION = "tell me a long story please"
 STORY = " ".join(f"word{number}" for number in range(120)) + "."
 PARTIALS_S, COMMIT_S = 0.25, 0.15
 """How late a recogniser's partial words are, and what it takes to write the final ones."""
+AUDIBLE = 300
+"""Louder samples are speech to the server."""
 GAP_S = 0.04
 LISTENED_S = (0.8, 6.0)
 SETTLES_S = 6.0
@@ -154,8 +156,8 @@ class KnowingServer(FakeRealtime):
     mouth: Mouth
 
     def _hear(self, pcm: Pcm) -> None:
-        said = self.mouth.sound
-        loud = said is not None and (bool(said.words) or said.coughs) and bool(np.abs(pcm.astype(np.int32)).max() > 900)
+        said, loudest = self.mouth.sound, int(np.abs(pcm.astype(np.int32)).max(initial=0))
+        loud = said is not None and (bool(said.words) or said.coughs) and loudest > AUDIBLE
         self._follow(speech=loud, seconds=len(pcm) / SERVER_RATE)
 
     def _spoken_words(self) -> str:
