@@ -206,11 +206,39 @@ def test_half_a_relay_is_an_error_that_names_the_other_half(relay: dict[str, str
     [
         *("turn.example.com", "https://turn.example.com", "stun:turn.example.com", "turn://turn.example.com", "turn:"),
         *("turn:turn.example.com:port", "turn:a b", "turn:turn.example.com?transport=sctp", "turn:x@turn.example.com"),
+        *("turn:turn.example.com:99999", "turns:[::1]:65536", "turn:turn.example.com:0"),
     ],
 )
 def test_the_address_of_a_relay_is_one_that_browsers_take(url: str) -> None:
     with pytest.raises(ConfigurationError, match="TURN_URL must be an address such as"):
         read(**{**OWN_RELAY, "TURN_URL": url})
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        *("*.example.com", "talk.example.com:8000", "https://talk.example.com", "a..b", "[::1", "2001:db8::a", "a?b"),
+        *("talk.example.com, .example.com", "user@talk.example.com", "talk_example,com/voice"),
+    ],
+)
+def test_a_host_that_no_browser_could_name_is_an_error(hosts: str) -> None:
+    """It would be let in under no name, and nobody would know why."""
+    with pytest.raises(ConfigurationError, match="ALLOWED_HOSTS must list host names"):
+        read(ALLOWED_HOSTS=hosts)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "names"),
+    [("*", ("*",)), ("Talk.example.com, [2001:db8::1] my_box", ("talk.example.com", "[2001:db8::1]", "my_box"))],
+)
+def test_hosts_are_taken_as_a_browser_names_them(hosts: str, names: tuple[str, ...]) -> None:
+    assert read(ALLOWED_HOSTS=hosts).allowed_hosts == names
+
+
+@pytest.mark.parametrize("value", ["yes", "true", "perhaps"])
+def test_a_switch_that_is_neither_on_nor_off_is_an_error_though_nothing_asks_for_it_yet(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="ALLOW_PLAIN_HTTP must be 0 or 1"):
+        read(ALLOW_PLAIN_HTTP=value)
 
 
 def test_a_relay_may_have_several_addresses() -> None:

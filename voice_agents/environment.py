@@ -28,6 +28,7 @@ mac:mk mal:ml mon:mn mar:mr msa:ms may:ms mlt:mt mya:my bur:my nob:nb nep:ne nld
 ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl sqi:sq alb:sq srp:sr swe:sv swa:sw tam:ta tel:te tha:th tgl:tl tur:tr ukr:uk
 urd:ur uzb:uz vie:vi zho:zh chi:zh zul:zu
 """
+_HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
 _SHORTER = dict(pair.split(":") for pair in _CODES.split())
 """ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
 
@@ -85,11 +86,12 @@ class Values:
                 ) from None
 
     def hosts(self, name: str) -> tuple[str, ...]:
-        """Host names separated by commas or spaces, in lower case."""
+        """Host names as browsers send them, separated by commas or spaces, in lower case; ``*`` is any."""
         hosts = tuple(self.get(name).lower().replace(",", " ").split())
-        if any("/" in host or host.rpartition(":")[2].isdecimal() for host in hosts):
+        if not all(_HOST.fullmatch(host) for host in hosts):
             raise ConfigurationError(
-                f"{name} must list host names without http:// and without a port, such as talk.example.com."
+                f"{name} must list host names without http:// and without a port, such as talk.example.com, each in "
+                "full (or * alone, for any)."
             )
         return hosts
 

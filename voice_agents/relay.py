@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from voice_agents.address import LAST_PORT
 from voice_agents.environment import Values
 from voice_agents.errors import ConfigurationError
 
-_URL = re.compile(r"turns?:(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?(\?transport=(udp|tcp))?", re.IGNORECASE | re.ASCII)
+_URL = re.compile(
+    r"turns?:(\[[0-9a-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?(\?transport=(udp|tcp))?", re.IGNORECASE | re.ASCII
+)
 
 
 class RelayKind(StrEnum):
@@ -78,9 +81,14 @@ def _whole(values: Values, *names: str) -> None:
 
 def _urls(values: Values) -> tuple[str, ...]:
     urls = tuple(values.get("TURN_URL").replace(",", " ").split())
-    if not all(_URL.fullmatch(url) for url in urls):
+    if not all(_is_address(url) for url in urls):
         raise ConfigurationError(
             "TURN_URL must be an address such as turn:turn.example.com:3478 or turns:example.com:5349?transport=tcp"
             " (several: with commas between)."
         )
     return urls
+
+
+def _is_address(url: str) -> bool:
+    found = _URL.fullmatch(url)
+    return found is not None and 1 <= int(found["port"] or 1) <= LAST_PORT

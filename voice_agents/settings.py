@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
-from voice_agents.environment import Values, is_loopback
+from voice_agents.environment import PLAIN_HTTP, Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
-from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.local_models import FoundModelServer, ModelChoice
 from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
 from voice_agents.relay import Relay, relay_of
 
@@ -205,6 +205,7 @@ class Settings:
         failover = values.one_of("FAILOVER", ("on", "off"), "on") == "on"
         chat, realtime = _language_models(values, failover)
         stt, tts = _speech(values)
+        values.one_of(PLAIN_HTTP, ("0", "1"), "0")  # also where no address asks for it
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
         return cls(
@@ -299,7 +300,7 @@ class Settings:
             return self
         return replace(self, stt=stood_in_for(Role.STT, self.stt), tts=stood_in_for(Role.TTS, self.tts))
 
-    def with_model_server(self, server: ModelServer) -> Settings:
+    def with_model_server(self, server: FoundModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
         return replace(self, chat=self.chat or _local(server))
 
@@ -319,7 +320,7 @@ def default_database() -> Path:
     return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
 
 
-def _local(server: ModelServer) -> Endpoint:
+def _local(server: FoundModelServer) -> Endpoint:
     return Endpoint(Provider.OPENAI, server.base_url, server.model, OFFLINE_KEY, name=f"{server.name} on this machine")
 
 

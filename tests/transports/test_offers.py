@@ -85,6 +85,25 @@ async def test_bad_offers_are_refused_and_the_next_good_one_is_answered() -> Non
     await close(button, browser)
 
 
+async def test_an_offer_of_which_a_part_has_no_fingerprint_is_refused_before_aiortc_breaks_at_it() -> None:
+    """aiortc answers it, and raises where nobody listens when both have found each other: a traceback for each."""
+    button = mounted()
+    browser = peer()
+    browser.addTrack(FedMicrophone())
+    browser.createDataChannel("text")
+    sdp = await sdp_of(browser)
+    fingerprints = re.compile(r"^a=fingerprint:.*\r\n", re.MULTILINE)
+    (first, *_) = fingerprints.findall(sdp)
+    bare = fingerprints.sub("", sdp)
+    microphone_bare = bare.rstrip() + "\r\n" + first
+    for bad in (bare, microphone_bare, fingerprints.sub("a=fingerprint:\r\n", sdp)):
+        assert (await offer(button, bad))["status"] == "failed"
+    assert not button.pcs
+    for good in (sdp, bare.replace("m=", first + "m=", 1)):
+        assert "sdp" in await offer(button, good)
+    await close(button, browser)
+
+
 async def test_a_peer_without_a_microphone_is_closed_at_once() -> None:
     button = mounted()
     for _ in range(PLACES + 1):

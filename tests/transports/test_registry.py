@@ -14,8 +14,10 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Status, StatusChanged, UserTranscript
+from voice_agents.settings import Settings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
 from voice_agents.transports.registry import SessionRegistry
+from voice_agents.transports.watch.figures import Figures
 
 
 class Ear:
@@ -216,18 +218,51 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("failure", "sentence"), FAILURES)
-async def test_a_session_that_cannot_be_opened_says_so(failure: Callable[[], Awaitable[None]], sentence: str) -> None:
+def broken_by(failure: Callable[[], Awaitable[None]]) -> Callable[[SessionRequest], Session]:
     def make_broken(wanted: SessionRequest) -> Session:
         session = Broken(wanted.conversation, wanted.turns)
         session.failure = failure
         return session
 
+    return make_broken
+
+
+@pytest.mark.parametrize(("failure", "sentence"), FAILURES)
+async def test_a_session_that_cannot_be_opened_says_so(failure: Callable[[], Awaitable[None]], sentence: str) -> None:
     ear = Ear()
-    async with SessionRegistry(make_broken, limits=Limits(opening_s=0.05)) as registry:
+    async with SessionRegistry(broken_by(failure), limits=Limits(opening_s=0.05)) as registry:
         live = await registry.open(request())
         live.listen(ear)
         await ear.until(lambda: ear.why is not None)
     (error,) = [str(event.error) for event in ear.events if isinstance(event, Failed)]
     assert sentence in error
     assert ear.why is Ending.FAILED
+
+
+@pytest.mark.parametrize("in_call", [False, True])
+@pytest.mark.parametrize(("failure", "sentence"), FAILURES)
+async def test_who_comes_when_it_could_not_be_opened_is_told_so_too(
+    failure: Callable[[], Awaitable[None]], sentence: str, in_call: bool
+) -> None:
+    """Between a session's begin and its call lies a moment, in which it may be over already."""
+    first, late, done = Ear(), Ear(), []
+    figures = Figures(Settings().with_offline("http://127.0.0.1:1"), "1")
+    limits = Limits(opening_s=0.05)
+    async with SessionRegistry(broken_by(failure), limits=limits, watchers=[figures]) as registry:
+        live = await registry.open(request())
+        live.listen(first)
+        await first.until(lambda: first.why is not None)
+        (live.attach_call if in_call else live.listen)(late)
+        live.do(lambda session: done.append(session))
+    assert [sentence in str(event.error) for event in late.events if isinstance(event, Failed)] == [True]
+    assert late.why is Ending.FAILED and not done and not live.in_call
+    assert b'voice_agents_sessions{engine="sandwich",transport="typed"} 0.0' in figures.page()
+
+
+async def test_who_comes_when_it_was_ended_is_told_why() -> None:
+    late = Ear()
+    async with SessionRegistry(make) as registry:
+        live = await registry.open(request())
+        await live.end(Ending.LEFT)
+        live.attach_call(late)
+        assert late.why is Ending.LEFT and not live.in_call

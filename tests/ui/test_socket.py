@@ -55,7 +55,10 @@ async def test_a_socket_that_says_nothing_does_not_stay(monkeypatch: pytest.Monk
                 pass
 
 
-@pytest.mark.parametrize("message", ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00"])
+@pytest.mark.parametrize(
+    "message",
+    ["no json", "[]", '{"do": "fly"}', '{"do": "say"}', "x" * 100_000, b"\x00", "[" * 60_000, '{"do":' * 9_000],
+)
 async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message: str | bytes) -> None:
     async with serve_page() as served, window(served.url) as bad, window(served.url) as good:
         await bad.send(message)
@@ -64,3 +67,14 @@ async def test_a_window_that_sends_nonsense_is_closed_and_others_live_on(message
         async with asyncio.timeout(10):
             while json.loads(await good.recv())["type"] != "pong":
                 pass
+
+
+async def test_half_a_character_does_not_cost_a_window_its_socket() -> None:
+    """As of an emoji that was cut in two: no text on a socket can hold it."""
+    async with serve_page() as served, window(served.url) as socket:
+        await socket.send(json.dumps({"do": "open", "kind": ["sandwich"]}))
+        await socket.send(json.dumps({"do": "say", "kind": "sandwich", "text": "\ud83d" + "x" * 5000}))
+        async with asyncio.timeout(10):
+            while (message := json.loads(await socket.recv()))["type"] != "give_back":
+                pass
+    assert message["text"].lstrip("?") == "x" * 5000

@@ -154,10 +154,33 @@ async def test_another_owner_can_neither_see_nor_stop_a_conversation() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "x", {"patience": "x", "mode": 3, "detection": [], "language": ["fi"]}, {"patience": float("nan")}]
+    "sent",
+    [
+        None,
+        "x",
+        {"patience": "x", "mode": 3, "detection": [], "language": ["fi"]},
+        {"patience": float("nan")},
+        {"interruptions": {}, "voice": ["r"], "owner": 5, "conversation": None},
+    ],
 )
 def test_values_no_page_sends_are_the_defaults(sent: Any) -> None:
     assert Wishes(TurnSettings()).request("sandwich", sent).turns == TurnSettings()
+
+
+@pytest.mark.parametrize("kind", [None, [], {}, [["sandwich"]], 5, "none"])
+async def test_a_window_that_opens_no_tab_of_ours_is_served_all_the_same(kind: Any) -> None:
+    async with running_desk() as desk, opened(desk, Conversation()) as page:
+        await page.window.take({"do": "open", **identity_of(Conversation()), "kind": kind})
+        await page.window.take({"do": "ping"})
+
+
+@pytest.mark.parametrize(
+    ("patience", "silence_s"),
+    [(10**400, 2.0), (-(10**400), 0.2), (float("inf"), 2.0), (0, 0.2)],
+    ids=["huge", "far below zero", "endless", "none"],
+)
+def test_a_patience_of_any_size_is_one_that_is_possible(patience: float, silence_s: float) -> None:
+    assert Wishes(TurnSettings()).turns({"patience": patience}).silence_s == silence_s
 
 
 def test_what_the_controls_say_is_taken() -> None:

@@ -152,7 +152,7 @@ def conninfo(database: PostgresUrl) -> str:
 def unusable(database: PostgresUrl, error: Exception) -> ConfigurationError:
     """What is said of a database that cannot be used. No password is in it."""
     told = conninfo_to_dict(database.url)
-    place = f"{told.get('dbname') or told.get('user') or ''} on {told.get('host') or 'this machine'}"
+    place = f"{told.get('dbname') or told.get('user') or ''} on {told.get('host') or 'this machine'}".strip()
     advice = "check DATABASE_URL (postgresql://user:password@host:port/name), and whether that server runs"
     if isinstance(error, psycopg.errors.DuplicateTable):
         advice = "these are tables of another program, so give this one a database of its own in DATABASE_URL"

@@ -40,9 +40,10 @@ _PAGES_OF_OTHERS = frozenset({"cross-site", "same-site"})
 """``Sec-Fetch-Site``; another port of this machine is "same-site"."""
 
 _CLOSED = re.compile(
-    r"/(?:upload|upload_progress|(?:proxy|file)=.*|file|stream|process_recording|vibe-[a-z-]+|undo-vibe-edit)(?:/|$)"
+    r"/(?:upload|upload_progress|(?:proxy|file)=.*|file|stream|process_recording|vibe-[a-z-]+|undo-vibe-edit)(?:/|$)|\0"
 )
-"""Doors of gradio into the file system, to other servers and to its own developers' tools: this app needs none."""
+"""Doors of gradio into the file system, to other servers and to its own developers' tools: this app needs none. And a
+zero byte, which no path of ours has and no file system takes."""
 _UNUSED = re.compile(
     r"/gradio_api/(?!(?:app_id|component_server|config|custom_component|info|login_check|startup-events|theme\.css|token|"
     r"user)(?:/|$))"
@@ -144,9 +145,10 @@ class Door:
         if is_login and not await self._tries.admit(address):
             await _refuse(429, _TOO_MANY_TRIES, scope, receive, send)
             return
-        answer = _Answer(send, self._headers)
+        body = _Body(receive)
+        answer = _Answer(send, self._headers, body)
         try:
-            await self._app(scope, _Body(receive).receive, answer.send)
+            await self._app(scope, body.receive, answer.send)
         except _Unacceptable as error:
             await answer.end_with(error.status, str(error), scope, receive)
         except Exception as error:
@@ -199,23 +201,33 @@ class _Body:
         self._receive = receive
         self._bytes = 0
 
+    def check(self) -> None:
+        """Raises _Unacceptable when more has come than is taken."""
+        if self._bytes > MAX_BODY_BYTES:
+            raise _Unacceptable(413, _TOO_LARGE)
+
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > MAX_BODY_BYTES:
-            raise _Unacceptable(413, _TOO_LARGE)
+        self.check()
         return message
 
 
 class _Answer:
     """What the app answers, with our headers; ours in its place when it fails before it began."""
 
-    def __init__(self, send: Send, headers: Collection[tuple[bytes, bytes]]) -> None:
+    def __init__(self, send: Send, headers: Collection[tuple[bytes, bytes]], body: _Body) -> None:
         self._send = send
         self._headers = headers
+        self._body = body
         self.status = 0
 
     async def send(self, message: Message) -> None:
+        if not self.status:
+            self._body.check()  # FastAPI took what that raised before for a body that cannot be read
+        await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
@@ -223,7 +235,7 @@ class _Answer:
 
     async def end_with(self, status: int, sentence: str, scope: Scope, receive: Receive) -> None:
         if not self.status:
-            await _refuse(status, sentence, scope, receive, self.send)
+            await _refuse(status, sentence, scope, receive, self._pass_on)
 
 
 async def _refuse(status: int, sentence: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -196,6 +196,10 @@ class LiveSession:
         self._used = False
         """Somebody has called or typed."""
         self._why: Ending | None = None
+        self._failure: Failed | None = None
+        """How it broke."""
+        self._over = False
+        """Everybody was told of its end."""
         self._turn = 0
         self._at = 0.0
         self._resting = asyncio.Event()
@@ -231,8 +235,15 @@ class LiveSession:
         return asyncio.get_running_loop().time() - self._started
 
     def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` everything from now on; a listener is told once, however often it asks."""
-        if listener not in self._listeners:
+        """Tell ``listener`` everything from now on; a listener is told once, however often it asks.
+
+        Who comes when it is over already, as after an opening that failed at once, is told why.
+        """
+        if self._over:
+            if self._failure is not None:
+                listener.hear(self._failure)
+            listener.ended(self._why or Ending.SHUTDOWN)
+        elif listener not in self._listeners:
             self._listeners.append(listener)
 
     def attach_call(
@@ -248,6 +259,9 @@ class LiveSession:
         ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
         decides how long it may say nothing. ``reports``: it tells :meth:`Session.played`.
         """
+        if self._over:
+            self.listen(call)
+            return
         earlier, self._call = self._call, call
         self._sends_silence = sends_silence
         if earlier is not call:
@@ -261,6 +275,8 @@ class LiveSession:
 
     def push_audio(self, pcm: Pcm) -> None:
         """The microphone's next samples at the session's input rate; kept while the session is still opening."""
+        if self._over:
+            return
         self._sign_of_life()
         for watcher in self._watchers:
             watcher.sound(self, len(pcm) / self.session.input_rate)
@@ -270,7 +286,12 @@ class LiveSession:
             self._early_audio.append(pcm)
 
     def do(self, action: Callable[[Session], None]) -> None:
-        """Act on the session as soon as it is open. Raises what the action raises when it is open already."""
+        """Act on the session as soon as it is open. Raises what the action raises when it is open already.
+
+        Nothing happens when it is over: whoever acts is told of that as a listener.
+        """
+        if self._over:
+            return
         self._sign_of_life()
         if not (self._used or self.in_call):
             self._called(Transport.TYPED)
@@ -332,6 +353,7 @@ class LiveSession:
 
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._why = self._why or Ending.SHUTDOWN
+        self._over = True
         self._resting.set()
         self._watchdog.cancel()
         if self._meter is not None:
@@ -389,7 +411,8 @@ class LiveSession:
 
     def _fail(self, error: VoiceAgentError) -> None:
         self._why = Ending.FAILED
-        self._tell(Failed(turn=self._turn, at=self._at, error=error))
+        self._failure = Failed(turn=self._turn, at=self._at, error=error)
+        self._tell(self._failure)
         self._tell(StatusChanged(turn=self._turn, at=self._at, status=Status.ERROR))
 
     async def _watch(self) -> None:

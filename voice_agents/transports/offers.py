@@ -43,7 +43,9 @@ OF_ONE_ADDRESS = 20
 """Offers that wait for that, half a second at most behind those of one address."""
 
 _MEDIA = re.compile(r"^m=(\S*)", re.MULTILINE)
+_MEDIA_BEGINS = re.compile(r"^m=", re.MULTILINE)
 _CANDIDATE = re.compile(r"^a=candidate", re.MULTILINE)
+_FINGERPRINT = re.compile(r"^a=fingerprint:\S+ \S+\r?$", re.MULTILINE)
 _ONE_MICROPHONE = (["audio"], ["application", "audio"])
 
 
@@ -253,5 +255,11 @@ def _is_sound(body: Any) -> bool:
 
 
 def _is_one_call(sdp: str) -> bool:
-    """One microphone and at most one data channel: every further line would open sockets of its own."""
-    return sorted(_MEDIA.findall(sdp)) in _ONE_MICROPHONE and len(_CANDIDATE.findall(sdp)) <= MOST_CANDIDATES
+    """One microphone and at most one data channel: every further line would open sockets of its own.
+
+    Each with a fingerprint, for which aiortc looks when it has answered and nobody hears it complain.
+    """
+    if sorted(_MEDIA.findall(sdp)) not in _ONE_MICROPHONE or len(_CANDIDATE.findall(sdp)) > MOST_CANDIDATES:
+        return False
+    shared, *parts = (_FINGERPRINT.search(part) for part in _MEDIA_BEGINS.split(sdp))
+    return shared is not None or all(parts)

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from voice_agents.conversation.messages import whole
 from voice_agents.errors import InvalidInput
 from voice_agents.ui.drawing import Data
 from voice_agents.ui.window import Send, Window
@@ -48,7 +49,7 @@ async def serve_window(socket: WebSocket, page: str, make_window: MakeWindow) ->
     """
 
     async def send(data: Data) -> None:
-        await socket.send_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        await socket.send_text(whole(json.dumps(data, ensure_ascii=False, separators=(",", ":"))))
 
     window = make_window(send)
     await send({"type": "hello", "boot": BOOT, "page": page})
@@ -96,5 +97,5 @@ def _message(text: str) -> Any:
         raise InvalidInput("This message is too large.")
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput("This message is no JSON.") from None

@@ -128,7 +128,7 @@ class Window:
 
     async def _keep_promises(self, kind: Any) -> None:
         """Timers that were left behind go on, or speak up, in the engine of the tab that is shown."""
-        shown = kind if kind in self._tabs else next(iter(self._tabs))
+        shown = kind if kind in tuple(self._tabs) else next(iter(self._tabs))  # anybody may send anything
         await self._desk.keep_promises(self._wishes.request(shown, identity_of(self._known)))
 
     async def _new(self, message: Message) -> None:

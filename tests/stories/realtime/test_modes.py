@@ -100,6 +100,24 @@ def test_an_end_while_the_answer_comes_says_nothing(tmp_path: Path) -> None:
     play(story())
 
 
+def test_a_button_let_go_once_more_before_or_while_the_answer_comes_says_nothing(tmp_path: Path) -> None:
+    """As a client does that ends a turn twice: the answer is still to come, so it was not "Nothing was heard"."""
+
+    async def story() -> None:
+        turns = TurnSettings(mode=TurnMode.PUSH_TO_TALK)
+        async with ring(tmp_path, long_answer, ["hello there"], turns=turns) as caller:
+            await asyncio.sleep(0.5)
+            await caller.speak(0)
+            caller.session.end_turn()
+            caller.session.end_turn()
+            await caller.until(AgentAudio)
+            caller.session.end_turn()
+            await turn_done(caller)
+            assert not caller.all(Notice)
+
+    play(story())
+
+
 def test_push_to_talk_speech_silences_the_agent_and_a_cough_does_not(tmp_path: Path) -> None:
     async def story() -> None:
         turns = TurnSettings(mode=TurnMode.PUSH_TO_TALK)

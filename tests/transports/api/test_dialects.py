@@ -119,6 +119,17 @@ def test_an_end_without_words_is_answered_once(make: Callable[[], Dialect], over
 
 
 @KINDS
+def test_every_end_without_words_is_answered_though_they_come_at_once(make: Callable[[], Dialect], over: str) -> None:
+    dialect = make()
+    for _ in range(3):
+        dialect.ends.asked()
+    assert tell(dialect, NOTHING, NOTHING) == ["notice", over] * 2
+    assert dialect.ends.open
+    assert tell(dialect, NOTHING, NOTHING) == ["notice", over, "notice"]
+    assert not dialect.ends.open
+
+
+@KINDS
 def test_an_end_whose_words_come_is_answered_with_its_turn(make: Callable[[], Dialect], over: str) -> None:
     dialect = make()
     dialect.ends.asked()

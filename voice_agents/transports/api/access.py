@@ -56,12 +56,20 @@ def _given(connection: HTTPConnection) -> list[str]:
     kind, _, value = connection.headers.get("authorization", "").partition(" ")
     match kind.lower():
         case "bearer":
-            found.append(value.strip())
+            found += _readings(value.strip())
         case "basic":
             user, colon, password = _decoded(value.strip()).partition(":")
             if colon and user == USER:
                 found.append(password)
     return found
+
+
+def _readings(value: str) -> list[str]:
+    """What a header may say: starlette reads it as Latin-1, and most programs write UTF-8."""
+    try:
+        return [value, value.encode("latin-1").decode()]
+    except UnicodeError:
+        return [value]
 
 
 def _decoded(text: str) -> str:

@@ -49,7 +49,8 @@ class TurnEnds:
     def __init__(self) -> None:
         self._open: int | None = None
         self._last = 0
-        self._asked = False
+        self._asked = 0
+        """Ends of turns that the client told, and that were not answered yet."""
         self._answered = False
         """Something of an answer to the open turn came."""
         self._played = False
@@ -58,11 +59,11 @@ class TurnEnds:
     @property
     def open(self) -> bool:
         """The client waits for the end of a turn."""
-        return self._asked or self._open is not None
+        return self._asked > 0 or self._open is not None
 
     def asked(self) -> None:
         """The client has ended its turn and waits for the answer."""
-        self._asked = True
+        self._asked += 1
 
     def over(self, event: Event) -> bool:
         """Whether this event ends a turn that the client was not told the end of.
@@ -77,12 +78,12 @@ class TurnEnds:
                 self._played = self._answered
                 return not self._played and self._open is not None and self._close(self._open)
             case Notice(text=text):
-                return text == NOTHING_HEARD and self.open and self._close(self._open or self._last)
+                return text == NOTHING_HEARD and self._nothing_heard()
             case SpeechEnded() | UserTranscript(final=True) | AgentText() | AgentAudio() | ToolCalled():
                 if event.turn > self._last:
                     before = self._answered and self._open == event.turn
                     self._answered = before or isinstance(event, AgentText | AgentAudio | ToolCalled)
-                    self._open, self._asked = event.turn, False
+                    self._open, self._asked = event.turn, 0
         return False
 
     def overtaken(self, event: Event) -> bool:
@@ -91,8 +92,15 @@ class TurnEnds:
             return False
         return isinstance(event, _BEGINNINGS) and self._close(self._open)
 
+    def _nothing_heard(self) -> bool:
+        """Of the turn that was begun, or else after one of the ends that the client told."""
+        if self._open is not None:
+            return self._close(self._open)
+        self._asked -= (waited := self._asked > 0)
+        return waited
+
     def _close(self, turn: int) -> bool:
-        self._last, self._asked = max(turn, self._last), False
+        self._last, self._asked = max(turn, self._last), 0
         if self._open is not None and self._open <= turn:
             self._open = None
             self._answered = self._played = False
