@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 
 from voice_agents.errors import ConfigurationError, Role
@@ -248,6 +249,26 @@ def test_hosts_are_taken_as_a_browser_names_them(hosts: str, names: tuple[str, .
 def test_a_switch_that_is_neither_on_nor_off_is_an_error_though_nothing_asks_for_it_yet(value: str) -> None:
     with pytest.raises(ConfigurationError, match="ALLOW_PLAIN_HTTP must be 0 or 1"):
         read(ALLOW_PLAIN_HTTP=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSLKEYLOGFILE", "/nowhere/keys.log"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem"),
+        ("WEBSOCKETS_MAX_LOG_SIZE", "much"),
+        ("WEBSOCKETS_MAX_BODY_SIZE", "1e6"),
+        ("WEBSOCKETS_BACKOFF_FACTOR", "x"),
+    ],
+)
+def test_what_libraries_read_by_themselves_and_break_at_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    others = {"SSL_CERT_FILE": certifi.where(), "WEBSOCKETS_SERVER": "mine", "WEBSOCKETS_MAX_REDIRECTS": "1_0"}
+    with pytest.raises(ConfigurationError, match=name):
+        read(**{**others, name: value})
+    assert read(**others)
 
 
 def test_a_relay_may_have_several_addresses() -> None:

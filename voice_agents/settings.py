@@ -209,7 +209,7 @@ class Settings:
         stt, tts = _speech(values)
         values.one_of(PLAIN_HTTP, ("0", "1"), "0")  # also where no address asks for it
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
-        values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
+        values.of_libraries()
         return cls(
             stt=stt,
             tts=tts,
