@@ -22,7 +22,7 @@ from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_addre
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
-from voice_agents.local_models import ModelChoice, ModelServer, Tell, find_model_server
+from voice_agents.local_models import FoundModelServer, ModelChoice, Tell, find_model_server
 from voice_agents.logs import set_up_logging
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.openness import warning
@@ -89,7 +89,7 @@ def main() -> int:
     return 0
 
 
-def with_local_chat(settings: Settings, choice: str) -> tuple[Settings, ModelServer | None]:
+def with_local_chat(settings: Settings, choice: str) -> tuple[Settings, FoundModelServer | None]:
     """Take, or tell of, a model server on this machine where no chat provider is configured; the one that was taken."""
     if Role.CHAT not in settings.missing_roles:
         return settings, None
@@ -150,7 +150,7 @@ def server_tells(server: EmbeddedServer) -> Tell:
 
 
 def serve(
-    settings: Settings, model_server: ModelServer | None, address: Address, share: bool, stopping: Stopping
+    settings: Settings, model_server: FoundModelServer | None, address: Address, share: bool, stopping: Stopping
 ) -> None:
     """Start what is embedded and serve the page until it is to stop."""
     thinking = ("--model-server", model_server.base_url, model_server.model) if model_server is not None else ()

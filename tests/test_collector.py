@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from voice_agents.collector import leave_out_what_is_loaded, no_collections
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.settings import Settings
 
 SCRIPT = """

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from voice_agents.errors import Role
-from voice_agents.local_models import ModelServer, find_model_server
+from voice_agents.local_models import FoundModelServer, find_model_server
 from voice_agents.settings import Settings
 
 
@@ -51,7 +51,7 @@ def models(*names: str) -> dict[str, Any]:
 
 def test_a_server_is_found_with_its_first_model_that_can_talk() -> None:
     with serving(models("nomic-embed-text", "llama3.2:3b", "qwen3:4b")) as port:
-        assert find_model_server([("Ollama", port)], 5.0) == ModelServer(
+        assert find_model_server([("Ollama", port)], 5.0) == FoundModelServer(
             "Ollama", f"http://127.0.0.1:{port}/v1", "llama3.2:3b"
         )
 
@@ -115,7 +115,9 @@ def test_where_nothing_listens_nothing_is_found() -> None:
 
 
 def test_its_model_takes_the_chat_of_the_settings_and_nothing_else() -> None:
-    settings = Settings.from_env({}).with_model_server(ModelServer("Ollama", "http://127.0.0.1:11434/v1", "llama3.2"))
+    settings = Settings.from_env({}).with_model_server(
+        FoundModelServer("Ollama", "http://127.0.0.1:11434/v1", "llama3.2")
+    )
 
     assert settings.chat is not None
     assert (settings.chat.base_url, settings.chat.model) == ("http://127.0.0.1:11434/v1", "llama3.2")
@@ -125,4 +127,4 @@ def test_its_model_takes_the_chat_of_the_settings_and_nothing_else() -> None:
 def test_a_configured_chat_provider_is_not_replaced() -> None:
     settings = Settings.from_env({"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"})
 
-    assert settings.with_model_server(ModelServer("Ollama", "http://127.0.0.1:11434/v1", "llama3.2")) == settings
+    assert settings.with_model_server(FoundModelServer("Ollama", "http://127.0.0.1:11434/v1", "llama3.2")) == settings

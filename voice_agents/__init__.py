@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from voice_agents.conversation.agent import AgentParts
     from voice_agents.conversation.model import Conversation
     from voice_agents.engines.base import Engine, Session
-    from voice_agents.engines.realtime import RealtimeEngine
-    from voice_agents.engines.sandwich import SandwichEngine
+    from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
     from voice_agents.errors import ConfigurationError, ProviderError, VoiceAgentError
     from voice_agents.providers.interfaces import (
         SpeechChunk,
@@ -37,8 +36,8 @@ _HOMES = {
     "PlainRecogniser": "providers.plain",
     "PlainVoice": "providers.plain",
     "ProviderError": "errors",
-    "RealtimeEngine": "engines.realtime",
-    "SandwichEngine": "engines.sandwich",
+    "RealtimeEngine": "engines.engine",
+    "SandwichEngine": "engines.engine",
     "Session": "engines.base",
     "Settings": "settings",
     "SpeechChunk": "providers.interfaces",

@@ -25,7 +25,7 @@ _NO_CHAT = ("embed", "rerank", "whisper", "tts", "bge-", "clip")
 
 
 @dataclass(frozen=True, slots=True)
-class ModelServer:
+class FoundModelServer:
     """A server that answers OpenAI's chat protocol."""
 
     name: str
@@ -40,7 +40,7 @@ class ModelServer:
         return f"{self.name} on this machine ({self.model})"
 
 
-Tell = Callable[[ModelServer | None], None]
+Tell = Callable[[FoundModelServer | None], None]
 """Is told who answers from now on; None: the offline agent. Blocks; raises VoiceAgentError with one sentence."""
 
 
@@ -55,10 +55,10 @@ class ModelChoice:
         self._timeout_s = timeout_s
         self._tell = tell
         self._one_by_one = threading.Lock()
-        self._chosen: ModelServer | None = None
+        self._chosen: FoundModelServer | None = None
 
     @property
-    def chosen(self) -> ModelServer | None:
+    def chosen(self) -> FoundModelServer | None:
         """Who answers now; None: the offline agent."""
         return self._chosen
 
@@ -67,7 +67,7 @@ class ModelChoice:
         """What is chosen answers on the offline server's Realtime sockets, too."""
         return self._tell is not None
 
-    def found(self) -> list[ModelServer]:
+    def found(self) -> list[FoundModelServer]:
         """Those that answer now. Blocks for ``timeout_s`` at most."""
         return find_model_servers(self._usual, self._timeout_s)
 
@@ -87,12 +87,16 @@ class ModelChoice:
             self._chosen = server
 
 
-def find_model_server(usual: Iterable[tuple[str, int]] = USUAL, timeout_s: float = TIMEOUT_S) -> ModelServer | None:
+def find_model_server(
+    usual: Iterable[tuple[str, int]] = USUAL, timeout_s: float = TIMEOUT_S
+) -> FoundModelServer | None:
     """The first of :func:`find_model_servers`."""
     return next(iter(find_model_servers(usual, timeout_s)), None)
 
 
-def find_model_servers(usual: Iterable[tuple[str, int]] = USUAL, timeout_s: float = TIMEOUT_S) -> list[ModelServer]:
+def find_model_servers(
+    usual: Iterable[tuple[str, int]] = USUAL, timeout_s: float = TIMEOUT_S
+) -> list[FoundModelServer]:
     """The servers that answer within ``timeout_s`` and have a model that can talk; all are asked at once.
 
     Only 127.0.0.1 is asked, and nothing is sent but ``GET /v1/models``. Blocks not much longer; never raises.
@@ -105,7 +109,7 @@ def find_model_servers(usual: Iterable[tuple[str, int]] = USUAL, timeout_s: floa
         return [server for server in found if server is not None]
 
 
-def _ask(name: str, port: int, timeout_s: float) -> ModelServer | None:
+def _ask(name: str, port: int, timeout_s: float) -> FoundModelServer | None:
     base_url = f"http://127.0.0.1:{port}/v1"
     until = time.monotonic() + timeout_s
     try:
@@ -113,7 +117,7 @@ def _ask(name: str, port: int, timeout_s: float) -> ModelServer | None:
             models = _names(json.loads(_body(answer, until))) if answer.status_code == 200 else []
     except (httpx.HTTPError, ValueError, RecursionError):
         return None
-    return ModelServer(name, base_url, models[0]) if models else None
+    return FoundModelServer(name, base_url, models[0]) if models else None
 
 
 def _body(answer: httpx.Response, until: float) -> bytes:

@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 
 from voice_agents.environment import PLAIN_HTTP, Values, is_loopback
 from voice_agents.errors import ConfigurationError, Role
-from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.local_models import FoundModelServer, ModelChoice
 from voice_agents.pasted import azure_resource, elevenlabs_base, openai_base
 from voice_agents.relay import Relay, relay_of
 
@@ -300,7 +300,7 @@ class Settings:
             return self
         return replace(self, stt=stood_in_for(Role.STT, self.stt), tts=stood_in_for(Role.TTS, self.tts))
 
-    def with_model_server(self, server: ModelServer) -> Settings:
+    def with_model_server(self, server: FoundModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
         return replace(self, chat=self.chat or _local(server))
 
@@ -320,7 +320,7 @@ def default_database() -> Path:
     return user_data_path("voice-agents", appauthor=False) / DATABASE_NAME
 
 
-def _local(server: ModelServer) -> Endpoint:
+def _local(server: FoundModelServer) -> Endpoint:
     return Endpoint(Provider.OPENAI, server.base_url, server.model, OFFLINE_KEY, name=f"{server.name} on this machine")
 
 

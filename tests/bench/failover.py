@@ -21,7 +21,7 @@ import numpy as np
 from tests.engines.failing import HEARD_OFFLINE, LOUD, SECRET, Failing, failing
 from tests.engines.live import SAID, answer
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.sandwich import SandwichTimeouts
+from voice_agents.engines.engine import SandwichTimeouts
 from voice_agents.events import AgentAudio, Event, Failed, Notice, TurnDone
 from voice_agents.providers.interfaces import STT_RATE
 

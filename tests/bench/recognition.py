@@ -28,7 +28,7 @@ from tests.bench.text import edits, words
 from tests.sounds import SOUNDS
 from tests.voices import RATE, flite, noisy, padded
 from voice_agents.audio import Pcm, read_wav, resample
-from voice_agents.offline.skills import RULES, SKILLS, Listener
+from voice_agents.offline.skills import RULES, SKILLS, SkillMatcher
 
 READ = (
     "The birch canoe slid on the smooth planks.",
@@ -97,7 +97,7 @@ PIECE = RATE // 50
 COMMIT_AFTER_S = 0.3
 """How long after the last word the app asks for the final ones."""
 
-_listener = Listener(SKILLS, RULES)
+_listener = SkillMatcher(SKILLS, RULES)
 Hear = Callable[[Pcm], Any]
 
 

@@ -17,7 +17,7 @@ from tests.bench.caller import RealTimeCaller
 from tests.bench.table import show
 from tests.cuttable import Cuttable
 from tests.voices import flite, resampled
-from voice_agents.engines.realtime import RealtimeEngine
+from voice_agents.engines.engine import RealtimeEngine
 from voice_agents.engines.server_answer import RealtimeConnection
 from voice_agents.errors import ProviderError
 from voice_agents.events import AgentAudio, Event, Failed, Notice, ToolCalled

@@ -14,8 +14,7 @@ from tests.bench import provider, realtime_provider
 from tests.bench.provider import fixed_delays
 from tests.voices import flite
 from voice_agents.engines.base import Engine
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.settings import Settings
 
 SILENCE_S = 0.5

@@ -39,7 +39,7 @@ from voice_agents.audio import Pcm, first_audible
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import SandwichEngine
 from voice_agents.settings import Settings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.page_call import PATH

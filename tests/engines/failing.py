@@ -11,8 +11,7 @@ from typing import cast
 from tests.engines.live import QUICK, TURNS, WORD_S, Live, QuickEngine, answer, listened_to, services
 from tests.quick_engines import QuickRecogniser, ToneVoice
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichTimeouts
+from voice_agents.engines.engine import RealtimeEngine, SandwichTimeouts
 from voice_agents.offline.brain import Brain, Message, Reply
 from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, FaultPlan, Service
 from voice_agents.offline.server import OfflineServer

@@ -19,7 +19,7 @@ from tests.stories.caller import LoudnessModel
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
+from voice_agents.engines.engine import SandwichEngine, SandwichTimeouts
 from voice_agents.engines.session import VoiceSession
 from voice_agents.events import (
     AgentAudio,

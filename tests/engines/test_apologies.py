@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.failing import LOUD, SECRET, Failing, failing
 from tests.engines.live import answer
-from voice_agents.engines.apology import BROKEN_OFF, NO_ANSWER, apology
+from voice_agents.engines.waiting import BROKEN_OFF, NO_ANSWER, apology
 from voice_agents.errors import AuthenticationFailed, ProviderUnavailable, RateLimited, Role
 from voice_agents.events import TurnDone
 

@@ -17,7 +17,7 @@ from tests.stories.caller import LoudnessModel
 from voice_agents import SandwichEngine, Settings
 from voice_agents.errors import ConfigurationError
 from voice_agents.events import ToolCalled, ToolReturned
-from voice_agents.offline.brain import Brain, Message, Reply, ToolCall
+from voice_agents.offline.brain import Brain, FunctionCall, Message, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
 from voice_agents.turns.vad import VoiceActivity
@@ -35,7 +35,7 @@ class ObedientBrain:
             return Reply(messages[-1].text)
         asked = messages[-1].text
         arguments: dict[str, Any] = {"book_table": {"name": "Ada"}, "opening_hours": {"day": "Monday"}}
-        if calls := tuple(ToolCall(f"call_{name}", name, arguments[name]) for name in arguments if name in asked):
+        if calls := tuple(FunctionCall(f"call_{name}", name, arguments[name]) for name in arguments if name in asked):
             assert {call.name for call in calls} <= set(tools)
             return Reply(tool_calls=calls)
         system = next((message.text for message in messages if message.role == "system"), "")

@@ -14,8 +14,8 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import LATE_WORDS_S, Memory
-from voice_agents.engines.past import PAST_BUDGET, past_items
-from voice_agents.engines.tasks import Tasks
+from voice_agents.engines.realtime import PAST_BUDGET, past_items
+from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.errors import TURN_BROKE
 from voice_agents.events import Failed, TurnDone
@@ -28,9 +28,7 @@ class Kept:
     def __init__(self, store: Store, conversation: Conversation | None = None) -> None:
         self.tell = EventsOut(asyncio.get_running_loop().time, lambda: 0)
         self.history = History(store)
-        self.memory = Memory(
-            self.history, conversation or Conversation(), "realtime", self.tell, Tasks(), with_past=True
-        )
+        self.memory = Memory(self.history, conversation or Conversation(), "realtime", self.tell, SessionTasks())
 
     @property
     def past(self) -> list[PastItem]:
@@ -143,5 +141,34 @@ def test_words_that_never_come_are_remembered_as_they_were_shown(tmp_path: Path)
             kept.memory.keep(turn, 0)
             assert await kept.stored() == [1]
             assert [item.text for item in kept.past] == ["what time is"]
+
+    play(story())
+
+
+def test_a_turn_and_words_that_come_anew_are_known_without_reading_the_conversation_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reads(*_: object) -> list[HistoryEntry]:
+        raise AssertionError("a turn costs what the conversation is long")
+
+    async def story() -> None:
+        async with open_store(tmp_path / "c.sqlite3") as store:
+            conversation = Conversation()
+            await History(store).append(conversation, HistoryEntry(role=Speaker.USER, text="before"))
+            kept = Kept(store, conversation)
+            await kept.memory.open()
+            with monkeypatch.context() as patched:
+                patched.setattr(kept.history, "messages", reads)
+                turn = Turn(1)
+                turn.user.expect("late")
+                turn.user.hear("late", "what time is", final=False)
+                kept.memory.keep(turn, 0)
+                assert await kept.stored() == [1]
+                turn.user.hear("late", "what time is it", final=True)
+                kept.memory.reword(turn)
+                await kept.stored()
+                assert [item.text for item in kept.past] == ["before", "what time is it"]
+            assert not [event for event in kept.tell._events if isinstance(event, Failed)]
+            assert [entry.text for entry in await kept.history.messages(conversation)] == ["before", "what time is it"]
 
     play(story())

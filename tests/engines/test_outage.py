@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.errors import ProviderUnavailable
 from voice_agents.events import Failed, Notice
 from voice_agents.providers.elevenlabs.http import list_voices

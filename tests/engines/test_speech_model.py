@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.settings import Settings
 from voice_agents.turns import vad
 

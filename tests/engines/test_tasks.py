@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.stories.clock import play
-from voice_agents.engines.tasks import Tasks, end_all
+from voice_agents.engines.tasks import SessionTasks, end_all
 
 
 def test_a_part_that_fails_or_hangs_keeps_no_other_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -45,7 +45,7 @@ def test_only_what_a_session_cannot_do_without_breaks_it(core: bool, breaks: int
         raise OSError
 
     async def story() -> None:
-        tasks = Tasks(lambda: broken.append(True))
+        tasks = SessionTasks(lambda: broken.append(True))
         await asyncio.wait([(tasks.start_core if core else tasks.start)(fails())])
         await asyncio.sleep(0.1)
 

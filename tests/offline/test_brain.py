@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.offline.asking import TOOLS, answer, calls, heard
-from voice_agents.offline.brain import GREETING, Brain, Message, Reply, ToolCall
+from voice_agents.offline.brain import GREETING, Brain, FunctionCall, Message, Reply
 from voice_agents.offline.skills.small_talk import LISTENING
 from voice_agents.offline.skills.stories import JOKES, STORIES
 
@@ -143,7 +143,7 @@ def test_an_error_of_a_tool_is_spoken_plainly(result: str) -> None:
 
 
 def test_a_result_is_spoken_as_it_is_even_of_a_call_that_was_not_ours() -> None:
-    call = ToolCall("call_x", "get_weather", {})
+    call = FunctionCall("call_x", "get_weather", {})
     messages = [
         Message("user", "how is the weather"),
         Message("assistant", "", (call,)),

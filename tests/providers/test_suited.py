@@ -13,7 +13,7 @@ from hypothesis import given
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from tests.chance import SEEDS
-from voice_agents.providers.suited import LEFT_OUT, Refused, Takes
+from voice_agents.providers.suited import LEFT_OUT, RefusedWords, Takes
 
 RULES = SystemMessage("Be kind.")
 
@@ -125,7 +125,7 @@ def test_who_knows_no_system_role_is_told_the_rules_by_the_user() -> None:
 
 
 def test_words_that_a_filter_refused_are_not_sent_again() -> None:
-    refused, bad = Refused(), HumanMessage("something bad")
+    refused, bad = RefusedWords(), HumanMessage("something bad")
     error = refusal("filtered", code="content_filter")
     assert Takes().learn(error, [RULES, bad], ()) is None
     refused.note(error, [RULES, bad])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.realtime_backend import RealtimeBackend, RealtimeParts
-from voice_agents.engines.sandwich_backend import SandwichBackend
-from voice_agents.engines.sandwich_parts import SandwichParts
+from voice_agents.engines.realtime import RealtimeBackend, RealtimeParts
+from voice_agents.engines.sandwich import SandwichBackend, SandwichParts
 from voice_agents.engines.session import VoiceSession
 from voice_agents.settings import TurnSettings
 

@@ -15,7 +15,7 @@ from tests.stories.clock import play
 from tests.stories.fakes import WORD_S, Call, Step
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.sandwich_backend import IDLE_S
+from voice_agents.engines.sandwich import IDLE_S
 from voice_agents.errors import ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import (
     AgentAudio,

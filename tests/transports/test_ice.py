@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tests.transports.api.server import listening
 from voice_agents.relay import Relay, RelayKind
 from voice_agents.transports import ice
-from voice_agents.transports.ice import DIRECT, Relays, Services
+from voice_agents.transports.ice import DIRECT, Relays, RelayServices
 
 HUGGING_FACE = Relay(RelayKind.HUGGING_FACE, "hf-secret")
 CLOUDFLARE = Relay(RelayKind.CLOUDFLARE, "token-secret", "key-id")
@@ -53,7 +53,7 @@ class Service:
 
 
 @asynccontextmanager
-async def services(service: Callable[[Request], Any]) -> AsyncIterator[Services]:
+async def services(service: Callable[[Request], Any]) -> AsyncIterator[RelayServices]:
     async def endpoint(request: Request) -> Response:
         answered: Response = await service(request)
         return answered
@@ -61,7 +61,7 @@ async def services(service: Callable[[Request], Any]) -> AsyncIterator[Services]
     app = Starlette(routes=[Route("/{path:path}", endpoint, methods=["GET", "POST"])])
     async with listening(app) as port:
         url = f"http://127.0.0.1:{port}"
-        yield Services(url, url, url)
+        yield RelayServices(url, url, url)
 
 
 def numbered(call: int) -> dict[str, Any]:
@@ -111,7 +111,7 @@ async def test_one_server_may_stand_alone() -> None:
 
 
 async def test_an_own_relay_asks_nobody() -> None:
-    found = await Relays(OWN, 3600, Services("", "", "")).fresh()
+    found = await Relays(OWN, 3600, RelayServices("", "", "")).fresh()
     assert found == {"iceServers": [{"urls": [*OWN.urls], "username": "me", "credential": "pass-secret"}]}
 
 

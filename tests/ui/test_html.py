@@ -15,7 +15,7 @@ from voice_agents.ui import status
 from voice_agents.ui.desk import Sheet
 from voice_agents.ui.drawing import Drawn, clean, line_data
 from voice_agents.ui.latency_view import compared, waterfall
-from voice_agents.ui.view import Figures, Line
+from voice_agents.ui.view import TranscriptLine, TurnFigures
 from voice_agents.ui.voice_tab import TabSpec, tab_html
 
 EVIL = '<img src=x onerror="alert(1)"> **bold** [x](javascript:1) `a` $$x$$'
@@ -54,7 +54,7 @@ def test_lines_that_came_to_nothing_are_taken_away() -> None:
 
 
 def test_a_tools_line_says_what_it_was_asked_and_what_came_of_it() -> None:
-    line = Line(Speaker.TOOL, 1, tool="roll_dice", arguments='{"count": 2}', settled=False, id=7)
+    line = TranscriptLine(Speaker.TOOL, 1, tool="roll_dice", arguments='{"count": 2}', settled=False, id=7)
     sent = line_data(line)
     assert (sent["tool"], sent["asked"], sent["settled"], sent["failed"]) == ("roll dice", '{"count": 2}', False, False)
 
@@ -100,17 +100,17 @@ def test_before_the_first_answer_there_is_a_hint() -> None:
 
 
 def test_both_engines_stand_side_by_side_once_both_have_answered() -> None:
-    one, other = Figures(last=TurnLatency(voice_to_voice=1.0)), Figures(last=TurnLatency(voice_to_voice=2.0))
+    one, other = TurnFigures(last=TurnLatency(voice_to_voice=1.0)), TurnFigures(last=TurnLatency(voice_to_voice=2.0))
     one.history.add(TurnLatency(voice_to_voice=1.0))
     other.history.add(TurnLatency(voice_to_voice=2.0))
-    assert "Realtime" not in compared({"sandwich": one, "realtime": Figures()})["sandwich"]
+    assert "Realtime" not in compared({"sandwich": one, "realtime": TurnFigures()})["sandwich"]
     both = compared({"sandwich": one, "realtime": other})
     assert "<td>1000</td><td>2000</td>" in both["sandwich"]
     assert both["realtime"].startswith('<p class="va-big"><b>2000</b> ms')
 
 
 def test_the_last_turns_are_a_line() -> None:
-    figures = Figures(last=TurnLatency(voice_to_voice=1.0))
+    figures = TurnFigures(last=TurnLatency(voice_to_voice=1.0))
     for seconds in (1.0, 2.0, 1.0):
         figures.history.add(TurnLatency(voice_to_voice=seconds))
     assert 'points="0.0,16.0 50.0,2.0 100.0,16.0"' in compared({"sandwich": figures})["sandwich"]

@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.offline.conftest import FakeRecogniser, FakeVoice
 from tests.offline.realtime.caller import ScriptedBrain
 from voice_agents.errors import Role, VoiceAgentError
-from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.local_models import FoundModelServer, ModelChoice
 from voice_agents.offline.brain import Brain
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
@@ -214,11 +214,11 @@ OFFLINE = Settings().with_offline("http://127.0.0.1:1")
 
 
 def test_the_page_says_which_tabs_it_answers_in() -> None:
-    told: list[ModelServer | None] = []
+    told: list[FoundModelServer | None] = []
     choice = ModelChoice([], told.append)
     models = Models(OFFLINE.with_model_choice(choice), [sandwich_tab(), realtime_tab()], choice)
     assert models.answered == ""
-    choice._chosen = ModelServer("Ollama", "http://127.0.0.1:1/v1", "<b>llama</b>")
+    choice._chosen = FoundModelServer("Ollama", "http://127.0.0.1:1/v1", "<b>llama</b>")
     assert "in the tabs Sandwich and Realtime" in models.answered
     for html in models.who.values():
         assert "&lt;b&gt;llama" in html and "<b>llama" not in html
@@ -231,7 +231,7 @@ def test_the_page_says_which_tabs_it_answers_in() -> None:
 
 
 def test_when_the_offline_server_cannot_be_told_all_stays_as_it_was() -> None:
-    def fail(_: ModelServer | None) -> None:
+    def fail(_: FoundModelServer | None) -> None:
         raise VoiceAgentError("The offline server does not answer.")
 
     choice = ModelChoice([], fail)

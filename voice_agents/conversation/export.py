@@ -25,19 +25,19 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ExportedTurn:
     """What the user said and what came of it. ``facts`` are empty where an earlier version stored it."""
 
     facts: TurnFacts
     entries: Sequence[HistoryEntry] = field(default_factory=list)
 
 
-def turns_of(entries: Iterable[HistoryEntry]) -> list[Turn]:
+def turns_of(entries: Iterable[HistoryEntry]) -> list[ExportedTurn]:
     """The entries by turn: one begins with what the user said, or where the agent spoke up by itself."""
-    turns: list[Turn] = []
+    turns: list[ExportedTurn] = []
     for entry in entries:
         if entry.facts is not None or entry.role is Speaker.USER or not turns:
-            turns.append(Turn(entry.facts or TurnFacts(at=0.0)))
+            turns.append(ExportedTurn(entry.facts or TurnFacts(at=0.0)))
         turns[-1] = replace(turns[-1], entries=[*turns[-1].entries, entry])
     return turns
 
@@ -48,7 +48,7 @@ def written_as(format: Format, summary: ConversationSummary, entries: Sequence[H
     return _json(summary, turns) if format is Format.JSON else _markdown(summary, turns)
 
 
-def _json(summary: ConversationSummary, turns: Iterable[Turn]) -> str:
+def _json(summary: ConversationSummary, turns: Iterable[ExportedTurn]) -> str:
     data = {
         "title": summary.title,
         "created": _time(summary.created),
@@ -58,7 +58,7 @@ def _json(summary: ConversationSummary, turns: Iterable[Turn]) -> str:
     return json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
-def _turn_data(turn: Turn) -> dict[str, Any]:
+def _turn_data(turn: ExportedTurn) -> dict[str, Any]:
     facts = turn.facts
     return {
         "at": _time(facts.at) if facts.at else None,
@@ -78,14 +78,14 @@ def _turn_data(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _markdown(summary: ConversationSummary, turns: Iterable[Turn]) -> str:
+def _markdown(summary: ConversationSummary, turns: Iterable[ExportedTurn]) -> str:
     lines = [f"# {_plain(summary.title)}", "", f"Begun {_time(summary.created)}, {_turns(summary.turns)}.", ""]
     for turn in turns:
         lines += _turn_lines(turn)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _turn_lines(turn: Turn) -> Iterator[str]:
+def _turn_lines(turn: ExportedTurn) -> Iterator[str]:
     unheard = turn.facts.unheard
     last = max((i for i, entry in enumerate(turn.entries) if entry.role is Speaker.AGENT), default=-1)
     for number, entry in enumerate(turn.entries):

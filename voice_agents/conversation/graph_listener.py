@@ -25,7 +25,7 @@ from voice_agents.providers.chat import REMARK
 
 
 @dataclass(slots=True, eq=False)
-class Said:
+class Writing:
     """What one call of a model writes. ``key``: what its tokens are told under."""
 
     key: str
@@ -53,7 +53,7 @@ class ToolDone:
 class GraphRecord:
     """What was told of a run: the basis of what is remembered of it."""
 
-    said: list[Said] = field(default_factory=list)
+    said: list[Writing] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
     """By key, the text that was told."""
     keys: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._thread = threading.get_ident()
         self._in_tool: set[UUID] = set()
         """Runs that are a tool's, or belong to one."""
-        self._models: dict[UUID, Said] = {}
+        self._models: dict[UUID, Writing] = {}
         self._tools: dict[UUID, ToolDone] = {}
 
     # What the conversation holds now
@@ -123,7 +123,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         for call in message.tool_calls:
             self._start(call["name"], call["args"], call["id"] or new_id())
 
-    def _source(self, message: AIMessage, id: str) -> Said | None:
+    def _source(self, message: AIMessage, id: str) -> Writing | None:
         """The call of a model that wrote this message: it, or one made of it."""
         waiting = [said for said in self.record.said if not said.landed]
         same = (said for said in waiting if said.message_id == id)
@@ -163,7 +163,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             return
         path = _path(metadata or {})
         spoken = TAG_NOSTREAM not in (tags or ()) and self._graph.answers(path)
-        said = Said(str(run_id), path, spoken)
+        said = Writing(str(run_id), path, spoken)
         self._models[run_id] = said
         self.record.said.append(said)
 

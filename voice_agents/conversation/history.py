@@ -53,6 +53,8 @@ class HistoryEntry:
     error: bool = False
     facts: TurnFacts | None = None
     """Of the turn that begins with this entry."""
+    id: str = field(default="", compare=False)
+    """By which it can be reworded; "": it is given one when it is stored."""
 
 
 def done_entries(deeds: Deeds) -> list[HistoryEntry]:
@@ -93,16 +95,13 @@ class History:
         """All entries in the order they were said; empty for a new conversation."""
         return _entries(await self.load(conversation))
 
-    async def append(self, conversation: Conversation, *entries: HistoryEntry, first_id: str = "") -> None:
-        """Store entries at the end, all or none; on disk when it returns. ``first_id``: of the first one's message.
+    async def append(self, conversation: Conversation, *entries: HistoryEntry) -> None:
+        """Store entries at the end, all or none; on disk when it returns.
 
         For what did not come through :class:`~voice_agents.conversation.agent.VoiceAgent`: the Realtime engine's
         turns (after an interruption with the heard text only) and announcements.
         """
-        messages = _messages(entries)
-        if messages and first_id:
-            messages[0].id = first_id
-        await self.extend(conversation, messages)
+        await self.extend(conversation, _messages(entries))
 
     async def reword(self, conversation: Conversation, id: str, text: str) -> None:
         """What the user said in this stored message is known (better) now."""
@@ -299,7 +298,7 @@ def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:
 def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None) -> HistoryEntry | None:
     match message:
         case HumanMessage():
-            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts)
+            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts, id=message.id or "")
         case AIMessage() if text := message.text:
             interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
             return HistoryEntry(role=Speaker.AGENT, text=text, interrupted=interrupted, facts=facts)
@@ -327,7 +326,7 @@ def _messages(entries: Iterable[HistoryEntry]) -> list[AnyMessage]:
 def _messages_of(entry: HistoryEntry) -> Sequence[AnyMessage]:
     match entry.role:
         case Speaker.USER:
-            return [HumanMessage(entry.text, id=new_id())]
+            return [HumanMessage(entry.text, id=entry.id or new_id())]
         case Speaker.AGENT:
             marks = {INTERRUPTED: True} if entry.interrupted else {}
             return [AIMessage(entry.text, id=new_id(), additional_kwargs=marks)]

@@ -72,7 +72,7 @@ Tell = Callable[[AgentOutput], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class _OutputsEnd:
     error: BaseException | None = None
 
 
@@ -95,7 +95,7 @@ class AgentTurn(ABC):
         self._history = history
         self._conversation = conversation
         self._question = Question(history, conversation, read_ahead)
-        self._outputs: asyncio.Queue[AgentOutput | _End] = asyncio.Queue()
+        self._outputs: asyncio.Queue[AgentOutput | _OutputsEnd] = asyncio.Queue()
         self._deeds = deeds or Deeds()
         self._run: asyncio.Task[None] | None = None
         self._streamed = False
@@ -154,7 +154,7 @@ class AgentTurn(ABC):
             self.begin()
         assert self._run is not None
         try:
-            while not isinstance(output := await self._outputs.get(), _End):
+            while not isinstance(output := await self._outputs.get(), _OutputsEnd):
                 yield output
             if output.error is not None:
                 raise output.error
@@ -200,7 +200,7 @@ class AgentTurn(ABC):
             self._run.cancel()
             # A model or tool that does not let go cannot hold up the conversation: the run has nothing to write to.
             await asyncio.wait({self._run}, timeout=_STOP_S)
-            self._outputs.put_nowait(_End())
+            self._outputs.put_nowait(_OutputsEnd())
 
     def _finished(self, run: asyncio.Task[None]) -> None:
-        self._outputs.put_nowait(_End(None if run.cancelled() else run.exception()))
+        self._outputs.put_nowait(_OutputsEnd(None if run.cancelled() else run.exception()))

@@ -124,7 +124,7 @@ async def _checked(endpoint: Endpoint, role: Role, check: Callable[[Endpoint], A
     return Finding(name, Outcome.OK, says, (), took)
 
 
-class _Connection:
+class _FirstConnection:
     """Why a client's connection did not come to be; one that broke while it worked is its client's to mend."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class _Connection:
             self.failed.set_result(error)
 
 
-async def _first(work: Awaitable[str], connection: _Connection) -> str:
+async def _first(work: Awaitable[str], connection: _FirstConnection) -> str:
     """What the work says, or the error of its connection, whichever is known first. Raises VoiceAgentError."""
     task = asyncio.ensure_future(work)
     both: set[asyncio.Future[Any]] = {task, connection.failed}
@@ -155,7 +155,7 @@ async def _first(work: Awaitable[str], connection: _Connection) -> str:
 async def _hear(endpoint: Endpoint, question: Pcm, words: str) -> str:
     if not len(question):
         return "!left out: there is no voice to send (see: the caller's voice)"
-    connection = _Connection()
+    connection = _FirstConnection()
     async with ElevenLabsStt(
         endpoint, on_partial=lambda _text, *, committed=False: None, on_connection=connection
     ) as recogniser:
@@ -173,7 +173,7 @@ async def _think(endpoint: Endpoint) -> str:
 
 
 async def _speak(endpoint: Endpoint) -> str:
-    connection = _Connection()
+    connection = _FirstConnection()
 
     async def speech() -> str:
         stream = voice.open()
@@ -190,7 +190,7 @@ async def _speak(endpoint: Endpoint) -> str:
 
 
 async def _converse(endpoint: Endpoint, question: Pcm) -> str:
-    connection = _Connection()
+    connection = _FirstConnection()
     config = RealtimeConfig("Answer in three words.", voice=endpoint.voice, mode=TurnMode.PUSH_TO_TALK)
 
     async def answer() -> str:

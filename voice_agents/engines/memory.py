@@ -11,9 +11,10 @@ from typing import Any
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation, new_id
+from voice_agents.conversation.turn import AgentTurn
 from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.tasks import Tasks
-from voice_agents.engines.turn import Turn, Work
+from voice_agents.engines.tasks import SessionTasks
+from voice_agents.engines.turn import Turn
 from voice_agents.errors import ProviderError
 from voice_agents.events import TurnDone, UserTranscript
 from voice_agents.turns.backchannel import is_backchannel
@@ -33,11 +34,9 @@ class Memory:
         conversation: Conversation,
         engine: str,
         tell: EventsOut,
-        tasks: Tasks,
-        *,
-        with_past: bool,
+        tasks: SessionTasks,
     ) -> None:
-        """``engine``: the name by which its turns are remembered. ``with_past``: :meth:`entries` will be asked for."""
+        """``engine``: the name by which its turns are remembered."""
         self.unfinished: set[asyncio.Task[None]] = set()
         """Everything that is still to be stored."""
         self._history = history
@@ -45,11 +44,11 @@ class Memory:
         self._engine = engine
         self._tell = tell
         self._tasks = tasks
-        self._with_past = with_past
         self._settling: asyncio.Task[None] | None = None
         """Stores the turn that came last; over when all are stored."""
         self._unsettled: list[tuple[Turn, int]] = []
         self._entries: list[HistoryEntry] = []
+        """What was said before, and the turns since then that no run of the agent keeps account of."""
 
     async def open(self) -> None:
         """Read what was said before. Raises InvalidInput when the conversation may not be continued."""
@@ -145,27 +144,23 @@ class Memory:
         if not entries:
             return
         facts = TurnFacts.of(self._engine, turn.marks.result(), turn.unheard(position))
+        first = replace(entries[0], facts=facts, id=new_id())
+        turn.stored_as = first.id if first.role is Speaker.USER else ""  # words that come meanwhile find it
         try:
-            first, rest, id = replace(entries[0], facts=facts), entries[1:], new_id()
-            turn.stored_as = id if first.role is Speaker.USER else ""  # words that come meanwhile find it
-            await self._history.append(self._conversation, first, *rest, first_id=id)
-        except Exception:
-            self._entries += entries
-            raise
-        if self._with_past:
-            self._entries = await self._history.messages(self._conversation)
+            await self._history.append(self._conversation, first, *entries[1:])
+        finally:
+            self._entries += [first, *entries[1:]]
 
     async def _reword(self, before: Sequence[asyncio.Task[None]], id: str, text: str) -> None:
         if before:
             await asyncio.wait(before)
+        self._entries = [replace(entry, text=text) if entry.id == id else entry for entry in self._entries]
         try:
             await self._history.reword(self._conversation, id, text)
-            if self._with_past:
-                self._entries = await self._history.messages(self._conversation)
         except Exception as error:
             self._tell.fail(error)
 
-    async def _discard(self, before: Sequence[asyncio.Task[None]], work: Work | None) -> None:
+    async def _discard(self, before: Sequence[asyncio.Task[None]], work: AgentTurn | None) -> None:
         if before:
             await asyncio.wait(before)
         if work is not None:

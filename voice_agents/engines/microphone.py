@@ -35,6 +35,8 @@ BLIP_S = 0.06
 """Sound in a pause that is too short to be a word: the last one fading, a click."""
 MICROPHONE_GAP_S = 0.3
 """A microphone that sends nothing for so long has gone silent: the open turn must still come to its end."""
+PRE_ROLL_S, HOLD_S = 0.5, 3.0
+"""So much is kept for when a gate opens; so long after the last speech it closes."""
 LONGEST_PIECE_S = 0.06
 """Who sends longer pieces sends a recording, or over a network that comes in bursts."""
 
@@ -221,7 +223,7 @@ class MicrophoneInput:
         return 0.0 if self._queued else min(self._newest / self._input_rate, LONGEST_PIECE_S)
 
     def _may_gather_s(self, pcm: Pcm) -> float:
-        """See :meth:`VoiceActivity.may_gather_s`; 0 also while silence is to decide something."""
+        """How much sound may be gathered before this is handled; nothing while silence is to decide something."""
         if len(pcm) > self._longest or self._waiting or (self._needs_silence and not self.voice.speaking):
             return 0.0
         return self.voice.may_gather_s(pcm, self._input_rate)
@@ -316,20 +318,13 @@ class MicrophoneInput:
 
 
 class SpeechGate:
-    """Lets speech through to a recogniser, with the sound just before it, and holds long silences back.
+    """Lets speech through to ``send``, with the sound just before it, and holds long silences back."""
 
-    ``send`` gets the audio; ``pre_roll_s`` of audio is kept for when the gate opens, and it closes ``hold_s`` after
-    the last speech.
-    """
-
-    def __init__(
-        self, send: Callable[[Pcm], None], *, rate: int = RATE, pre_roll_s: float = 0.5, hold_s: float = 3.0
-    ) -> None:
+    def __init__(self, send: Callable[[Pcm], None], *, rate: int = RATE) -> None:
         self._send = send
         self._pre_roll: deque[Pcm] = deque()
         self._kept = 0
-        self._keep = round(pre_roll_s * rate)
-        self._hold = round(hold_s * rate)
+        self._keep, self._hold = round(PRE_ROLL_S * rate), round(HOLD_S * rate)
         self._left = 0
 
     def feed(self, pcm: Pcm, wanted: bool) -> None:

@@ -1,209 +1,459 @@
-"""The Sandwich engine: speech-to-text -> LangGraph agent -> text-to-speech."""
+"""The Sandwich's backend: a recogniser, a LangGraph agent and a voice, all stages overlapping."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
-from voice_agents.engines.engine import SessionTools, VoiceEngine
-from voice_agents.engines.sandwich_backend import SandwichBackend
-from voice_agents.engines.sandwich_parts import Chat, NoChat
-from voice_agents.engines.session import VoiceSession
-from voice_agents.errors import ConfigurationError, Role
-from voice_agents.prompts import system_prompt
-from voice_agents.providers.chat import ChatModel, ChatTimeouts
-from voice_agents.providers.elevenlabs.speech_timing import STAND_IN_VOICE, TtsTimeouts
-from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
-from voice_agents.providers.elevenlabs.tts import ElevenLabsTts
-from voice_agents.providers.failover_ears import FailoverEars, MakeEars
-from voice_agents.providers.failover_voice import FailoverVoice, MakeVoice
+from langchain_core.language_models import BaseChatModel
+
+from voice_agents.audio import Pcm
+from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
+from voice_agents.engines.base import SessionParts, UserSign
+from voice_agents.engines.microphone import SpeechGate
+from voice_agents.engines.speculation import Draft, Drafts
+from voice_agents.engines.spoken_answer import SpokenAnswer
+from voice_agents.engines.turn import Piece, Turn
+from voice_agents.engines.waiting import TOOL_WAIT, apologise, apology, awaited_role, still_waiting
+from voice_agents.errors import ProviderError, Role
+from voice_agents.events import BegunEarly, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import (
+    STT_RATE,
     ConnectionListener,
     PartialListener,
+    PatientSpeechToText,
     SpeechToText,
-    SpeechToTextFactory,
     TextToSpeech,
-    TextToSpeechFactory,
 )
-from voice_agents.providers.names import agent_name, speech_name
-from voice_agents.providers.sockets import tls
-from voice_agents.providers.standby import FailoverTimes
-from voice_agents.settings import Endpoint, Settings
-from voice_agents.tools import AnyTool
+from voice_agents.turns.backchannel import is_backchannel
+from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
+from voice_agents.turns.words_floor import WordsFloor
 
-EARS_MEANWHILE = "Until it works again, the offline recogniser hears you."
-VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
-UNDERSTOOD_OFFLINE = ("", "en")
-"""Languages of a session whose user the offline recogniser may understand."""
-STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
-"""Who stands in is on this machine, and the user has waited already."""
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
-AgentFactory = Callable[[AgentParts], object]
-"""Makes the compiled graph of an engine, once."""
+IDLE_S = 60.0
+"""So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
+ANNOUNCEMENT = "announcement"
+"""The message id of what the agent says by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class SandwichTimeouts:
-    """How long each provider is waited for."""
+class Chat(Protocol):
+    """One session's line to the chat model; entered and left with the session."""
 
-    stt: SttTimeouts = field(default_factory=SttTimeouts)
-    chat: ChatTimeouts = field(default_factory=ChatTimeouts)
-    tts: TtsTimeouts = field(default_factory=TtsTimeouts)
-    failover: FailoverTimes = field(default_factory=FailoverTimes)
+    @property
+    def model(self) -> BaseChatModel | None:
+        """What it raises is a ProviderError. None: the agent has a model of its own."""
 
+    async def warm(self) -> None:
+        """Open the connection ahead of use; never raises."""
 
-class SandwichEngine(VoiceEngine):
-    """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps what all share."""
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        timeouts: SandwichTimeouts | None = None,
-        *,
-        agent: object = None,
-        speculative: bool = True,
-        tools: Iterable[AnyTool] = (),
-        standard_tools: bool = True,
-        speech_to_text: SpeechToTextFactory | None = None,
-        text_to_speech: TextToSpeechFactory | None = None,
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raises ConfigurationError when a role has no provider (see :meth:`Settings.with_offline`).
+        """Close it."""
 
-        ``agent``, in the standard agent's place: a compiled LangGraph graph with ``messages`` in its state, with its
-        own model and tools, or a function from :class:`AgentParts` to one. See
-        :class:`voice_agents.conversation.own_graph.OwnGraph` for what of it is spoken, and what it raises.
 
-        ``speculative``: False for an agent whose graph does something in the world without a tool, such as a node that
-        sends a mail: else it may be begun before it is certain that the user has finished (``SPECULATION``).
-
-        ``tools``: see :class:`voice_agents.engines.engine.SessionTools`, which says what it raises about them.
-
-        ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
-        """
-        super().__init__(settings, SessionTools(tools, standard=standard_tools))
-        self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
-        self._speculative = speculative
-        self._own_graph, self._agent_factory = _own_agent(agent, self._tools, speculative=speculative)
-        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts)
-        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts)
-        self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
-        self._names = {
-            Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),
-            Role.TTS: "The voice" if text_to_speech else speech_name(settings.endpoint(Role.TTS)),
-            Role.CHAT: "The agent" if agent is not None else agent_name(settings.endpoint(Role.CHAT)),
-        }
-        self._graph: Graph | OwnGraph | None = None
-
-    async def _start(self, stack: AsyncExitStack) -> None:
-        await asyncio.to_thread(tls)  # here, so that no session holds up the others for it
-        self._graph = self._own_graph or await self._made_graph(stack)
-
-    def backend(self, host: VoiceSession) -> SandwichBackend:
-        """What answers in a session."""
-        return SandwichBackend(self, host)
-
-    async def _made_graph(self, stack: AsyncExitStack) -> Graph | OwnGraph:
-        endpoint = self._settings.endpoint(Role.CHAT)
-        chat = await stack.enter_async_context(ChatModel(endpoint, self._timeouts.chat, self._timeouts.failover))
-        if self._agent_factory is None:
-            return agent_graph(chat.model, self._settings.instructions)
-        tools = session_tools(self._tools.template)
-        made = self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions)))
-        return OwnGraph(made, speculative=self._speculative)
+class SandwichParts(SessionParts, Protocol):
+    """Makes the parts of one session, so that a test (or a user of the package) can bring other ones."""
 
     @property
     def graph(self) -> Graph | OwnGraph:
         """The agent of all sessions."""
-        if self._graph is None:
-            raise ConfigurationError("The engine is not started: use it in `async with SandwichEngine(settings)`.")
-        return self._graph
 
     @property
     def apologises(self) -> bool:
-        """FAILOVER."""
-        return self._settings.failover
+        """Who gets no answer hears why."""
 
     def provider(self, role: Role) -> str:
-        """What users call who fills this role at present."""
-        if role is Role.CHAT and self._chat_endpoint is not None and self._agent_factory is None:
-            return agent_name(self._chat_endpoint.present)
-        return self._names[role]
+        """What users call who fills this role."""
 
     def chat(self) -> Chat:
-        """A chat model for one session; a graph that a developer brings has its own."""
-        if self._chat_endpoint is None or isinstance(self._graph, OwnGraph):
-            return NoChat()
-        return ChatModel(self._chat_endpoint, self._timeouts.chat, self._timeouts.failover)
+        """A chat model."""
 
     def speech_to_text(
         self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
     ) -> SpeechToText:
-        """A recogniser for one session."""
-        return self._speech_to_text(on_partial, on_connection, language)
+        """A recogniser; ``language`` as in :class:`~voice_agents.settings.TurnSettings`."""
 
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
-        """A voice for one session."""
-        return self._text_to_speech(on_connection)
+        """A voice."""
 
 
-def _own_agent(agent: object, tools: SessionTools, *, speculative: bool) -> tuple[OwnGraph | None, AgentFactory | None]:
-    if agent is None or callable(agent):
-        return None, agent
-    if tools.own:
-        raise ConfigurationError(
-            "A compiled graph has its tools already: give them to it, or hand over a function that makes the graph, "
-            "agent=lambda parts: create_agent(parts.model, parts.tools)."
-        )
-    return OwnGraph(agent, speculative=speculative), None
+class SandwichBackend:
+    """Our recogniser hears, our endpointer ends the user's turns, an agent answers, and our voice speaks."""
 
+    name = "sandwich"
+    input_rate = STT_RATE
+    ends_turns = True
+    last_words_s = 0.25
+    certain = True
+    can_speak = True
 
-def _recognisers(settings: Settings, timeouts: SandwichTimeouts) -> SpeechToTextFactory:
-    endpoint = settings.endpoint(Role.STT)
-    if not settings.replaces(Role.STT):
-        return lambda on_partial, on_connection, language: ElevenLabsStt(
-            endpoint, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts.stt, language=language
-        )
+    def __init__(self, parts: SandwichParts, host: VoiceSession) -> None:
+        self.floor = WordsFloor()
+        self._parts = parts
+        self._host = host
+        guard, connection = host.tasks.guard, host.tell.connection
+        on_connection = guard(partial(connection, Role.STT))
+        self._stt = parts.speech_to_text(guard(self._on_partial), on_connection, host.turns.language)
+        self._gate = SpeechGate(self._stt.send_audio)
+        self._tts = parts.text_to_speech(guard(partial(connection, Role.TTS)))
+        self._chat = parts.chat()
+        self._agent = VoiceAgent(parts.graph, self._chat.model, host.history, host.toolbox)
+        self._listening = False
+        """The recogniser is entered; a conversation that is only typed needs none."""
+        self._voice_open: asyncio.Task[TextToSpeech] | None = None
+        """Enters the voice; None: nothing was to be spoken yet."""
+        self._warmed_at = -math.inf
+        self._answer: SpokenAnswer | None = None
+        self._drafts = Drafts(host, self._agent, self._tts, self._open_voice, self._warm)
+        self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
+        self._early: Piece | None = None
+        """What was asked for when the user fell silent; None: something was said since, or may have been."""
+        self._recalls: PatientSpeechToText | None = None
+        """Can make it a part of what is said next."""
+        self._commit_s = 0.0
+        """How long the recogniser took for it."""
+        self._promoted: Draft | None = None
+        """The present answer was begun early."""
 
-    def ears(at: Endpoint, language: str, timeouts: SttTimeouts = timeouts.stt) -> MakeEars:
-        return lambda on_partial, on_connection: ElevenLabsStt(
-            at, on_partial=on_partial, on_connection=on_connection, timeouts=timeouts, language=language
-        )
+    # The connections
 
-    def others(language: str) -> MakeEars | None:
-        other = endpoint.stand_in() if language in UNDERSTOOD_OFFLINE else None
-        return None if other is None else ears(other, language, STAND_IN_EARS)
+    async def open(self) -> None:
+        """Begin to connect."""
+        await self._chat.__aenter__()
+        self._warm()
 
-    return lambda on_partial, on_connection, language: FailoverEars(
-        ears(endpoint, language),
-        lambda: others(language),
-        name=speech_name(endpoint),
-        meanwhile=EARS_MEANWHILE,
-        times=timeouts.failover,
-        on_partial=on_partial,
-        on_connection=on_connection,
-    )
+    def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
+        """What closes the connections; first of all the recogniser gives up the words that have not come."""
+        leaving = [self._stt.__aexit__(None, None, None)] if self._listening else []
+        if self._voice_open is not None:
+            leaving.append(self._tts.__aexit__(None, None, None))
+        return [*leaving, self._chat.__aexit__(None, None, None)]
 
+    def _listen(self) -> None:
+        """There is (or will be) something to hear, and somebody who listens."""
+        if not self._listening:
+            self._listening = True
+            self._host.tasks.start_core(self._stt.__aenter__())
+            self._open_voice()
 
-def _voices(settings: Settings, timeouts: SandwichTimeouts) -> TextToSpeechFactory:
-    endpoint = settings.endpoint(Role.TTS)
-    if not settings.replaces(Role.TTS):
-        return lambda on_connection: ElevenLabsTts(endpoint, on_connection=on_connection, timeouts=timeouts.tts)
+    def _open_voice(self) -> asyncio.Task[TextToSpeech]:
+        if self._voice_open is None:
+            self._voice_open = self._host.tasks.start_core(self._tts.__aenter__())
+        return self._voice_open
 
-    def voice(at: Endpoint, timeouts: TtsTimeouts = timeouts.tts) -> MakeVoice:
-        return lambda on_connection: ElevenLabsTts(at, on_connection=on_connection, timeouts=timeouts)
+    def _warm(self) -> None:
+        self._warmed_at = self._host.clock()
+        self._host.tasks.start(self._chat.warm())
 
-    def other() -> MakeVoice | None:
-        stand_in = endpoint.stand_in()
-        return None if stand_in is None else voice(stand_in, STAND_IN_VOICE)
+    def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
+        """The recogniser keeps its language."""
+        if voice is not None or speaking is not None or not self._drafts.wanted:
+            self._drafts.drop()
+        if voice is not None:
+            self._tts.set_voice(voice)
+        if speaking:
+            self._listen()
 
-    return lambda on_connection: FailoverVoice(
-        voice(endpoint),
-        other,
-        name=speech_name(endpoint),
-        meanwhile=VOICE_MEANWHILE,
-        on_connection=on_connection,
-        times=timeouts.failover,
-    )
+    # What the user says
+
+    def hear(self, raw: Pcm, pcm: Pcm) -> None:
+        """The microphone's next samples: the recogniser gets those around speech."""
+        self._listen()
+        microphone = self._host.microphone
+        self._gate.feed(pcm, wanted=microphone.by_hand or microphone.voice.speaking or microphone.ending)
+
+    def notice(self, sign: UserSign, *, voice_s: float = 0.0) -> None:
+        """Silence ends the user's turn; the recogniser hears for itself that a voice stops."""
+        match sign:
+            case UserSign.STARTED if self._host.clock() - self._warmed_at > IDLE_S:
+                self._warm()  # there will be something to answer
+            case UserSign.PAUSED:
+                self._ask_early()
+            case UserSign.WENT_ON:
+                self._go_on()
+            case UserSign.FINISHED:
+                self._host.act(self.floor.turn_ended(self._host.clock()))
+            case UserSign.RELEASED:
+                self._released()
+
+    def _on_partial(self, text: str, *, committed: bool = False) -> None:
+        """The recogniser's report; a late one of a turn that was taken is not news."""
+        host = self._host
+        if committed:
+            return self._on_early_partial(text)
+        if not host.microphone.spoke:
+            return None
+        user = host.coming.user
+        user.partial = text
+        host.microphone.words(user.shown)
+        host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
+        return host.act(self.floor.words(text, host.clock(), answers=host.replies))
+
+    def _on_early_partial(self, text: str) -> None:
+        """It comes a moment before the final words, and is mostly the same."""
+        user = self._host.coming.user
+        if self._early is None or self._early not in user.pieces or self._early.final.done():
+            return
+        self._early.shown = text
+        self._host.microphone.words(user.shown)
+        if self._drafts.trusts_partials:
+            self._drafts.consider(self._host.coming, user.said)
+
+    def _told(self, text: str) -> str:
+        """The words of the turn that is coming, after those of the turn that they go on with, if they do."""
+        earlier = self._host.turn.user.said if self._host.user_number != self._host.coming.number else ""
+        return f"{earlier} {text}".strip()
+
+    def _ask_early(self) -> None:
+        """Ask for what was said, ahead of the silence that would end the turn, and begin to answer it."""
+        user = self._host.coming.user
+        if not self._drafts.wanted or not self._host.microphone.spoke:
+            return
+        self._recalls = patient = self._stt if isinstance(self._stt, PatientSpeechToText) else None
+        piece = self._early = self._commit(self._stt.commit if patient is None else patient.commit_perhaps)
+        user.pieces.append(piece)
+        self._host.tasks.start_core(self._hear_early(piece))
+        if self._drafts.trusts_partials:
+            self._drafts.consider(self._host.coming, user.shown)
+
+    def _go_on(self) -> None:
+        """What was asked for early is a part of the turn: of its next piece, where the recogniser can be told so."""
+        piece, user = self._early, self._host.coming.user
+        if piece is not None and self._recalls is not None and piece in user.pieces:
+            self._recalls.recall()
+            user.pieces.remove(piece)
+            user.partial = piece.known
+        self._end_early()
+        self._drafts.drop()
+
+    def _end_early(self) -> None:
+        """What was asked for early stays a piece of its own."""
+        if self._recalls is not None:
+            self._recalls.confirm()
+        self._early = self._recalls = None
+
+    async def _hear_early(self, piece: Piece) -> None:
+        host, asked_at = self._host, self._host.clock()
+        text = await piece.words()
+        self._commit_s = host.clock() - asked_at
+        self._drafts.learn(piece.shown, text)
+        user = host.coming.user
+        if piece.failed or piece not in user.pieces:  # else the turn was taken meanwhile
+            return
+        host.microphone.words(user.shown)
+        host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
+        if self._early is piece:
+            self._drafts.consider(host.coming, user.said)
+
+    def _released(self) -> None:
+        """The user did not wait for us, so the time since the last speech sample counts as silence."""
+        host, marks = self._host, self._host.coming.marks
+        if (speech_end := host.microphone.speech_end) is not None:
+            marks.speech_end, marks.silence_s = speech_end, host.clock() - speech_end
+        host.microphone.end_by_hand()
+        host.act(self.floor.turn_ended(host.clock()))
+
+    def probe(self) -> None:
+        """Ask for what was said so far, as a piece of the turn."""
+        self._end_early()
+        self._drafts.drop()
+        piece = self._commit(self._stt.commit)
+        if self._host.microphone.pausing:
+            self._early = piece
+        self._host.coming.user.pieces.append(piece)
+        self._host.tasks.start_core(self._hear_out(piece))
+
+    def take(self, turn: Turn) -> None:
+        """Ask for the rest of the user's words."""
+        turn.user.pieces[:0] = turn.user.aside
+        turn.user.aside.clear()
+        if self._early is None or self._early not in turn.user.pieces:
+            turn.user.pieces.append(self._commit(self._stt.commit))
+        self._end_early()
+        self._host.microphone.close_turn()
+
+    def let_pass(self) -> None:
+        """What the user said is nothing as far as it is known; words that come late are words all the same.
+
+        What was said after the last probe is asked for, as a piece of its own.
+        """
+        host = self._host
+        self._end_early()
+        self._drafts.drop()
+        aside = [*host.coming.user.aside, *(piece for piece in host.coming.user.pieces if not piece.final.done())]
+        rest = self._commit(self._stt.commit) if host.microphone.spoke else None
+        host.coming = Turn(host.coming.number)
+        host.coming.user.aside = aside
+        host.microphone.close_turn()
+        host.microphone.open_turn()
+        if rest is not None:
+            aside.append(rest)
+            self.floor.asked()
+            host.tasks.start_core(self._hear_out(rest))
+
+    def unclaimed(self, *, murmured: bool, leaving: bool = False) -> None:
+        """Nobody will take what the user was saying: keep it, if it was something."""
+        self._drafts.drop()
+        host, user = self._host, self._host.coming.user
+        if host.microphone.spoke or user.pieces or user.aside:
+            host.keep_words(murmured=murmured and not host.replies)
+
+    def _commit(self, commit: Callable[[], asyncio.Future[str]]) -> Piece:
+        user = self._host.coming.user
+        shown, user.partial = user.partial, ""
+        return Piece(commit(), shown)
+
+    async def _hear_out(self, piece: Piece) -> None:
+        text = await self._words_of(piece)
+        host, was = self._host, self.floor.state
+        actions = self.floor.probed(text, host.clock(), answers=host.replies)
+        open_turn = was in (FloorState.USER_SPEAKING, *UNDECIDED)
+        late_murmur = not actions and not open_turn and is_backchannel(text)
+        if late_murmur or actions in ([FloorAction.RESUME], [FloorAction.IGNORE]):
+            self._replace(piece)
+        host.act(actions)
+        if self._early is piece and self.floor.state is FloorState.USER_SPEAKING:
+            self._drafts.consider(host.coming, host.coming.user.said)
+
+    async def _words_of(self, piece: Piece) -> str:
+        """The words of a piece; one that failed is no part of a turn unless the page shows words of it."""
+        text = await piece.words()
+        if piece.failed:
+            self._replace(piece, *([Piece.of(text)] if text else ()))
+        return text
+
+    def _replace(self, piece: Piece, *by: Piece) -> None:
+        """In what no turn has taken yet."""
+        for pieces in (self._host.coming.user.pieces, self._host.coming.user.aside):
+            if piece in pieces:
+                index = pieces.index(piece)
+                pieces[index : index + 1] = by
+
+    # The answer
+
+    def answer(self, turn: Turn) -> None:
+        """Make the answer."""
+        draft = self._drafts.claim(turn)
+        work = self._announce(turn) if turn.announces else self._answer_user(turn, draft)
+        turn.run = self._host.tasks.start_core(work)
+
+    def _new_answer(self, turn: Turn) -> SpokenAnswer:
+        self._answer = SpokenAnswer(turn, None if turn.read else self._tts, self._host)
+        return self._answer
+
+    async def _announce(self, turn: Turn) -> None:
+        answer = self._new_answer(turn)
+
+        async def sentence() -> AsyncIterator[AgentOutput]:
+            yield Token(turn.announces, ANNOUNCEMENT)
+
+        await self._speak(turn, answer, partial(answer.run, sentence))
+
+    async def _answer_user(self, turn: Turn, draft: Draft | None) -> None:
+        if draft is not None and await self._promote(draft):
+            return
+        host, ahead = self._host, not self._host.memory.behind
+        async with self._agent.ready_for(host.conversation, read_ahead=ahead, deeds=turn.deeds) as work:
+            await self._answer_words(turn, work)
+
+    async def _promote(self, draft: Draft) -> bool:
+        """The answer that was begun early, if it is one to the user's words."""
+        try:
+            text = await self._final_words(draft.turn)
+            if not draft.fits(text):
+                return False
+            self._tell_words(draft.turn, text)
+            self._answer, self._promoted = draft.answer, draft
+            await self._speak(draft.turn, draft.answer, partial(self._drafts.promote, draft, text))
+        except ProviderError:
+            return False  # told where the words are asked for again
+        finally:
+            if not draft.promoted:
+                self._drafts.throw_away(draft)
+        return True
+
+    def _tell_words(self, turn: Turn, text: str) -> None:
+        turn.marks.mark("transcript_final", self._host.clock())
+        turn.user.told = True
+        self._host.tell.emit(UserTranscript, text=text, final=True)
+
+    async def _answer_words(self, turn: Turn, work: AgentTurn) -> None:
+        host, answer = self._host, self._new_answer(turn)
+        try:
+            text = await self._final_words(turn)
+        except ProviderError:
+            return host.speaker.finish()
+        self._tell_words(turn, text)
+        if not text:
+            return host.nothing_said()
+        await host.memory.ready()
+        turn.deeds.withdraw()  # what the last answer did until it let go, too
+        turn.marks.mark("model_asked", host.clock())
+        work.ask(text)
+        turn.work = work  # before anything is waited for: who cuts the answer has to stop its work
+        return await self._speak(turn, answer, partial(answer.run, work.stream))
+
+    async def _final_words(self, turn: Turn) -> str:
+        if turn.typed:
+            return await turn.user.final()
+        with self._host.tell.troubles.depending_on(Role.STT):
+            return await turn.user.final()
+
+    async def _speak(self, turn: Turn, answer: SpokenAnswer, run: Callable[[], Awaitable[None]]) -> None:
+        """What goes wrong ends the answer; what was written or spoken of it stays."""
+        host = self._host
+        try:
+            if answer.spoken:
+                await self._open_voice()
+            with host.tell.troubles.depending_on(Role.TTS):
+                await run()
+        except Exception as error:
+            if not (isinstance(error, ProviderError) and error.role is Role.TTS):  # that one was told
+                host.tell.fail(error)
+                if isinstance(error, ProviderError) and answer.spoken and self._parts.apologises:
+                    await self._apologise(turn, error)
+            host.speaker.finish()
+
+    async def _apologise(self, turn: Turn, error: ProviderError) -> None:
+        """Say why there is no answer; nobody remembers it as one."""
+        text = apology(error, begun=turn.marks.first_audio is not None)
+        with suppress(ProviderError):  # who has no voice, either, is read
+            await apologise(self._tts, turn, self._host.speaker, text)
+
+    def awaited(self, turn: Turn) -> str | None:
+        """Who keeps the user of this turn waiting, as a sentence; None when nobody does, or when it is told."""
+        role = awaited_role(turn.marks, read=turn.read)
+        if role is None or self._host.tell.troubles.tell_held(role):
+            return None
+        if role is Role.CHAT and turn.in_tools:
+            return TOOL_WAIT
+        return still_waiting(role, self._parts.provider(role))
+
+    def cut(self, turn: Turn, position: int) -> None:
+        """Make no more of it."""
+        if turn.run is not None and turn.run.cancel():
+            self._warm()  # the model's connection may have gone with the answer
+        self._count()
+
+    def played(self, turn: Turn) -> None:
+        """The answer was played to its end."""
+        self._count()
+
+    def _count(self) -> None:
+        if self._answer is not None and self._answer.characters:
+            self._host.tell.emit(ProviderUsed, role=Role.TTS, characters=self._answer.characters)
+        if self._promoted is not None:
+            saved_s = self._drafts.saved_s(self._promoted, self._commit_s)
+            self._host.tell.emit(BegunEarly, used=True, saved_s=saved_s)
+        self._answer = self._promoted = None

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.apology import LATE_S, SILENT_S, Excuses, apology, delay
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.engines.waiting import still_waiting
+from voice_agents.engines.waiting import Excuses, apology, delay, still_waiting
 from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
@@ -33,6 +32,10 @@ NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
 LONGEST_QUOTE = 400
 """Characters of an answer that are told in a sentence."""
+LATE_S = 1.8
+"""A server that has not begun with an answer by then, if only by saying so, is spoken of."""
+SILENT_S = 3.3
+"""... and one that has begun, and of whose answer nothing has come."""
 SLOW_TOOL_S = 2.5
 """A tool that takes longer is announced in the page."""
 
@@ -82,13 +85,11 @@ class RealtimeConnection(Protocol):
 class ServerAnswer:
     """One per session; :meth:`begin` starts each turn's answer. Between that and its end the host is ``answering``."""
 
-    def __init__(self, client: RealtimeConnection, host: VoiceSession, excuses: Excuses, provider: str) -> None:
-        """``provider``: what users call the server."""
+    def __init__(self, client: RealtimeConnection, host: VoiceSession, excuses: Excuses) -> None:
         self._client = client
         self._host = host
         self._excuses = excuses
-        self._provider = provider
-        self._awaited = False
+        self.awaited = False
         """A response was asked for, or is due, and has not begun."""
         self._active: set[str] = set()
         """Responses that have begun and are not done."""
@@ -121,20 +122,15 @@ class ServerAnswer:
         return turn.marks.first_audio is None and not (turn.read and any(turn.speeches))
 
     @property
-    def awaited(self) -> bool:
-        """A response of it is due, and has not begun."""
-        return self._awaited
-
-    @property
     def receiving(self) -> bool:
         """The answer is not complete: more of it will come."""
-        return self._awaited or bool(self._active) or any(step.result is None for step in self._running)
+        return self.awaited or bool(self._active) or any(step.result is None for step in self._running)
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
-        if self._awaited and self.silent:
+        if self.awaited and self.silent:
             self._excuses.expect(SILENT_S - LATE_S, self._late)
-        self._awaited = False
+        self.awaited = False
         self._active.add(response_id)
         self._host.speaker.expect_more()
         self._progress()
@@ -163,7 +159,7 @@ class ServerAnswer:
     def words_known(self) -> None:
         """The user's words of this turn have come; none at all, and no answer begun: there will be none."""
         self._host.show_held()
-        if self._host.answering and self._awaited and not self._host.turn.user.said:
+        if self._host.answering and self.awaited and not self._host.turn.user.said:
             self._after(NOTHING_SAID_S, self._nothing_said)
 
     def drop_unheard(self) -> bool:
@@ -186,7 +182,7 @@ class ServerAnswer:
 
     def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
-        if self._host.answering and (self._awaited or self._active):
+        if self._host.answering and (self.awaited or self._active):
             if self._host.turn.user.awaits_item:
                 self._host.turn.user.give_up()
             self._finish(error)
@@ -203,7 +199,7 @@ class ServerAnswer:
 
     def forget(self) -> None:
         """Nothing more is expected."""
-        self._awaited = False
+        self.awaited = False
         self._active.clear()
         self._watch.cancel()
 
@@ -238,15 +234,15 @@ class ServerAnswer:
     def delayed(self) -> None:
         """The connection is lost, and is being made anew."""
         if self.receiving and self.silent:
-            self._excuses.say(delay(self._provider), ends=False)
+            self._excuses.say(delay(self._excuses.provider), ends=False)
 
     def _late(self) -> None:
         """Nothing of the answer has come; it may still."""
         host = self._host
-        if host.answering and (self._awaited or self._active) and self.silent and self._late_in != host.turn.number:
+        if host.answering and (self.awaited or self._active) and self.silent and self._late_in != host.turn.number:
             self._late_in = host.turn.number
-            host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._provider))
-            self._excuses.say(delay(self._provider), ends=False)
+            host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._excuses.provider))
+            self._excuses.say(delay(self._excuses.provider), ends=False)
 
     # Responses
 
@@ -417,7 +413,7 @@ class ServerAnswer:
     # Everything ends
 
     def _await_response(self) -> None:
-        self._awaited = True
+        self.awaited = True
         self._progress()
 
     def _progress(self) -> None:

@@ -1,13 +1,15 @@
-"""The user's turns as a Realtime server hears them: which of its items belong to which turn, and what is none."""
+"""The user's turns as a Realtime server hears them: which items belong to which, which are none, what it misses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from voice_agents.alarm import Alarm
 from voice_agents.engines.microphone import MicrophoneInput
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
 from voice_agents.engines.turn import Turn
+from voice_agents.engines.waiting import Excuses, delay
 from voice_agents.events import SpeechStarted, UserTranscript
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -32,6 +34,8 @@ OTHER_EAR_S = 0.25
 """By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""
 FADE_S = 0.2
 """A word that was cut by the end of a turn may be heard for so long after it."""
+UNNOTICED_S = 12.0
+"""A server that took no notice is connected anew after so long. ``semantic_vad`` itself waits for 8 s at most."""
 KEPT_TURNS = 50
 """Words that come so many turns after their own are nobody's."""
 
@@ -259,6 +263,84 @@ class ServerTurns:
         if self._awaiting:
             return self._awaiting[0]
         return self._host.coming if self._heard or self._host.coming.merged else None
+
+
+class DeafServer:
+    """A server that takes no notice of what the user said: told, aloud as well, called anew, and in the end given up.
+
+    One per session. What only we take for a voice is told in the page as well, and aloud once at most."""
+
+    def __init__(
+        self,
+        host: VoiceSession,
+        client: RealtimeConnection,
+        excuses: Excuses,
+    ) -> None:
+        self._host = host
+        self._client = client
+        self._excuses = excuses
+        self._patience = Alarm(host.tasks.guard)
+        self._ignored = False
+        """It has taken no notice of the last words yet."""
+        self._complaints = 0
+        self._anew = False
+        """It was connected anew for words it took no notice of, and has taken no turn since."""
+        self._aloud = False
+        """That was said aloud."""
+
+    def said(self) -> None:
+        """The user has said something that is no mere noise, and fell silent: the server is to take it."""
+        host = self._host
+        self._complaints, self._ignored = 0, True
+        host.waiting.begin(host.clock(), self._no_notice)
+        self._patience.set(host.clock() + UNNOTICED_S, self._connect_anew)
+
+    def noise(self) -> None:
+        """Something was heard that may be none of the server's business."""
+        if not self._patience.is_set:
+            self._client.hold(False)
+
+    def took(self, *, typed: bool) -> None:
+        """It has a turn of the user's; one that was ``typed`` does not show that it hears."""
+        self._patience.cancel()
+        self._anew = self._anew and typed
+        self._ignored = False
+
+    def close(self) -> None:
+        """The session is left."""
+        self._patience.cancel()
+
+    def _no_notice(self) -> str | None:
+        """Said twice, in the page and aloud. Then the words are given up, and the next ones have another connection."""
+        self._complaints += 1
+        if not self._ignored or self._complaints > 2:
+            return None
+        unheard = "has taken no notice of your last words"
+        if self._complaints == 1:
+            self._aloud = not self._anew
+            self._say(delay(self._excuses.provider))
+            return f"{self._excuses.provider} is slow at the moment: it {unheard}. Still waiting."
+        self._ignored = False
+        if self._aloud:
+            self._client.connect_anew()
+        self._say(f"Sorry, {self._excuses.provider} {unheard}. Please say them again.")
+        return f"{self._excuses.provider} {unheard}, though it was called anew: please say them again."
+
+    def _say(self, text: str) -> None:
+        """Nobody answers, and who only listens does not know."""
+        if self._aloud:
+            self._excuses.say_aside(text)
+
+    def _connect_anew(self) -> None:
+        """Once: it may have been a noise that only we take for a voice."""
+        host = self._host
+        busy = host.microphone.voice.speaking or (host.answering and host.turn.of_user)
+        if self._ignored and not busy and host.backend.can_speak and not self._anew:
+            self._anew = True
+            self._client.connect_anew()
+            self._patience.set(host.clock() + UNNOTICED_S, lambda: self._client.hold(False))
+        elif not host.microphone.voice.speaking:
+            self._client.hold(False)
 
 
 def marks_when_taken(

@@ -15,13 +15,12 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Fading, Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.backend import Backend, SessionParts
-from voice_agents.engines.base import OUTPUT_RATE, Session, checked_text
+from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, Backend, Session, SessionParts, UserSign, checked_text
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.memory import Memory
 from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
 from voice_agents.engines.speaker import PacedSpeaker, SpeakerListener
-from voice_agents.engines.tasks import Tasks, end_all
+from voice_agents.engines.tasks import SessionTasks, end_all
 from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.engines.waiting import Slowness, Waiting
 from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
@@ -46,8 +45,6 @@ from voice_agents.turns.playout import Frame
 
 QUESTION_END_S = 1.5
 """Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""
-NO_COUGH_S = 0.8
-"""Who was heard for so long and said no words that were recognised is told so."""
 STORE_TIMEOUT_S = 0.1
 """What takes longer to be stored is waited for when the store is left."""
 DUCKED = 10 ** (-15 / 20)
@@ -77,7 +74,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         """As the backend can take them."""
         self.clock = asyncio.get_running_loop().time
         self.tell = EventsOut(self.clock, lambda: self.epoch)
-        self.tasks = Tasks(self.tell.break_off)
+        self.tasks = SessionTasks(self.tell.break_off)
         guard = self.tasks.guard
         self.history = History(parts.store)
         self.timers = Timers(guard(self._on_timer), parts.store.timers(conversation))
@@ -88,9 +85,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.floor = self.backend.floor
         self.floor.interruptions = turns.interruptions
         self.input_rate = self.backend.input_rate
-        self.memory = Memory(
-            self.history, conversation, self.backend.name, self.tell, self.tasks, with_past=self.backend.tells_past
-        )
+        self.memory = Memory(self.history, conversation, self.backend.name, self.tell, self.tasks)
         self.microphone = MicrophoneInput(
             self.input_rate, parts.voice_activity(), turns, self, self.clock, guard, ends_turns=self.backend.ends_turns
         )
@@ -160,7 +155,6 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
 
     @override
     def push_audio(self, pcm: Pcm) -> None:
-        self.backend.listen()
         self.microphone.push(pcm)
 
     @override
@@ -180,7 +174,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def interrupt(self) -> None:
         self.act(self.floor.interrupt(self.clock()))
-        if self.floor.state is FloorState.LISTENING and self.backend.left_over():
+        will_end = not self.backend.ends_turns or self.microphone.by_hand or self.microphone.ending
+        if self.floor.state is FloorState.LISTENING and not will_end:
             self.backend.let_pass()
 
     @override
@@ -188,19 +183,19 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.turns = turns = self._possible(turns)
         self.floor.interruptions = turns.interruptions
         self.microphone.configure(turns)
-        self.backend.configure(turns)
+        self.backend.configure()
 
     def _possible(self, turns: TurnSettings) -> TurnSettings:
         return turns if self.backend.begins_early else replace(turns, speculation=Speculation.OFF)
 
     @override
     def set_voice(self, voice: str) -> None:
-        self.backend.set_voice(voice)
+        self.backend.configure(voice=voice)
 
     @override
     def set_speaking(self, speaking: bool) -> None:
         self.read = not speaking
-        self.backend.set_speaking(speaking)
+        self.backend.configure(speaking=speaking)
 
     @override
     def set_reporting(self, reporting: bool) -> None:
@@ -234,33 +229,33 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
             self.tell.emit(SpeechStarted, turn=self.user_number, began=at)
         left_s = self.speaker.left_s
         self.replies = self.answering and self.turn.asks and left_s is not None and left_s <= QUESTION_END_S
-        self.backend.voice_started()
+        self.backend.notice(UserSign.STARTED)
         self.act(self.floor.user_started(self.clock(), at))
 
     @override
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
         self.coming.voice_s += voice_s
-        self.backend.voice_stopped(voice_s)
+        self.backend.notice(UserSign.STOPPED, voice_s=voice_s)
         noticed = at if self.backend.ends_turns else self.clock()  # a server has its time from now on
         self.act(self.floor.user_stopped(noticed))
 
     @override
     def on_pause(self) -> None:
         if self.floor.state is FloorState.USER_SPEAKING:
-            self.backend.paused()
+            self.backend.notice(UserSign.PAUSED)
 
     @override
     def on_pause_over(self) -> None:
-        self.backend.went_on()
+        self.backend.notice(UserSign.WENT_ON)
 
     @override
     def on_silence(self, speech_end: float, silence_s: float) -> None:
         self.coming.marks.speech_end, self.coming.marks.silence_s = speech_end, silence_s
-        self.backend.silence()
+        self.backend.notice(UserSign.FINISHED)
 
     @override
     def on_released(self) -> None:
-        self.backend.released()
+        self.backend.notice(UserSign.RELEASED)
 
     @property
     def user_number(self) -> int:
@@ -387,7 +382,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.speaker.cancel()
         self.answering = False
         self._held_back.clear()
-        self.backend.withdraw(turn)
+        self.backend.cut(turn, 0)
+        self.memory.discard(turn)
         turn.withdraw()
         turn.marks, turn.merged, turn.typed = TurnMarks(), True, False
         turn.user.go_on_with(later.user)

@@ -50,7 +50,8 @@ class PacedSpeaker:
         self._alarm = Alarm(guard)
         self._changed = asyncio.Event()
         self._active = False
-        self._audible = False
+        self.audible = False
+        """Something of this turn was handed out already."""
         self._sounding = False
         """Something was handed out, and its end was not told."""
         self._plays_until: float | None = None
@@ -59,13 +60,8 @@ class PacedSpeaker:
 
     @property
     def epoch(self) -> int:
-        """See :attr:`Playout.epoch`."""
+        """Counts up whenever what was handed out became stale."""
         return self._playout.epoch
-
-    @property
-    def audible(self) -> bool:
-        """Something of this turn was handed out already."""
-        return self._audible
 
     @property
     def position(self) -> int:
@@ -75,7 +71,7 @@ class PacedSpeaker:
     @property
     def left_s(self) -> float | None:
         """How much is left to play of a turn that is complete and audible; None: it is not."""
-        return self._playout.left_s(self._clock()) if self._active and self._audible else None
+        return self._playout.left_s(self._clock()) if self._active and self.audible else None
 
     def begin_again(self) -> None:
         """The same turn without what it had so far; as silent as it was."""
@@ -88,13 +84,13 @@ class PacedSpeaker:
     def begin(self) -> None:
         """A new turn."""
         self._playout.begin(self._clock())
-        self._active, self._audible, self._sounding = True, False, False
+        self._active, self.audible, self._sounding = True, False, False
         self._plays_until, self.dry_s = None, 0.0
 
     def add(self, pcm: Pcm) -> None:
         """More of the turn's audio. The first that can be heard is handed out at once."""
         self._playout.add(pcm)
-        if self._active and not self._audible:
+        if self._active and not self.audible:
             self._hand_out()
         self._changed.set()
 
@@ -123,12 +119,12 @@ class PacedSpeaker:
         return self._playout.cancel(self._clock())
 
     def set_reporting(self, reporting: bool) -> None:
-        """See :meth:`Playout.set_reporting`."""
+        """Whether who plays it reports how far it is; at first nobody does."""
         self._playout.set_reporting(reporting)
         self._changed.set()
 
     def played(self, epoch: int, position: int) -> None:
-        """See :meth:`Playout.played`; of this turn only."""
+        """Of this turn's frames of this ``epoch``, all samples before ``position`` have sounded."""
         self._playout.played(epoch, position, self._clock())
         self._changed.set()
 
@@ -157,8 +153,8 @@ class PacedSpeaker:
             self._listener.on_frame(frame)
             self._sounding = True
             self._count_dry(len(frame.pcm) / OUTPUT_RATE)
-            if not self._audible and first_audible(frame.pcm) is not None:
-                self._audible = True
+            if not self.audible and first_audible(frame.pcm) is not None:
+                self.audible = True
                 self._listener.on_audible()
         if self._sounding and self._playout.handed_out:
             self._sounding = False

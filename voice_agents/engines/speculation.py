@@ -105,7 +105,7 @@ class Drafts:
         host: VoiceSession,
         agent: VoiceAgent,
         voice: TextToSpeech,
-        voice_ready: Callable[[], Awaitable[None]],
+        voice_ready: Callable[[], Awaitable[object]],
         connect: Callable[[], None],
     ) -> None:
         """``connect``: opens a connection to the model ahead of use; one may go with a request that is cancelled."""
@@ -135,7 +135,8 @@ class Drafts:
 
     def consider(self, turn: Turn, text: str) -> None:
         """These may be all words of the turn that is coming: begin its answer, unless that was done already."""
-        if self._draft is not None and same_words(self._draft.text, text):
+        draft = self._draft
+        if draft is not None and draft.turn is turn and same_words(draft.text, text):
             return
         self.drop()
         eager = self._host.turns.speculation is Speculation.EAGER

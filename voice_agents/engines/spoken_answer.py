@@ -1,6 +1,6 @@
 """One answer of the Sandwich: the agent's tokens become sentences, the sentences sound, all at once.
 
-An answer may be begun before its turn is certain: then what it does to its session is held back, see :class:`Stage`.
+An answer may be begun before its turn is certain: then what it does to its session is held back, in order.
 """
 
 from __future__ import annotations
@@ -10,51 +10,34 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from voice_agents.alarm import Alarm
-from voice_agents.audio import first_audible
+from voice_agents.audio import EMPTY, first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
 from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.reading import ReadingStream
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import AGAIN_ALOUD_S, ALOUD_AFTER_S, FILLED_AFTER_S, filler, waiting_aloud
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
-from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
+from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
+from voice_agents.turns.english import in_english
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.said import WHOLE, Said, WayBack, said
 from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
-from voice_agents.turns.tongue import ENGLISH, language_of
+from voice_agents.turns.tongue import ENGLISH, NOT_LATIN, language_of
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
 
 VOICE = "The voice"
+JUDGED = 400
+"""So many of the last characters tell the language."""
 THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
 """Begins the agent's stream."""
-
-
-class Stage:
-    """What an answer does to its session: at once, or held back in order until it is certain that there is a turn."""
-
-    def __init__(self, *, held: bool = False) -> None:
-        self._held: list[Callable[[], None]] | None = [] if held else None
-
-    def __call__(self, act: Callable[[], None]) -> None:
-        """Do this, now or later."""
-        if self._held is None:
-            act()
-        else:
-            self._held.append(act)
-
-    def open(self) -> None:
-        """There is a turn: do what was held back, and everything else at once."""
-        held, self._held = self._held or [], None
-        for act in held:
-            act()
 
 
 class SpokenAnswer:
@@ -65,15 +48,13 @@ class SpokenAnswer:
     """
 
     def __init__(self, turn: Turn, voice: TextToSpeech | None, host: VoiceSession, *, held: bool = False) -> None:
-        self._spoken_before = 0
-        """Characters that were given to a voice that made no sound of them."""
         self.tokens = 0
         """Pieces of text that the model has written."""
         self.broken = False
         """The agent could not go on."""
         self.marks = TurnMarks() if held else turn.marks
-        self._stage = Stage(held=held)
-        self._held = held
+        self._held: list[Callable[[], None]] | None = [] if held else None
+        """What it does to its session, in order, as long as it is not certain that there is a turn; None: it is."""
         self._turn = turn
         self._host = host
         self._voice = voice
@@ -102,7 +83,7 @@ class SpokenAnswer:
     @property
     def characters(self) -> int:
         """Of the text that was given to the voice."""
-        return self._spoken_before + (self._speech.characters if self._speech is not None else 0)
+        return 0 if self._speech is None else self._speech.characters
 
     @property
     def spoken(self) -> bool:
@@ -113,9 +94,17 @@ class SpokenAnswer:
         """There is a turn: what was held back is told and heard now, and what is still to come at once."""
         early, self.marks = self.marks, self._turn.marks
         self.marks.go_on_with(early, self._host.clock())
-        self._held = False
-        self._stage.open()
+        held, self._held = self._held or [], None
+        for act in held:
+            act()
         self._wait(ALOUD_AFTER_S)
+
+    def _once_certain(self, act: Callable[[], None]) -> None:
+        """Do this to the session: at once, or as soon as it is certain that there is a turn."""
+        if self._held is None:
+            act()
+        else:
+            self._held.append(act)
 
     async def run(self, outputs: Outputs) -> None:
         """Think and speak at once; returns when the speaker has everything.
@@ -123,12 +112,11 @@ class SpokenAnswer:
         Raises what the agent raises, after what it wrote until then was handed over; a ProviderError of the voice,
         after the rest of the text was written: the answer then counts as read.
         """
-        if self._voice is not None:
-            self._speech = self._read_by(self._voice)
+        self._open_speech()
         self._wait(ALOUD_AFTER_S)
         results = await asyncio.gather(self._think(outputs), self._speak(), return_exceptions=True)
         error = next((error for error in results if error is not None), None) or await self._mute()
-        self._stage(self._host.speaker.finish)
+        self._once_certain(self._host.speaker.finish)
         if error is not None:
             raise error
 
@@ -140,7 +128,7 @@ class SpokenAnswer:
             self._tell_wordless()
             return None
         try:
-            await self._speak_again(self._read_by(self._voice))
+            await self._speak_again()
         except ProviderError as error:
             return error
         if self._sounded:
@@ -149,15 +137,21 @@ class SpokenAnswer:
         sentence = f"{VOICE} made no sound, twice: this answer can only be read."
         return ProviderUnavailable(Role.TTS, VOICE, sentence)
 
-    def _read_by(self, voice: TextToSpeech) -> ReadingStream:
-        return ReadingStream(voice.open(), self._host.turns.language)
+    def _open_speech(self) -> None:
+        """Have what follows spoken by a stream of its own."""
+        if self._voice is not None:
+            self._speech = ReadingStream(self._voice.open(), self._host.turns.language, self.characters)
 
-    async def _speak_again(self, speech: ReadingStream) -> None:
-        self._host.speaker.begin_again()
-        self._samples = 0
+    def _begin_again(self) -> None:
+        """Be silent at once: nothing of what was given to the voice counts."""
+        self._open_speech()
         self._sources.clear()
-        self._spoken_before = self.characters
-        self._speech = speech
+        self._samples = 0
+        self._once_certain(self._host.speaker.begin_again)
+
+    async def _speak_again(self) -> None:
+        self._begin_again()
+        assert self._speech is not None
         for words, piece in self._unheard:
             words.say_again()
             self._sources.append((words, len(piece.split())))
@@ -168,9 +162,10 @@ class SpokenAnswer:
     def _tell_wordless(self) -> None:
         """What the agent wrote is nothing that can be spoken."""
         if written := " ".join(speech.words.text.strip() for speech in self._turn.speeches).strip():
-            self._host.tell.emit(
-                Notice, level="warning", text=f'The answer has no word that can be spoken: "{written}"'
-            )
+            self._notice(f'The answer has no word that can be spoken: "{written}"')
+
+    def _notice(self, text: str, level: Literal["info", "warning"] = "warning") -> None:
+        self._once_certain(partial(self._host.tell.emit, Notice, level=level, text=text))
 
     async def _think(self, outputs: Outputs) -> None:
         """A model that hesitates lets go of what can be spoken meanwhile."""
@@ -195,7 +190,7 @@ class SpokenAnswer:
 
     def _wait(self, seconds: float) -> None:
         """A model that is silent for so long is spoken of."""
-        if self._speech is not None and not self._held and not self._over:
+        if self._speech is not None and self._held is None and not self._over:
             self._waits.set(self._host.clock() + seconds, self._say_waiting)
 
     def _say_waiting(self) -> None:
@@ -229,7 +224,7 @@ class SpokenAnswer:
     def _end_speech(self) -> None:
         self._say(self._splitter.flush())
         if self._speech is not None:
-            self._stage(self._speech.finish)
+            self._once_certain(self._speech.finish)
 
     def _take(self, output: AgentOutput) -> None:
         host, turn, now = self._host, self._turn, self._host.clock()
@@ -244,7 +239,7 @@ class SpokenAnswer:
             case ToolStarted(name=name, args=args, call_id=call_id):
                 self._tool_since = self._tool_since or now
                 turn.steps.append(ToolStep(call_id, name, args))
-                self._fills.set(now + FILLED_AFTER_S, partial(self._stage, self._fill))
+                self._fills.set(now + FILLED_AFTER_S, partial(self._once_certain, self._fill))
                 self._show(ToolCalled, name=name, args=args, call_id=call_id)
             case ToolFinished(call_id=call_id, result=result, error=error):
                 self._tool_done(now)
@@ -253,12 +248,12 @@ class SpokenAnswer:
                 self._show(ToolReturned, call_id=call_id, result=result, error=error)
             case ModelUsed(input_tokens=read, output_tokens=written):
                 used = partial(host.tell.emit, ProviderUsed, role=Role.CHAT, input_tokens=read, output_tokens=written)
-                self._stage(used)
+                self._once_certain(used)
             case Remark(text=text):
-                self._stage(partial(host.tell.emit, Notice, level="warning", text=text))
+                self._notice(text)
 
     def _show(self, kind: type[Event], **values: Any) -> None:
-        self._stage(partial(self._host.show, kind, **values))
+        self._once_certain(partial(self._host.show, kind, **values))
 
     def _fill(self) -> None:
         """Say that a tool takes its time, once, if nothing was said in this turn: it is no part of the answer."""
@@ -282,16 +277,13 @@ class SpokenAnswer:
         if (written := self._turn.speech(message_id)) is not None:
             self._turn.steps.remove(written)
         self._written, self._splitter = None, SpeechSplitter()
-        self._sources.clear()
         self._unheard.clear()
         self._sounded, self._given, self.marks.first_audio = False, False, None
-        if self._voice is not None and self._speech is not None:
-            self._spoken_before = self.characters
-            spoiled, self._speech = self._speech, self._read_by(self._voice)
+        spoiled = self._speech
+        self._begin_again()
+        if spoiled is not None:
             spoiled.cancel()
-        self._samples = 0
-        self._stage(self._host.speaker.begin_again)
-        self._stage(partial(self._host.tell.emit, Notice, level="info", text=THOUGHTS))
+        self._notice(THOUGHTS, level="info")
 
     def _tool_done(self, now: float) -> None:
         if self._tool_since is not None and self.marks.first_token is None:
@@ -320,7 +312,7 @@ class SpokenAnswer:
         if not self._sounded:
             self._unheard.append((self._written.words, piece))
         if self.characters:
-            self._stage(partial(self._send, self._speech, piece, goes_on))
+            self._once_certain(partial(self._send, self._speech, piece, goes_on))
         else:
             self._send(self._speech, piece, goes_on)
 
@@ -365,7 +357,7 @@ class SpokenAnswer:
         self._samples += len(chunk.pcm)
         for word in chunk.words:
             self._add_word(word)
-        self._stage(partial(self._host.speaker.add, chunk.pcm))
+        self._once_certain(partial(self._host.speaker.add, chunk.pcm))
 
     def _add_word(self, word: SpokenWord) -> None:
         """Words come back in the order their pieces were sent; each piece said how many it has."""
@@ -375,3 +367,56 @@ class SpokenAnswer:
             words, left = self._sources[0]
             self._sources[0] = (words, max(0, left - 1))
             words.add_words((word,))
+
+
+class ReadingStream:
+    """A :class:`~voice_agents.providers.interfaces.SpeechStream` over another one.
+
+    Only English is put into other words: of other languages the voice knows more than we do.
+    """
+
+    def __init__(self, stream: SpeechStream, language: str = "", characters: int = 0) -> None:
+        """``language``: what is usually spoken, as ISO 639-1 writes it; a text may show that it is in another.
+
+        ``characters`` were given to other streams of the same answer before.
+        """
+        self._stream = stream
+        self._language = language or ENGLISH
+        self._written = ""
+        self._way_back = WayBack()
+        self.characters = characters
+        """Of what the voice was given."""
+
+    def send(self, text: str, *, goes_on: bool = False) -> None:
+        """Speak this piece next; ``goes_on``: its sentence is not over."""
+        groups = self._said(text)
+        words = " ".join(group.text for group in groups if group.text)
+        if not any(map(str.isalnum, words)):
+            return self._way_back.add(Said(group.written, "") for group in groups)
+        self._way_back.add(groups)
+        if not goes_on and len(text) < WHOLE and words[-1].isalnum() and words[-1] < NOT_LATIN:
+            words += "."  # a heading, a bullet, a table's row: the next one is another sentence
+        self.characters += len(words)
+        return self._stream.send(words)
+
+    def _said(self, text: str) -> list[Said]:
+        before, self._written = self._written, f"{self._written} {text}"[-JUDGED:]
+        groups = in_english(text, before)
+        as_written = all(group.text == " ".join(group.written) for group in groups)
+        if as_written or language_of(self._written, self._language) == ENGLISH:
+            return groups
+        return said(text, ())
+
+    def finish(self) -> None:
+        """No more text will come."""
+        self._stream.finish()
+
+    def cancel(self) -> None:
+        """Stop now."""
+        self._stream.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[SpeechChunk]:
+        async for chunk in self._stream:
+            yield SpeechChunk(chunk.pcm, tuple(self._way_back.words(chunk.words)))
+        if rest := self._way_back.rest():
+            yield SpeechChunk(EMPTY, tuple(rest))

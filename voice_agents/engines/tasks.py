@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -15,14 +14,14 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Tasks:
+class SessionTasks:
     """Starts tasks and ends them all. ``on_broken``: the session cannot go on, a task it depends on has failed."""
 
     def __init__(self, on_broken: Callable[[], None] = lambda: None) -> None:
         self._on_broken = on_broken
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start_core(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start_core(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run what the session cannot do without; an exception it does not handle is logged and breaks the session."""
         task = self.start(work)
         task.add_done_callback(self._core_done)
@@ -38,7 +37,6 @@ class Tasks:
     def guard(self, call: Callable[P, None]) -> Callable[P, None]:
         """What the loop or a provider may call: what it raises is logged and breaks the session, as in a core task."""
 
-        @wraps(call)
         def guarded(*args: P.args, **values: P.kwargs) -> None:
             try:
                 call(*args, **values)

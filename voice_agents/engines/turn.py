@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from voice_agents.conversation.agent import AgentOutput
 from voice_agents.conversation.deeds import Deed, Deeds
-from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker, done_entries
+from voice_agents.conversation.turn import AgentTurn
 from voice_agents.errors import ProviderError
 from voice_agents.providers.rules import CANCELLED
 from voice_agents.turns.heard import AlignedWords, split_heard
@@ -81,10 +80,10 @@ class UserWords:
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
         """In the order in which they were said."""
+        self.aside: list[Piece] = []
+        """What was said before them to an agent that went on: its words are not known yet, and may still count."""
         self.partial = ""
         """The recogniser's hypothesis for what it was not asked for yet."""
-        self.awaits_item = False
-        """The turn was taken by us, and the server has not said yet under which name."""
         self.told = False
         """The final transcript was told."""
         self._names: dict[str, Piece] = {}
@@ -101,6 +100,11 @@ class UserWords:
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._names
+
+    @property
+    def awaits_item(self) -> bool:
+        """The turn was taken by us, and the server has not said yet under which name."""
+        return not self._named.is_set()
 
     @property
     def known(self) -> bool:
@@ -129,7 +133,7 @@ class UserWords:
 
     def go_on_with(self, later: UserWords) -> None:
         """The turn was not over: what is being said goes on with it."""
-        self.pieces += later.pieces
+        self.pieces += [*later.aside, *later.pieces]
         self.partial = later.partial
 
     # The pieces of a server
@@ -139,7 +143,7 @@ class UserWords:
         if item_id not in self._names:
             self._names[item_id] = self._coming.pop(item_id) if item_id in self._coming else Piece.awaited()
             self.pieces.append(self._names[item_id])
-        self._name(False)
+        self._named.set()
 
     def hear(self, item_id: str, text: str, *, final: bool) -> None:
         """A named piece's words so far, or for good ("" if they will not be known)."""
@@ -151,7 +155,7 @@ class UserWords:
 
     def await_item(self) -> None:
         """The turn was taken by us; the server will say under which name."""
-        self._name(True)
+        self._named.clear()
 
     def forget_coming(self) -> None:
         """What was being said will be heard once more, under another name."""
@@ -169,14 +173,7 @@ class UserWords:
         for piece in self.pieces:
             if not piece.final.done():
                 piece.settle(piece.shown)
-        self._name(False)
-
-    def _name(self, awaited: bool) -> None:
-        self.awaits_item = awaited
-        if awaited:
-            self._named.clear()
-        else:
-            self._named.set()
+        self._named.set()
 
 
 @dataclass(slots=True)
@@ -221,19 +218,6 @@ class ToolStep:
         self.result, self.error = result, error
 
 
-class Work(Protocol):
-    """The agent's run on a turn; see :class:`voice_agents.conversation.turn.AgentTurn`."""
-
-    def stream(self) -> AsyncIterator[AgentOutput]:
-        """Tokens and tool calls, once."""
-
-    async def settle(self, heard: Mapping[str, str], facts: TurnFacts | None = None) -> None:
-        """Remember it as it was heard, by message id, and these facts with it."""
-
-    async def discard(self) -> None:
-        """Forget it."""
-
-
 @dataclass(slots=True, eq=False)
 class Turn:
     """Grows with what happens in one turn. Positions are samples (24 kHz) of the turn's sound."""
@@ -260,7 +244,7 @@ class Turn:
     """The answer is only written, or does not sound any more: what is written counts."""
     merged: bool = False
     """The user went on before anything of the first answer was heard."""
-    work: Work | None = None
+    work: AgentTurn | None = None
     """The agent's run, known as soon as the user's words are; a server's answer has none."""
     run: asyncio.Task[None] | None = None
     """Makes the answer."""
@@ -268,8 +252,11 @@ class Turn:
     """The id of the message that memory keeps of the user's words, where no run of the agent keeps account."""
 
     def withdraw(self) -> None:
-        """Nothing of its answer was heard, and nothing stays of it but what tools did: another one will be given."""
-        self.steps = [step for step in self.steps if isinstance(step, ToolStep)]
+        """Nothing of its answer was heard, and nothing stays of it but what tools did: another one will be given.
+
+        A server remembers what it has called; a run of the agent is forgotten whole.
+        """
+        self.steps = [step for step in self.steps if isinstance(step, ToolStep) and self.work is None]
         self.deeds.withdraw()
         self.samples = 0
         self.work = self.run = None

@@ -1,16 +1,26 @@
-"""Who keeps the user waiting: told while it lasts, and of a turn that went well when it was slow all the same."""
+"""Who keeps the user waiting or does not answer: told while it lasts, of a turn that was slow, and said aloud."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm, Guard
 from voice_agents.engines.events_out import EventsOut
-from voice_agents.errors import Role
+from voice_agents.engines.speaker import PacedSpeaker
+from voice_agents.engines.turn import Turn
+from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Notice
+from voice_agents.providers.interfaces import TextToSpeech
+from voice_agents.providers.standby import reason
+from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnLatency, TurnMarks
+
+if TYPE_CHECKING:
+    from voice_agents.engines.session import VoiceSession
 
 TOLD_AFTER_S = 7.0
 """After the user's last word. Models that think take longer, so it is no reason to give up."""
@@ -79,6 +89,8 @@ _THINKING = {
 }
 """Who is waited for stands in the page."""
 
+NO_ANSWER = "Sorry, I have no answer."
+BROKEN_OFF = "Sorry, I can not go on."
 TOOL_WAIT = "A tool takes long: the answer comes when it is done."
 
 
@@ -117,14 +129,25 @@ def waiting_aloud(language: str, times: int, *, begun: bool) -> str:
     return later if times else first
 
 
+def delay(provider: str) -> str:
+    """What is said where an answer may still come."""
+    return f"One moment, please. {provider} is slow at the moment."
+
+
+def apology(error: ProviderError, *, begun: bool) -> str:
+    """As it is spoken, without the names of variables. ``begun``: something of the answer has sounded."""
+    why = reason(error).partition(":")[0].rstrip(".")
+    return f"{BROKEN_OFF if begun else NO_ANSWER} {why}."
+
+
 class Slowness:
-    """One per session; see :meth:`sentence`."""
+    """One per session: which part of a turn was slow, told again after a while only."""
 
     def __init__(self) -> None:
         self._silent_turns = 0
 
     def sentence(self, latency: TurnLatency, dry_s: float, *, served: bool = False) -> str | None:
-        """Ask once per turn: one plain sentence, or None.
+        """One plain sentence about this turn, or None; to be asked once in each.
 
         ``dry_s``: how long the speaker had nothing to play in the middle of the answer. ``served``: one server has
         heard, thought and spoken.
@@ -189,3 +212,94 @@ class Waiting:
         self._tell.emit(Notice, level="warning", text=sentence + again)
         ours, next_due = self._tell.complained_at, now + AGAIN_AFTER_S
         return self._alarm.set(next_due, lambda: self._ring(since, ours, awaited, next_due))
+
+
+async def apologise(voice: TextToSpeech, turn: Turn, speaker: PacedSpeaker, text: str) -> None:
+    """Speak it after what has sounded of the answer; it is no part of that. Raises ProviderError of the voice.
+
+    The speaker is to be told by the caller that it has everything.
+    """
+    speaker.expect_more()
+    speech = voice.open()
+    speech.send(text)
+    speech.finish()
+    try:
+        async for chunk in speech:
+            turn.samples += len(chunk.pcm)
+            speaker.add(chunk.pcm)
+    finally:
+        speech.cancel()
+
+
+class Excuses:
+    """What a voice of our own says where a server that speaks for itself does not: one sentence at a time."""
+
+    def __init__(self, host: VoiceSession, voice: Callable[[], TextToSpeech | None], provider: str) -> None:
+        """``voice``: None where there is none, and then nothing is said. ``provider``: what users call the server."""
+        self.provider = provider
+        self._host = host
+        self._voice = voice
+        self._speaking: asyncio.Task[None] | None = None
+        self._aside = ""
+        """What the turn that is beginning is for."""
+        self._ends = False
+        self._late = Alarm(host.tasks.guard)
+
+    @property
+    def possible(self) -> bool:
+        """Something can be said now."""
+        return not self._host.read and self._voice() is not None
+
+    def say(self, text: str, *, ends: bool) -> bool:
+        """In the present turn, which is over afterwards if it ``ends`` with it. False: the caller has to end it."""
+        if not self.possible:
+            return False
+        self._late.cancel()
+        self._ends = self._ends or ends
+        if self._speaking is None:
+            self._speaking = self._host.tasks.start_core(self._say(self._host.turn, text))
+        return True
+
+    def say_aside(self, text: str) -> None:
+        """In a turn of its own, if nobody speaks just now."""
+        host = self._host
+        if self.possible and not host.answering and host.floor.state is FloorState.LISTENING:
+            self._aside = text
+            host.speak_up()
+
+    def has_turn(self) -> bool:
+        """The turn that has begun is for something to be said aside: that is all that is said in it."""
+        text, self._aside = self._aside, ""
+        return bool(text) and self.say(text, ends=True)
+
+    def end(self) -> bool:
+        """The turn is over after what is being said; False: nothing is."""
+        self._late.cancel()
+        self._ends = self._speaking is not None
+        return self._ends
+
+    def stop(self) -> None:
+        """Say no more of it."""
+        self._late.cancel()
+        if self._speaking is not None:
+            self._speaking.cancel()
+        self._speaking, self._ends = None, False
+
+    def expect(self, within_s: float, call: Callable[[], None]) -> None:
+        """``call`` unless :meth:`met` comes in time."""
+        if self.possible:
+            self._late.set(self._host.clock() + within_s, call)
+
+    def met(self) -> None:
+        """Something of the answer has come."""
+        self._late.cancel()
+
+    async def _say(self, turn: Turn, text: str) -> None:
+        host, voice = self._host, self._voice()
+        if voice is not None:
+            with suppress(ProviderError):  # who has no voice, either, is read
+                async with voice:
+                    await apologise(voice, turn, host.speaker, text)
+        ends, self._ends, self._speaking = self._ends, False, None
+        if ends and host.answering and host.turn is turn:
+            host.speaker.finish()

@@ -25,7 +25,7 @@ MessageRole = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class FunctionCall:
     """A tool the model wants to be run; ``id`` pairs it with the tool message that brings the result."""
 
     id: str
@@ -33,13 +33,13 @@ class ToolCall:
     arguments: Mapping[str, Any]
 
     @classmethod
-    def of(cls, id: str, name: str, arguments: str) -> ToolCall:
+    def of(cls, id: str, name: str, arguments: str) -> FunctionCall:
         """From arguments as JSON text; what is no object is none. Raises ValueError for what is no JSON."""
         parsed = json.loads(arguments or "{}")
         return cls(id, name, parsed if isinstance(parsed, dict) else {})
 
     @classmethod
-    def lenient(cls, id: str, name: str, arguments: str) -> ToolCall:
+    def lenient(cls, id: str, name: str, arguments: str) -> FunctionCall:
         """As :meth:`of`, without arguments where they are no JSON."""
         try:
             return cls.of(id, name, arguments)
@@ -62,7 +62,7 @@ class Message:
 
     role: MessageRole
     text: str
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[FunctionCall, ...] = ()
     tool_call_id: str = ""
 
 
@@ -71,7 +71,7 @@ class Reply:
     """What the model says, or the tools it calls first; then ``text`` is empty, all is said when they have answered."""
 
     text: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[FunctionCall, ...] = ()
 
 
 EXAMPLES: tuple[str, ...] = tuple(skill.examples[0] for skill in SKILLS if skill.demo)
@@ -227,10 +227,10 @@ def _talk(messages: Sequence[Message]) -> Talk:
     return Talk(requests, answers, recall)
 
 
-def _calls(wanted: Sequence[Use], messages: Sequence[Message]) -> tuple[ToolCall, ...]:
+def _calls(wanted: Sequence[Use], messages: Sequence[Message]) -> tuple[FunctionCall, ...]:
     """The calls, with ids that differ from turn to turn and are the same for the same messages."""
     turn = hashlib.blake2b(repr(messages).encode(), digest_size=11).hexdigest()
-    return tuple(ToolCall(f"call_{turn}{at:02}", use.tool, use.arguments) for at, use in enumerate(wanted))
+    return tuple(FunctionCall(f"call_{turn}{at:02}", use.tool, use.arguments) for at, use in enumerate(wanted))
 
 
 def _results(messages: Sequence[Message]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from voice_agents.offline.brain import Message, MessageRole, Reply, ToolCall
+from voice_agents.offline.brain import FunctionCall, Message, MessageRole, Reply
 from voice_agents.offline.checks import (
     SERVER_ERROR,
     Rejected,
@@ -111,11 +111,11 @@ def _message(at: int, given: dict[str, Any]) -> Message:
     return Message(roles.get(given["role"], given["role"]), content, calls, given.get("tool_call_id", ""))
 
 
-def _called(path: str, call: dict[str, Any]) -> ToolCall:
+def _called(path: str, call: dict[str, Any]) -> FunctionCall:
     if call["type"] != "function":
         raise missing(f"{path}.function")
     try:
-        return ToolCall.of(call["id"], call["function"]["name"], call["function"]["arguments"])
+        return FunctionCall.of(call["id"], call["function"]["name"], call["function"]["arguments"])
     except ValueError:
         raise Rejected(f"Invalid '{path}': the arguments are not JSON.", param=path) from None
 
@@ -303,5 +303,5 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "offline"}
 
 
-def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
+def _call(call: FunctionCall, arguments: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}

@@ -34,7 +34,7 @@ _WRONG_ORIGIN = "Web pages of other addresses may not use this server."
 _WRONG_KEY = "Incorrect API key provided: use the key this server was started with."
 
 
-class Door:
+class OfflineDoor:
     """An ASGI application in front of another. Refuses with 403 (host, origin) and 401 (key), in the vendor's shape."""
 
     def __init__(

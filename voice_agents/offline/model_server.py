@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 
-from voice_agents.offline.brain import Message, ToolCall
+from voice_agents.offline.brain import FunctionCall, Message
 from voice_agents.turns.sentences import SpeechSplitter
 
 CONNECT_S, SILENT_S = 5.0, 120.0
@@ -25,7 +25,7 @@ class ModelServer:
 
     async def answer(
         self, messages: Sequence[Message], functions: Sequence[dict[str, Any]]
-    ) -> AsyncGenerator[str | ToolCall, None]:
+    ) -> AsyncGenerator[str | FunctionCall, None]:
         """What it says, in pieces that can be spoken, as they come; then the functions it calls.
 
         ``functions`` as in a Realtime session. Raises RuntimeError with a plain sentence when it does not answer.
@@ -49,7 +49,7 @@ class ModelServer:
         if rest := splitter.flush():
             yield rest
         for at, call in sorted(calls.items()):
-            yield ToolCall.lenient(call["id"] or f"call_{at}", call["name"], call["arguments"])
+            yield FunctionCall.lenient(call["id"] or f"call_{at}", call["name"], call["arguments"])
 
     def _client(self) -> openai.AsyncOpenAI:
         timeout = openai.Timeout(SILENT_S, connect=CONNECT_S)

@@ -26,7 +26,7 @@ from voice_agents.errors import ConfigurationError
 from voice_agents.impatience import impatient, impatient_socket
 from voice_agents.offline import chat, elevenlabs, new_key, realtime
 from voice_agents.offline.checks import Refused, is_openais
-from voice_agents.offline.door import Door, refused
+from voice_agents.offline.door import OfflineDoor, refused
 from voice_agents.offline.elevenlabs.access import Access
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.model_server import ModelServer
@@ -126,7 +126,7 @@ class OfflineServer:
     For tests (``services`` can hold fakes; otherwise the local engines are loaded on entering) and for
     ``python -m voice_agents.offline``. ``services.faults`` and ``services.pace`` may be changed while it runs, for
     connections from then on. Clients have to bring ``key``. Without one given any will do, or none; ``key`` is
-    random then and needed for ``/faults`` and ``/connections`` only. ``hosts`` and ``origins``: see ``Door``.
+    random then and needed for ``/faults`` and ``/connections`` only. ``hosts`` and ``origins``: see ``OfflineDoor``.
     Installs no signal handlers. Leaving the block ends every connection within a second.
     Raises ConfigurationError on entering when the address cannot be had.
     """
@@ -173,9 +173,9 @@ class OfflineServer:
     ) -> None:
         await self._stack.aclose()
 
-    def _door(self) -> Door:
+    def _door(self) -> OfflineDoor:
         access = Access()
-        return Door(
+        return OfflineDoor(
             app(self.services, access),
             self.key,
             any_key=self._any_key,

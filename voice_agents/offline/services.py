@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from voice_agents.offline.tts import Synthesis
 
 
-class Utterance(Protocol):
-    """See ``voice_agents.offline.stt.Utterance``."""
+class AnyUtterance(Protocol):
+    """Audio from one commit to the next, recognised while it comes in."""
 
     def feed(self, pcm: Pcm) -> None: ...
 
@@ -31,14 +31,14 @@ class Utterance(Protocol):
     def cancel(self) -> None: ...
 
 
-class Recogniser(Protocol):
-    """See ``voice_agents.offline.stt.Recogniser``."""
+class AnyRecogniser(Protocol):
+    """Whoever makes utterances of a microphone."""
 
-    def utterance(self, on_partial: Callable[[str], None] | None = None) -> Utterance: ...
+    def utterance(self, on_partial: Callable[[str], None] | None = None) -> AnyUtterance: ...
 
 
-class Voice(Protocol):
-    """See ``voice_agents.offline.tts.Voice``."""
+class AnyVoice(Protocol):
+    """Whoever speaks."""
 
     def speak(self, text: str, voice: str = ..., speed: float = ...) -> AsyncIterator[Synthesis]: ...
 
@@ -90,8 +90,8 @@ class Connections:
 class Services:
     """Shared by all routes of one offline server."""
 
-    recogniser: Recogniser
-    voice: Voice
+    recogniser: AnyRecogniser
+    voice: AnyVoice
     brain: Brain
     model_server: ModelServer | None = None
     """Answers on the Realtime sockets in place of ``brain``."""

@@ -32,7 +32,7 @@ _UNSUPPORTED_DATA = 1003
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class VendorDialect:
     """How one vendor's socket names its messages and words its errors."""
 
     type_of: Callable[[Message], str]
@@ -51,7 +51,7 @@ class VendorSocket:
     ``send`` and ``close`` may be called from several tasks and do nothing once the socket is closed.
     """
 
-    def __init__(self, websocket: WebSocket, faults: ConnectionFaults, dialect: Dialect) -> None:
+    def __init__(self, websocket: WebSocket, faults: ConnectionFaults, dialect: VendorDialect) -> None:
         self.faults = faults
         self._websocket = websocket
         self._dialect = dialect
@@ -177,7 +177,7 @@ async def serve(
     websocket: WebSocket,
     services: Services,
     service: Service,
-    dialect: Dialect,
+    dialect: VendorDialect,
     handler: Callable[[VendorSocket], Awaitable[None]],
     *,
     subprotocol: str | None = None,

@@ -36,7 +36,7 @@ from voice_agents.providers.names import agent_name, inside
 from voice_agents.providers.sockets import proxy_to, tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
-from voice_agents.providers.suited import Refused, Takes
+from voice_agents.providers.suited import RefusedWords, Takes
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class _PlainChat(ChatOpenAI):
     _endpoint: Endpoint = PrivateAttr()
     _timeouts: ChatTimeouts = PrivateAttr()
     _answers: Ask = PrivateAttr()
-    _refused: Refused = PrivateAttr(default_factory=Refused)
+    _refused: RefusedWords = PrivateAttr(default_factory=RefusedWords)
 
     def hand_over_to(self, answers: Ask) -> None:
         """Once, before use: answers every call."""

@@ -24,7 +24,7 @@ Ask = Callable[..., AsyncGenerator[ChatGenerationChunk, None]]
 Chunks = AsyncGenerator[ChatGenerationChunk, None]
 
 
-class _Asked:
+class _AskedModel:
     """One model's answer: comes whether it is looked at or not, until the ``async with`` is left."""
 
     def __init__(self, answer: Chunks) -> None:
@@ -112,23 +112,23 @@ class FailoverChat:
         """
         async with AsyncExitStack() as stack:
             if self._failed is None:
-                asked = await stack.enter_async_context(_Asked(first(*args, **kwargs)))
+                asked = await stack.enter_async_context(_AskedModel(first(*args, **kwargs)))
                 await asked.begins(self._times.first_word_s)
                 winner = await self._better(asked, lambda: second(*args, **kwargs), names, stack)
             else:
                 self._check(lambda: first(*args, **kwargs), names[0])
-                winner = await stack.enter_async_context(_Asked(second(*args, **kwargs)))
+                winner = await stack.enter_async_context(_AskedModel(second(*args, **kwargs)))
             async for chunk in self._told(winner):
                 yield chunk
 
     async def _better(
-        self, asked: _Asked, other: Callable[[], Chunks], names: tuple[str, str], stack: AsyncExitStack
-    ) -> _Asked:
+        self, asked: _AskedModel, other: Callable[[], Chunks], names: tuple[str, str], stack: AsyncExitStack
+    ) -> _AskedModel:
         """Who answers: the first one if it does, else who begins first."""
         if asked.answers or (asked.error is not None and not replaceable(asked.error)):
             return asked
         late = asked.error is None
-        beside = await stack.enter_async_context(_Asked(other()))
+        beside = await stack.enter_async_context(_AskedModel(other()))
         waiting = {asyncio.ensure_future(each.begins()): each for each in ([asked, beside] if late else [beside])}
         try:
             while waiting:
@@ -152,7 +152,7 @@ class FailoverChat:
         self._news = str(replaced(error, f"Until it works again, {inside(other)} answers."))
         self._check_at = asyncio.get_running_loop().time() + self._pause_s
 
-    async def _told(self, winner: _Asked) -> Chunks:
+    async def _told(self, winner: _AskedModel) -> Chunks:
         """Its answer, and what is told with it."""
         try:
             async with aclosing(winner.chunks()) as chunks:

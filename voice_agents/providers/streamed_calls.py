@@ -49,7 +49,7 @@ def _documented(call: Any) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Call:
+class _GrowingCall:
     index: int | None
     id: str
     name: str
@@ -66,7 +66,7 @@ class StreamedCalls:
 
     def __init__(self, tools: Collection[str]) -> None:
         self._tools = set(tools)
-        self._calls: list[_Call] = []
+        self._calls: list[_GrowingCall] = []
 
     def add(self, piece: ToolCallChunk) -> None:
         """The next piece."""
@@ -74,12 +74,12 @@ class StreamedCalls:
         call = self._of(piece["index"], id, name)
         if call is None:
             if name or arguments:
-                self._calls.append(_Call(piece["index"], id, name, arguments))
+                self._calls.append(_GrowingCall(piece["index"], id, name, arguments))
             return
         if self._is_once_more(call, id, name, arguments):
             return
         if call.whole and (name or id not in ("", call.id)):
-            self._calls.append(_Call(piece["index"], id, name, arguments))
+            self._calls.append(_GrowingCall(piece["index"], id, name, arguments))
             return
         call.id = call.id or id
         if name != call.name:
@@ -93,7 +93,7 @@ class StreamedCalls:
         said = [(call.name, as_object(call.arguments)) for call in calls]
         for one in written:
             if (one.name, loads(one.arguments)) not in said:
-                calls.append(_Call(None, "", one.name, one.arguments))
+                calls.append(_GrowingCall(None, "", one.name, one.arguments))
         ids: set[str] = set()
         chunks = []
         for index, call in enumerate(calls):
@@ -102,7 +102,7 @@ class StreamedCalls:
             chunks.append(tool_call_chunk(name=call.name, args=_arguments(call), id=id, index=index))
         return chunks
 
-    def _of(self, index: int | None, id: str, name: str) -> _Call | None:
+    def _of(self, index: int | None, id: str, name: str) -> _GrowingCall | None:
         """The call that a piece goes on with; None: a new one begins."""
         if id and (known := next((call for call in self._calls if call.id == id), None)) is not None:
             return known if self._same(known, name) else None
@@ -114,18 +114,18 @@ class StreamedCalls:
             return None
         return call
 
-    def _same(self, call: _Call, name: str) -> bool:
+    def _same(self, call: _GrowingCall, name: str) -> bool:
         """A piece with this name may belong to the call: it has none, or the same, or the rest of one."""
         return not name or name == call.name or (call.name not in self._tools and not call.arguments)
 
-    def _is_once_more(self, call: _Call, id: str, name: str, arguments: str) -> bool:
+    def _is_once_more(self, call: _GrowingCall, id: str, name: str, arguments: str) -> bool:
         """The whole call is said again."""
         if not call.whole or not arguments or (name and name != call.name):
             return False
         return as_object(arguments) is not None and as_object(arguments) == as_object(call.arguments)
 
 
-def _arguments(call: _Call) -> str:
+def _arguments(call: _GrowingCall) -> str:
     """JSON text of an object, if it can be made of what came; else that, which the tool refuses."""
     known = as_object(call.arguments)
     return call.arguments if known is None else json.dumps(known)

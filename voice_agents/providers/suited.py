@@ -184,7 +184,7 @@ class Takes:
         return talk[newest(talk, size_of, of_user, budget, len(talk)) :]
 
 
-class Refused:
+class RefusedWords:
     """What the content filter of a server did not let through in one conversation: it is not sent again for ever."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ DIRECT: dict[str, Any] = {"iceServers": []}
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class RelayServices:
     """Where the credentials come from."""
 
     hugging_face: str = "https://turn.fastrtc.org"
@@ -39,10 +39,10 @@ class Services:
 class Relays:
     """Fresh credentials of one relay, a set of its own for every call."""
 
-    def __init__(self, relay: Relay | None, longest_call_s: float, services: Services | None = None) -> None:
+    def __init__(self, relay: Relay | None, longest_call_s: float, services: RelayServices | None = None) -> None:
         self._relay = relay
         self._life_s = round(min(LONGEST_LIFE_S, max(SHORTEST_LIFE_S, longest_call_s + 600)))
-        self._services = services or Services()
+        self._services = services or RelayServices()
         self.trouble = ""
         """Why the last credentials could not be had, in one sentence; empty when they could."""
 

@@ -23,7 +23,7 @@ class Frame:
     position: int
 
 
-class _State(Enum):
+class _Playing(Enum):
     IDLE = auto()
     """No turn, or the turn was cancelled."""
     PLAYING = auto()
@@ -63,7 +63,7 @@ class Playout:
         self._clear()
 
     def _clear(self) -> None:
-        self._state = _State.IDLE
+        self._state = _Playing.IDLE
         self._audio = _Audio()
         self._finished = False
         self._handed = 0
@@ -77,11 +77,11 @@ class Playout:
 
     def begin(self, now: float) -> None:
         """A new turn: position 0, no audio. A turn that still plays is cancelled."""
-        if self._state is not _State.IDLE and not self.done(now):
+        if self._state is not _Playing.IDLE and not self.done(now):
             self.cancel(now)
         self._clear()
         self._player.begin()
-        self._state = _State.PLAYING
+        self._state = _Playing.PLAYING
 
     def set_reporting(self, reporting: bool) -> None:
         """Whether the player reports its position; false at first, and whenever another player takes over."""
@@ -94,14 +94,14 @@ class Playout:
         """
         if not self._player.reporting:
             return
-        if self._state is _State.PAUSED and epoch == self.epoch - 1:
+        if self._state is _Playing.PAUSED and epoch == self.epoch - 1:
             self._handed = max(self._audio.start, min(position, self._handed_before_stop))
-        elif self._state is _State.PLAYING and epoch == self.epoch and not self._starts:
+        elif self._state is _Playing.PLAYING and epoch == self.epoch and not self._starts:
             self._player.told(self._clock(now) - min(max(position, 0), self._handed), now)
 
     def add(self, pcm: Pcm) -> None:
         """The turn's next samples. After ``cancel`` (until ``begin``) they are dropped."""
-        if self._state is not _State.IDLE:
+        if self._state is not _Playing.IDLE:
             self._audio.append(pcm)
 
     def finish(self) -> None:
@@ -115,7 +115,7 @@ class Playout:
     def due(self, now: float) -> list[Frame]:
         """The frames to hand out now, in order; all of ``frame`` samples, but the turn's last may be shorter."""
         frames: list[Frame] = []
-        if self._state is not _State.PLAYING:
+        if self._state is not _Playing.PLAYING:
             return frames
         played = self.position(now)
         self._audio.forget(played - round(self._player.furthest))
@@ -134,7 +134,7 @@ class Playout:
 
         None: not before ``add``, ``finish`` or ``resume``.
         """
-        if self._state is not _State.PLAYING:
+        if self._state is not _Playing.PLAYING:
             return None
         size = self._next_size()
         if size == 0:
@@ -145,7 +145,7 @@ class Playout:
 
     def position(self, now: float) -> int:
         """Samples played so far."""
-        if self._state is not _State.PLAYING or self._starts:
+        if self._state is not _Playing.PLAYING or self._starts:
             return self._handed
         return max(self._anchor, min(self._handed, int(self._plays_at(now) + _ROUNDING)))
 
@@ -155,39 +155,39 @@ class Playout:
 
     def pause(self, now: float) -> int:
         """Stop. Everything handed out is stale (``epoch``); returns the first sample not played. Twice is once."""
-        if self._state is _State.PLAYING:
-            self._stop(now, _State.PAUSED)
+        if self._state is _Playing.PLAYING:
+            self._stop(now, _Playing.PAUSED)
         return self._handed
 
     def resume(self) -> int:
         """Go on from exactly the sample ``pause`` returned; returns it. Frames from there are given anew by ``due``."""
-        if self._state is _State.PAUSED:
-            self._state = _State.PLAYING
+        if self._state is _Playing.PAUSED:
+            self._state = _Playing.PLAYING
             self._starts = True
         return self._handed
 
     def cancel(self, now: float) -> int:
         """The turn is over; returns the first sample not played."""
-        if self._state is not _State.IDLE:
-            self._stop(now, _State.IDLE)
+        if self._state is not _Playing.IDLE:
+            self._stop(now, _Playing.IDLE)
             self._audio = _Audio()
         return self._handed
 
     def done(self, now: float) -> bool:
         """Everything was played and ``finish`` was called; also after ``cancel`` and before the first ``begin``."""
-        if self._state is _State.IDLE:
+        if self._state is _Playing.IDLE:
             return True
         return self._finished and self.position(now) == self._audio.end
 
     @property
     def handed_out(self) -> bool:
         """No frame is left to be given by ``due``, and ``finish`` was called; what was given may still be playing."""
-        return self._state is _State.PLAYING and self._finished and self._handed == self._audio.end
+        return self._state is _Playing.PLAYING and self._finished and self._handed == self._audio.end
 
     @property
     def paused(self) -> bool:
         """Between ``pause`` and ``resume``."""
-        return self._state is _State.PAUSED
+        return self._state is _Playing.PAUSED
 
     def _clock(self, now: float) -> float:
         """The sample a player here with endless audio would be at."""
@@ -211,7 +211,7 @@ class Playout:
         left = self._audio.end - self._handed
         return self._frame if left >= self._frame else left if self._finished else 0
 
-    def _stop(self, now: float, state: _State) -> None:
+    def _stop(self, now: float, state: _Playing) -> None:
         self._handed_before_stop, self._handed = self._handed, self.position(now)
         self._state = state
         self.epoch += 1

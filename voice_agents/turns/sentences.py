@@ -105,7 +105,7 @@ class SpeechSplitter:
                 return cut
         return len(line) + 1 if newline else None
 
-    def _cut_line(self, runs: list[_Run], *, eager: bool) -> int | None:
+    def _cut_line(self, runs: list[_Characters], *, eager: bool) -> int | None:
         clause: int | None = None
         for run in runs:
             after = self._pending[run.end :]
@@ -121,7 +121,7 @@ class SpeechSplitter:
                 return run.end
         return None
 
-    def _judge(self, run: _Run, following: str | None, *, eager: bool) -> _End:
+    def _judge(self, run: _Characters, following: str | None, *, eager: bool) -> _End:
         """What ends with a run. ``following``: the first character of the next one, "" if only white space has come
         yet, None if not even that; ``eager``: decide in the last case too, where there is little doubt."""
         core = without_emoji(run.text)
@@ -158,7 +158,7 @@ class _End(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Characters:
     """Characters without a space between them, a link or a piece of code counting as one; ``end`` is exclusive."""
 
     text: str
@@ -191,12 +191,12 @@ _BEFORE_NUMBERS = frozenset({"jan", "feb", "mar", "apr", "jun", "jul", "aug", "s
 _ACRONYM = re.compile(r"(?:\w\.)+\w|[A-HJ-Za-z]|Ph\.D", re.ASCII)
 
 
-def _runs(text: str, *, whole: bool = False) -> tuple[list[_Run], bool]:
+def _runs(text: str, *, whole: bool = False) -> tuple[list[_Characters], bool]:
     """The runs of a line, up to a link or a piece of code that is not closed yet; and whether that was all.
 
     ``whole``: the line has ended, nothing can be closed any more.
     """
-    found: list[_Run] = []
+    found: list[_Characters] = []
     for run in _iterate(text):
         if not whole and len(text) - run.start <= _LONGEST and _unclosed(run.text, at_end=run.end == len(text)):
             return found, False
@@ -204,8 +204,8 @@ def _runs(text: str, *, whole: bool = False) -> tuple[list[_Run], bool]:
     return found, True
 
 
-def _iterate(text: str) -> Iterator[_Run]:
-    return (_Run(match[0], match.start(), match.end()) for match in _RUN.finditer(text))
+def _iterate(text: str) -> Iterator[_Characters]:
+    return (_Characters(match[0], match.start(), match.end()) for match in _RUN.finditer(text))
 
 
 def _unclosed(run: str, *, at_end: bool) -> bool:

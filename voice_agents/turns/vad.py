@@ -91,7 +91,7 @@ def _power(db: float) -> float:
 def _powers(pcm: Pcm, frame: int) -> NDArray[np.float32]:
     """The mean square of each ``frame`` samples; ``pcm`` is a whole number of them."""
     frames = pcm.reshape(-1, frame).astype(np.float32)
-    powers: NDArray[np.float32] = np.einsum("ij,ij->i", frames, frames) / frame
+    powers: NDArray[np.float32] = np.vecdot(frames, frames) / frame
     return powers
 
 

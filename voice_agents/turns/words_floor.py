@@ -42,7 +42,7 @@ _TRANSITIONS: Mapping[FloorState, frozenset[FloorState]] = {
 
 
 @dataclass(slots=True)
-class _Pause(AgentPause):
+class _WordsPause(AgentPause):
     needs_words: bool = False
     probed_at: float | None = None
     """When the recogniser was asked, about what was heard last."""
@@ -55,7 +55,7 @@ class WordsFloor(Floor):
     Calls that make no sense in a state (``agent_started`` while LISTENING) raise RuntimeError.
     """
 
-    _pause: _Pause | None
+    _pause: _WordsPause | None
 
     def __init__(self, settings: FloorSettings | None = None) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ class WordsFloor(Floor):
         words_only = settling or self.interruptions is Interruptions.WORDS_ONLY
         needs_words = words_only and self._state is FloorState.AGENT_SPEAKING
         return self._give_way(
-            _Pause(self._state, at if began is None else began, doubtful, needs_words=needs_words), at
+            _WordsPause(self._state, at if began is None else began, doubtful, needs_words=needs_words), at
         )
 
     def _resume(self, at: float) -> list[FloorAction]:
@@ -247,18 +247,18 @@ class WordsFloor(Floor):
         """Who has the floor is known: the probes still under way decide nothing any more."""
         self._void_probes, self._live_probes = self._void_probes + self._live_probes, 0
 
-    def _probe_due(self, pause: _Pause) -> float:
+    def _probe_due(self, pause: _WordsPause) -> float:
         """When the recogniser is asked (or, during a long sound, the floor is the user's without asking)."""
         if pause.stopped is not None:
             return pause.stopped + self._settings.probe_after_s
         return pause.heard_for(self._settings.long_sound_s)
 
-    def _give_up_due(self, pause: _Pause) -> float:
+    def _give_up_due(self, pause: _WordsPause) -> float:
         start = pause.probed_at if pause.stopped is None else pause.stopped
         assert start is not None
         return start + self._settings.give_up_s
 
-    def _answered(self, pause: _Pause) -> bool:
+    def _answered(self, pause: _WordsPause) -> bool:
         """All that was heard is known: the recogniser was asked since, and nothing is unanswered."""
         return pause.probed_at is not None and self._live_probes == 0
 

@@ -19,8 +19,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.talk_time import TalkTime
 from voice_agents.engines.base import Engine, Session
-from voice_agents.engines.realtime import RealtimeEngine
-from voice_agents.engines.sandwich import SandwichEngine
+from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech

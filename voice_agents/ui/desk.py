@@ -15,7 +15,7 @@ from voice_agents.events import Event, Status
 from voice_agents.transports.line import Wait
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, Line, earlier_lines
+from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, TranscriptLine, earlier_lines
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +294,7 @@ class Desk:
         if (sheet := self._sheets.get(conversation)) is not None and sheet.live is None:
             sheet.restore(await self._load_history(conversation))
 
-    async def earlier(self, conversation: Conversation, before: int) -> Sequence[Line]:
+    async def earlier(self, conversation: Conversation, before: int) -> Sequence[TranscriptLine]:
         """The lines above the one with this id, oldest first; none when it is the first one there is."""
         sheet = await self.sheet(conversation)
         if shown := sheet.view.lines_before(before):

@@ -10,7 +10,7 @@ from voice_agents.events import Status
 from voice_agents.turns.heard import split_heard
 from voice_agents.ui.desk import Sheet
 from voice_agents.ui.latency_view import compared
-from voice_agents.ui.view import SHOWN_LINES, ConversationView, Line
+from voice_agents.ui.view import SHOWN_LINES, ConversationView, TranscriptLine
 
 Data = dict[str, Any]
 """JSON for the page's scripts."""
@@ -63,7 +63,7 @@ class Drawn:
         return ({"lines": changed} if changed else {}) | ({"gone": gone} if gone else {})
 
 
-def line_data(line: Line) -> Data:
+def line_data(line: TranscriptLine) -> Data:
     """One line of the transcript; ``order`` says where it stands, then its id."""
     data: Data = {
         "id": line.id,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voice_agents.turns.latency import EarlyAnswers, LatencyHistory, TurnLatency
-from voice_agents.ui.view import Figures
+from voice_agents.ui.view import TurnFigures
 
 EMPTY = '<div class="va-quiet">After the first answer, this shows where its time went.</div>'
 
@@ -41,7 +41,7 @@ _COMPARED = (
 SHOWN_TURNS = 20
 
 
-def compared(figures: Mapping[str, Figures]) -> dict[str, str]:
+def compared(figures: Mapping[str, TurnFigures]) -> dict[str, str]:
     """HTML of the timing drawer for each engine that has answered; the comparison too once both have."""
     answered = {kind: each for kind, each in figures.items() if each.last is not None}
     both = _side_by_side(answered) if len(answered) > 1 else ""
@@ -51,7 +51,7 @@ def compared(figures: Mapping[str, Figures]) -> dict[str, str]:
     }
 
 
-def _headline(figures: Figures) -> str:
+def _headline(figures: TurnFigures) -> str:
     last = figures.last.voice_to_voice if figures.last else None
     return f'<p class="va-big"><b>{_ms(last)}</b> ms<span>from your last sound to the answer\'s first</span></p>'
 
@@ -83,7 +83,7 @@ def _line(history: LatencyHistory) -> str:
     )
 
 
-def _side_by_side(figures: Mapping[str, Figures]) -> str:
+def _side_by_side(figures: Mapping[str, TurnFigures]) -> str:
     heads = "".join(f'<th scope="col">{kind.capitalize()}</th>' for kind in figures)
     rows = "".join(
         f'<tr><th scope="row">{name}</th>'

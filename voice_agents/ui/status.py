@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from voice_agents.errors import Role
-from voice_agents.local_models import ModelChoice, ModelServer
+from voice_agents.local_models import FoundModelServer, ModelChoice
 from voice_agents.settings import Provider, Settings
 
 _TO_SET = {
@@ -34,7 +34,7 @@ def who(settings: Settings, roles: Sequence[Role], choice: ModelChoice | None = 
     return badges(settings, roles, thinks) + offline_note(settings, roles, thinks)
 
 
-def badges(settings: Settings, roles: Sequence[Role], thinks: ModelServer | None = None) -> str:
+def badges(settings: Settings, roles: Sequence[Role], thinks: FoundModelServer | None = None) -> str:
     """Who fills each role, and what to set where nobody but the stand-in does.
 
     ``thinks``: a model server in the place of the offline agent.
@@ -42,7 +42,7 @@ def badges(settings: Settings, roles: Sequence[Role], thinks: ModelServer | None
     return f'<ul class="va-badges">{"".join(_badge(settings, role, thinks) for role in roles)}</ul>'
 
 
-def offline_note(settings: Settings, roles: Sequence[Role], thinks: ModelServer | None = None) -> str:
+def offline_note(settings: Settings, roles: Sequence[Role], thinks: FoundModelServer | None = None) -> str:
     """One honest sentence about the roles the embedded providers fill; empty when there are none."""
     offline = [role.value for role in roles if role in settings.offline_roles]
     if not offline:
@@ -56,7 +56,7 @@ def offline_note(settings: Settings, roles: Sequence[Role], thinks: ModelServer 
     )
 
 
-def _badge(settings: Settings, role: Role, thinks: ModelServer | None) -> str:
+def _badge(settings: Settings, role: Role, thinks: FoundModelServer | None) -> str:
     endpoint = settings.endpoint(role)
     offline = endpoint.provider is Provider.OFFLINE
     model = "" if offline or not endpoint.model else f" · {escape(endpoint.model)}"

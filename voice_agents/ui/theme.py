@@ -80,10 +80,10 @@ class _OnlyOwnSources:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, _Answer(send).send if scope["type"] == "http" else send)
+        await self._app(scope, receive, _PageAnswer(send).send if scope["type"] == "http" else send)
 
 
-class _Answer:
+class _PageAnswer:
     """One answer on its way out: with the policy, and if it is the page, without what the policy forbids."""
 
     def __init__(self, send: Send) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from voice_agents.conversation.export import Turn, turns_of
+from voice_agents.conversation.export import ExportedTurn, turns_of
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.errors import Role
 from voice_agents.events import (
@@ -39,7 +39,7 @@ _LINES_OF_A_TURN, _FIRST_STORED = 1000, -(10**9)
 
 
 @dataclass(slots=True)
-class Line:
+class TranscriptLine:
     """One line of the transcript."""
 
     speaker: Speaker
@@ -75,7 +75,7 @@ class Banner:
 
 
 @dataclass(slots=True)
-class Figures:
+class TurnFigures:
     """Where the time of one engine's turns went."""
 
     last: TurnLatency | None = None
@@ -87,7 +87,7 @@ class Figures:
 class ConversationView:
     """Apply events, read what to show. ``revision`` counts the changes of the lines."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[TranscriptLine] = field(default_factory=list)
     status: Status = Status.READY
     banner: Banner | None = None
     replaced: set[Role] = field(default_factory=set)
@@ -98,7 +98,7 @@ class ConversationView:
     figures_revision: int = 0
     restorations: int = 0
     """How often it was begun anew with what is stored."""
-    _figures: dict[str, Figures] = field(default_factory=dict)
+    _figures: dict[str, TurnFigures] = field(default_factory=dict)
     _told_in: int = 0
     """The turn the banner tells of."""
     _before: int = 0
@@ -127,17 +127,17 @@ class ConversationView:
         """There is more than the newest lines, here or in the store."""
         return len(self.lines) > SHOWN_LINES or _FIRST_STORED < self.first_id < 0
 
-    def lines_before(self, id: int) -> Sequence[Line]:
+    def lines_before(self, id: int) -> Sequence[TranscriptLine]:
         """The nearest lines above this one; none when they are not here, but in the store, if anywhere."""
         at = next((number for number, line in enumerate(self.lines) if line.id == id), 0)
         return self.lines[max(0, at - SHOWN_LINES) : at]
 
-    def figures(self, kind: str) -> Figures:
+    def figures(self, kind: str) -> TurnFigures:
         """The latencies of one engine in this conversation; engines are compared, never mixed."""
-        return self._figures.setdefault(kind, Figures())
+        return self._figures.setdefault(kind, TurnFigures())
 
     @property
-    def all_figures(self) -> Mapping[str, Figures]:
+    def all_figures(self) -> Mapping[str, TurnFigures]:
         """Those of every engine that has answered in this conversation."""
         return self._figures
 
@@ -208,7 +208,7 @@ class ConversationView:
                 self._drop_ghosts()
             return
         if line is None:
-            line = Line(Speaker.USER, turn)
+            line = TranscriptLine(Speaker.USER, turn)
             self._add(line)
         if event.final:
             if self._told_in < turn:  # else it was told a moment ago, of the turn whose words have come now
@@ -227,7 +227,7 @@ class ConversationView:
         turn = self._before + event.turn
         last = next((line for line in reversed(self.lines) if line.order == (turn, True)), None)
         if last is None or last.speaker is Speaker.TOOL:
-            last = Line(Speaker.AGENT, turn, settled=False)
+            last = TranscriptLine(Speaker.AGENT, turn, settled=False)
             self._add(last)
         last.text += event.text
         self.revision += 1
@@ -236,7 +236,7 @@ class ConversationView:
         turn = self._before + event.turn
         if isinstance(event, ToolCalled):
             self._settle(turn, Speaker.AGENT)
-            line = Line(Speaker.TOOL, turn, settled=False, tool=event.name, call_id=event.call_id)
+            line = TranscriptLine(Speaker.TOOL, turn, settled=False, tool=event.name, call_id=event.call_id)
             line.arguments = _readable(event.args)
             return self._add(line)
         for line in reversed(self.lines):
@@ -288,21 +288,21 @@ class ConversationView:
             else:
                 self.lines.remove(line)
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: TranscriptLine) -> None:
         self._numbered += 1
         line.id = self._numbered
         self.lines.insert(bisect_right(self.lines, line.order, key=lambda other: other.order), line)
         self.revision += 1
 
 
-def stored_lines(turns: Iterable[Turn]) -> list[Line]:
+def stored_lines(turns: Iterable[ExportedTurn]) -> list[TranscriptLine]:
     """The lines of stored turns, from the first on; what nobody heard of an answer stands at its end."""
-    lines: list[Line] = []
+    lines: list[TranscriptLine] = []
     for number, turn in enumerate(turns):
         found = [_stored_line(entry, number + 1) for entry in turn.entries]
         answers = [line for line in found if line.speaker is Speaker.AGENT]
         if turn.facts.unheard and not answers:
-            answers = [Line(Speaker.AGENT, number + 1)]
+            answers = [TranscriptLine(Speaker.AGENT, number + 1)]
             found += answers
         if turn.facts.unheard:
             answers[-1].unheard = f" {turn.facts.unheard}"
@@ -314,13 +314,13 @@ def stored_lines(turns: Iterable[Turn]) -> list[Line]:
     return lines
 
 
-def earlier_lines(entries: Iterable[HistoryEntry], before: int) -> Sequence[Line]:
+def earlier_lines(entries: Iterable[HistoryEntry], before: int) -> Sequence[TranscriptLine]:
     """The nearest stored lines above the one with this id."""
     return [line for line in stored_lines(turns_of(entries)) if line.id < before][-SHOWN_LINES:]
 
 
-def _stored_line(entry: HistoryEntry, turn: int) -> Line:
-    line = Line(entry.role, turn, entry.text, tool=entry.name, failed=entry.error)
+def _stored_line(entry: HistoryEntry, turn: int) -> TranscriptLine:
+    line = TranscriptLine(entry.role, turn, entry.text, tool=entry.name, failed=entry.error)
     line.unheard = " …" if entry.interrupted else ""
     line.arguments = _readable(entry.args)
     return line

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from voice_agents.conversation.store import open_store
-from voice_agents.engines.realtime import RealtimeEngine
+from voice_agents.engines.engine import RealtimeEngine
 from voice_agents.errors import ConfigurationError
 from voice_agents.settings import Settings
 

@@ -17,7 +17,7 @@ from tests.engines.live import Live, engine_at, live
 from tests.providers.other_server import OtherServer, OtherSocket
 from tests.providers.other_voice import sound, speaks
 from tests.providers.test_chat_on_another_server import DONE, delta, no_choices, sse
-from voice_agents.engines.sandwich import SandwichTimeouts
+from voice_agents.engines.engine import SandwichTimeouts
 from voice_agents.settings import Settings
 
 SPEECH_KEY, CHAT_KEY = "xi-1234", "chat-5678"

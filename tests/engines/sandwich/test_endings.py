@@ -12,7 +12,7 @@ import pytest
 
 from tests.engines.live import WAIT_S, Footprint, Live, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.sandwich import SandwichEngine, SandwichTimeouts
+from voice_agents.engines.engine import SandwichEngine, SandwichTimeouts
 from voice_agents.events import AgentAudio, AgentText, Status, TurnDone
 from voice_agents.offline.faults import ALWAYS, Fault, FaultKind, Service
 from voice_agents.offline.server import OfflineServer

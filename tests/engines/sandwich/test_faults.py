@@ -11,7 +11,7 @@ from tests.engines.live import SAID, Footprint, answer, engine_at, live, remembe
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines import waiting
-from voice_agents.engines.sandwich import SandwichTimeouts
+from voice_agents.engines.engine import SandwichTimeouts
 from voice_agents.events import Status, TurnDone
 from voice_agents.offline.faults import Fault
 from voice_agents.offline.server import OfflineServer

@@ -12,7 +12,7 @@ import pytest
 
 from tests.offline.conftest import FakeRecogniser, FakeVoice
 from tests.offline.realtime.caller import ScriptedBrain, calling, serving
-from voice_agents.offline.brain import Brain, Reply, ToolCall
+from voice_agents.offline.brain import Brain, FunctionCall, Reply
 from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
@@ -113,7 +113,10 @@ async def test_it_is_cut_to_what_was_heard_across_its_pieces(server: OfflineServ
 async def test_it_calls_the_functions_of_the_session_and_hears_what_they_answered(
     server: OfflineServer, model: ScriptedBrain
 ) -> None:
-    calls = (ToolCall("call_1", "get_time", {"place": "Tokyo"}), ToolCall("call_2", "get_time", {"place": "Rome"}))
+    calls = (
+        FunctionCall("call_1", "get_time", {"place": "Tokyo"}),
+        FunctionCall("call_2", "get_time", {"place": "Rome"}),
+    )
     model._replies = [Reply(tool_calls=calls), Reply("It is late in Tokyo.")]
     async with calling(server) as caller:
         await caller.configure(tools=[TOOL])

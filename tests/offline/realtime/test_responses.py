@@ -14,14 +14,16 @@ from tests.offline.conftest import WORD_S, FakeVoice
 from tests.offline.realtime.caller import Caller, Event, HeldVoice, ScriptedBrain, calling, pause, serving
 from tests.voices import flite
 from voice_agents.audio import from_bytes
-from voice_agents.offline.brain import Reply, ToolCall
+from voice_agents.offline.brain import FunctionCall, Reply
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.tts import Synthesis
 
 ANSWER = "It is ten past nine in the morning."
 TIME = {"type": "function", "name": "get_time", "parameters": {"type": "object"}}
 DICE = {"type": "function", "name": "roll_dice", "parameters": {"type": "object"}}
-CALLS = Reply(tool_calls=(ToolCall("call_1", "get_time", {"place": "Tokyo"}), ToolCall("call_2", "roll_dice", {})))
+CALLS = Reply(
+    tool_calls=(FunctionCall("call_1", "get_time", {"place": "Tokyo"}), FunctionCall("call_2", "roll_dice", {}))
+)
 
 
 @pytest.fixture

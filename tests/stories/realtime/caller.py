@@ -19,7 +19,7 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.realtime_backend import RealtimeBackend
+from voice_agents.engines.realtime import RealtimeBackend
 from voice_agents.engines.session import VoiceSession
 from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener

@@ -21,6 +21,7 @@ from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
     Failed,
+    ProviderUsed,
     SpeechEnded,
     SpeechStarted,
     Status,
@@ -41,7 +42,7 @@ def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path
             assert done.heard_text == caller.text(1)
             assert await caller.texts() == [(Speaker.USER, "what time is it"), (Speaker.AGENT, caller.text(1))]
             assert len(caller.all(SpeechStarted)) == len(caller.all(SpeechEnded)) == 1
-            assert caller.backend.usage["total_tokens"] == 30
+            assert sum(used.input_tokens + used.output_tokens for used in caller.all(ProviderUsed)) == 30
 
     play(story())
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
 from voice_agents.offline.elevenlabs.options import FORMATS, TtsOptions
-from voice_agents.offline.services import Voice
+from voice_agents.offline.services import AnyVoice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
 FIRST_CHUNK_S = 0.1
@@ -88,7 +88,7 @@ class SpokenChunk:
 
 
 async def speak(
-    voice: Voice, text: str, options: TtsOptions, speed: float, *, each: bool, not_before: float
+    voice: AnyVoice, text: str, options: TtsOptions, speed: float, *, each: bool, not_before: float
 ) -> AsyncGenerator[SpokenChunk, None]:
     """One piece of text as chunks, as soon as they can be had, but not before a time (monotonic).
 

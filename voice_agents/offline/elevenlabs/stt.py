@@ -22,8 +22,8 @@ from voice_agents.offline.checks import Refused
 from voice_agents.offline.elevenlabs.access import refusal_body
 from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
 from voice_agents.offline.faults import FaultKind, Service
-from voice_agents.offline.services import Services, Utterance
-from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, pcm_of, serve
+from voice_agents.offline.services import AnyUtterance, Services
+from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, pcm_of, serve
 from voice_agents.offline.vad import SpeechOver, TurnDetector
 
 IDLE_S = 15.0
@@ -68,7 +68,7 @@ def _close_code(name: str) -> int | None:
     return 1000 if name in _NORMAL_END else 1008
 
 
-DIALECT = Dialect(lambda message: str(message.get("message_type", "")), refusal_body, _error, _close_code)
+DIALECT = VendorDialect(lambda message: str(message.get("message_type", "")), refusal_body, _error, _close_code)
 """Message types and errors as in the vendor's SDK: ``{"message_type": ..., "error": ...}``."""
 
 
@@ -81,7 +81,7 @@ def routes(services: Services) -> list[BaseRoute]:
                 options = SttOptions.parse(websocket.query_params)
             except BadInput as error:
                 return await socket.fail(error.name, _error(error.name, str(error)))
-            return await _Session(socket, services, options).run()
+            return await _Hearing(socket, services, options).run()
 
         await serve(websocket, services, Service.STT, DIALECT, run)
 
@@ -112,7 +112,7 @@ class _Commit:
     received: float
 
 
-class _Session:
+class _Hearing:
     """One connection: audio in, partial and committed transcripts out. Commits are answered in their order."""
 
     def __init__(self, socket: VendorSocket, services: Services, options: SttOptions) -> None:
@@ -237,7 +237,7 @@ class _Session:
     async def _send_partials(self, started: asyncio.Task[None]) -> None:
         """A partial never overtakes the final of an earlier segment: the client could not tell them apart."""
         await started
-        sent: tuple[Utterance, str] | None = None
+        sent: tuple[AnyUtterance, str] | None = None
         while True:
             await self._partial_changed.wait()
             await self._answered.wait()

@@ -16,7 +16,7 @@ from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMes
 from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
-from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
+from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, serve
 
 MAX_CONTEXTS = 5
 POLICY_VIOLATION = 1008
@@ -37,7 +37,7 @@ def _error(name: str, message: str = "") -> Message:
     return {"message": message or _ERRORS.get(name, name), "error": name, "code": POLICY_VIOLATION}
 
 
-DIALECT = Dialect(
+DIALECT = VendorDialect(
     lambda message: "final" if message.get("isFinal") else "audio",
     refusal_body,
     _error,
@@ -56,7 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
                     options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
                 except BadInput as error:
                     return await socket.fail(error.name, _error(error.name, str(error)))
-                return await _Session(socket, services, options, many=many).run()
+                return await _Speaking(socket, services, options, many=many).run()
 
             await serve(websocket, services, Service.TTS, DIALECT, run)
 
@@ -121,7 +121,7 @@ class _Context:
                 await self._socket.send(message | self._tag)
 
 
-class _Session:
+class _Speaking:
     """One socket: with ``many`` up to five open contexts by id, else one, which an empty text ends, and the socket."""
 
     def __init__(self, socket: VendorSocket, services: Services, options: TtsOptions, *, many: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from voice_agents.audio import LiveDownsampler, Pcm
 from voice_agents.offline.realtime.items import joined
-from voice_agents.offline.services import Recogniser, Utterance
+from voice_agents.offline.services import AnyRecogniser, AnyUtterance
 from voice_agents.offline.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.turns.vad import CHUNK, RATE
 
@@ -23,14 +23,14 @@ _LOOK_BACK_MS = 600
 class InputBuffer:
     """Audio since the last commit; with turn detection only what belongs to a turn, or may come to."""
 
-    def __init__(self, recogniser: Recogniser, detection: Detection | None) -> None:
+    def __init__(self, recogniser: AnyRecogniser, detection: Detection | None) -> None:
         self._recogniser = recogniser
         self._downsampler = LiveDownsampler(CLIENT_RATE, RATE)
         self._detection = detection
         self._position = 0
         self._kept: deque[Pcm] = deque()
         self._start = 0
-        self._utterance: Utterance | None = None
+        self._utterance: AnyUtterance | None = None
         self._detector = self._new_detector()
 
     @property
@@ -59,7 +59,7 @@ class InputBuffer:
                 yield event
             await asyncio.sleep(0)
 
-    def take(self) -> tuple[float, Utterance]:
+    def take(self) -> tuple[float, AnyUtterance]:
         """How many milliseconds were in the buffer, which is empty then, and what recognises them."""
         taken = self.duration_ms, self._utterance or self._listen()
         self._utterance = None
@@ -113,7 +113,7 @@ class InputBuffer:
             self._forget_before(start - self._detection.prefix_padding_ms * MS)
             self._utterance = self._listen()
 
-    def _listen(self) -> Utterance:
+    def _listen(self) -> AnyUtterance:
         utterance = self._recogniser.utterance()
         utterance.feed(joined(list(self._kept)))
         self._kept.clear()

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, resample
-from voice_agents.offline.brain import Message, ToolCall
+from voice_agents.offline.brain import FunctionCall, Message
 from voice_agents.offline.checks import Rejected, invalid_value, missing
 from voice_agents.offline.realtime.checks import new_id
-from voice_agents.offline.services import Utterance
+from voice_agents.offline.services import AnyUtterance
 from voice_agents.offline.sockets import pcm_of
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
 from voice_agents.turns.vad import RATE
@@ -41,7 +41,7 @@ class Part:
     """Length of its sound, of which no more is kept."""
     sound: Pcm = field(default_factory=lambda: EMPTY)
     """What a client put in, at 16 kHz, until it is on its way through the recogniser."""
-    utterance: Utterance | None = None
+    utterance: AnyUtterance | None = None
     """Which recognises it."""
     words: list[tuple[int, float]] = field(default_factory=list)
     """Of the assistant's sound: where in the text a word ends, and when (ms) it begins."""
@@ -122,7 +122,7 @@ def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
     return {"id": item_id, "object": "realtime.item", "type": kind, "status": status}
 
 
-class Conversation:
+class ConversationItems:
     """The items in their order."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ def as_messages(instructions: str, items: Sequence[Item]) -> list[Message]:
             messages.append(Message("tool", item.output, tool_call_id=item.call_id))
         elif isinstance(item, CallItem):
             if item.status == "completed":
-                call = ToolCall.lenient(item.call_id, item.name, item.arguments)
+                call = FunctionCall.lenient(item.call_id, item.name, item.arguments)
                 messages.append(Message("assistant", "", (call,)))
         elif item.text or item.role == "user":
             messages.append(Message(item.role, item.text))

@@ -11,14 +11,14 @@ from contextlib import aclosing
 from typing import Any, Literal, cast
 
 from voice_agents.audio import Pcm, to_bytes
-from voice_agents.offline.brain import Message, Reply, ToolCall
+from voice_agents.offline.brain import FunctionCall, Message, Reply
 from voice_agents.offline.chat import tokens
 from voice_agents.offline.checks import SERVER_ERROR
 from voice_agents.offline.realtime.checks import Event, new_id
 from voice_agents.offline.realtime.config import PCM, ResponseOptions
 from voice_agents.offline.realtime.items import (
     CallItem,
-    Conversation,
+    ConversationItems,
     Item,
     ItemStatus,
     MessageItem,
@@ -49,7 +49,7 @@ class Response:
         self,
         services: Services,
         options: ResponseOptions,
-        conversation: Conversation,
+        conversation: ConversationItems,
         *,
         emit: Callable[[Event], None],
         room: Callable[[], Awaitable[None]],
@@ -109,10 +109,10 @@ class Response:
     async def _answer(self) -> None:
         await heard(self._context)
         messages = as_messages(self.options.instructions, self._context)
-        calls: list[ToolCall] = []
+        calls: list[FunctionCall] = []
         async with aclosing(self._thoughts(messages)) as thoughts:
             async for thought in thoughts:
-                if isinstance(thought, ToolCall):
+                if isinstance(thought, FunctionCall):
                     calls.append(thought)
                 elif not self._out_of_tokens:
                     await self._say(thought)
@@ -120,7 +120,7 @@ class Response:
         for call in calls[: 1 if self.options.one_call else None]:
             await self._call(call)
 
-    async def _thoughts(self, messages: Sequence[Message]) -> AsyncGenerator[str | ToolCall, None]:
+    async def _thoughts(self, messages: Sequence[Message]) -> AsyncGenerator[str | FunctionCall, None]:
         """What the model says, in pieces, and what it calls."""
         if (server := self._services.model_server) is not None:
             async with aclosing(server.answer(messages, self.options.functions)) as answer:
@@ -202,7 +202,7 @@ class Response:
             if self._out_of_tokens:
                 return
 
-    async def _call(self, call: ToolCall) -> None:
+    async def _call(self, call: FunctionCall) -> None:
         item = CallItem(new_id("item"), call.id, call.name, "", "in_progress")
         self._begin_item(item)
         for piece in call.pieces():

@@ -31,10 +31,10 @@ from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.hearing import InputBuffer
-from voice_agents.offline.realtime.items import Conversation, Item, MessageItem, Part, decoded, parse_item
+from voice_agents.offline.realtime.items import ConversationItems, Item, MessageItem, Part, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
 from voice_agents.offline.services import Services
-from voice_agents.offline.sockets import Dialect, Message, Tasks, VendorSocket, serve
+from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, serve
 from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
@@ -87,7 +87,7 @@ class RealtimeSession:
         self._socket = socket
         self._services = services
         self._config = SessionConfig.initial(model, new_id("sess"))
-        self._conversation = Conversation()
+        self._conversation = ConversationItems()
         self._conversation_id = new_id("conv")
         self._outbox = Outbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
@@ -339,7 +339,7 @@ def _error(name: str) -> Message:
     return {"event_id": new_id("event")} | error_event(error_named(name), name, kind=kind)
 
 
-DIALECT = Dialect(
+DIALECT = VendorDialect(
     lambda message: str(message.get("type", "")), lambda status: refusal(status).body, _error, _CLOSES.get
 )
 """Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""

@@ -6,9 +6,9 @@ from voice_agents.offline.skills import small_talk, tool_skills
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.offline.skills.rules import RULES
-from voice_agents.offline.skills.understanding import Listener
+from voice_agents.offline.skills.understanding import SkillMatcher
 
-__all__ = ["ABILITIES", "LISTENER", "RULES", "SKILLS", "Listener", "Skill", "expected"]
+__all__ = ["ABILITIES", "LISTENER", "RULES", "SKILLS", "Skill", "SkillMatcher", "expected"]
 
 
 def _help(slots: Slots, talk: Talk) -> Step:
@@ -32,7 +32,7 @@ SKILLS: tuple[Skill, ...] = (*tool_skills.SKILLS, *small_talk.SKILLS, _HELP)
 ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
-LISTENER = Listener(SKILLS, RULES)
+LISTENER = SkillMatcher(SKILLS, RULES)
 
 
 def expected() -> list[str]:

@@ -51,7 +51,7 @@ class Understanding:
     missed: tuple[str, ...] = ()
 
 
-class Listener:
+class SkillMatcher:
     """Matches text against skills; what it found for a text is kept, so asking again costs nothing."""
 
     def __init__(self, skills: Sequence[Skill], rules: Iterable[Rule]) -> None:

@@ -21,7 +21,7 @@ from voice_agents.providers.names import speech_name
 from voice_agents.settings import Endpoint
 
 
-class _State(Enum):
+class _Stage(Enum):
     """Where the turn stands: in its context on the present socket, over HTTP, or at its end."""
 
     UNOPENED = auto()
@@ -40,8 +40,8 @@ class _State(Enum):
     CANCELLED = auto()
 
 
-_ON_SOCKET = {_State.UNOPENED, _State.OPEN, _State.CLOSING, _State.FINAL}
-_OVER = {_State.FAILED, _State.CANCELLED}
+_ON_SOCKET = {_Stage.UNOPENED, _Stage.OPEN, _Stage.CLOSING, _Stage.FINAL}
+_OVER = {_Stage.FAILED, _Stage.CANCELLED}
 
 Send = Callable[[Frame], None]
 
@@ -68,7 +68,7 @@ class ContextStream:
         self._voice = voice
         self._timeouts = timeouts
         self._connection = connection
-        self._state = _State.UNOPENED
+        self._state = _Stage.UNOPENED
         self._finished = False
         """No more text will come."""
         self._send: Send | None = None
@@ -110,9 +110,9 @@ class ContextStream:
 
     def cancel(self) -> None:
         """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
-        if self._state is not _State.CANCELLED:
+        if self._state is not _Stage.CANCELLED:
             self._close_context()
-            self._state = _State.CANCELLED
+            self._state = _Stage.CANCELLED
             self._chunks.clear()
             self._connection.forget(self.id)
             self._changed.set()
@@ -121,12 +121,12 @@ class ContextStream:
         try:
             while (chunk := await self._next()) is not None:
                 yield chunk
-            if self._state is _State.SPOKEN and (words := self._words.flush()):
+            if self._state is _Stage.SPOKEN and (words := self._words.flush()):
                 yield SpeechChunk(EMPTY, tuple(words))
-            if self._state is _State.HTTP:
+            if self._state is _Stage.HTTP:
                 async for chunk in self._over_http():
                     yield chunk
-            if self._state is _State.FAILED and self._trouble is not None:
+            if self._state is _Stage.FAILED and self._trouble is not None:
                 raise self._trouble
         finally:
             self.cancel()
@@ -136,7 +136,7 @@ class ContextStream:
     @property
     def waiting(self) -> bool:
         """Something that was to be spoken has not been heard from the socket yet."""
-        if self._state is _State.UNOPENED:
+        if self._state is _Stage.UNOPENED:
             return bool(self._unsent)
         settled = self._words.all_sounded and self._timing.has_ended(self._words.sound_missing)
         return self._state in _ON_SOCKET and not settled
@@ -153,7 +153,7 @@ class ContextStream:
             return
         waiting = self.waiting
         self._send, self._trouble = None, error
-        self._state = _State.UNOPENED
+        self._state = _Stage.UNOPENED
         if error is not None and waiting:
             self._leave_socket(error)
         self._changed.set()
@@ -167,8 +167,8 @@ class ContextStream:
         words = self._words.audio(len(pcm), reported_times(message))
         if len(pcm) or words:
             self._chunks.append(SpeechChunk(pcm, tuple(words)))
-        if self._state in (_State.CLOSING, _State.FINAL) and frames.is_final(message):
-            self._state = _State.FINAL
+        if self._state in (_Stage.CLOSING, _Stage.FINAL) and frames.is_final(message):
+            self._state = _Stage.FINAL
             if self._words.all_sounded:
                 self._end()
         self._changed.set()
@@ -183,24 +183,24 @@ class ContextStream:
         if self._send is None or self._state not in _ON_SOCKET:
             return
         while self._unsent:
-            if self._state is _State.UNOPENED:
-                self._state = _State.OPEN
+            if self._state is _Stage.UNOPENED:
+                self._state = _Stage.OPEN
                 self._send(frames.opening(self.id))
             self._send(frames.piece(self.id, self._unsent.popleft()))
-        if self._finished and self._state is _State.OPEN:
+        if self._finished and self._state is _Stage.OPEN:
             self._send(frames.flush(self.id))
             self._close_context()
 
     def _close_context(self) -> None:
         """Only so many may be open at a time; one that was flushed is spoken to its end."""
-        if self._send is not None and self._state is _State.OPEN:
+        if self._send is not None and self._state is _Stage.OPEN:
             self._send(frames.closing(self.id))
-            self._state = _State.CLOSING
+            self._state = _Stage.CLOSING
 
     async def _next(self) -> SpeechChunk | None:
         """The next chunk from the socket; None when it is over there."""
         while not self._chunks:
-            if self._finished and self._state is _State.UNOPENED and not self._unsent:
+            if self._finished and self._state is _Stage.UNOPENED and not self._unsent:
                 self._end()
             if self._state not in _ON_SOCKET:
                 return None
@@ -222,14 +222,14 @@ class ContextStream:
     @property
     def _patience(self) -> tuple[float, Callable[[], None]]:
         """Until when the server may be silent, and what is to be done then."""
-        if self._state is _State.FINAL or (self._finished and not self._owed):
+        if self._state is _Stage.FINAL or (self._finished and not self._owed):
             return self._timing.ends_at(self._words.sound_missing), self._end
         if self._owed:
             return self._timing.stalls_at, self._stall
         return self._timing.keep_alive_at, self._keep_alive
 
     def _keep_alive(self) -> None:
-        if self._send is not None and self._state is _State.OPEN:
+        if self._send is not None and self._state is _Stage.OPEN:
             self._send(frames.keep_alive(self.id))
 
     def _stall(self) -> None:
@@ -239,14 +239,14 @@ class ContextStream:
         self._connection.stalled(error)
 
     def _end(self) -> None:
-        self._state = _State.SPOKEN
+        self._state = _Stage.SPOKEN
         self._connection.forget(self.id)
 
     def _leave_socket(self, error: ProviderError) -> None:
         """Go on over HTTP, unless the reason would be the same there."""
         self._close_context()
         self._trouble = error
-        self._state = _State.FAILED if error.retry is Retry.NEVER else _State.HTTP
+        self._state = _Stage.FAILED if error.retry is Retry.NEVER else _Stage.HTTP
         self._connection.forget(self.id)
 
     async def _over_http(self) -> AsyncIterator[SpeechChunk]:

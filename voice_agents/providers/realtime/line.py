@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from voice_agents.alarm import Alarm
@@ -177,7 +177,7 @@ class ServerLine:
             logger.exception("%s: the connection failed", self._sentences.name)
             return _Ending(self._sentences.refused(error), opened)
 
-    async def _attend(self, connection: AsyncRealtimeConnection, session: ServerSession, backoff: Backoff) -> _Ending:
+    async def _attend(self, connection: ClientConnection, session: ServerSession, backoff: Backoff) -> _Ending:
         """Until one of the tasks of a connection has found a reason to end it."""
         work = (
             self._read(connection, session, backoff),
@@ -194,11 +194,11 @@ class ServerLine:
             await asyncio.wait(tasks)
 
     async def _read(
-        self, connection: AsyncRealtimeConnection, session: ServerSession, backoff: Backoff
+        self, connection: ClientConnection, session: ServerSession, backoff: Backoff
     ) -> ProviderError | None:
         try:
             while session.failure is None and not session.expired:
-                frame = await connection.recv_bytes()
+                frame = await connection.recv(decode=False)
                 self._inbox.put(session.take(frame, self._clock()))
                 if session.ready and self.session is None:
                     self._open(session, backoff)
@@ -227,12 +227,12 @@ class ServerLine:
         if self._state is not ConnectionState.OPEN:
             self._tell(ConnectionState.OPEN, None)
 
-    async def _write(self, connection: AsyncRealtimeConnection, outgoing: asyncio.Queue[str]) -> ProviderError | None:
+    async def _write(self, connection: ClientConnection, outgoing: asyncio.Queue[str]) -> ProviderError | None:
         try:
             while True:
                 message = await outgoing.get()
                 async with asyncio.timeout(self.timeouts.send_s):
-                    await connection.send_raw(message)
+                    await connection.send(message)
         except TimeoutError:
             return self._sentences.lost()
         except ConnectionClosed:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from voice_agents.errors import Role
@@ -46,21 +47,25 @@ class Connector:
             await self._client.close()
 
     @asynccontextmanager
-    async def connect(self, timeout_s: float) -> AsyncIterator[AsyncRealtimeConnection]:
-        """A connection to a fresh server session. Raises ProviderError when it cannot be had."""
+    async def connect(self, timeout_s: float) -> AsyncIterator[ClientConnection]:
+        """The socket of a fresh server session, without the SDK's queue for reconnecting, which costs each message.
+
+        Raises ProviderError when it cannot be had.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._connect(timeout_s)
         except Exception as error:
             raise self._sentences.refused(error) from error
+        socket = connection._connection
         try:
-            yield connection
+            yield socket
         finally:
             try:
                 with suppress(ConnectionClosed):
                     await connection.close()
             finally:  # whoever leaves does not wait for a server that does not say goodbye
-                connection._connection.transport.abort()
+                socket.transport.abort()
 
     async def _connect(self, timeout_s: float) -> AsyncRealtimeConnection:
         parts = urlsplit(self._endpoint.base_url)

@@ -21,7 +21,7 @@ from voice_agents.transports.api.messages import (
     ClientMessage,
     End,
     Hush,
-    Sound,
+    MicrophoneSound,
     Start,
     Stop,
     Typed,
@@ -162,13 +162,13 @@ class ApiCall(SocketCall):
             self._end(f"A message may have {LARGEST_MESSAGE} bytes at most.", Code.TOO_BIG)
             return None
         message = parse(frame, binary=self._options.binary)
-        if isinstance(message, Sound):
+        if isinstance(message, MicrophoneSound):
             self._intake.sound(len(message.pcm) / self._options.sample_rate)
         return message
 
     async def _do(self, message: ClientMessage | None) -> None:
         match message:
-            case Sound(pcm=pcm):
+            case MicrophoneSound(pcm=pcm):
                 await self._push(pcm)
             case Start(sample_rate=rate):
                 self._change_rate(rate)
@@ -260,7 +260,7 @@ class ApiCall(SocketCall):
         return None
 
     def _forget_oldest(self) -> None:
-        sounds = [message for message in self._early if isinstance(message, Sound)]
+        sounds = [message for message in self._early if isinstance(message, MicrophoneSound)]
         too_long = sum(len(sound.pcm) for sound in sounds) > EARLY_S * self._options.sample_rate
         if sounds and (too_long or len(self._early) > MOST_EARLY):
             self._early.remove(sounds[0])

@@ -19,7 +19,7 @@ LARGEST_MESSAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class MicrophoneSound:
     """The microphone's next samples, int16 mono at the socket's rate."""
 
     pcm: Pcm
@@ -54,7 +54,7 @@ class Stop:
     """The conversation is over."""
 
 
-ClientMessage = Sound | Start | End | Typed | Hush | Stop
+ClientMessage = MicrophoneSound | Start | End | Typed | Hush | Stop
 
 KNOWN = ("audio", "end", "text", "interrupt", "stop", "start")
 
@@ -70,7 +70,7 @@ def parse(frame: str | bytes, *, binary: bool) -> ClientMessage:
                 'This socket takes JSON text, not binary frames: send {"type": "audio", "data": "<base64>"}, '
                 "or open it with ?audio=binary."
             )
-        return Sound(_samples(frame))
+        return MicrophoneSound(_samples(frame))
     return _from_json(_json_object(frame), binary=binary)
 
 
@@ -89,7 +89,7 @@ def _from_json(message: Mapping[str, Any], *, binary: bool) -> ClientMessage:
         case "audio":
             if binary:
                 raise InvalidInput("This socket takes audio as binary frames of PCM16, not as JSON.")
-            return Sound(_samples(_decoded(message.get("data"))))
+            return MicrophoneSound(_samples(_decoded(message.get("data"))))
         case "end":
             return End()
         case "text":

@@ -24,10 +24,10 @@ const byId = (id) => document.getElementById(id);
 
 export function start() {
   if (window.voiceAgents) return;
-  window.voiceAgents = new Page();
+  window.voiceAgents = new PageController();
 }
 
-class Page {
+class PageController {
   constructor() {
     this.facts = beginning();
     this.tabs = new Map();
