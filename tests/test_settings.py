@@ -148,16 +148,25 @@ def test_openai_answers_for_azure_where_both_are_configured() -> None:
     assert read(**OPENAI).endpoint(Role.CHAT).stand_in() is None
 
 
+def test_a_realtime_server_is_stood_in_for_by_another_one_that_is_configured_else_by_the_offline_one() -> None:
+    both = read(**AZURE, **{**OPENAI, "OPENAI_REALTIME_MODEL": "live"}).with_offline("http://127.0.0.1:5000")
+    one = read(**AZURE).with_offline("http://127.0.0.1:5000")
+    stand_ins = [settings.endpoint(Role.REALTIME).stand_in() for settings in (both, one)]
+    assert [each and each.provider for each in stand_ins] == [Provider.OPENAI, Provider.OFFLINE]
+    assert both.replaces(Role.REALTIME) and one.replaces(Role.REALTIME)
+
+
 def test_who_is_offline_is_replaced_by_nobody() -> None:
     settings = read().with_offline("http://127.0.0.1:5000")
-    for role in (Role.STT, Role.TTS, Role.CHAT):
+    for role in Role:
         assert settings.endpoint(role).stand_in() is None
         assert not settings.replaces(role)
 
 
 def test_failover_off_replaces_nobody() -> None:
-    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **OPENAI).with_offline("http://127.0.0.1:5000")
-    for role in (Role.STT, Role.TTS, Role.CHAT):
+    openai = {**OPENAI, "OPENAI_REALTIME_MODEL": "live"}
+    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **openai).with_offline("http://127.0.0.1:5000")
+    for role in Role:
         assert settings.endpoint(role).stand_in() is None
         assert not settings.replaces(role)
 

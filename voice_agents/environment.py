@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 
 from voice_agents.errors import ConfigurationError
-from voice_agents.pasted import Reduce, is_own_network, unwrapped, with_scheme
+from voice_agents.pasted import Reduce, is_own_network, pasted, with_scheme
 
 PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
 """Set to 1, hosts of one's own network may be asked over http."""
@@ -48,8 +48,8 @@ class Values:
     def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
         """``env``, and from the file what it leaves out or empty."""
         from_file = dotenv_values(stream=StringIO(_text(dotenv))) if dotenv is not None and dotenv.is_file() else {}
-        merged = {name: unwrapped(value) for name, value in from_file.items() if value}
-        merged.update({name: value for name, raw in env.items() if (value := unwrapped(raw))})
+        merged = {name: pasted(name, value) for name, value in from_file.items() if value}
+        merged.update({name: value for name, raw in env.items() if (value := pasted(name, raw))})
         return cls(merged)
 
     def all(self) -> dict[str, str]:
@@ -69,7 +69,8 @@ class Values:
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
-        value = re.sub(r"^(?:authorization:\s*)?bearer\s+", "", self.get(name), flags=re.IGNORECASE)
+        value = re.sub(r"^(?:(?:authorization|api-key|xi-api-key):\s*)?(?:bearer\s+)?", "", self.get(name), flags=re.I)
+        value = re.sub(r"(?:\\[nr]|[;,])+$", "", value)
         if not all("!" <= character <= "~" for character in value):
             raise ConfigurationError(
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "

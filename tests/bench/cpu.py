@@ -4,7 +4,8 @@ Three processes: the provider with fixed delays, the caller (this one, a frame e
 alone is told. The app gets the caller's frames through a pipe; ``feed`` is what reading them costs without a session
 and is part of the figures that follow. ``idle`` is a session whose microphone sends digital silence, ``room`` one that
 sends the hiss of a quiet room, ``conversation`` a question every few seconds, each answered in full. ``--package``
-takes the engine from another checkout, to measure before and after in turns.
+takes the engine from another checkout, to measure before and after in turns;
+``--speculation off`` begins no answer early.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests.voices import flite, resampled
 from voice_agents.audio import Pcm, from_bytes
 from voice_agents.engines.base import Session
 from voice_agents.events import AgentAudio, Failed, TurnDone
-from voice_agents.settings import Settings, TurnSettings
+from voice_agents.settings import Settings, Speculation, TurnSettings
 
 FRAME_S = 0.02
 HISS = 10.0
@@ -120,9 +121,13 @@ def cpu_s(pid: int) -> float:
 
 
 @contextlib.asynccontextmanager
-async def app(kind: Kind, provider: str, hiss: float, package: str = ".") -> AsyncIterator[App]:
+async def app(
+    kind: Kind, provider: str, hiss: float, package: str = ".", speculation: Speculation = Speculation.CAREFUL
+) -> AsyncIterator[App]:
     """The app in a process of its own, with one session; ``provider`` may be ``NOBODY``."""
     command = [sys.executable, "-m", "tests.bench.cpu", "--engine", kind, "--serve", provider]
+    if speculation is not Speculation.CAREFUL:  # another checkout may not know the option
+        command += ["--speculation", speculation]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, cwd=package) as process:  # type: ignore[call-overload]  # noqa: ASYNC220
         async with App(process, RATES[kind], hiss) as running:
@@ -157,7 +162,7 @@ class Nobody:
         yield  # makes it a generator
 
 
-async def serve(kind: Kind, provider: str) -> None:
+async def serve(kind: Kind, provider: str, speculation: Speculation) -> None:
     """Until the standard input closes."""
     if provider == NOBODY:
         await _attend(cast(Session, Nobody()), RATES[kind])
@@ -166,7 +171,7 @@ async def serve(kind: Kind, provider: str) -> None:
         settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(provider)
         async with (
             engine_of(kind, settings) as engine,
-            engine.session(turns=TurnSettings(adaptive=False)) as session,
+            engine.session(turns=TurnSettings(adaptive=False, speculation=speculation)) as session,
         ):
             assert session.input_rate == RATES[kind]
             await _attend(session, session.input_rate)
@@ -201,7 +206,7 @@ async def _tell(session: Session) -> None:
 
 
 async def main(options: argparse.Namespace) -> None:
-    kind, seconds, package = options.engine, options.seconds, options.package
+    kind, seconds, package, speculation = options.engine, options.seconds, options.package, options.speculation
     for phrase in PHRASES:
         for voice in VOICES:
             flite(phrase, voice)
@@ -211,7 +216,7 @@ async def main(options: argparse.Namespace) -> None:
                 async with app(kind, whom, hiss, package) as running:
                     share = await running.share(seconds / 2)
                 print(f"{name:14}{60 * share:6.2f} CPU seconds a minute")
-        async with app(kind, provider, HISS, package) as running:
+        async with app(kind, provider, HISS, package, speculation) as running:
             share, turns = await conversation(running, RATES[kind], seconds)
         print(f"{'conversation':14}{60 * share:6.2f} CPU seconds a minute ({turns} turns in {seconds:.0f} s)")
 
@@ -220,7 +225,14 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--only", action="store_true", help="the conversation alone")
+    parser.add_argument(
+        "--speculation",
+        type=Speculation,
+        choices=tuple(Speculation),
+        default=Speculation.CAREFUL,
+        help="of the Sandwich",
+    )
     parser.add_argument("--package", default=".", help="the folder of the checkout whose engine is measured")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    asyncio.run(serve(given.engine, given.serve) if given.serve else main(given))
+    asyncio.run(serve(given.engine, given.serve, given.speculation) if given.serve else main(given))

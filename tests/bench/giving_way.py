@@ -1,9 +1,10 @@
 """How the agent gives way to sounds while it speaks: ``python -m tests.bench.giving_way``.
 
-Both engines on virtual time, with the real voice detector and real sounds: flite's voices saying "mm-hmm" and the like,
-coughs and noises, interruptions of a word and of a sentence. What recognisers would write is known beforehand and comes
-as late as theirs. Times count from the first sample of the sound within 30 dB of its loud parts to the moment the
-speaker is told; a transport adds its own (:mod:`tests.bench.transports`). A *gap* is a silence of over 40 ms in the
+Both engines on virtual time, with the real voice detector and real sounds: voices that ask for a story and then say
+"yeah" and the like, as loud as they asked and softer, coughs and noises, interruptions of a word and of a sentence,
+which are soft now and then, too. What recognisers would write is known beforehand and comes as late as theirs. Times
+count from the first sample of the sound within 30 dB of its loud parts to the moment the speaker is told; a transport
+adds its own (:mod:`tests.bench.transports`). A *gap* is a silence of over 40 ms in the
 answer; an answer is *lost* when it was cut for what was no interruption.
 """
 
@@ -14,16 +15,17 @@ import asyncio
 import logging
 import random
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.bench.scenes import BACKCHANNELS, MURMUR_DB, softer
+from tests.bench.scenes import BACKCHANNELS, softer
 from tests.bench.subject import Kind
 from tests.bench.table import show
 from tests.sounds import SOUNDS
@@ -33,13 +35,19 @@ from tests.stories.fakes import FakeStt
 from tests.stories.realtime.caller import RealtimeStoryParts, ring
 from tests.stories.realtime.items import RATE as SERVER_RATE
 from tests.stories.realtime.server import FakeRealtime
-from tests.voices import RATE, flite, onset, resampled, trimmed
-from voice_agents.audio import Pcm
+from tests.voices import RATE, espeak, flite, onset, resampled, trimmed
+from voice_agents.audio import Pcm, resample
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, AgentResumed, Event, Interrupted
 from voice_agents.settings import Interruptions, TurnSettings
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 VOICES = ("slt", "rms", "awb", "kal16")
+UNSEEN = ("kal", "rms higher", "slt lower", "awb quicker", "espeak en-us", "espeak en-gb-scotland", "espeak en-us+f3")
+"""Nothing was chosen by listening to these."""
+STRETCHED = {"higher": 0.85, "lower": 1.18, "quicker": 0.9}
+"""Times as long, and as low."""
+LEVELS_DB = (0.0, -4.0, -8.0, -12.0)
+"""Against the voice's own question."""
 WORDS = ("stop", "wait", "no", "hold on")
 SENTENCES = (
     "what about tomorrow", "no that is not what i asked", "sorry can you say that again", "thank you that is enough",
@@ -48,9 +56,12 @@ NOISES = (
     "cough", "two coughs", "sneeze", "door slam", "knocks", "clicks", "clapping", "typing", "breath", "chime", "beep",
     "telephone",
 )  # fmt: skip
+QUESTION = "tell me a long story please"
 STORY = " ".join(f"word{number}" for number in range(120)) + "."
 PARTIALS_S, COMMIT_S = 0.25, 0.15
 """How late a recogniser's partial words are, and what it takes to write the final ones."""
+AUDIBLE = 300
+"""Louder samples are speech to the server."""
 GAP_S = 0.04
 LISTENED_S = (0.8, 6.0)
 SETTLES_S = 6.0
@@ -64,6 +75,8 @@ class Sound:
     pcm: Pcm
     words: str = ""
     name: str = ""
+    voice: str = VOICES[0]
+    level_db: float = 0.0
 
     @property
     def coughs(self) -> bool:
@@ -80,14 +93,23 @@ class Sound:
         return " ".join(words[: int(len(words) * seconds / (len(self.pcm) / RATE) + 1e-6)])
 
 
-def sounds() -> list[Sound]:
+def spoken(text: str, voice: str) -> Pcm:
+    """By one of flite's voices, "espeak ..." or one of flite's made higher or lower."""
+    name, _, how = voice.partition(" ")
+    if name == "espeak":
+        return trimmed(espeak(text, how), 300)
+    pcm = flite(text, name)
+    return trimmed(resample(pcm, RATE, round(RATE * STRETCHED[how])) if how else pcm, 300)
+
+
+def sounds(voices: Sequence[str], levels_db: Sequence[float]) -> list[Sound]:
     """All of them, in all voices."""
     found = [Sound("noise", trimmed(SOUNDS[name], 300), name=name) for name in NOISES]
-    for voice in VOICES:
-        for text in BACKCHANNELS:
-            found.append(Sound("murmur", trimmed(softer(flite(text, voice), MURMUR_DB), 300), text.lower()))
-        for kind, texts in (("word", WORDS), ("sentence", SENTENCES)):
-            found += [Sound(kind, trimmed(flite(text, voice), 300), text) for text in texts]
+    for voice, level_db in product(voices, levels_db):
+        for kind, texts in (("murmur", BACKCHANNELS), ("word", WORDS), ("sentence", SENTENCES)):
+            for text in texts:
+                pcm = softer(spoken(text, voice), level_db)
+                found.append(Sound(kind, pcm, text.lower(), voice=voice, level_db=level_db))
     return found
 
 
@@ -97,6 +119,10 @@ class Mouth:
 
     sound: Sound | None = None
     since: float = 0.0
+
+    def say(self, sound: Sound) -> None:
+        """Begin with it now."""
+        self.sound, self.since = sound, asyncio.get_running_loop().time()
 
     def words(self) -> str:
         """The words so far."""
@@ -130,8 +156,8 @@ class KnowingServer(FakeRealtime):
     mouth: Mouth
 
     def _hear(self, pcm: Pcm) -> None:
-        said = self.mouth.sound
-        loud = said is not None and (bool(said.words) or said.coughs) and bool(np.abs(pcm.astype(np.int32)).max() > 900)
+        said, loudest = self.mouth.sound, int(np.abs(pcm.astype(np.int32)).max(initial=0))
+        loud = said is not None and (bool(said.words) or said.coughs) and loudest > AUDIBLE
         self._follow(speech=loud, seconds=len(pcm) / SERVER_RATE)
 
     def _spoken_words(self) -> str:
@@ -192,13 +218,13 @@ class Outcome:
 
 async def listen_to(kind: Kind, sound: Sound, folder: Path, listened_s: float, turns: TurnSettings) -> Outcome:
     """One sound, after so many seconds of the agent's speech."""
-    loop, mouth = asyncio.get_running_loop(), Mouth()
+    mouth = Mouth()
     async with conversation(kind, folder, mouth, turns) as caller:
         microphone = asyncio.create_task(talk(caller, mouth))
-        caller.session.send_text("tell me a story")
+        mouth.say(Sound("question", spoken(QUESTION, sound.voice), QUESTION))
         await caller.until(AgentAudio)
         await asyncio.sleep(listened_s)
-        mouth.sound, mouth.since = sound, loop.time()
+        mouth.say(sound)
         heard_at = mouth.since + onset(sound.pcm, 30.0) / RATE
         await asyncio.sleep(len(sound.pcm) / RATE + SETTLES_S)
         microphone.cancel()
@@ -238,34 +264,45 @@ async def talk(caller: AnyCaller[Any, Any], mouth: Mouth) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-def measure(kind: Kind, turns: TurnSettings) -> list[Outcome]:
+def measure(kind: Kind, found: Sequence[Sound], turns: TurnSettings) -> list[Outcome]:
     """Every sound in a conversation of its own."""
-    dice, found = random.Random(4), []
-    for sound in sounds():
+    dice, outcomes = random.Random(4), []
+    for sound in found:
         with tempfile.TemporaryDirectory() as folder:
-            found.append(play(listen_to(kind, sound, Path(folder), dice.uniform(*LISTENED_S), turns)))
-    return found
+            outcomes.append(play(listen_to(kind, sound, Path(folder), dice.uniform(*LISTENED_S), turns)))
+    return outcomes
 
 
-def main(kinds: list[Kind], interruptions: Interruptions) -> None:
+def tell(title: str, outcomes: Sequence[Outcome]) -> None:
+    """A table of the interruptions, by how loud they were; then what became of the others."""
+    rows: dict[str, list[float]] = {}
+    for level_db in sorted({each.sound.level_db for each in outcomes}, reverse=True):
+        real = [each for each in outcomes if each.sound.interrupts and each.sound.level_db == level_db]
+        name = f"{level_db:.0f} dB" if level_db else "as loud as the question"
+        rows[f"{name}: quieter by 15 dB"] = [each.quieter_s for each in real if each.quieter_s is not None]
+        silent = [(each.sound.kind, each.silent_s) for each in real if each.silent_s is not None]
+        rows[f"{name}: silent"] = [at for _, at in silent]
+        rows[f"{name}: silent for a word"] = [at for kind, at in silent if kind == "word"]
+    show(title, rows)
+    real = [each for each in outcomes if each.sound.interrupts]
+    print(f"{'interruptions that cut the answer':40}{sum(each.cut for each in real)} of {len(real)}")
+    groups = {(each.sound.kind, each.sound.level_db) for each in outcomes if not each.sound.interrupts}
+    for kind, level_db in sorted(groups, key=lambda group: (group[0], -group[1])):
+        those = [each for each in outcomes if (each.sound.kind, each.sound.level_db) == (kind, level_db)]
+        whole, cut = sum(not each.gap and not each.cut for each in those), sum(each.cut for each in those)
+        name = f"{kind}s{f' of {level_db:.0f} dB' if kind == 'murmur' else ''} without a gap"
+        print(f"{name:40}{whole} of {len(those)} ({whole / len(those):.0%}), {cut} cost the answer")
+
+
+def main(options: argparse.Namespace) -> None:
     """One table each."""
     logging.disable(logging.WARNING)
     load_speech_model()
-    for kind in kinds:
-        outcomes = measure(kind, TurnSettings(adaptive=False, interruptions=interruptions))
-        real = [each for each in outcomes if each.sound.interrupts]
-        rows: dict[str, list[float]] = {
-            "quieter by 15 dB": [each.quieter_s for each in real if each.quieter_s is not None],
-            "silent": [each.silent_s for each in real if each.silent_s is not None],
-            "  a word": [each.silent_s for each in real if each.silent_s is not None and each.sound.kind == "word"],
-        }
-        show(f"{kind.value}, {interruptions.value}: first sample of an interruption ->", rows)
-        print(f"{'interruptions that cut the answer':40}{sum(each.cut for each in real)} of {len(real)}")
-        for name in ("murmur", "noise"):
-            those = [each for each in outcomes if each.sound.kind == name]
-            whole = sum(not each.gap and not each.cut for each in those)
-            print(f"{name + 's without a gap':40}{whole} of {len(those)} ({whole / len(those):.0%})")
-            print(f"{name + 's that cost the answer':40}{sum(each.cut for each in those)} of {len(those)}")
+    turns = TurnSettings(adaptive=False, interruptions=options.interruptions)
+    found = sounds(UNSEEN if options.unseen else VOICES, options.levels)
+    for kind in options.engine:
+        outcomes = measure(kind, found, turns)
+        tell(f"{kind.value}, {turns.interruptions.value}: first sample of an interruption ->", outcomes)
 
 
 if __name__ == "__main__":
@@ -274,5 +311,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--interruptions", type=Interruptions, choices=tuple(Interruptions), default=Interruptions.NORMAL
     )
-    options = parser.parse_args()
-    main(options.engine, options.interruptions)
+    parser.add_argument("--levels", type=float, nargs="*", default=LEVELS_DB, help="in dB, against the question")
+    parser.add_argument("--unseen", action="store_true", help="voices by which nothing was chosen")
+    main(parser.parse_args())

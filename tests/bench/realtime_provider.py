@@ -11,10 +11,12 @@ import base64
 import itertools
 import json
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from voice_agents.audio import from_bytes, to_bytes
 
@@ -140,7 +142,8 @@ class Call:
 
 async def main() -> None:
     async def handle(socket: ServerConnection) -> None:
-        await Call(socket).run()
+        with suppress(ConnectionClosed):
+            await Call(socket).run()
 
     async with serve(handle, "127.0.0.1", 0, compression=None) as server:
         (listener,) = server.sockets

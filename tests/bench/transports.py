@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from fastapi import FastAPI
 
 from tests.bench.provider import fixed_delays
-from tests.bench.subject import PHRASES, VOICES
+from tests.bench.subject import PHRASES, VOICES, Kind, engine_of
 from tests.bench.table import show
 from tests.browser.helpers.process import free_port
 from tests.transports.page_caller import FRAME_S, PageCaller, page_call
@@ -39,14 +39,15 @@ from voice_agents.audio import Pcm, first_audible
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import Session
-from voice_agents.engines.engine import SandwichEngine
 from voice_agents.settings import Settings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.page_call import PATH
 from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.page import build_page
+from voice_agents.ui.realtime_tab import realtime_tab
 from voice_agents.ui.sandwich_tab import KIND, sandwich_tab
+from voice_agents.ui.voice_tab import TabSpec
 
 LISTENS_S = 3.2
 """An interruption before has to prove itself longer."""
@@ -55,6 +56,7 @@ ANSWERING_S = 0.3
 """An answer that was heard so shortly before a question is interrupted by it."""
 DIPS_TO = 10 ** (-12 / 20)
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+TABS: Mapping[Kind, Callable[[], TabSpec]] = {Kind.SANDWICH: sandwich_tab, Kind.REALTIME: realtime_tab}
 
 
 @dataclass
@@ -223,10 +225,11 @@ def cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def serving(provider: str) -> Iterator[tuple[str, int]]:
-    """The page in a process of its own: its address and its id."""
+def serving(provider: str, kind: Kind = Kind.SANDWICH) -> Iterator[tuple[str, int]]:
+    """The page with one engine in a process of its own: its address and its id."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.transports", "--serve", str(port), "--provider", provider]
+    command += ["--engine", kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -236,21 +239,21 @@ def serving(provider: str) -> Iterator[tuple[str, int]]:
             process.terminate()
 
 
-async def serve(port: int, provider: str) -> None:
-    """The page with the Sandwich engine, until it is ended."""
+async def serve(port: int, provider: str, kind: Kind) -> None:
+    """The page with one engine, until it is ended."""
 
     async def nothing(_: Conversation) -> Sequence[HistoryEntry]:
         return []
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(provider)
-        async with SandwichEngine(settings) as engine:
+        async with engine_of(kind, settings) as engine:
 
             def make(request: SessionRequest) -> Session:
                 return engine.session(request.conversation, request.turns)
 
             async with SessionRegistry(make) as registry:
-                page = build_page(settings, registry, [sandwich_tab()], nothing)
+                page = build_page(settings, registry, [TABS[kind]()], nothing)
                 app = gr.mount_gradio_app(FastAPI(routes=page.routes), page.blocks, path="/")
                 config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")
                 server = uvicorn.Server(config)
@@ -283,5 +286,8 @@ if __name__ == "__main__":
     parser.add_argument("--turns", type=int, default=5, help="per call")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--provider", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", type=Kind, default=Kind.SANDWICH, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    asyncio.run(serve(options.serve, options.provider) if options.serve else main(options.calls, options.turns))
+    asyncio.run(
+        serve(options.serve, options.provider, options.engine) if options.serve else main(options.calls, options.turns)
+    )

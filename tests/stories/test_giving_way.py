@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.caller import OUTPUT_RATE, AnyCaller, turn_done
+from tests.stories.caller import OUTPUT_RATE, AnyCaller, Caller, turn_done
 from tests.stories.clock import play
 from tests.stories.realtime.caller import RealtimeCaller
 from tests.stories.realtime.items import Habits
@@ -20,6 +20,9 @@ from voice_agents.settings import Interruptions, TurnSettings
 
 WORDS = ["what time is it", "mm-hmm", "yeah", "stop", "no wait what about tomorrow then", ""]
 MURMUR, YEAH, STOP, SENTENCE, NOISE = range(1, len(WORDS))
+LOUD = 1500
+"""So far behind is an utterance that is 8 dB louder than those."""
+LOUDLY = [*WORDS, *[""] * (LOUD - len(WORDS)), *WORDS]
 ASKING = " ".join(f"word{number}" for number in range(12)) + ", shall I go on?"
 QUIET = 10 ** (-15 / 20)
 
@@ -77,6 +80,70 @@ def test_a_longer_murmur_pauses_the_answer_and_loses_nothing_of_it(tmp_path: Pat
             done = await turn_done(caller)
             assert done.heard_text.split() == LONG.split() and not caller.all(Interrupted)
             assert len(caller.heard(1)) == max(event.position + len(event.pcm) for event in caller.all(AgentAudio))
+
+    play(story())
+
+
+@pytest.mark.parametrize(("louder", "pauses"), [(0, False), (LOUD, True)])
+def test_a_murmur_that_is_softer_than_the_users_turns_leaves_no_gap_however_long_it_is(
+    tmp_path: Path, engine: str, louder: int, pauses: bool
+) -> None:
+    async def story() -> None:
+        async with talk(engine, tmp_path, long_answer, words=LOUDLY) as caller:
+            caller.say(QUESTION + LOUD)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(4.0)
+            if isinstance(caller, Caller):
+                caller.stt.partial_delay_s = 2.0
+            caller.say(MURMUR + louder, 0.5)
+            await caller.until(AgentDucked)
+            await caller.until(AgentResumed)
+            done = await turn_done(caller)
+            assert done.heard_text.split() == LONG.split() and not caller.all(Interrupted)
+            assert bool(caller.all(AgentPaused)) == pauses
+            assert (longest_gap_s(caller, 1) > 0.04) == pauses
+
+    play(story())
+
+
+def test_a_noise_that_was_taken_for_a_turn_says_nothing_of_how_loud_the_user_is(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talk("sandwich", tmp_path, long_answer, words=LOUDLY) as caller:
+            caller.say(NOISE, 0.6)
+            await asyncio.sleep(6.0)
+            assert not await texts(caller)
+            caller.say(QUESTION + LOUD)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(4.0)
+            assert isinstance(caller, Caller)
+            caller.stt.partial_delay_s = 2.0
+            caller.say(MURMUR, 0.5)
+            await caller.until(AgentDucked)
+            await caller.until(AgentResumed)
+            assert not caller.all(AgentPaused)
+
+    play(story())
+
+
+@pytest.mark.parametrize(("louder", "at_most_s"), [(0, 0.75), (LOUD, 0.35)])
+def test_a_voice_as_loud_as_the_users_turns_silences_the_agent_soon_a_softer_one_later(
+    tmp_path: Path, engine: str, louder: int, at_most_s: float
+) -> None:
+    async def story() -> None:
+        async with talk(engine, tmp_path, long_answer, words=LOUDLY) as caller:
+            caller.say(QUESTION + LOUD)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(4.0)
+            began = asyncio.get_running_loop().time()
+            caller.say(SENTENCE + louder)
+            ducked = await caller.until(AgentDucked)
+            assert ducked.at - began < 0.15
+            cut = await caller.until(Interrupted)
+            silent_s = min(event.at for event in [cut, *caller.all(AgentPaused)]) - began
+            assert silent_s < at_most_s
+            await turn_done(caller, 2)
+            said = [text for role, text in await texts(caller) if role is Speaker.USER]
+            assert said == [WORDS[QUESTION], WORDS[SENTENCE]]
 
     play(story())
 

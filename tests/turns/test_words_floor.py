@@ -545,3 +545,13 @@ def test_the_beginning_of_a_murmur_of_two_words_decides_nothing(so_far: str, who
     alone.user_stopped(20.2)
     alone.advance(20.45)
     assert alone.probed(so_far, 20.5) == [CANCEL], "nothing more came"
+
+
+def test_a_voice_softer_than_the_users_turns_is_given_the_time_of_a_murmur_until_it_is_loud() -> None:
+    floor = ducked()
+    assert floor.voice_goes_on(20.64, 20.64, soft=True) == []
+    assert floor.voice_goes_on(20.65, 20.65, soft=True) == [PAUSE]
+    louder = ducked()
+    assert louder.voice_goes_on(20.4, 20.4, soft=True) == []
+    assert louder.voice_goes_on(20.42, 20.42, soft=False) == [PAUSE]
+    assert ducked().words("stop", 20.3) == [CANCEL]

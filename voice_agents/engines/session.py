@@ -41,6 +41,7 @@ from voice_agents.settings import Speculation, TurnSettings
 from voice_agents.tools import Timers
 from voice_agents.turns.floor import AGENT_STATES, TALKING, UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.latency import TurnMarks
+from voice_agents.turns.own_loudness import OwnLoudness
 from voice_agents.turns.playout import Frame
 
 QUESTION_END_S = 1.5
@@ -95,6 +96,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self._slowness = Slowness()
         self._interrupter = Fading()
         """How loud the sound is to which the agent gives way."""
+        self._own_loudness = OwnLoudness()
         self._floor_alarm = Alarm(guard)
         self._announcements: list[str] = []
         """What the agent will say by itself, oldest first."""
@@ -211,9 +213,13 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         self.backend.hear(raw, pcm)
-        if self.floor.state is FloorState.AGENT_DUCKED and (until := self.microphone.speech_end) is not None:
+        ducked = self.floor.state is FloorState.AGENT_DUCKED
+        if ducked or self.microphone.voice.speaking:
+            self._own_loudness.hear(pcm)
+        if ducked and (until := self.microphone.speech_end) is not None:
             self._interrupter.add(pcm)
-            self.act(self.floor.voice_goes_on(until, self.clock(), fading=self._interrupter.fading))
+            fading, soft = self._interrupter.fading, self._own_loudness.softer
+            self.act(self.floor.voice_goes_on(until, self.clock(), fading=fading, soft=soft))
 
     @override
     def on_sound(self) -> None:
@@ -225,6 +231,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
 
     @override
     def on_voice_started(self, at: float) -> None:
+        if self.floor.state is FloorState.LISTENING:
+            self._own_loudness.forget()
         if not self.floor.confirmed:
             self.tell.emit(SpeechStarted, turn=self.user_number, began=at)
         left_s = self.speaker.left_s
@@ -288,6 +296,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
             match action:
                 case FloorAction.DUCK:
                     self._interrupter = Fading()
+                    self._own_loudness.forget()
                     self.tell.emit(AgentDucked, position=self.speaker.position, volume=DUCKED)
                 case FloorAction.PAUSE:
                     self.tell.emit(AgentPaused, position=self.speaker.pause())
@@ -300,6 +309,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
                 case FloorAction.PROBE:
                     self.backend.probe()
                 case FloorAction.TAKE_TURN:
+                    self._own_loudness.take()
                     turn = self.coming
                     self.backend.take(turn)
                     self.begin(turn)
@@ -350,6 +360,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
 
     def nothing_said(self) -> None:
         """The turn that is being answered holds no words."""
+        self._own_loudness.take_back()
         self.speaker.cancel()
         self.answering = False
         self.forget_held()

@@ -76,7 +76,8 @@ PAUSE_AFTER_S = 0.28
 FADING_S = 0.45
 """... one that is fading: half of the short murmurs are about to end then, and a quarter of the sentences pause."""
 MURMUR_S = 0.65
-"""... of which the words so far are a murmur: "mm-hmm" and "yeah" are over by then, "yeah, but" is not."""
+"""... of which the words so far are a murmur, or that is as soft as one: "mm-hmm" and "yeah" are over by then, "yeah,
+but" is not."""
 
 
 @dataclass(slots=True)
@@ -156,15 +157,16 @@ class Floor(ABC):
     def user_stopped(self, at: float) -> list[FloorAction]:
         """The user's voice fell silent (VoiceStopped); ``at``: when its last sample arrived, may lie in the past."""
 
-    def voice_goes_on(self, until: float, at: float, *, fading: bool = False) -> list[FloorAction]:
+    def voice_goes_on(self, until: float, at: float, *, fading: bool = False, soft: bool = False) -> list[FloorAction]:
         """The user is heard, at least until then: PAUSE after :data:`PAUSE_AFTER_S`, a little later if it is fading.
 
-        An agent that has finished meanwhile leaves the floor to the voice.
+        ``soft``: it is clearly softer than the user's turns, as murmurs are. An agent that has finished meanwhile
+        leaves the floor to the voice.
         """
         pause = self._pause
         if self._state is not FloorState.AGENT_DUCKED or pause is None or pause.doubtful or pause.stopped is not None:
             return []
-        longest_s = MURMUR_S if pause.murmured else FADING_S if fading else PAUSE_AFTER_S
+        longest_s = MURMUR_S if pause.murmured or soft else FADING_S if fading else PAUSE_AFTER_S
         if self.interruptions is Interruptions.WORDS_ONLY or until < pause.heard_for(longest_s):
             return []
         if pause.resume_to is FloorState.LISTENING:

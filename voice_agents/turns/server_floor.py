@@ -104,9 +104,9 @@ class ServerFloor(Floor):
         self._decide(at)
         return actions
 
-    def voice_goes_on(self, until: float, at: float, *, fading: bool = False) -> list[FloorAction]:
+    def voice_goes_on(self, until: float, at: float, *, fading: bool = False, soft: bool = False) -> list[FloorAction]:
         """See :class:`Floor`."""
-        before, actions = self._state, super().voice_goes_on(until, at, fading=fading)
+        before, actions = self._state, super().voice_goes_on(until, at, fading=fading, soft=soft)
         if self._state is not before:
             self._decide(at)
         return actions
