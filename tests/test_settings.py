@@ -271,6 +271,12 @@ def test_what_libraries_read_by_themselves_and_break_at_is_named(
     assert read(**others)
 
 
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", ":memory:"])
+def test_a_database_in_memory_is_no_file_of_that_name(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL names no file"):
+        read(DATABASE_URL=url)
+
+
 def test_a_relay_may_have_several_addresses() -> None:
     urls = "turn:turn.example.com:3478, turns:[2001:db8::1]:5349?transport=tcp"
     relay = read(**{**OWN_RELAY, "TURN_URL": urls}).relay

@@ -426,7 +426,7 @@ def _database(values: Values) -> Path | PostgresUrl:
             "postgresql://user:password@host/name, or leave it empty."
         )
     path = rest.removeprefix("/") if colon else url
-    if not path or path == rest:
+    if path in ("", rest, ":memory:"):
         raise ConfigurationError("DATABASE_URL names no file: write sqlite:///path/to/file.sqlite3 (three slashes).")
     home = path.partition("/")[0]
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.quick_engines import QuickRecogniser, ToneVoice
+from tests.transports.test_relay import USER, WORD, coturn
 from voice_agents.audio import Pcm
 from voice_agents.doctor.findings import Finding, Outcome
 from voice_agents.doctor.providers import check_providers
@@ -156,3 +158,21 @@ async def test_where_a_proxy_stands_between_it_is_named_as_well(monkeypatch: pyt
         found = await asked({**env(url), **away})
     assert found[ROLES["tts"]].variables == ("ELEVENLABS_BASE_URL", "HTTPS_PROXY", "ALL_PROXY")
     assert found[ROLES["chat"]].outcome is Outcome.OK
+
+
+RELAY = "relay for audio"
+
+
+async def test_an_own_relay_is_asked_for_a_place_and_one_that_gives_none_is_named(tmp_path: Path) -> None:
+    """What it is told in its variables was called "fresh credentials" before, whoever was there."""
+    async with vendors() as url, coturn(tmp_path) as port:
+
+        async def found(word: str, *ports: int) -> Finding:
+            urls = ",".join(f"turn:127.0.0.1:{each}" for each in ports)
+            return (await asked(env(url, TURN_URL=urls, TURN_USERNAME=USER, TURN_PASSWORD=word)))[RELAY]
+
+        assert (await found(WORD, port)).outcome is Outcome.OK
+        for bad in (await found("another", port), await found(WORD, 9), await found(WORD, port, 9)):
+            assert bad.outcome is Outcome.FAILED
+            assert bad.variables == ("TURN_URL", "TURN_USERNAME", "TURN_PASSWORD")
+            assert "another" not in bad.says and WORD not in bad.says

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from aiortc import RTCIceGatherer, RTCIceServer, RTCIceTransport
 from langchain_core.messages import HumanMessage
 
 from voice_agents.audio import Pcm, first_audible, resample, silence
@@ -34,10 +35,12 @@ from voice_agents.providers.realtime.client import RealtimeClient
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, ResponseDone, ServerError, UserFinal, UserFinalFailed
 from voice_agents.proxies import proxy_for
+from voice_agents.relay import Relay
 from voice_agents.settings import Endpoint, Provider, Settings, TurnMode
 from voice_agents.transports.ice import Relays
 
 WITHIN_S = 25.0
+RELAY_WITHIN_S = 8.0
 REALTIME_RATE = 24_000
 ASKED = "Say the word: ready."
 
@@ -240,4 +243,22 @@ async def _relay(settings: Settings) -> list[Finding]:
     await relays.fresh()
     if relays.trouble:
         return [Finding("relay for audio", Outcome.FAILED, relays.trouble, (settings.relay.variable,))]
-    return [Finding("relay for audio", Outcome.OK, "fresh credentials came", (), time.monotonic() - began)]
+    unusable = [url for url in settings.relay.urls if not await _gives_a_place(url, settings.relay)]
+    if unusable:
+        says = f"{unusable[0]} gives no place to the sound of a call: check whether it runs, user name and password"
+        return [Finding("relay for audio", Outcome.FAILED, says, ("TURN_URL", "TURN_USERNAME", "TURN_PASSWORD"))]
+    says = "it gives calls a place" if settings.relay.urls else "fresh credentials came"
+    return [Finding("relay for audio", Outcome.OK, says, (), time.monotonic() - began)]
+
+
+async def _gives_a_place(url: str, relay: Relay) -> bool:
+    """Whether an own TURN server lets us in, as a call would be."""
+    gatherer = RTCIceGatherer([RTCIceServer(url, relay.account, relay.secret)])
+    transport = RTCIceTransport(gatherer)
+    try:
+        with suppress(Exception):  # of which aiortc has many
+            async with asyncio.timeout(RELAY_WITHIN_S):
+                await gatherer.gather()
+        return any(candidate.type == "relay" for candidate in gatherer.getLocalCandidates())
+    finally:
+        await transport.stop()
