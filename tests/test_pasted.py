@@ -204,3 +204,39 @@ def test_what_gradio_and_uvicorn_read_by_themselves_loses_its_quotes_too() -> No
         **{"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "7861"},
         **{"FORWARDED_ALLOW_IPS": "*", "OTHER": "''"},
     }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("<https://res.openai.azure.com/>", "[https://res.openai.azure.com/](https://res.openai.azure.com/)"),
+        *("AZURE_OPENAI_ENDPOINT=https://res.openai.azure.com/", "endpoint: https://res.openai.azure.com/"),
+        'export AZURE_OPENAI_ENDPOINT="https://res.openai.azure.com/"',
+    ],
+)
+def test_an_address_that_is_pasted_with_what_stood_around_it(value: str) -> None:
+    settings = read(AZURE_OPENAI_ENDPOINT=value, **AZURE)
+    assert settings.endpoint(Role.CHAT).base_url == "https://res.openai.azure.com/openai/v1"
+
+
+@pytest.mark.parametrize(
+    ("value", "base_url"),
+    [
+        ("http://localhost:11434/api/generate", "http://localhost:11434/v1"),
+        ("http://localhost:8080/completion", "http://localhost:8080/v1"),
+        ("http://0.0.0.0:11434", "http://127.0.0.1:11434/v1"),
+        ("0.0.0.0:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("[::1]:8080", "http://[::1]:8080/v1"),
+    ],
+)
+def test_a_local_server_is_found_by_what_it_prints(value: str, base_url: str) -> None:
+    assert read(OPENAI_BASE_URL=value, **OPENAI).endpoint(Role.CHAT).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["OPENAI_API_KEY=sk-abcdef", "api-key: sk-abcdef", "sk-abcdef;", "sk-abcdef\\n", "Authorization: Bearer sk-abcdef"],
+)
+def test_a_key_that_is_pasted_with_what_stood_around_it(value: str) -> None:
+    settings = read(OPENAI_MODEL="gpt-x", OPENAI_API_KEY=value)
+    assert settings.endpoint(Role.CHAT).api_key == "sk-abcdef"

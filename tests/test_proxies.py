@@ -31,6 +31,7 @@ def nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"all_proxy": "ftp://p"}, {}),
         ({"HTTPS_PROXY": "not a proxy"}, {}),
         ({"HTTP_PROXY": "", "HTTPS_PROXY": '""'}, {}),
+        ({"HTTP_PROXY": "none", "HTTPS_PROXY": "off"}, {}),
         ({}, {}),
     ],
 )
@@ -50,6 +51,14 @@ def test_this_machine_is_spared_beside_what_was_spared_before() -> None:
     assert env["NO_PROXY"] == "b.example,a.example,localhost,127.0.0.1,::1,192.168.1.5"
     prepare(env)
     assert env["NO_PROXY"].count("127.0.0.1") == 1
+
+
+def test_an_asterisk_spares_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}
+    prepare(env)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for("https://api.example.com/v1") is None
 
 
 def test_what_was_taken_out_is_known_to_who_can_use_it(monkeypatch: pytest.MonkeyPatch) -> None:

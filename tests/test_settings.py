@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import certifi
 import pytest
 
 from voice_agents.errors import ConfigurationError, Role
@@ -147,16 +148,25 @@ def test_openai_answers_for_azure_where_both_are_configured() -> None:
     assert read(**OPENAI).endpoint(Role.CHAT).stand_in() is None
 
 
+def test_a_realtime_server_is_stood_in_for_by_another_one_that_is_configured_else_by_the_offline_one() -> None:
+    both = read(**AZURE, **{**OPENAI, "OPENAI_REALTIME_MODEL": "live"}).with_offline("http://127.0.0.1:5000")
+    one = read(**AZURE).with_offline("http://127.0.0.1:5000")
+    stand_ins = [settings.endpoint(Role.REALTIME).stand_in() for settings in (both, one)]
+    assert [each and each.provider for each in stand_ins] == [Provider.OPENAI, Provider.OFFLINE]
+    assert both.replaces(Role.REALTIME) and one.replaces(Role.REALTIME)
+
+
 def test_who_is_offline_is_replaced_by_nobody() -> None:
     settings = read().with_offline("http://127.0.0.1:5000")
-    for role in (Role.STT, Role.TTS, Role.CHAT):
+    for role in Role:
         assert settings.endpoint(role).stand_in() is None
         assert not settings.replaces(role)
 
 
 def test_failover_off_replaces_nobody() -> None:
-    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **OPENAI).with_offline("http://127.0.0.1:5000")
-    for role in (Role.STT, Role.TTS, Role.CHAT):
+    openai = {**OPENAI, "OPENAI_REALTIME_MODEL": "live"}
+    settings = read(FAILOVER="Off", **ELEVENLABS, **AZURE, **openai).with_offline("http://127.0.0.1:5000")
+    for role in Role:
         assert settings.endpoint(role).stand_in() is None
         assert not settings.replaces(role)
 
@@ -239,6 +249,26 @@ def test_hosts_are_taken_as_a_browser_names_them(hosts: str, names: tuple[str, .
 def test_a_switch_that_is_neither_on_nor_off_is_an_error_though_nothing_asks_for_it_yet(value: str) -> None:
     with pytest.raises(ConfigurationError, match="ALLOW_PLAIN_HTTP must be 0 or 1"):
         read(ALLOW_PLAIN_HTTP=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSLKEYLOGFILE", "/nowhere/keys.log"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem"),
+        ("WEBSOCKETS_MAX_LOG_SIZE", "much"),
+        ("WEBSOCKETS_MAX_BODY_SIZE", "1e6"),
+        ("WEBSOCKETS_BACKOFF_FACTOR", "x"),
+    ],
+)
+def test_what_libraries_read_by_themselves_and_break_at_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    others = {"SSL_CERT_FILE": certifi.where(), "WEBSOCKETS_SERVER": "mine", "WEBSOCKETS_MAX_REDIRECTS": "1_0"}
+    with pytest.raises(ConfigurationError, match=name):
+        read(**{**others, name: value})
+    assert read(**others)
 
 
 def test_a_relay_may_have_several_addresses() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 
 from voice_agents.errors import ConfigurationError
-from voice_agents.pasted import Reduce, is_own_network, unwrapped, with_scheme
+from voice_agents.pasted import Reduce, is_own_network, pasted, with_scheme
 
 PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
 """Set to 1, hosts of one's own network may be asked over http."""
@@ -28,6 +28,8 @@ mac:mk mal:ml mon:mn mar:mr msa:ms may:ms mlt:mt mya:my bur:my nob:nb nep:ne nld
 ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl sqi:sq alb:sq srp:sr swe:sv swa:sw tam:ta tel:te tha:th tgl:tl tur:tr ukr:uk
 urd:ur uzb:uz vie:vi zho:zh chi:zh zul:zu
 """
+_WORDS_OF_WEBSOCKETS = ("WEBSOCKETS_SERVER", "WEBSOCKETS_USER_AGENT")
+"""All others that the package websockets knows are numbers."""
 _HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
 _SHORTER = dict(pair.split(":") for pair in _CODES.split())
 """ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
@@ -46,8 +48,8 @@ class Values:
     def of(cls, env: Mapping[str, str], dotenv: Path | None) -> Self:
         """``env``, and from the file what it leaves out or empty."""
         from_file = dotenv_values(stream=StringIO(_text(dotenv))) if dotenv is not None and dotenv.is_file() else {}
-        merged = {name: unwrapped(value) for name, value in from_file.items() if value}
-        merged.update({name: value for name, raw in env.items() if (value := unwrapped(raw))})
+        merged = {name: pasted(name, value) for name, value in from_file.items() if value}
+        merged.update({name: value for name, raw in env.items() if (value := pasted(name, raw))})
         return cls(merged)
 
     def all(self) -> dict[str, str]:
@@ -67,7 +69,8 @@ class Values:
 
     def key(self, name: str) -> str:
         """A key or token, which is sent in an HTTP header: printable ASCII without spaces. Never quoted."""
-        value = re.sub(r"^(?:authorization:\s*)?bearer\s+", "", self.get(name), flags=re.IGNORECASE)
+        value = re.sub(r"^(?:(?:authorization|api-key|xi-api-key):\s*)?(?:bearer\s+)?", "", self.get(name), flags=re.I)
+        value = re.sub(r"(?:\\[nr]|[;,])+$", "", value)
         if not all("!" <= character <= "~" for character in value):
             raise ConfigurationError(
                 f"{name} contains a character no key has, such as a space, a long dash or an invisible one: "
@@ -79,11 +82,29 @@ class Values:
         """A file of certificates that can be read, or nothing."""
         if file := self.get(name):
             try:
-                ssl.create_default_context(cafile=file)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
             except (OSError, ValueError):  # ssl.SSLError is an OSError, too
                 raise ConfigurationError(
                     f"{name} names no file of certificates that can be read: correct it, or leave it empty."
                 ) from None
+
+    def of_libraries(self) -> None:
+        """What libraries read by themselves, and break at as they are loaded or connect."""
+        self.certificates("SSL_CERT_FILE")
+        if file := self.get("SSLKEYLOGFILE"):
+            try:
+                Path(file).open("a").close()
+            except (OSError, ValueError):
+                raise ConfigurationError(
+                    f"SSLKEYLOGFILE names no file that can be written ({file}): correct it, or leave it empty."
+                ) from None
+        for name, value in self._values.items():
+            number = float if name.startswith("WEBSOCKETS_BACKOFF_") else int
+            if name.startswith("WEBSOCKETS_") and name not in _WORDS_OF_WEBSOCKETS:
+                try:
+                    number(value)
+                except ValueError:
+                    raise ConfigurationError(f"{name} must be a number: correct it, or leave it out.") from None
 
     def hosts(self, name: str) -> tuple[str, ...]:
         """Host names as browsers send them, separated by commas or spaces, in lower case; ``*`` is any."""

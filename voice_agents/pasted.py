@@ -13,15 +13,16 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`"}
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 _OWN_SUFFIXES = (
     *(".local", ".internal", ".lan", ".home", ".home.arpa", ".localdomain", ".intranet", ".corp", ".private"),
-    *(".svc", ".svc.cluster.local", ".localhost", ".test"),
+    *(".svc", ".svc.cluster.local", ".localhost", ".test", ".ts.net"),
 )
+ANY_HOST = "0.0.0.0"
 _SHARED = ip_network("100.64.0.0/10")
 """Addresses of overlay networks, which Python does not call private."""
 _PORTALS = ("portal.azure.com", "oai.azure.com", "ai.azure.com", "portal.azure.us", "portal.azure.cn")
 _AZURE = re.compile(r"\.(?:azure\.(?:com|us|cn)|microsoft\.(?:com|us)|azure-api\.(?:net|us|cn))")
 _AZURE_END = re.compile(r"/(?:openai|models|deployments|api/projects|v1|chat|realtime|responses)(?:/|$)")
 _REQUEST = re.compile(
-    r"/(?:chat/completions|completions|responses|realtime(?:/.*)?|embeddings|models|audio/.*|audio|chat)/*$"
+    r"/(?:chat/completions|completions?|generate|responses|realtime(?:/.*)?|embeddings|models|audio/.*|audio|chat)/*$"
 )
 _WITHOUT_VERSION = ("", "/api", "/api/v0", "/api/v1")
 """Paths under which servers of local models are known that answer OpenAI's protocol under ``/v1``."""
@@ -38,14 +39,22 @@ def unwrapped(value: str) -> str:
     return value
 
 
+def pasted(name: str, value: str) -> str:
+    """A variable's value without its own name before it, and without what marks an address in a text around it."""
+    value = unwrapped(re.sub(rf"^(?:export\s+)?{re.escape(name)}\s*[=:]\s*", "", unwrapped(value)))
+    link = re.fullmatch(r"\[[^\]]*\]\((https?://[^)\s]+)\)|<((?:https?|wss?)://[^>\s]+)>", value)
+    return (link[1] or link[2]) if link is not None else value
+
+
 def with_scheme(value: str) -> str:
     """An address of a known vendor, or of this machine, may lack its scheme."""
-    host = re.split(r"[/:?#]", value, maxsplit=1)[0].lower()
+    value = re.sub(r"^(?:endpoint|base_?url|url)\s*[:=]\s*(?=\S)", "", value, flags=re.IGNORECASE)
+    host = f"{value.partition(']')[0]}]" if value.startswith("[") else re.split(r"[/:?#]", value, maxsplit=1)[0].lower()
     if "://" in value or "@" in value:
         return value
     if _AZURE.search(host) or host.endswith((".openai.com", ".elevenlabs.io")):
         return f"https://{value}"
-    return f"http://{value}" if host in ("localhost", "127.0.0.1") else value
+    return f"http://{value}" if host in ("localhost", "127.0.0.1", ANY_HOST, "[::1]") else value
 
 
 def is_own_network(host: str) -> bool:
@@ -79,6 +88,9 @@ def openai_base(parts: SplitResult) -> SplitResult:
     """The address of a request -> what stands before it, with ``/v1`` where only the machine's name is given."""
     path = _REQUEST.sub("", parts.path.rstrip("/")).rstrip("/")
     host = parts.hostname or ""
+    if host == ANY_HOST:  # what servers print that listen everywhere
+        parts = parts._replace(netloc=parts.netloc.replace(ANY_HOST, "127.0.0.1"))
+        host = "127.0.0.1"
     known = host == "api.openai.com" or host == "localhost" or is_own_network(host)
     return _server(parts, "/v1" if known and path in _WITHOUT_VERSION else path)
 

@@ -20,6 +20,8 @@ SOCKET_KINDS = HTTP_KINDS | {"socks4", "socks4a"}
 PACKAGES = {False: ("socksio", "socksio==1.0.0"), True: ("python_socks", "python-socks==3.2.1")}
 """What a SOCKS proxy needs, for HTTP and for WebSockets: the module, and how it is installed."""
 
+_NO_WORDS = ("none", "null", "off", "no", "false", "direct", "0")
+"""What people write who want none."""
 _aside: dict[str, str] = {}
 """By scheme: proxies that were taken out of the environment, where they would stop every client of HTTP."""
 
@@ -35,7 +37,7 @@ def prepare(env: MutableMapping[str, str], own_hosts: Iterable[str] = ()) -> Non
     spellings of every variable are looked at, since libraries differ in which one counts.
     """
     for name in [name for name in env if name.upper() in VARIABLES]:
-        url = unwrapped(env[name])
+        url = "" if unwrapped(env[name]).lower() in _NO_WORDS else unwrapped(env[name])
         url = re.sub(r"^socks://", "socks5://", url, flags=re.IGNORECASE)
         if url and "://" not in url:
             url = f"http://{url}"
@@ -48,7 +50,7 @@ def prepare(env: MutableMapping[str, str], own_hosts: Iterable[str] = ()) -> Non
     spared = [part for name in ("NO_PROXY", "no_proxy") for part in unwrapped(env.get(name, "")).split(",")]
     spared = list(dict.fromkeys(filter(None, map(str.strip, (*spared, *THIS_MACHINE, *own_hosts)))))
     if any(name.upper() in VARIABLES for name in env):
-        env["NO_PROXY"] = env["no_proxy"] = ",".join(spared)
+        env["NO_PROXY"] = env["no_proxy"] = "*" if "*" in spared else ",".join(spared)
 
 
 def proxy_for(url: str) -> str | None:

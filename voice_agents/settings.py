@@ -33,6 +33,8 @@ FIRST_WORD_S = 45.0
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 OFFLINE_KEY = "offline"
 OFFLINE_MODEL = "offline"
+UNDERSTOOD_OFFLINE = ("", "en")
+"""Languages, "" for one that nobody has named: who offline hears understands no other."""
 
 
 class Provider(StrEnum):
@@ -72,7 +74,7 @@ class Endpoint:
     """Chat only, asked at every call: who answers in its place at present; None: nobody."""
 
     stand_in: Callable[[], Endpoint | None] = field(default=lambda: None, repr=False, compare=False)
-    """Asked when it fails: who does its work meanwhile; None: nobody. Not of the realtime role."""
+    """Asked when it fails: who does its work meanwhile; None: nobody."""
 
     @property
     def present(self) -> Endpoint:
@@ -207,7 +209,7 @@ class Settings:
         stt, tts = _speech(values)
         values.one_of(PLAIN_HTTP, ("0", "1"), "0")  # also where no address asks for it
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
-        values.certificates("SSL_CERT_FILE")  # read by Python and the clients of HTTP, at every connection
+        values.of_libraries()
         return cls(
             stt=stt,
             tts=tts,
@@ -266,7 +268,7 @@ class Settings:
     def with_offline(self, url: str, key: str = OFFLINE_KEY, outage: Callable[[], str] = str) -> Settings:
         """A copy whose empty roles are filled by the offline server at ``url`` (``http://127.0.0.1:port``).
 
-        It hears and speaks, too, while a configured provider fails to (:meth:`with_stand_ins`).
+        It does the work of configured providers, too, while they fail (:meth:`with_stand_ins`).
 
         ``key`` is the one it printed at its start; one that runs with ``--open`` takes any. ``outage``: see Endpoint.
         """
@@ -282,7 +284,7 @@ class Settings:
         ).with_stand_ins(lambda: Settings().with_offline(url, key, outage))
 
     def with_stand_ins(self, offline: Callable[[], Settings | None]) -> Settings:
-        """A copy whose configured ears and voice are stood in for by the offline ones while they fail.
+        """A copy whose configured ears, voice and Realtime server are stood in for by the offline ones while they fail.
 
         ``offline`` is asked at every fault; None: the offline server does not run (yet).
         """
@@ -294,11 +296,19 @@ class Settings:
         def stood_in_for(role: Role, endpoint: Endpoint | None) -> Endpoint | None:
             if endpoint is None or endpoint.provider is Provider.OFFLINE:
                 return endpoint
+            beside = endpoint.stand_in()
+            if beside is not None and beside.provider is not Provider.OFFLINE:
+                return endpoint
             return replace(endpoint, stand_in=lambda: of(role))
 
         if not self.failover:
             return self
-        return replace(self, stt=stood_in_for(Role.STT, self.stt), tts=stood_in_for(Role.TTS, self.tts))
+        return replace(
+            self,
+            stt=stood_in_for(Role.STT, self.stt),
+            tts=stood_in_for(Role.TTS, self.tts),
+            realtime=stood_in_for(Role.REALTIME, self.realtime),
+        )
 
     def with_model_server(self, server: FoundModelServer) -> Settings:
         """A copy whose chat, if no provider is configured for it, is a model server on this machine."""
@@ -347,6 +357,8 @@ def _language_models(values: Values, failover: bool) -> tuple[Endpoint | None, E
     if chat is not None and azure[0] and other[0] and failover:
         beside = _thinking(values, other[0])
         chat = replace(chat, stand_in=lambda: beside)
+    if realtime is not None and azure[1] and other[1] and failover:
+        realtime = replace(realtime, stand_in=lambda: other[1])
     if realtime is None:
         values.needs_for("AZURE_OPENAI_REALTIME_DEPLOYMENT", *REALTIME_OPTIONS)
     return chat, realtime

@@ -2,6 +2,7 @@
 
 * Word errors: synthetic voices asking open questions (of no skill) and, with ``--recordings``, people.
 * Phrases: is every example of every skill, in each voice, heard so that the offline agent does what was asked?
+* Words said alone: numbers, months, days, colours, answers, places.
 * Others: is any of 80 other sentences taken for one of them?
 * Sounds in which nobody speaks: are they left alone? And is any clip with speech dropped?
 * Time: from the commit to the final words where the speech has been streamed as fast as it is spoken.
@@ -92,6 +93,13 @@ OTHERS = (
     *("Bees were flying around the flowers.", "The water in the lake was cold."),
     *("Lock the front door.", "The meeting starts at half past nine."),
 )
+ALONE = """
+one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty hundred yes no okay stop wait yeah
+sure thanks hello help cancel pause continue repeat louder goodbye maybe never january february march april may june
+july august september october november december monday tuesday wednesday thursday friday saturday sunday today tomorrow
+tonight red blue green yellow black white orange purple pink brown gray room kitchen tea milk moon music water paris
+london tokyo rome home light noon morning
+"""
 PIECE = RATE // 50
 """Samples fed at a time: 20 ms."""
 COMMIT_AFTER_S = 0.3
@@ -174,6 +182,14 @@ async def phrases(recogniser: Any, voice: str, noise_db: float | None) -> tuple[
     return right, len(examples), dropped
 
 
+async def alone(recogniser: Any, voice: str, noise_db: float | None) -> tuple[int, int]:
+    """Of words said alone: how many are heard, and how many gave none."""
+    texts = {word: await hear(recogniser, spoken(word, voice, noise_db)) for word in ALONE.split()}
+    wrong = {word: text for word, text in texts.items() if words(text) != [word]}
+    print(f"  {voice}: " + ", ".join(f"{word!r} was heard as {text!r}" for word, text in wrong.items()), flush=True)
+    return len(texts) - len(wrong), sum(not text for text in texts.values())
+
+
 async def others(recogniser: Any, voice: str, noise_db: float | None) -> tuple[int, int, int]:
     """Of the other sentences: how many are taken for a phrase, how many there are, how many gave no words."""
     taken = dropped = 0
@@ -238,6 +254,9 @@ async def accuracy(recogniser: Any, options: argparse.Namespace) -> None:
         right, examples, silent = await phrases(recogniser, voice, options.noise_db)
         rows.append((f"{voice}, example phrases acted on rightly", f"{right} of {examples}"))
         dropped, spoken_clips = dropped + tally.dropped + silent, spoken_clips + tally.clips + examples
+        heard, silent = await alone(recogniser, voice, options.noise_db)
+        rows.append((f"{voice}, words said alone, heard", f"{heard} of {len(ALONE.split())}"))
+        dropped, spoken_clips = dropped + silent, spoken_clips + len(ALONE.split())
         if not options.quick:
             taken, sentences, silent = await others(recogniser, voice, options.noise_db)
             rows.append((f"{voice}, other sentences taken for one", f"{taken} of {sentences}"))

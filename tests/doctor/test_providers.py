@@ -104,6 +104,14 @@ async def test_a_refusal_is_told_with_the_provider_and_what_mends_it(service: st
     assert [one.outcome for one in found.values()] == [Outcome.OK] * 3, "the others work"
 
 
+async def test_who_stands_in_for_a_provider_does_not_hide_that_it_fails() -> None:
+    fault = Fault(Service.REALTIME, FaultKind.REFUSE, status=401, times=ALWAYS)
+    async with vendors(fault) as url, vendors() as offline:
+        settings = Settings.from_env(env(url), dotenv=None).with_offline(offline)
+        found = {one.name: one for one in await check_providers(settings, SPEECH, WORDS)}
+    assert found["realtime (Azure OpenAI)"].outcome is Outcome.FAILED
+
+
 async def test_a_key_that_is_not_the_vendors_is_named() -> None:
     async with vendors(key="the right one") as url:
         found = await asked(env(url))

@@ -11,7 +11,7 @@ from tests.engines.failing import LOUD, SECRET, Failing, failing
 from tests.engines.live import answer
 from voice_agents.engines.waiting import BROKEN_OFF, NO_ANSWER, apology
 from voice_agents.errors import AuthenticationFailed, ProviderUnavailable, RateLimited, Role
-from voice_agents.events import TurnDone
+from voice_agents.offline.faults import Fault
 
 
 def said_aloud(house: Failing, turn: int) -> set[str]:
@@ -53,19 +53,16 @@ async def test_failover_off_says_nothing_aloud(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fault", ["refuse:401", "refuse:404", "refuse:500", "refuse:429", "error:rate_limit_exceeded:after=3"]
 )
-async def test_a_realtime_server_that_fails_is_spoken_of_by_the_offline_voice(tmp_path: Path, fault: str) -> None:
+async def test_a_realtime_server_that_nobody_stands_in_for_is_spoken_of_by_the_offline_voice(
+    tmp_path: Path, fault: str
+) -> None:
     async with failing(tmp_path, [f"realtime:{fault}:times=-1"], realtime=True) as house:
+        house.offline.services.faults.add(Fault.parse("realtime:refuse:500:times=-1"))
         somebody = house.somebody
         somebody.session.send_text("Hello?")
         await somebody.until(lambda: any(said_aloud(house, turn) for turn in (1, 2)))
         assert {voice for turn in (1, 2) for voice in said_aloud(house, turn)} == {"offline"}
         assert somebody.sentences and all(SECRET not in said for said in somebody.sentences)
-
-
-async def test_who_only_listens_hears_that_the_connection_is_gone(tmp_path: Path) -> None:
-    async with failing(tmp_path, ["realtime:refuse:401:times=-1"], realtime=True) as house:
-        await house.somebody.until(lambda: bool(house.somebody.all(TurnDone)))
-        assert said_aloud(house, 1) == {"offline"}
 
 
 async def test_failover_off_leaves_a_realtime_server_alone(tmp_path: Path) -> None:

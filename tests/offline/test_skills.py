@@ -191,8 +191,8 @@ def test_a_greeting_may_lead_a_request(text: str) -> None:
 
 
 def test_of_a_text_half_understood_the_other_half_is_named() -> None:
-    assert answer("My name is Bob. I collect stamps.") == (
-        'Nice to meet you, Bob. But I do not understand "I collect stamps".'
+    assert answer("My name is Bob. Collect my stamps.") == (
+        'Nice to meet you, Bob. But I do not understand "Collect my stamps".'
     )
 
 

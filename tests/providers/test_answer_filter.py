@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,30 @@ REASONING = {
     "gpt-oss": "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello there.",
     "gpt-oss, the answer alone": "<|channel|>final<|message|>Hello there.",
     "twice": "<think>hm</think>Hello <think>well</think>there.",
+    "opened by the template": "The city is Paris.</think>\n\nHello there.",
+    "thought over once more": "<think>hm</think>Wait, once more.</think>Hello there.",
+    "Gemma 4": "<|channel>thought\nhm<channel|>Hello there.<turn|>",
+    "Gemma 4, opened": "thought\nhm<channel|>Hello there.",
+    "Kimi K3": "<|open|>think<|sep|>hm<|close|>think<|sep|><|open|>response<|sep|>Hello there.<|close|>response<|sep|>",
+    "Hunyuan": "<think>\nhm</think>\n<answer>\nHello there.\n</answer>",
+    "ERNIE": "<think>\nhm</think>\n\n<response>\nHello there.\n</response>\n",
+    "Granite": "Here is my thought process:\nhm\nHere is my response:\nHello there.",
+    "MiniMax M3": "<mm:think>hm</mm:think>Hello there.",
+    "Apertus": "<|inner_prefix|>hm<|inner_suffix|>Hello there.<|assistant_end|>",
+    "Solar": "<|think:start|>hm<|think:end|>Hello there.",
+    "Inkling": "<|message_model|><|content_thinking|>hm<|end_message|><|message_model|><|content_text|>Hello there.",
+    "Hermes": "<scratch_pad>\nhm\n</scratch_pad>\nHello there.",
+    "LongCat": "<longcat_think>\nhm</longcat_think>\nHello there.",
+    "with an attribute": '<thinking duration="3">hm</thinking>Hello there.',
+    "Open WebUI": '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> hm</details>\nHello there.',
+    "gpt-oss, a preamble": "<|channel|>commentary<|message|>Hello there.",
+    "gpt-oss, to itself first": "<|channel|>commentary to=assistant<|channel|>analysis<|message|>hm<|end|>"
+    "<|start|>assistant<|channel|>final<|message|>Hello there.",
+    "gpt-oss, its tokens left out": "analysisThe user says hi.assistantfinalHello there.",
+    "LLM-jp": "<|channel|> analysis<|message|> hm<|end|><|start|> assistant<|channel|> final<|message|> Hello there.",
+    "to itself and to the user": " to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>Hello there.<|eot|>",
+    "ReAct": "Thought: hm\nFinal Answer: Hello there.",
+    "Functionary": ">>>all\nHello there.",
 }
 CONTROL = {
     "ChatML": "<|im_start|>assistant\nHello there.<|im_end|>",
@@ -39,6 +64,11 @@ CONTROL = {
     "GPT-2": "Hello there.<|endoftext|>",
     "DeepSeek": "Hello there.<｜end▁of▁sentence｜>",
     "Phi": "Hello there.<|end|>",
+    "Command R": "<|CHATBOT_TOKEN|>Hello there.<|END_OF_TURN_TOKEN|>",
+    "Command A": "<|START_TEXT|>Hello there.<|END_TEXT|>",
+    "Kimi's end": "Hello there.[EOS]",
+    "GigaChat": "Hello there.<|message_sep|>\n\n",
+    "Gemma 4": "Hello there.<turn|>",
     "Mistral": "<s>Hello there.</s>",
 }
 CALLS = {
@@ -77,6 +107,50 @@ CALLS = {
     "Gemma": "<start_function_call>call:get_time{city:<escape>Paris<escape>}<end_function_call>",
     "Nemotron": f'<TOOLCALL>[{{"name": "get_time", {PARIS}}}]</TOOLCALL>',
     "Mistral Small 3.2": '[TOOL_CALLS]get_time[ARGS]{"city": "Paris"}',
+    "Mistral over several lines": '[TOOL_CALLS][\n  {\n    "name": "get_time",\n    "arguments": {\n     '
+    ' "city": "Paris"'
+    "\n    }\n  }\n]",
+    "Gemma 4": '<|tool_call>call:get_time{city:<|"|>Paris<|"|>}<tool_call|>',
+    "Gemma 4, another end": '<|tool_call>:call:get_time{city:<|"|>Paris<|"|>}<turn|>',
+    "Gemma 4, bare": '<|channel>thought\nhm<channel|>call:get_time{city:<|"|>Paris<|"|>}',
+    "Kimi K3": '<|open|>tools<|sep|><|open|>call tool="get_time" index="1"<|sep|><|open|>argument key="city"'
+    ' type="string"'
+    "<|sep|>Paris<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>",
+    "Kimi, while it thinks": "<think>hm<|tool_calls_section_begin|><|tool_call_begin|>functions.get_time:0"
+    '<|tool_call_argument_begin|>{"city": "Paris"}<|tool_call_end|><|tool_calls_section_end|>',
+    "Qwen, while it thinks": "<think>\nhm\n<tool_call>\n<function=get_time>\n<parameter=city>\nParis\n</parameter>\n"
+    "</function>\n</tool_call>",
+    "thought of, then made": '<think>a <|tool_call_start|>[get_time(city="Rome")]<|tool_call_end|>?</think>'
+    '<|tool_call_start|>[get_time(city="Paris")]<|tool_call_end|>',
+    "Qwen3-Coder, its end alone": "<function=get_time>\n<parameter=city>\nParis\n</parameter>\n</function>\n"
+    "</tool_call>",
+    "Qwen-Agent": '✿FUNCTION✿: get_time\n✿ARGS✿: {"city": "Paris"}\n✿RESULT✿',
+    "DeepSeek-V4": '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_time">\n<｜DSML｜parameter name="city" '
+    'string="true">Paris</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>',
+    "Step": '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="get_time">'
+    '<steptml:parameter name="city">Paris</steptml:parameter></steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>',
+    "MiniMax M3": ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="get_time">]<]minimax[>[<city>Paris]<]minimax[>['
+    "</city>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>",
+    "Seed-OSS": "<seed:tool_call>\n<function=get_time>\n<parameter=city>Paris</parameter>\n</function>\n"
+    "</seed:tool_call>",
+    "LongCat": "<longcat_tool_call>get_time\n<longcat_arg_key>city</longcat_arg_key>\n<longcat_arg_value>Paris"
+    "</longcat_arg_value>\n</longcat_tool_call>",
+    "MiniCPM": '<function name="get_time"><param name="city">Paris</param></function>',
+    "Apertus": '<|tools_prefix|>[{"get_time": {"city": "Paris"}}]<|tools_suffix|>',
+    "Solar": "<|tool_call:start|>get_time\n<|tool_arg:start|>city<|tool_arg:value|>Paris<|tool_arg:end|>\n"
+    "<|tool_call:end|>",
+    "GigaChat": f'<|message_sep|>\n\nfunction call<|role_sep|>\n{{"name": "get_time", {PARIS}}}</s>',
+    "InternLM": '<|action_start|><|plugin|>{"name": "get_time", "parameters": {"city": "Paris"}}<|action_end|>',
+    "Phi-4": f'functools[{{"name": "get_time", {PARIS}}}]',
+    "Functionary": '>>>get_time\n{"city": "Paris"}',
+    "Command R": 'Action:\n```json\n[{"tool_name": "get_time", "parameters": {"city": "Paris"}}]\n```',
+    "ReAct": 'Thought: hm\nAction: get_time\nAction Input: {"city": "Paris"}\n',
+    "Llama's python, called": '<|python_tag|>get_time.call(city="Paris")<|eom_id|>',
+    "Gemma, printed": '```tool_code\nprint(default_api.get_time(city="Paris"))\n```',
+    "an answer that holds the calls": f'{{"tool_calls": [{{"function": {{"name": "get_time", {PARIS}}}}}]}}',
+    "gpt-oss, to whom comes first": ' to=functions.get_time<|channel|>analysis<|message|>{"city": "Paris"}',
+    "gpt-oss, its tokens left out": 'analysisHm.assistantcommentary to=functions.get_time json{"city": "Paris"}',
+    "with a result made up": f'<tool_call>{{"name": "get_time", {PARIS}}}</tool_call><tool_response>5</tool_response>',
     "Mistral with an id": '[TOOL_CALLS]get_time[CALL_ID]123456789[ARGS]{"city": "Paris"}',
 }
 PLAIN = [
@@ -95,13 +169,25 @@ PLAIN = [
     "[note(1)] See below.",
     "[Laughs] Well.",
     "Call f(x) or get_time(city).",
+    "All of them came: all\nfive.",
+    "Here is my answer: fine.",
+    "Thought leaders agree. Action: none.",
+    "Analysis: it rose. He said >>> stop.",
+    "Write vector<int> x, a->b, a <- b; array[i]]<c.",
+    "Think of a <number> below 10.",
+    "Call: get some rest.",
 ]
 ALL = [*REASONING.values(), *CONTROL.values(), *CALLS.values(), *PLAIN]
 
 
 def filtered(*pieces: str, opened: bool = False) -> tuple[str, list[WrittenCall]]:
-    answer = AnswerFilter(["get_time", "save_note"], opened=opened)
-    text = "".join(answer.feed(piece) for piece in pieces) + answer.flush()
+    """What is told of it, without what was taken back."""
+    answer, text = AnswerFilter(["get_time", "save_note"], opened=opened), ""
+    steps: list[Callable[[], str]] = [*(partial(answer.feed, piece) for piece in pieces), answer.flush]
+    for step in steps:
+        ends = answer.lone_ends
+        more = step()
+        text = more if answer.lone_ends > ends else text + more
     return text, answer.calls
 
 
@@ -154,7 +240,7 @@ def test_nothing_is_held_back_of_a_plain_answer() -> None:
 def test_a_server_that_opens_the_reasoning_itself_is_known_by_its_end() -> None:
     answer = AnswerFilter()
     answer.feed("The user says hi.</think>Hello there.")
-    assert answer.lone_end
+    assert answer.lone_ends == 1
     assert filtered("The user ", "says hi.</thi", "nk>\n\nHello there.", opened=True)[0] == "Hello there."
     assert filtered("Hello ", "there.", opened=True)[0] == "Hello there.", "this time it did not"
 

@@ -118,6 +118,18 @@ ONE: dict[str, Sequence[Event]] = {
     ],
     "words before it": [delta(content="Let me look."), *bit_by_bit()],
     "null for what is optional": [called(piece(0, "c", "weather", '{"place": "Rome", "unit": null}'))],
+    "gpt-oss on vLLM, a namespace": [called(piece(0, "c", "functions.weather", ROME))],
+    "gpt-oss on vLLM, a token in the name": [called(piece(0, "c", "weather<|channel|>commentary", ROME))],
+    "gpt-oss on Ollama, a token after the name": [called(piece(0, "c", "weather <|constrain|>json", ROME))],
+    "another case": [called(piece(0, "c", "Weather", ROME))],
+    "Python instead of JSON": [called(piece(0, "c", "weather", "{'place': 'Rome'}"))],
+    "a fence around the arguments": [called(piece(0, "c", "weather", f"```json\n{ROME}\n```"))],
+    "a token after the arguments": [called(piece(0, "c", "weather", f"{ROME}</s>"))],
+    "a list of one": [called(piece(0, "c", "weather", f"[{ROME}]"))],
+    "an empty object that only stands for what comes": [
+        called(piece(0, "c", "weather", "{}")),
+        called(piece(0, args=ROME)),
+    ],
     "as text and as a call": [
         delta(content=f'<tool_call>{{"name": "weather", "arguments": {ROME}}}</tool_call>'),
         *bit_by_bit(),

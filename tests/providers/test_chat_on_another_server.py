@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.tools import tool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -180,6 +180,11 @@ HABITS: dict[str, Sequence[Event]] = {
     "a delta that is null": (*HELLO[:2], without_delta(delta=None), *HELLO[2:]),
     "carriage returns": [f"data: {json.dumps(event)}\r\n\r\n".encode() for event in HELLO[:-1]],
     "a reasoning field": (delta(reasoning_content="hm"), *HELLO),
+    "a word that says that somebody is there": ("ping", *HELLO[:2], "keep-alive", *HELLO[2:]),
+    "empty lists": ("[]", *HELLO[:2], "[]", *HELLO[2:]),
+    "a byte order mark": (b"\xef\xbb\xbf", *HELLO),
+    "a place in the queue": ({"status": "queued", "position": 3}, *HELLO),
+    "a vendor's own field": ({"x_groq": {"id": "req_1"}}, *HELLO),
 }
 
 
@@ -190,6 +195,40 @@ async def test_an_answer_is_read_whatever_is_around_it(script: Sequence[Event]) 
         assert whole.text == "Hello there."
         assert [token for token in asked.tokens if token] == ["Hello ", "there."], "token by token"
         assert len(asked.server.requests) == 1
+
+
+async def test_who_does_not_stream_is_understood_all_the_same() -> None:
+    message = {"role": "assistant", "content": "Hello there."}
+    whole = {"id": "x", "object": "chat.completion", "choices": [{"index": 0, "message": message}]}
+    async with asking(JSONResponse(whole)) as asked:
+        assert (await asked.ask()).text == "Hello there."
+
+
+async def test_a_page_is_no_answer() -> None:
+    async with asking(Response("<html>Sign in to the hotel's network</html>", media_type="text/html")) as asked:
+        assert "could not be understood" in str(await asked.fails())
+
+
+async def test_thoughts_and_answer_in_one_piece_are_told_apart() -> None:
+    async with asking(said("The city is Paris.</think>Hello ", "there.")) as asked:
+        await asked.ask()
+        assert [token for token in asked.tokens if token] == ["Hello ", "there."]
+
+
+async def test_who_answers_nothing_to_a_long_conversation_is_told_less_of_it() -> None:
+    """LM Studio streams nothing at all when the context is full."""
+
+    async def answer(request: Request) -> Response:
+        sent = json.loads(await request.body())["messages"]
+        return sse(HELLO if sum(len(message["content"]) for message in sent) < 3000 else (delta("stop"), DONE))
+
+    talk: list[BaseMessage] = []
+    for number in range(10):
+        talk += [HumanMessage(f"Question {number}. " * 20), AIMessage(f"Answer {number}. " * 20)]
+    async with OtherServer(404, answer=answer) as server, ChatModel(openai_at(server), PATIENT) as chat:
+        for requests in (3, 4):
+            text = [chunk.text async for chunk in chat.model.astream([*talk, HumanMessage("And now?")])]
+            assert "".join(text) == "Hello there." and len(server.requests) == requests, "it is remembered"
 
 
 @tool

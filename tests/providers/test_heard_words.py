@@ -11,6 +11,13 @@ NOISES = [
     *("<noise>", "<unk>", "*sighs*", "♪", "♪ upbeat music ♪", "🎵", "♪♪", "(music).", "[Music]", "[MÚSICA]"),
     *("(歌と音楽)", "（笑）", "【音楽】", "[無音]", "(Applaus)", "(rires)", "(crowd cheers)", "((inaudible))"),
     *("[[silence]]", "{noise}", "(15 seconds of silence)", "[inaudible 00:01:02]", "<|nospeech|>", "<|0.00|>"),
+    *("(Hintergrundgeräusche)", "(rumore di sottofondo)", "[музыка]", "(배경 소음)", "[موسيقى]", "(background noise"),
+    *(
+        "[laughter",
+        "<|startoftranscript|><|en|>",
+        "[_TT_150]",
+        ">> [APPLAUSE]",
+    ),
     *("**music playing**", "♫ ♬", "♩ la la la", "- [typing]", "[BLANK_AUDIO]。", "(typing)", "[no audio]"),
 ]
 PUNCTUATION = [
@@ -41,8 +48,28 @@ MIXED = {
     "Stop ♪": "Stop",
     "[BLANK_AUDIO] Yes.": "Yes.",
     "Well {uh} yes": "Well yes",
+    "[Speaker 1]: Hello": "Hello",
+    ">> Hello there.": "Hello there.",
+    "Okay %HESITATION so": "Okay so",
 }
+CREDITS = [
+    *("Thank you for watching!", "Thanks for watching.", "Thank you so much for watching this video."),
+    *(
+        "Subtitles by the Amara.org community",
+        "Untertitel der Amara.org-Community",
+        "Untertitel im Auftrag des ZDF, 2021",
+    ),
+    *("Sous-titres réalisés par la communauté d'Amara.org", "Terima kasih telah menonton!", "Спасибо за просмотр!"),
+    *(
+        "ご視聴ありがとうございました",
+        "시청해주셔서 감사합니다!",
+        "Abone olmayı unutmayın.",
+        "感谢观看",
+        "字幕由Amara.org社区提供",
+    ),
+]
 WORDS = [
+    *("Thank you for watching the dog.", "Thanks!", "Thank you.", "Who wrote the subtitles?", "谢谢"),
     *("What time is it?", "Call (555) 123 4567.", "No.", "5", "Ja, genau.", "Is 3 < 4?", "2 * 3 * 4", "私は元気です"),
     *("Is a < b and c > d?", "Two * x * four.", "It's 5 o'clock", "Ünïcödé", "- Yes", "「はい」", "C# or F#", "1.5 (2"),
 ]
@@ -59,6 +86,11 @@ BEGUN = {
     "What time": "What time",
     "2 * 3": "2 * 3",
 }
+
+
+@pytest.mark.parametrize("text", [*CREDITS, "%HESITATION", "@hes@", "SIL", "&nbsp;"])
+def test_what_a_recogniser_makes_of_silence_is_no_word(text: str) -> None:
+    assert words_in(text) == ""
 
 
 @pytest.mark.parametrize("text", [*NOISES, *PUNCTUATION])

@@ -448,7 +448,14 @@ async def test_speech_before_there_is_a_connection_is_heard() -> None:
         assert ears.connections.states[-1] is ConnectionState.OPEN
 
 
-@pytest.mark.parametrize("garbage", ["{", "[1, 2]", '"text"', "null", '{"surprise": 1}', '{"message_type": 3}'])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *("{", "[1, 2]", '"text"', "null", '{"surprise": 1}', '{"message_type": 3}'),
+        '{"message_type": "committed_transcript", "text": null}',
+        '{"message_type": "committed_transcript"}',
+    ],
+)
 async def test_an_unreadable_message_costs_no_words(garbage: str) -> None:
     async def script(socket: OtherSocket) -> None:
         await socket.send_text(garbage)

@@ -81,6 +81,18 @@ TOO_LONG = [
     "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096: reduce the length",
     "Requested tokens (5000) exceed context window of 4096",
     "exceed_context_size_error",
+    "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+    "input is too large to process. increase the physical batch size",
+    "Trying to keep the first 11149 tokens when context the overflows. However, the model is loaded with context "
+    "length of only 4096 tokens",
+    "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000, decrease input length",
+    "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    "Prompt length (5000) exceeds maximum input length (4096). Set log level to info and check TRTLLM logs",
+    "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+    "Prompt exceeds max length",
+    "litellm.ContextWindowExceededError: litellm.BadRequestError: OpenAIException",
+    "The input length (5000) + max_new_tokens exceed session_len 4096",
+    "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.",
 ]
 
 
@@ -107,6 +119,14 @@ NO_TOOLS = [
     "Function calling is not enabled for this model",
     "This model does not support function calling",
     "No endpoints found that support tool use",
+    "litellm.UnsupportedParamsError: bedrock does not support parameters: ['tools', 'tool_choice'], for model=x.",
+    "BedrockException - bedrock does not support parameters {tools: [..]}",
+    "`tool calling` is not supported with this model",
+    "[{'type': 'extra_forbidden', 'loc': ('body', 'tools'), 'msg': 'Extra inputs are not permitted'}]",
+    "Tool use has not been enabled, because it is unsupported by this model's chat template",
+    "Template error: tools not supported by this template",
+    "meta-llama/x is not supported for function calling.",
+    "AiError: Bad input: Error: unexpected type 'tools'",
 ]
 
 
@@ -118,9 +138,23 @@ def test_who_takes_no_tools_is_asked_without(wording: str) -> None:
     assert takes.learn(refusal(wording), [HumanMessage("a")], ["tools"]) is None, "once"
 
 
-def test_who_knows_no_system_role_is_told_the_rules_by_the_user() -> None:
+NO_SYSTEM = [
+    "System role not supported",
+    "Only user, assistant and tool roles are supported, got system.",
+    "Only user and assistant roles are supported!",
+    "Conversation roles must alternate user/assistant/user/assistant/...",
+    "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+    "Developer instruction is not enabled for models/gemma-3-27b-it",
+    "the role of message with index 0 should be user",
+]
+
+
+@pytest.mark.parametrize("wording", NO_SYSTEM)
+def test_who_knows_no_system_role_is_told_the_rules_by_the_user(wording: str) -> None:
     takes = Takes()
-    assert takes.learn(refusal("System role not supported"), [RULES, HumanMessage("a")], ())
+    assert takes.learn(refusal(wording), [HumanMessage("a")], ()) is None, "nobody was told any"
+    assert "system role" in (takes.learn(refusal(wording), [RULES, HumanMessage("a")], ["tools"]) or "")
+    assert takes.tools and takes.learn(refusal(wording), [RULES, HumanMessage("a")], ()) is None, "once"
     assert [message.text for message in takes.suited([RULES, HumanMessage("a")])] == ["Be kind.\n\na"]
 
 

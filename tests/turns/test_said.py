@@ -77,6 +77,9 @@ TIMES = [
     ("UTC+2", "UTC plus two"),
 ]
 TELEPHONES = [
+    ("Ring 112 or 999.", "Ring one one two or nine nine nine."),
+    ("Emergency: 911.", "Emergency: nine one one."),
+    ("-5 to +10", "minus five to plus ten"),
     ("123-456-7890", "one two three, four five six, seven eight nine zero"),
     ("(415) 555-1212", "four one five, five five five, one two one two"),
     ("Call my number 2137112342 now", "Call my number two one three seven one one two three four two now"),
@@ -94,6 +97,10 @@ TELEPHONES = [
     ("500-1000 people", "five hundred to one thousand people"),
 ]
 UNITS = [
+    ("3h 20m", "three hours twenty minutes"),
+    ("in 1h 5m 30s", "in one hour five minutes thirty seconds"),
+    ("1'30\"", "one minute thirty seconds"),
+    ("3 × 4 = 12", "3 times 4 equals 12"),
     ("100km", "one hundred kilometers"),
     ("100%", "one hundred percent"),
     ("50g", "fifty grams"),
@@ -130,6 +137,9 @@ ADDRESSES = [
     ("See main.py.", "See main dot py."),
 ]
 CODE = [
+    ("x**2 + y**10", "x squared plus y to the power of 10"),
+    ("Version v2.10.3", "Version two point ten point three"),
+    ("©2024 Acme", "copyright 2024 Acme"),
     ("`df.groupby('x').mean()`", "df dot groupby x dot mean"),
     ("`print(snake_case)`", "print snake case"),
     ("`x = 2 * 3`", "x equals 2 times 3"),
@@ -209,6 +219,8 @@ TABLES_AND_LISTS = [
     ("+ plus list", "plus list"),
 ]
 NUMBERS = [
+    ("It is 1e-9.", "It is one times ten to the power of minus nine."),
+    ("ISBN 978-3-16-148410-0", "ISBN nine seven eight, three, one six, one four eight four one zero, zero"),
     ("3.14", "three point one four"),
     ("2nd", "second"),
     ("⅔", "two thirds"),

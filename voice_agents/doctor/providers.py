@@ -198,6 +198,7 @@ async def _converse(endpoint: Endpoint, question: Pcm) -> str:
             client.send_text(ASKED)
         return await _answer_of(client, endpoint, spoken=bool(len(question)))
 
+    endpoint = replace(endpoint, stand_in=lambda: None)
     async with RealtimeClient(endpoint, config, past=list, on_connection=connection) as client:
         return await _first(answer(), connection)
 

@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self, cast
 
@@ -40,14 +40,12 @@ from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.sockets import tls
 from voice_agents.providers.standby import FailoverTimes
-from voice_agents.settings import Endpoint, Provider, Settings, TurnSettings
+from voice_agents.settings import UNDERSTOOD_OFFLINE, Endpoint, Provider, Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox, as_tools, standard_tools
 from voice_agents.turns.vad import VoiceActivity, load_speech_model
 
 EARS_MEANWHILE = "Until it works again, the offline recogniser hears you."
 VOICE_MEANWHILE = "Until it works again, the offline voice speaks."
-UNDERSTOOD_OFFLINE = ("", "en")
-"""Languages of a session whose user the offline recogniser may understand."""
 STAND_IN_EARS = SttTimeouts(connect_s=1.0, commit_s=2.0, give_up_s=3.0)
 """Who stands in is on this machine, and the user has waited already."""
 
@@ -331,6 +329,8 @@ class RealtimeEngine(VoiceEngine):
         """
         super().__init__(settings, tools, with_standard_tools=standard_tools, store=store)
         self._endpoint = settings.endpoint(Role.REALTIME)
+        if not settings.replaces(Role.REALTIME):
+            self._endpoint = replace(self._endpoint, stand_in=lambda: None)
         self._token = token
 
     async def _start(self, stack: AsyncExitStack) -> None:

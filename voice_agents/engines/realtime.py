@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""
+CONNECTED = (ConnectionState.OPEN, ConnectionState.REPLACED)
 LOST_S = 1.3
 """A connection that is not back by then is spoken of."""
 PAST_BUDGET = 24_000
@@ -134,7 +135,7 @@ class RealtimeBackend:
     def _on_connection(self, state: ConnectionState, error: ProviderError | None) -> None:
         host = self._host
         host.tell.connection(Role.REALTIME, state, error)
-        was_up, self._up = self._up, state is ConnectionState.OPEN
+        was_up, self._up = self._up, state in CONNECTED
         if was_up and not self._up:  # what the server was hearing, another session of it will hear once more
             self._turns.connection_lost()
             self._answer.connection_lost()
@@ -147,7 +148,7 @@ class RealtimeBackend:
 
     def _speak_of(self, state: ConnectionState, error: ProviderError | None) -> None:
         """A connection that is not back soon is spoken of once."""
-        if state is ConnectionState.OPEN:  # it may be lost again at once: whether an answer comes is seen then
+        if state in CONNECTED:  # it may be lost again at once: whether an answer comes is seen then
             self._spoke_of_loss = False
         elif error is not None and not self._spoke_of_loss:
             failed = state is ConnectionState.FAILED

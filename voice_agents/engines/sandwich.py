@@ -444,6 +444,8 @@ class SandwichBackend:
         """Make no more of it."""
         if turn.run is not None and turn.run.cancel():
             self._warm()  # the model's connection may have gone with the answer
+        if turn.work is None and turn.of_user:  # what was begun early was not its answer yet
+            turn.steps.clear()
         self._count()
 
     def played(self, turn: Turn) -> None:

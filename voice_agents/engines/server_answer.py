@@ -12,7 +12,14 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import Excuses, apology, delay, still_waiting
-from voice_agents.errors import ProtocolViolation, ProviderError, ProviderTimeout, ProviderUnavailable, Role
+from voice_agents.errors import (
+    ProtocolViolation,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RequestRejected,
+    Role,
+)
 from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolReturned
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
@@ -30,6 +37,8 @@ TAKEN_BACK_S = 5.0
 """How long a server that took its answer back, and says no word of the user's, may take to begin another."""
 NOTHING_SAID_S = 1.5
 """A turn without words ends quietly when the server does not answer it within this time."""
+TOO_LATE_S = 6.0
+"""After that was said, so long passes until another server is asked, where one stands in."""
 LONGEST_QUOTE = 400
 """Characters of an answer that are told in a sentence."""
 LATE_S = 1.8
@@ -78,6 +87,8 @@ class RealtimeConnection(Protocol):
     def hold(self, held: bool) -> None: ...
 
     def connect_anew(self) -> None: ...
+
+    def replace(self, error: ProviderError) -> bool: ...
 
     def configure(self, config: RealtimeConfig) -> None: ...
 
@@ -128,7 +139,7 @@ class ServerAnswer:
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
-        if self.awaited and self.silent:
+        if self.awaited and self.silent and self._late_in != self._host.turn.number:
             self._excuses.expect(SILENT_S - LATE_S, self._late)
         self.awaited = False
         self._active.add(response_id)
@@ -177,8 +188,18 @@ class ServerAnswer:
         passing = isinstance(error, ProviderUnavailable) and error.explained
         if passing and self._host.answering and self.silent and self._ask_again():
             return
+        if self._host.answering and (self.awaited or self._active) and self._replace(error):
+            return
         self._host.tell.emit(Failed, error=error)
         self.give_up(error)
+
+    def _replace(self, error: ProviderError) -> bool:
+        """Another server answers; its session goes on with what this one has not finished."""
+        if isinstance(error, RequestRejected) or not self._client.replace(error):
+            return False
+        self._active.clear()
+        self._await_response()
+        return True
 
     def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
@@ -243,6 +264,13 @@ class ServerAnswer:
             self._late_in = host.turn.number
             host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._excuses.provider))
             self._excuses.say(delay(self._excuses.provider), ends=False)
+            self._excuses.expect(TOO_LATE_S, self._too_late)
+
+    def _too_late(self) -> None:
+        """It was said that the answer is late, and nothing of it has come since."""
+        if self._host.answering and (self.awaited or self._active) and self.silent:
+            sentence = f"{self._excuses.provider} took too long to answer. Please try again."
+            self._replace(ProviderTimeout(Role.REALTIME, self._excuses.provider, sentence))
 
     # Responses
 
@@ -262,6 +290,8 @@ class ServerAnswer:
             host.forget_held()
         if done.status == "failed":
             failed = ProviderUnavailable(Role.REALTIME, SERVER, _failure(done.reason))
+            if self._replace(failed):
+                return None
             host.tell.emit(Failed, error=failed)
         elif done.status == "incomplete":
             reason = f" ({done.reason})" if done.reason else ""

@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from voice_agents.offline.skills import ABILITIES, LISTENER, SKILLS, expected
+from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected, said_alone
 from voice_agents.offline.skills.model import Say, Step, Talk, Use
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
 from voice_agents.offline.skills.tool_skills import ASKED_BACK
-from voice_agents.offline.skills.understanding import Understanding
+from voice_agents.offline.skills.understanding import Request, Understanding
 from voice_agents.offline.stt.expected import Expectation
 from voice_agents.turns.backchannel import is_backchannel
 
@@ -102,7 +102,18 @@ _BEYOND = tuple(
     )
 )
 """What people ask assistants for, and this one never can."""
+_POLITE_END = re.compile(r"(?:\W+(?:please|thanks|thank you|now|for me))*\W*$", re.IGNORECASE)
+_REMARK = re.compile(
+    r"(?:(?:oh|ah|ha|haha|wow|well|okay|so|and|but|yes|no)\W+)*"
+    r"(?:i|i'm|i've|i'd|we|we're|we've|he|she|they|it|it's|that|that's|this|the|my|our|there|there's|today)\b[^?]*$",
+    re.IGNORECASE,
+)
+"""Who tells something beside what he asks for wants no answer to that."""
 _HEARD_WORDS = 12
+_LATE = 16
+"""So many messages back a request may stand that is asked about again."""
+_MAY_FOLLOW = frozenset({"repeat", "yes", "no", "duration", "stop"})
+"""Skills whose words mean something else after a request: "again", "ten minutes"."""
 _ERROR_WRAPPING = re.compile(r"^\s*(?:tool\s+)?error\b[^:]*:\s*|\s*please fix your mistakes\.?\s*$", re.IGNORECASE)
 _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
 
@@ -116,10 +127,10 @@ LISTENERS_WORDS = (
 
 def expectation() -> Expectation:
     """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
-    return Expectation((*expected(), *LISTENERS_WORDS), lambda text: bool(_understood(text)))
+    return Expectation((*expected(), *LISTENERS_WORDS), said_alone(), _means_something)
 
 
-def _understood(text: str) -> bool:
+def _means_something(text: str) -> bool:
     found = LISTENER.understand(text)
     return bool(found.requests) and not found.missed
 
@@ -184,13 +195,7 @@ def _rest(whole: list[str], said: list[str]) -> str:
 def _plan(messages: Sequence[Message]) -> list[Step]:
     """What to do about the last message, which is the user's."""
     text = messages[-1].text
-    understood = LISTENER.understand(text)
-    if len(messages) > 2 and messages[-2].text in ASKED_BACK:
-        understood = _answered(messages, understood)
-    if not understood.requests and len(messages) > 1 and messages[-2].role == "user":
-        # A request that was taken for two turns because of a pause within it.
-        both = LISTENER.understand(f"{messages[-2].text} {text}")
-        understood = understood if both.missed else both
+    understood = _understood_after(messages)
     if not understood.requests:
         return [Say(LISTENING if _heard(text) and is_backchannel(text) else _not_understood(text))]
     talk = _talk(messages[:-1])
@@ -198,14 +203,41 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
     for request in understood.requests:
         step = request.skill.act(request.slots, talk)
         steps += step if isinstance(step, tuple) else (step,)
-    if understood.missed:
-        steps.append(Say(f'But I do not understand "{_heard(understood.missed[0])}".'))
+    if asked := [piece for piece in understood.missed if not _REMARK.match(piece)]:
+        steps.append(Say(f'But I do not understand "{_heard(asked[0])}".'))
     return steps
+
+
+def _understood_after(messages: Sequence[Message]) -> Understanding:
+    """What the last message, which is the user's, asks for after those before."""
+    late = messages[-_LATE:]
+    before: Request | None = None
+    for at, message in enumerate(late[:-1], 1):
+        if message.role == "user":
+            requests = _understood(late[:at], before).requests
+            before = next(filter(FOLLOWER.can_follow, reversed(requests)), before)
+    return _understood(late, before)
+
+
+def _understood(messages: Sequence[Message], before: Request | None) -> Understanding:
+    """What the last message asks for; ``before``: the last request before it that can be asked about."""
+    text = messages[-1].text
+    understood = LISTENER.understand(text)
+    if len(messages) > 2 and messages[-2].text in ASKED_BACK:
+        understood = _answered(messages, understood)
+    if not understood.requests and len(messages) > 1 and messages[-2].role == "user":
+        # A request that was taken for two turns because of a pause within it.
+        both = LISTENER.understand(f"{messages[-2].text} {text}")
+        understood = understood if both.missed else both
+    weak = understood.missed or all(request.skill.name in _MAY_FOLLOW for request in understood.requests)
+    followed = FOLLOWER.follow(text, before) if before is not None and weak else None
+    return understood if followed is None else Understanding((followed,))
 
 
 def _answered(messages: Sequence[Message], alone: Understanding) -> Understanding:
     """The last request together with the answer to the question what was missing in it."""
-    asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "").rstrip(" .?!")
+    asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "")
+    asked = _POLITE_END.sub("", asked)
     readings = [
         LISTENER.understand(f"{asked} {between} {messages[-1].text}") for between in ("", "to", "into", "for", "of")
     ]

@@ -1,16 +1,7 @@
 """What of a chat server's text is the answer: reasoning, control tokens and tool calls written as text are not.
 
-Servers that run open models pass on what the model's template did not take out. The shapes are those of llama.cpp,
-vLLM, SGLang, Ollama and LM Studio (their chat parsers and their issues), by model family:
-
-* reasoning: ``<think>`` (DeepSeek-R1, Qwen3, QwQ), ``<thinking>``, ``<reasoning>``, ``<thought>``, ``<reflection>``,
-  ``<seed:think>`` (Seed-OSS), ``[THINK]`` (Magistral), ``◁think▷`` (Kimi), ``<|begin_of_thought|>`` (OpenThinker),
-  ``<|START_THINKING|>`` (Command A), ``<|channel|>analysis<|message|>`` (gpt-oss); only its end where the template has
-  opened it;
-* control tokens: ``<|im_end|>``, ``<|eot_id|>``, ``<｜end▁of▁sentence｜>``, ``</s>``, ``<end_of_turn>``, ``[/INST]``;
-* tool calls: ``<tool_call>{...}</tool_call>``, ``<function=name>{...}</function>``, ``[TOOL_CALLS][...]``,
-  ``<|python_tag|>{...}``, ``[TOOL_REQUEST]{...}[END_TOOL_REQUEST]``, a fenced or bare JSON object that names one of the
-  tools; see :mod:`voice_agents.providers.written_calls`.
+Servers that run open models pass on what the model's template did not take out; the marks it is known by are those of
+:mod:`voice_agents.providers.answer_marks`.
 """
 
 from __future__ import annotations
@@ -18,64 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from voice_agents.providers.answer_marks import (
+    BARE,
+    BEGINS,
+    HEADS,
+    LONGEST_HEADER,
+    LONGEST_MARK,
+    MARK,
+    MESSAGE_END,
+    THOUGHTS_END,
+    Kind,
+    Part,
+    has_thoughts_begin,
+    may_become_a_head,
+    may_become_a_mark,
+    part_of,
+    where_a_call_begins,
+)
 from voice_agents.providers.written_calls import WrittenCall, calls_in
 
-LONGEST_MARK = 48
-"""Characters the longest mark has; what begins like one and goes on for longer is none."""
-
-_REASONING = ("think", "thinking", "reasoning", "reason", "thought", "reflection", "seed:think")
-_PAIRS = {
-    **{f"<{name}>": f"</{name}>" for name in _REASONING},
-    "[THINK]": "[/THINK]",
-    "◁think▷": "◁/think▷",
-    "<|begin_of_thought|>": "<|end_of_thought|>",
-    "<|START_THINKING|>": "<|END_THINKING|>",
-}
-_ENDS = frozenset(_PAIRS.values())
-_CALLS = {
-    "<tool_call>": "</tool_call>",
-    "<tool_calls>": "</tool_calls>",
-    "<function_call>": "</function_call>",
-    "<|tool_call|>": "<|/tool_call|>",
-    "<|START_ACTION|>": "<|END_ACTION|>",
-    "<|tool_call_start|>": "<|tool_call_end|>",
-    "<|tool_calls_section_begin|>": "<|tool_calls_section_end|>",
-    "<｜tool▁calls▁begin｜>": "<｜tool▁calls▁end｜>",
-    "<｜DSML｜function_calls>": "</｜DSML｜function_calls>",
-    "<minimax:tool_call>": "</minimax:tool_call>",
-    "<function_calls>": "</function_calls>",
-    "<start_function_call>": "<end_function_call>",
-    "<TOOLCALL>": "</TOOLCALL>",
-    "[TOOL_REQUEST]": "[END_TOOL_REQUEST]",
-    "[TOOL_CALLS]": "\n",
-    "<|python_tag|>": "<|eom_id|>",
-    "<|tool_call_begin|>": "<|tool_call_end|>",
-}
-_FUNCTION = re.compile(r"<function=([\w.-]{1,64})>")
-_CONTROL = (
-    *("</s>", "<s>", "<end_of_turn>", "<start_of_turn>", "<eos>", "<bos>", "<pad>", "[INST]", "[/INST]"),
-    *("<start_of_turn>model", "<|start|>assistant", "<|im_start|>assistant", "<|start_header_id|>assistant"),
-)
-_SPECIAL = re.compile(r"<[|｜][^<>|｜\s]{1,40}[|｜]>")
-"""Any token of a template: no answer contains one."""
-_CHANNEL = "<|channel|>"
-_MESSAGE = "<|message|>"
-_FINAL = "final"
-_FENCE = re.compile(r"```(?:json|tool_call|tool_code)?[ \t]*\n")
-_FENCE_STARTS = tuple(f"```{name}\n" for name in ("", "json", "tool_call", "tool_code"))
-
-_LITERALS = sorted({*_PAIRS, *_ENDS, *_CALLS, *_CONTROL, _CHANNEL, "<function="}, key=len, reverse=True)
-_MARK = re.compile(
-    "|".join([*map(re.escape, _LITERALS), _SPECIAL.pattern, _FENCE.pattern]).replace(
-        re.escape("<function="), _FUNCTION.pattern.replace("(", "(?:", 1)
-    ),
-    re.IGNORECASE,
-)
-_HIDES = {opening.lower(): end for opening, end in {**_PAIRS, **_CALLS}.items()}
-_LOW_CALLS = frozenset(opening.lower() for opening in _CALLS)
-_LOW_ENDS = frozenset(end.lower() for end in _ENDS)
-_LOW = [mark.lower() for mark in _LITERALS]
-_BEGINS = "<[◁`"
+_FENCE_END = re.compile("```")
+_ANSWERED = ("assistant", "user", "all")
+"""Whom a message is to that is no call."""
 _THINKS = re.compile(
     r"\W*(?:(?:okay|ok|alright|all right|hm+|well|first|now|so|right|let's see)\b[\s,.:!-]*){0,3}"
     r"(?:the user(?:'s|’s)? (?:is|was|has|had|wants?|wanted|asks?|asked|just|said|says|seems|might|may|needs?|greeted|"
@@ -88,8 +43,6 @@ _THINKS = re.compile(
 GLM-Z1 and gpt-oss write before their answers."""
 _HEAD = 120
 """Characters in which an answer shows that it begins so."""
-_BARE = re.compile(r"\s*(?:\{|\[\s*(?:\{|$)|\[\s*[A-Za-z_][\w.]*(?:\(|$))")
-"""Nobody begins to speak so."""
 
 
 class AnswerFilter:
@@ -104,17 +57,19 @@ class AnswerFilter:
     def __init__(self, tools: Collection[str] = (), *, opened: bool = False) -> None:
         self.calls: list[WrittenCall] = []
         """Those that were found so far."""
-        self.lone_end = False
-        """The end of reasoning came whose beginning did not: the next answer of this server is to be ``opened``."""
+        self.lone_ends = 0
+        """So often the end of reasoning came whose beginning did not: what was let through before it was none of the
+        answer, and the next answer of this server is to be ``opened``."""
         self._tools = {name.lower(): name for name in tools}
         self._rest = ""
-        self._until = ""
-        """What ends the part that is not the answer; "": this is the answer."""
+        self._part: Part | None = None
+        """What the text is in the middle of; None: this is the answer."""
         self._hidden = ""
-        self._opening = ""
         self._opened = opened
         self._begun = False
         """Something was let through."""
+        self._no_call = False
+        """The answer is not one bare call."""
         self._head = ""
         """What was let through first."""
         self._elsewhere = False
@@ -133,10 +88,10 @@ class AnswerFilter:
 
     def _begins_as_thoughts(self, out: str) -> bool:
         """What would be let through makes thoughts of the beginning."""
-        if self._opened or self._elsewhere or self.lone_end or not out or len(self._head) > _HEAD:
+        if self._opened or self._elsewhere or self.lone_ends or not out or len(self._head) > _HEAD:
             return False
         self._head += out
-        return not self._until and not self.calls and _THINKS.match(self._head) is not None
+        return self._part is None and not self.calls and _THINKS.match(self._head) is not None
 
     def reasons_elsewhere(self) -> None:
         """The server sends the reasoning in a field of its own: its text is the answer from the beginning."""
@@ -147,10 +102,12 @@ class AnswerFilter:
     def flush(self) -> str:
         """The text is over: what is left of the answer."""
         out = self._step(last=True)
-        if self._until:
+        while self._part is not None or self._opened:
+            known = len(self.calls)
+            thoughts = self._opened
             out += self._close(whole=False)
-        if self._opened:
-            out, self._opened = self._hidden + out, False
+            more = self._step(last=True)
+            out += "" if thoughts and len(self.calls) > known else more  # who thinks up to a call does not speak
         return self._pass(out)
 
     def _pass(self, out: str) -> str:
@@ -162,13 +119,9 @@ class AnswerFilter:
     def _step(self, *, last: bool) -> str:
         out: list[str] = []
         while self._rest:
-            if self._opened:
-                if not self._end_of_opened(last):
+            if self._part is not None or self._opened:
+                if not self._inside(out, last):
                     break
-            elif self._until:
-                if (more := self._inside(last)) is None:
-                    break
-                out.append(more)
             elif not self._outside(out, last):
                 break
         return "".join(out)
@@ -177,10 +130,10 @@ class AnswerFilter:
 
     def _outside(self, out: list[str], last: bool) -> bool:
         """Let through what comes before the next mark, and take the mark; False: more text is needed."""
-        if self._tools and not self._begun and not "".join(out).strip() and _BARE.match(self._rest):
-            return last and self._bare_call(out)
-        found = _MARK.search(self._rest)
-        if found is None or (not last and self._might_be_longer(found)):
+        if not self._begun and not "".join(out).strip() and (known := self._at_head(last)) is not None:
+            return known
+        found = MARK.search(self._rest)
+        if found is None or (not last and may_become_a_mark(self._rest[found.start() :])):
             end = len(self._rest) if last else self._sure(found.start() if found else len(self._rest))
             out.append(self._rest[:end])
             self._rest = self._rest[end:]
@@ -190,109 +143,123 @@ class AnswerFilter:
         self._take(found.group(0), out)
         return True
 
+    def _at_head(self, last: bool) -> bool | None:
+        """What means something at the beginning only was taken; False: more text is needed; None: there is nothing."""
+        text = self._rest.lstrip()
+        for head in HEADS:
+            if (found := head.opening.match(text)) is not None:
+                self._rest = text[found.end() :]
+                if head.kind is not Kind.ASIDE:
+                    opening = f"{found[1]} " if head.kind is Kind.CALL else found[0]
+                    self._begin(Part(head.kind, opening, head.ends, guessed=head.guessed))
+                return True
+        if not last and may_become_a_head(text):
+            return False
+        if not self._tools or self._no_call or BARE.match(text) is None:
+            return None
+        if not last:
+            return False
+        self.calls += (calls := self._read(text))
+        self._rest, self._no_call = "" if calls else self._rest, True
+        return True
+
     def _take(self, mark: str, out: list[str]) -> None:
-        low = mark.lower()
-        if low in _HIDES:
-            self._begin(mark, _HIDES[low])
-        elif (function := _FUNCTION.fullmatch(mark)) is not None:
-            self._begin(mark, "</function>")
-            self._opening = function.group(0)
-        elif low == _CHANNEL:
-            self._begin(mark, _MESSAGE)
+        part = part_of(mark)
+        if part is not None and part.kind is Kind.NAMED:
+            name = mark.strip("> \n").lower()
+            if name in self._tools:
+                self._begin(Part(Kind.CALL, mark, part.ends))
+            elif name != "all":
+                out.append(mark)
+        elif part is not None:
+            self._begin(part)
         elif mark.startswith("```"):
-            self._begin(mark, "```")
-        elif low in _LOW_ENDS:
-            self.lone_end = True
+            self._begin(Part(Kind.FENCE, mark, _FENCE_END))
+        elif THOUGHTS_END.fullmatch(mark):
+            self._were_thoughts(out)
 
-    def _begin(self, mark: str, until: str) -> None:
-        self._opening, self._until, self._hidden = mark, until, ""
+    def _were_thoughts(self, out: list[str]) -> None:
+        """What came so far."""
+        self.lone_ends += 1
+        out.clear()
+        self._begun = self._no_call = False
 
-    def _might_be_longer(self, found: re.Match[str]) -> bool:
-        """More text could make a longer mark of it."""
-        text = self._rest[found.start() :].lower()
-        return any(len(mark) > len(text) and mark.startswith(text) for mark in _LOW)
+    def _begin(self, part: Part) -> None:
+        self._part, self._hidden = part, ""
 
     def _sure(self, end: int) -> int:
         """How much of the rest cannot be the beginning of a mark."""
         for start in range(max(0, end - LONGEST_MARK), end):
-            if self._rest[start] in _BEGINS and _may_become_a_mark(self._rest[start:]):
+            if self._rest[start] in BEGINS and may_become_a_mark(self._rest[start:]):
                 return start
         return end
 
-    def _bare_call(self, out: list[str]) -> bool:
-        """The whole answer is a JSON object (or a list of them), which calls a tool, as Llama's are; or says so."""
-        calls = self._read(self._rest)
-        if not calls:
-            out.append(self._rest)
-        self.calls += calls
-        self._rest = ""
-        return False
-
     # What is not the answer
 
-    def _inside(self, last: bool) -> str | None:
-        """Take what is not the answer up to its end; None: more text is needed."""
-        at = self._rest.lower().find(self._until.lower())
-        if at < 0:
-            keep = 0 if last else len(self._until) - 1
+    def _inside(self, out: list[str], last: bool) -> bool:
+        """Take what is not the answer up to its end; False: more text is needed."""
+        found = (THOUGHTS_END if self._part is None else self._part.ends).search(self._rest)
+        if found is None:
+            keep = 0 if last else LONGEST_MARK
             cut = max(0, len(self._rest) - keep)
             self._hidden += self._rest[:cut]
             self._rest = self._rest[cut:]
-            return None
-        self._hidden += self._rest[:at]
-        self._rest = self._rest[at + len(self._until) :]
-        return self._close(whole=True)
+            return self._is_no_header()
+        self._hidden += self._rest[: found.start()]
+        self._rest = self._rest[found.end() :]
+        if self._part is None:
+            self._opened = False
+            self.lone_ends += not has_thoughts_begin(self._hidden)
+            self._hidden = ""
+        else:
+            out.append(self._close(whole=True))
+        return True
+
+    def _is_no_header(self) -> bool:
+        """It goes on for too long."""
+        if self._part is None or self._part.kind is not Kind.HEADER or len(self._hidden) <= LONGEST_HEADER:
+            return False
+        self._part, self._rest, self._hidden = None, self._hidden + self._rest, ""
+        return True
 
     def _close(self, *, whole: bool) -> str:
         """The part that is not the answer is over; what of it is the answer after all."""
-        opening, until, hidden = self._opening, self._until, self._hidden
-        self._opening = self._until = self._hidden = ""
-        if opening == _CHANNEL:
-            name = hidden.split()[0] if hidden.split() else ""
-            if whole and name != _FINAL and not self._called_in(hidden):
-                self._begin("<think>", "<|end|>")
-            elif whole and self._called_in(hidden):
-                self._begin(f"<function={self._called_in(hidden)}>", "<|call|>")
+        part, hidden = self._part, self._hidden
+        self._part, self._hidden = None, ""
+        if part is None:  # a template that was thought to open the reasoning, and did not
+            self._opened, self._rest = False, hidden
             return ""
-        if _FUNCTION.fullmatch(opening) is not None:
-            self.calls += self._read(f"{opening}{hidden}</function>")
-            return ""
-        if opening.startswith("```"):
-            calls = self._read(hidden)
-            self.calls += calls
-            return "" if calls else opening + hidden + (until if whole else "")
-        if opening.lower() in _LOW_CALLS:
-            self.calls += self._read(hidden)
+        match part.kind:
+            case Kind.HEADER if whole:
+                self._header(part.opening + hidden)
+            case Kind.HEADER:
+                self._rest = hidden
+            case Kind.CALL:
+                self.calls += self._read((part.opening if part.names_the_tool else "") + hidden)
+            case Kind.FENCE:
+                calls = self._read(hidden)
+                self.calls += calls
+                return "" if calls else part.opening + hidden + ("```" if whole else "")
+            case Kind.THOUGHTS if not whole:
+                return self._never_ended(part, hidden)
         return ""
 
-    def _called_in(self, header: str) -> str:
-        """The tool that gpt-oss calls in a channel: ``commentary to=functions.get_time``."""
-        found = re.search(r"to=(?:functions\.)?([\w.-]+)", header)
-        return found.group(1) if found else ""
+    def _never_ended(self, part: Part, hidden: str) -> str:
+        """Thoughts that a call broke off are over with it; what only looked like thoughts is the answer."""
+        if (at := where_a_call_begins(hidden)) is not None:
+            self._rest = hidden[at:]
+            return ""
+        return part.opening + hidden if part.guessed else ""
 
-    def _end_of_opened(self, last: bool) -> bool:
-        text = self._hidden + self._rest
-        low = text.lower()
-        ends = [(at, end) for end in _ENDS if (at := low.find(end.lower())) >= 0]
-        if not ends:
-            self._hidden, self._rest = text, ""
-            return last
-        at, end = min(ends)
-        self.lone_end = self.lone_end or not any(opening.lower() in low[:at] for opening in _PAIRS)
-        self._hidden, self._rest, self._opened = "", text[at + len(end) :], False
-        return True
+    def _header(self, text: str) -> None:
+        """Whose message comes now: ``<|start|>assistant to=functions.get_time<|channel|>commentary json``."""
+        to = re.search(r"to=([\w.:-]+)", text)
+        recipient = to[1] if to is not None and to[1].lower() not in _ANSWERED else ""
+        channel = (re.findall(r"<\|channel\|>\s*(\w+)", text) or [""])[-1].lower()
+        if recipient and recipient != "self":
+            self._begin(Part(Kind.CALL, f"{recipient.removeprefix('functions.')} ", MESSAGE_END))
+        elif recipient or channel not in ("", "final", "commentary"):
+            self._begin(Part(Kind.THOUGHTS, text, MESSAGE_END))
 
     def _read(self, text: str) -> list[WrittenCall]:
         return calls_in(text, self._tools)
-
-
-def _may_become_a_mark(text: str) -> bool:
-    """Whether more text could make a mark of this."""
-    if len(text) > LONGEST_MARK + 20:
-        return False
-    low = text.lower()
-    if any(mark.startswith(low) for mark in (*_LOW, *_FENCE_STARTS)):
-        return True
-    if re.fullmatch(r"<[|｜][^<>|｜\s]{0,40}[|｜]?", text) or re.fullmatch(r"<function=[\w.-]{0,64}", low):
-        return True
-    return re.fullmatch(r"```(?:json|tool_call|tool_code)?[ \t]*", text) is not None

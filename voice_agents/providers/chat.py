@@ -33,7 +33,7 @@ from voice_agents.providers.chat_errors import content_filtered, provider_error
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.failover_chat import Ask, FailoverChat
 from voice_agents.providers.names import agent_name, inside
-from voice_agents.providers.sockets import proxy_to, tls
+from voice_agents.providers.sockets import proxy_to, staying_at, tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
 from voice_agents.providers.suited import RefusedWords, Takes
@@ -63,6 +63,8 @@ HURRIED_S = 1.5
 """To connect, where another provider can answer."""
 MOST_LESSONS = 4
 """How often one turn is asked anew because of what a refusal has told."""
+MOST_HALVES = 2
+"""How often a conversation is shortened for a server that answers nothing to it."""
 _NO_CLIENT = object()
 """For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
 REMARK = "remark"
@@ -161,6 +163,7 @@ class _Line:
         self.http = httpx2.AsyncClient(
             timeout=timeout, limits=LIMITS, verify=tls(), trust_env=False, follow_redirects=True, **way
         )
+        self.http.event_hooks = {"request": [staying_at(endpoint.base_url)]}
         key = endpoint.api_key
         sdk = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
@@ -229,6 +232,7 @@ class _PlainChat(ChatOpenAI):
         """By this very model."""
         messages = self._refused.left_out(messages)
         takes, learned, again = self._takes, list[str](), False
+        shortened: int | None = None
         while True:
             given = _Given()
             try:
@@ -243,8 +247,12 @@ class _PlainChat(ChatOpenAI):
                 plain = provider_error(error, self._endpoint, Role.CHAT)
                 self._refused.note(error, messages)
                 lesson = None if len(learned) == MOST_LESSONS else takes.learn(error, messages, _fields(error))
+                if again and lesson is None and isinstance(error, ProtocolViolation) and len(learned) < MOST_HALVES:
+                    lesson, shortened = takes.shorten(messages), takes.characters
                 pause_s = 0.0 if lesson is not None else None if again else self._pause(plain, error)
                 if pause_s is None or not given.nothing:
+                    if shortened is not None and isinstance(error, ProtocolViolation):
+                        takes.characters = None  # that was not the reason
                     raise plain from error
                 if lesson is None:
                     again = True
@@ -265,19 +273,21 @@ class _PlainChat(ChatOpenAI):
             async for chunk in chunks:
                 if chunk.message.response_metadata.pop(_REASONS, False):
                     answer.reasons_elsewhere()
-                begun = not (given.nothing or answer.lone_end)
+                told, ends = not given.nothing, answer.lone_ends
                 given.add(chunk := _cleaned(chunk, answer))
-                if begun and answer.lone_end:  # all that was told so far were thoughts
+                if told and answer.lone_ends > ends:  # all that was told so far were thoughts
                     held.append(_marked(RETRACTED, True))
                 held.append(_without_calls(chunk, calls))
                 while held and not given.nothing:
                     yield held.pop(0)
+        told, ends = not given.nothing, answer.lone_ends
         if rest := _left(answer, calls):
             given.add(rest)
+            held += [_marked(RETRACTED, True)] * (told and answer.lone_ends > ends)
             held.append(rest)
         for chunk in () if given.nothing else held:
             yield chunk
-        takes.note_reasoning(held=held_back, ended=answer.lone_end)
+        takes.note_reasoning(held=held_back, ended=bool(answer.lone_ends))
         if given.nothing:
             raise self._silent(given.finish_reason)
 
@@ -306,7 +316,8 @@ class _PlainChat(ChatOpenAI):
                 return None
             raise ValueError("a chunk of no known shape")
         for choice in chunk.get("choices") or ():
-            choice["delta"] = choice.get("delta") or {}  # Azure's asynchronous content filter leaves it out
+            # Azure's asynchronous content filter leaves it out; who does not stream calls it a message
+            choice["delta"] = choice.get("delta") or choice.pop("message", None) or {}
             listed(choice["delta"])
         converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)
         if converted is not None and any(

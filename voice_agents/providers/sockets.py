@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
+import websockets.asyncio.client
 
 from voice_agents.errors import ProxyUnusable, Role
 from voice_agents.providers.names import inside
@@ -20,6 +24,8 @@ MAX_FRAME_BYTES = 16 * 2**20
 CLOSE_TIMEOUT_S = 0.4
 
 
+websockets.asyncio.client.MAX_REDIRECTS = 1
+"""A socket that is sent elsewhere would take the key along, in the vendors' own headers, which nobody strips."""
 STEADY_S = 5.0
 """A connection that lived so long was a good one: the waits start anew after it."""
 
@@ -68,3 +74,18 @@ def proxy_to(endpoint: Endpoint, role: Role, name: str, *, sockets: bool) -> str
         return usable(proxy_for(endpoint.base_url), sockets=sockets)
     except UnusableProxy as reason:
         raise ProxyUnusable(role, name, f"The proxy on the way to {inside(name)} for {role.value} {reason}") from None
+
+
+class SentElsewhere(OSError):
+    """Whoever answers for a provider (a sign-in page of the network) sends its client to another host."""
+
+
+def staying_at(base_url: str) -> Callable[[Any], Awaitable[None]]:
+    """A hook for the requests of an HTTP client: keys and conversations go to this host, wherever it redirects to."""
+    home = urlsplit(base_url).hostname
+
+    async def check(request: Any) -> None:
+        if request.url.host != home:
+            raise SentElsewhere(f"redirected from {home}")
+
+    return check

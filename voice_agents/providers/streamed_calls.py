@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 
-from voice_agents.providers.written_calls import WrittenCall, as_object, loads
+from voice_agents.providers.written_calls import WrittenCall, as_object, known_as, loads, made_of
 
 
 def listed(delta: dict[str, Any]) -> None:
@@ -66,6 +66,7 @@ class StreamedCalls:
 
     def __init__(self, tools: Collection[str]) -> None:
         self._tools = set(tools)
+        self._by_name = {name.lower(): name for name in tools}
         self._calls: list[_GrowingCall] = []
 
     def add(self, piece: ToolCallChunk) -> None:
@@ -81,6 +82,8 @@ class StreamedCalls:
         if call.whole and (name or id not in ("", call.id)):
             self._calls.append(_GrowingCall(piece["index"], id, name, arguments))
             return
+        if not as_object(call.arguments) and call.whole and arguments.lstrip().startswith("{"):
+            call.arguments = ""  # which only stood for those that come now
         call.id = call.id or id
         if name != call.name:
             call.name += name
@@ -90,6 +93,8 @@ class StreamedCalls:
     def whole(self, written: Sequence[WrittenCall] = ()) -> list[ToolCallChunk]:
         """All of them, and those that were ``written`` as text, each with an id of its own."""
         calls = [call for call in self._calls if call.name]
+        for call in calls:
+            call.name = known_as(call.name, self._by_name) or call.name
         said = [(call.name, as_object(call.arguments)) for call in calls]
         for one in written:
             if (one.name, loads(one.arguments)) not in said:
@@ -127,5 +132,5 @@ class StreamedCalls:
 
 def _arguments(call: _GrowingCall) -> str:
     """JSON text of an object, if it can be made of what came; else that, which the tool refuses."""
-    known = as_object(call.arguments)
+    known = made_of(call.arguments)
     return call.arguments if known is None else json.dumps(known)

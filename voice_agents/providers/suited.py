@@ -24,18 +24,31 @@ SHORT_ID = 9
 LEFT_OUT = "(What was said here is left out.)"
 NOTHING = "..."
 """What stands where a role has to speak and has not."""
-_TOO_LONG = (
-    *("context_length_exceeded", "maximum context length", "context window", "context size", "context length"),
-    *("exceed_context_size", "too many tokens", "token limit", "prompt is too long", "input is too long"),
-    *("reduce the length", "string_above_max_length", "request too large", "payload too large", "n_ctx"),
-    *("longer than the model", "max_model_len", "exceeds the maximum number of tokens", "prompt too long"),
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|contextwindowexceeded|exceed_context_size|maximum context length|max_model_len|n_ctx"
+    r"|string_above_max_length|(?:request|payload|entity) (?:entity )?too large|reduce the length|token limit"
+    r"|context (?:window|size|length|limit)"
+    r"|(?:input|prompt|tokens?|sequence|session|conversation)\b.{0,60}(?:too (?:long|large|many)|exceed|longer|overflow"
+    r"|must (?:be <=|have less)|cannot exceed|should be \[)"
+    r"|(?:too many|maximum|exceeds?|longer than|range of)\b.{0,40}(?:input|prompt|tokens|sequence)\b",
+    re.DOTALL,
 )
-_NO_TOOLS = (
-    *("support tool", "support function", "tool choice requires", "tools param requires", "tool calling is not"),
-    *("tools are not", "tools is not", "function calling is not", "unsupported parameter: 'tools'"),
-    *("'tools' is not", "unknown field: tools", "does not support the tools", "tool use", "--tool-call-parser"),
+"""How servers say that it was too much: OpenAI, vLLM, SGLang, TGI, TensorRT, llama.cpp, Ollama, LM Studio, LMDeploy,
+LiteLLM, Anthropic, Cohere, xAI, Zhipu, Moonshot, DashScope."""
+_NO_TOOLS = re.compile(
+    r"(?:tools?\b|tool[ _]?(?:use|call|calling|choice)|function[ _]call(?:s|ing)?).{0,80}"
+    r"(?:support|permitted|unexpected|unknown|unrecogni|requires|not (?:been )?(?:enabled|allowed|available))"
+    r"|(?:support|permitted|unexpected|unknown|unrecogni|not (?:been )?(?:enabled|allowed|available)).{0,80}"
+    r"(?:\btools?\b|tool[ _]?(?:use|call|calling|choice)|function[ _]call(?:s|ing)?)|--tool-call-parser",
+    re.DOTALL,
 )
-_NO_SYSTEM = ("system role", "system message", "role 'system'", 'role "system"', "role: system", "system prompt is not")
+_PARALLEL = re.compile(r"parallel[ _]?tool[ _]?calls?")
+_NO_SYSTEM = re.compile(
+    r"system (?:role|message)|role:? ['\"]?system|system prompt is not|got system|support ['\"]system['\"]"
+    r"|roles? (?:are|is) supported|roles must alternate|developer instruction is not"
+    r"|(?:index 0|first message).{0,20}(?:should|must) be (?:from )?(?:the )?user"
+)
+"""Templates without a system role complain of the order of the roles; ours is always in order."""
 _EFFORT = "reasoning_effort"
 _NO_EFFORT = (_EFFORT, "reasoningeffort", "reasoning.effort", "reasoning effort", "think value", "support thinking")
 """How servers name it: OpenAI, xAI, gateways, Ollama."""
@@ -98,21 +111,37 @@ class Takes:
         if refusal is None:
             return None
         status, text = refusal
+        if self.system and _NO_SYSTEM.search(text) and any(isinstance(one, SystemMessage) for one in messages):
+            self.system = False
+            return "{name} knows no system role: its instructions are sent with the user's words."
         lesson = self._learn_fields(error, text, sent)
         if lesson is not None:
             return lesson
-        if self.system and any(word in text for word in _NO_SYSTEM):
-            self.system = False
-            return "{name} knows no system role: its instructions are sent with the user's words."
         if not self.short_ids and "tool call id" in text and "9" in text:
             self.short_ids = True
             return "{name} takes tool calls under shorter names only: they are sent so."
-        long = status == 413 or any(word in text for word in _TOO_LONG)
-        size = _size(messages) if self.characters is None else min(self.characters, _size(messages))
-        if size > 2 * _size(messages[-1:]) and (long or (status == 400 and size > PLAINLY_LONG)):
-            self.characters = size // 2
+        long = status == 413 or _TOO_LONG.search(text) is not None
+        if (long or (status == 400 and self._size(messages) > PLAINLY_LONG)) and self._halve(messages):
             return "This conversation is longer than {name} can take: the older part is left out of what it is told."
         return None
+
+    def shorten(self, messages: Sequence[BaseMessage]) -> str | None:
+        """Who answers nothing to a long conversation may have no room left for an answer; as :meth:`learn`."""
+        if self._size(messages) <= PLAINLY_LONG or not self._halve(messages):
+            return None
+        return "{name} answered nothing, until the older part of this conversation was left out of what it is told."
+
+    def _halve(self, messages: Sequence[BaseMessage]) -> bool:
+        """From now on half of it is sent; False: there would be too little left."""
+        size = self._size(messages)
+        if size <= 2 * _size(messages[-1:]):
+            return False
+        self.characters = size // 2
+        return True
+
+    def _size(self, messages: Sequence[BaseMessage]) -> int:
+        """Characters of what is sent of them."""
+        return _size(messages) if self.characters is None else min(self.characters, _size(messages))
 
     def _learn_fields(self, error: Exception, text: str, sent: Collection[str]) -> str | None:
         """Which part of the request is refused."""
@@ -124,7 +153,7 @@ class Takes:
             return "{name} does not say what an answer costs."
         if "tools" in sent and "tool" in known and any(word in known for word in _NO_EFFORT):
             return self._without_effort(known, sent)
-        if self.tools and "tools" in sent and any(word in text for word in _NO_TOOLS):
+        if self.tools and "tools" in sent and _refuses_tools(known, param):
             self.tools = False
             return "{name} takes no tools: it answers without them."
         refused = [name for name, words in _LEFT_OUT.items() if name in sent and any(word in known for word in words)]
@@ -202,6 +231,11 @@ class RefusedWords:
             HumanMessage(LEFT_OUT) if isinstance(message, HumanMessage) and message.text in self._words else message
             for message in messages[:-1]
         ] + list(messages[-1:])
+
+
+def _refuses_tools(text: str, param: str) -> bool:
+    """Not only that several are called at once."""
+    return param == "tools" or _NO_TOOLS.search(_PARALLEL.sub("", text)) is not None
 
 
 def _refusal(error: Exception) -> tuple[int, str] | None:

@@ -39,8 +39,8 @@ def _english(text: str) -> Completeness:
 def _core(words: Sequence[str]) -> list[str]:
     """Without what people say before they begin: "okay so um please", and "can you" before a command."""
     core = list(words)
-    while core and core[0] in _BEFORE_BEGINNING:
-        core.pop(0)
+    while core and (core[0] in _BEFORE_BEGINNING or core[:2] in _GREETINGS):
+        core = core[2:] if core[:2] in _GREETINGS else core[1:]
     if core[:2] and core[0] in _ASKED and core[1:2] == ["you"]:
         rest = _core(core[2:])
         if rest and (rest[0] in _COMMANDS or rest[0] in _TAKE_OBJECTS):
@@ -207,6 +207,10 @@ _SUBJECTS = (["i"], ["you"], ["we"], ["they"], ["he"], ["she"], ["my"])
 _WH = words_of("what who where when why how which whose what's who's where's")
 _BEFORE_BEGINNING = words_of(
     "okay ok so well um uh er erm hey hi hello please yes yeah and oh now right alright then also"
+)
+_GREETINGS = (
+    *(["hello", "there"], ["hi", "there"], ["hey", "there"], ["thank", "you"]),
+    *(["good", "morning"], ["good", "afternoon"], ["good", "evening"]),
 )
 _ASKED = words_of("can could would will")
 _BEFORE_VERBS = words_of(

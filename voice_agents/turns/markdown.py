@@ -46,7 +46,7 @@ _CITATION = re.compile(
 _NOTE = re.compile(r"\[\^[^\]\s]+\]:\s*")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~])")
 _SPACED = r"(?<=\s)\*(?=\s)"
-_BETWEEN_NUMBERS = r"(?<=[\d)])\*{1,2}(?=[\w(])"
+_BETWEEN_NUMBERS = r"(?<=[\d)])\*{1,2}(?=[\w(])|(?<=\b[A-Za-z])\*\*(?=\d)"
 _STARS = re.compile(rf"({_SPACED}|{_BETWEEN_NUMBERS})|\*+")
 """Stars are emphasis, but not those of "2 * 3" and "2*3"."""
 _UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_{])")

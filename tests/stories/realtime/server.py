@@ -171,6 +171,10 @@ class FakeRealtime:
     def hold(self, held: bool) -> None:
         self._held = held
 
+    def replace(self, error: ProviderError) -> bool:
+        """Nobody stands in for it."""
+        return False
+
     def connect_anew(self) -> None:
         self._up = False
         self._reset_hearing()

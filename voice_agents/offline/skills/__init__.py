@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from voice_agents.offline.skills import small_talk, tool_skills
+from voice_agents.offline.skills.following import Follower
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
-from voice_agents.offline.skills.rules import RULES
+from voice_agents.offline.skills.rules import ANSWERS, PEOPLE, PLACES, RULES, TIMER_LABELS, UNITS
 from voice_agents.offline.skills.understanding import SkillMatcher
 
-__all__ = ["ABILITIES", "LISTENER", "RULES", "SKILLS", "Skill", "SkillMatcher", "expected"]
+__all__ = ["ABILITIES", "FOLLOWER", "LISTENER", "RULES", "SKILLS", "Skill", "SkillMatcher", "expected", "said_alone"]
 
 
 def _help(slots: Slots, talk: Talk) -> Step:
@@ -33,8 +34,14 @@ ABILITIES = tuple(skill.ability for skill in SKILLS if skill.ability)
 """What the agent can do, in the order it tells."""
 
 LISTENER = SkillMatcher(SKILLS, RULES)
+FOLLOWER = Follower(SKILLS, RULES)
 
 
 def expected() -> list[str]:
     """What is likely to be said, as it is written: every example, and the examples about other things."""
     return list(dict.fromkeys(LISTENER.likely()))
+
+
+def said_alone() -> list[str]:
+    """Words that are answers by themselves."""
+    return [*ANSWERS, *PLACES.split("|"), *PEOPLE.split("|"), *UNITS, *TIMER_LABELS.split("|")]

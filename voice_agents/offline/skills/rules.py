@@ -28,6 +28,25 @@ ERRANDS = (
     "buy milk|buy bread and butter|call my mother|call the doctor|water the plants|feed the cat|walk the dog"
     "|pay the rent|send the report|wash the car|book a table for two|take a break|check the oven"
 )
+_ANSWERS = """
+hundred thousand million first second third half double minus plus
+monday tuesday wednesday thursday friday saturday sunday weekend
+january february march april may june july august september october november december
+today tomorrow tonight yesterday morning afternoon evening night noon midnight now later soon
+spring summer autumn winter week month year hour minute minutes hours seconds days
+red blue green yellow orange purple pink brown black white gray gold silver
+yes no yeah yep nope okay sure maybe never always thanks please sorry right wrong exactly correct
+stop wait go start pause continue cancel repeat again next back more less louder softer enough help
+hello hi hey goodbye bye what who where when why how which really nothing everything both
+left up down fast slow big small hot cold good bad great fine cheap new old open close on off
+water milk juice wine beer cheese butter rice fish meat chicken soup salad sugar salt apple apples
+music news weather light lights door window room kitchen bedroom bathroom garden home house
+work school office car bus train bike plane phone table chair book money key moon sun rain snow dog cat
+mother father brother sister friend husband wife doctor birthday holiday dinner lunch breakfast
+heads tails dice coin joke story note notes timer
+"""
+ANSWERS = (*(numbers.say(number) for number in (*range(31), *range(40, 101, 10), 1_000)), *_ANSWERS.split())
+"""Words that people say alone, mostly when they were asked for them."""
 TIMER_LABELS = "tea|pasta|pizza|eggs|laundry|coffee|bread"
 
 UNITS = {
@@ -127,6 +146,10 @@ def _topic(heard: Sentence) -> str:
     return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
 
 
+def _errand(heard: Sentence) -> str | None:
+    return None if {word.text for word in heard.words} <= {"please", "now", "thanks", "for", "me"} else heard.original
+
+
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
@@ -148,6 +171,6 @@ RULES = (
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
     Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
     Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
-    Rule("errand", ERRANDS, original, _FREE, tuple(ERRANDS.split("|"))),
+    Rule("errand", ERRANDS, _errand, _FREE, tuple(ERRANDS.split("|"))),
     Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )

@@ -12,13 +12,17 @@ from functools import cached_property
 MAX_WORDS = 200
 """What comes after is not looked at."""
 
+_PERSONS = ("i", "you", "we", "they")
+_VERBS = ("do", "did", "does", "is", "are", "was", "were", "have", "has", "would", "could", "should")
 CONTRACTIONS = {
-    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "how", "it", "that", "name")},
-    **{"let's": "let us", "i'm": "i am", "you're": "you are", "i'd": "i would", "i'll": "i will"},
-    **{"don't": "do not", "didn't": "did not", "can't": "can not"},
+    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "when", "how", "it", "that", "there", "name")},
+    **{f"{word}'d": f"{word} would" for word in _PERSONS} | {f"{word}'ll": f"{word} will" for word in _PERSONS},
+    **{f"{word}'ve": f"{word} have" for word in _PERSONS} | {f"{word}'re": f"{word} are" for word in _PERSONS[1:]},
+    **{f"{word}n't": f"{word} not" for word in _VERBS},
+    **{"let's": "let us", "i'm": "i am", "can't": "can not", "won't": "will not"},
 }
 """Written as people speak -> as the phrases are written."""
-_OTHER_WORDS = frozenset({"it's", "i'd", "i'll"})
+_OTHER_WORDS = frozenset({"it's", "i'd", "i'll", "we'd", "we'll", "we're"})
 """Without the apostrophe they are."""
 
 SPELLINGS = {
@@ -27,6 +31,9 @@ SPELLINGS = {
     **{"litre": "liter", "litres": "liters", "honeybees": "honey bees", "goodnight": "good night"},
     **{"cannot": "can not", "ok": "okay", "hiya": "hi", "×": "*", "÷": "/", "−": "-", "%": "percent"},
 }
+
+_SOUND_LIKE_NUMBERS = {"for": "four", "to": "two", "too": "two", "won": "one", "ate": "eight"}
+_RECKONING = ("plus", "minus", "times")
 
 _TOKEN = re.compile(
     r"(?P<word>\d+(?:[.,]\d+)*|°\s?[cCfF]|[^\W\d_]+(?:['’][^\W\d_]+)*|[+*/^()=×÷−%]|-(?![^\W\d_])|(?<![^\W\d_])-)|(?P<stop>[.!?;:\n])|(?P<comma>,)"
@@ -71,7 +78,7 @@ class Sentence:
                 words[-1] = Word(last.text, last.start, last.end, pause)
             if len(words) >= MAX_WORDS:
                 break
-        return cls(source, tuple(words))
+        return cls(source, tuple(map(_as_counted, [None, *words], words, [*words[1:], None])))
 
     @cached_property
     def text(self) -> str:
@@ -101,6 +108,15 @@ class Sentence:
         """The words that stand between two positions of ``text``."""
         before = self.text[:start].count(" ")
         return self.part(before, before + self.text[start:end].count(" "))
+
+
+def _as_counted(before: Word | None, word: Word, after: Word | None) -> Word:
+    """ "Seven times for" and "too hundred" as they were meant."""
+    if (number := _SOUND_LIKE_NUMBERS.get(word.text)) is None:
+        return word
+    reckoned = (before and before.text in _RECKONING) or (after and after.text in _RECKONING)
+    large = word.text == "too" and after and after.text in ("hundred", "thousand", "million")
+    return replace(word, text=number) if reckoned or large else word
 
 
 def _spell(word: str) -> list[str]:

@@ -86,7 +86,11 @@ SKILLS = (
         ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
-        typed=("(i am | you can) (called | call me) <name>", "my name is <name> by the way"),
+        typed=(
+            "(hello | hi | hey | good (morning | afternoon | evening) | nice to meet you) [there] i am <person:name>",
+            "(i am | you can) (called | call me) <name>",
+            "my name is <name> by the way",
+        ),
         free=("my name is <name>", "(call me | i am called) <person:name>"),
         ability="remember your name",
         demo=True,
@@ -96,7 +100,12 @@ SKILLS = (
         ("what is my name", "do you (know | remember) my name", "who am i"),
         _ask_name,
         ("What's my name?", "Do you remember my name?"),
-        typed=("(tell me | say) my name", "what (was | is) my name [again]", "what am i called"),
+        typed=(
+            "(tell me | say) my name",
+            "what (was | is) my name [again]",
+            "what am i called",
+            "[do you (know | remember)] who i am",
+        ),
         free=("(remember | know | what | tell) ... my name", "what i am called"),
         demo=True,
     ),
@@ -129,6 +138,7 @@ SKILLS = (
         free=(
             "(hear | tell | give | know | got | have | want | another | crack | any) ... (joke | jokes)",
             "something funny",
+            "(cheer me up | make (me | us) (laugh | smile))",
         ),
         demo=True,
     ),
@@ -186,6 +196,7 @@ SKILLS = (
         typed=(
             "are you (an ai | a human [being] | a real person | a bot | a machine | a language model | alive)",
             "are you there a person",
+            "who (am i (talking | speaking) (to | with) | is (this | there | that))",
         ),
         demo=True,
     ),
@@ -194,7 +205,11 @@ SKILLS = (
         ("can you hear me", "are you (there | listening)"),
         _says("Yes, I can hear you."),
         ("Can you hear me?", "Are you there?"),
-        typed=("(test | testing) [one two three | 1 2 3]", "do you hear me"),
+        typed=(
+            "(test | testing) [one two three | 1 2 3]",
+            "do you hear me",
+        ),
+        free=("(can | could | does) (you | anybody | anyone | somebody | someone) hear me",),
     ),
     Skill(
         "thanks",
@@ -204,7 +219,16 @@ SKILLS = (
         typed=(
             "(thank you | thanks) [(so much | a lot)] [that is (all | it)]",
             "(great | good | nice | perfect | cool | awesome) [thanks]",
+            "(that | it | this) (is | was) [(a | so | really | very | just | quite)]"
+            " (great | good | nice | fine | perfect | cool | funny | lovely | helpful) [(one | joke | story)]",
         ),
+    ),
+    Skill(
+        "pleased",
+        (),
+        _says("Nice to meet you, too."),
+        (),
+        typed=("[it is] (nice | good | great | lovely | pleased) to (meet | see | hear) you [too]",),
     ),
     Skill(
         "goodbye",
@@ -233,6 +257,6 @@ SKILLS = (
         ("no", "no thanks", "no thank you"),
         _says("All right."),
         ("No.", "No, thank you."),
-        typed=("(nope | nah | not now)",),
+        typed=("(nope | nah | not now | that is (all | it) [for (now | today)])",),
     ),
 )

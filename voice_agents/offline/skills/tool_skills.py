@@ -34,19 +34,21 @@ def _roll(slots: Slots, talk: Talk) -> Step:
     return Use("roll_dice", {"sides": int(slots.get("sides", 6)), "count": slots.get("few", 1)})
 
 
-def _set_timer(slots: Slots, talk: Talk) -> Step:
+def _set_timer(slots: Slots, talk: Talk) -> Step | tuple[Step, ...]:
     label = slots.get("label", slots.get("errand", ""))
     if "duration" not in slots:
         return Say(HOW_LONG)
-    return Use("set_timer", {"seconds": slots["duration"], "label": label})
+    timer = Use("set_timer", {"seconds": slots["duration"], "label": label})
+    return (timer, Say("The one before goes on, too.")) if "instead" in slots else timer
 
 
-def _bare_duration(slots: Slots, talk: Talk) -> Step:
+def _bare_duration(slots: Slots, talk: Talk) -> Step | tuple[Step, ...]:
     if talk.answers and talk.answers[-1] == HOW_LONG:
         return _set_timer(slots, talk)
     return Say("Shall I set a timer? Then say, set a timer, and for how long.")
 
 
+_DOWN = "(take | write | note | jot) (this | that | it | something) down"
 _ASK_TIME = "(what time is it | what is the time | tell me the time)"
 
 SKILLS = (
@@ -78,6 +80,8 @@ SKILLS = (
         ),
         free=(
             "(what time | the time | time is it | how late | the clock | local time) ... (in | at | over in) <city>",
+            "in <city> ... (time is it | is it late | late is it | the time)",
+            "is it ... (late | early | night | morning | evening) ... in <city>",
             "(time is it | the time now | the current time)",
         ),
         ability="tell the time in a city",
@@ -101,7 +105,8 @@ SKILLS = (
             "<imperative:sum>",
         ),
         free=(
-            "(what | much | calculate | compute | work out | tell me | result of | solve | makes | add up) ... <sum>",
+            "(what | much | how many | calculate | compute | work out | tell me | result of | solve | makes | add up)"
+            " ... <sum>",
         ),
         ability="do arithmetic",
         demo=True,
@@ -145,7 +150,10 @@ SKILLS = (
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
         typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
-        free=("(roll | throw | toss) ... <few> (dice | die)", "(roll | throw | toss) ... (dice | die)"),
+        free=(
+            "(roll | throw | toss | need | want | take | use) ... <few> (dice | die)",
+            "(roll | throw | toss) ... (dice | die)",
+        ),
         ability="roll dice",
         demo=True,
     ),
@@ -155,7 +163,7 @@ SKILLS = (
         lambda slots, talk: Use("flip_coin"),
         ("Flip a coin.", "Heads or tails?"),
         typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
-        free=("(flip | toss | throw) ... coin", "heads or tails"),
+        free=("(flip | toss | throw) ... coin", "a coin for (me | us)", "heads or tails"),
         ability="flip a coin",
         demo=True,
     ),
@@ -182,10 +190,13 @@ SKILLS = (
             "(timer | countdown) [for] <duration>",
             "(remind me | wake me [up]) in <duration>",
             "remind me to <label> in <duration>",
+            "(set | start | make) [me] (a | an | another) (alarm | countdown | reminder) (for | in) <duration>",
+            "[(set | start | make)] [a | an | another] timer for [the] <label> (it | which) (takes | needs) <duration>",
         ),
         free=(
             "(timer | countdown | remind me | alert me | wake me | tell me) ... (in | for | of | after) <duration>",
             "(a | an | my | another) <duration> timer",
+            "timer ... <duration>",
             "(set | start | need | want | make) ... timer",
         ),
         ability="set a timer",
@@ -193,7 +204,7 @@ SKILLS = (
     ),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
     _asks_back("which_unit", WHICH_UNIT, "convert <amount> <measure>", "convert (units | something)"),
-    _asks_back("which_note", WHICH_NOTE, "(take | make | write | save) [me] (a | another) note"),
+    _asks_back("which_note", WHICH_NOTE, "(take | make | write | save) [me] (a | another) note", _DOWN),
     _asks_back("which_sum", WHICH_SUM, "(calculate | compute) [something]", "do (a calculation | some math)"),
     Skill(
         "list_timers",
@@ -208,10 +219,11 @@ SKILLS = (
             "[(list | show)] timers",
             "how (long | much time) is left on [(the | my)] timer",
             "(are there | do i have | have i) [any] timers [running]",
+            "(how many | which | what) timers (do i have | have i got | are there) [running] [set]",
             "which timers are (running | there | set)",
         ),
         free=(
-            "timer ... (left | remaining | running)",
+            "(timer | timers | alarm | countdown) ... (left | remaining | running)",
             "(how long | how much (time | longer) | when | any) ... timer",
             "how (many (minutes | seconds) | much time) ... left",
         ),
@@ -222,7 +234,10 @@ SKILLS = (
         ("(cancel | stop | delete) (the | my | all) (timer | timers)",),
         lambda slots, talk: Use("cancel_timers"),
         ("Cancel the timer.", "Stop all timers."),
-        typed=("(cancel | stop | delete | clear | kill) [all] [(of | the | my)] (timer | timers)",),
+        typed=(
+            "(cancel | stop | delete | clear | kill | (turn | switch) off) [all] [(of | the | my)]"
+            " (timer | timers | alarm)",
+        ),
     ),
     Skill(
         "save_note",
@@ -239,6 +254,7 @@ SKILLS = (
             "(take | make) a note (that | of | saying) <errand>",
             "(note [down] | (write | jot) [this] down) [that] <errand>",
             "do not forget [that | to] <errand>",
+            "take (this | that) down <errand>",
             "(remember | keep in mind) that <errand>",
         ),
         free=(
@@ -266,7 +282,8 @@ SKILLS = (
         free=(
             "(read | show | list | hear | tell | what | see) ... notes",
             "what ... (ask | asked | tell | told) you to remember",
-            "(what | show me) ... i ... written down",
+            "(what | show me) ... (i | you) ... (written | noted) down",
+            "(read | tell) [me] what you have [got | there]",
         ),
         demo=True,
     ),

@@ -71,10 +71,10 @@ class SkillMatcher:
                 yield from pattern.variants(Sentence.of(example))
 
     def _wishes(self, text: str) -> Understanding:
-        """An "okay" before something else is no wish of its own."""
+        """An "okay", a "no" or a "nice to meet you" before something else is no wish of its own."""
         understood = self._understand(text)
         first, *rest = understood.requests or (None,)
-        if rest and first is not None and first.skill.name == "yes":
+        if rest and first is not None and first.skill.name in ("yes", "no", "pleased"):
             return Understanding(tuple(rest), understood.missed)
         return understood
 
@@ -104,14 +104,20 @@ class SkillMatcher:
         """What the missed pieces ask for in words of their own."""
         requests, missed = list(understood.requests), list[str]()
         for piece in understood.missed:
-            sentence = Sentence.of(piece).without(FILLERS)
-            slots = ((skill, pattern.find(sentence)) for skill, pattern in self._free)
-            found = next((Request(skill, filled) for skill, filled in slots if filled is not None), None)
+            found = self._found(piece)
             if found is None:
                 missed.append(piece)
             else:
                 requests.append(found)
+        if not requests and len(missed) > 1 and (found := self._found(" ".join(missed))):
+            return Understanding((found,))  # "I call a friend in Rome. Is it late there?"
         return Understanding(tuple(requests[:MAX_REQUESTS]), tuple(missed))
+
+    def _found(self, text: str) -> Request | None:
+        """The skill that is asked for somewhere in a text."""
+        sentence = Sentence.of(text).without(FILLERS)
+        slots = ((skill, pattern.find(sentence)) for skill, pattern in self._free)
+        return next((Request(skill, filled) for skill, filled in slots if filled is not None), None)
 
     def _read(self, sentence: Sentence) -> Understanding:
         """As the phrases say it."""

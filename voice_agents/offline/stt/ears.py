@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from voice_agents.offline.stt.alone import Guesses, guesses, likeliest, said, sure
 from voice_agents.offline.stt.expected import Expectation, Expected, plain
 from voice_agents.offline.stt.hum import is_dark_word, is_hum
 from voice_agents.offline.stt.moonshine import RATE, Branch, Heard, Moonshine, Samples, Sound
@@ -35,9 +36,16 @@ that mean something but are spelled like no phrase ("take a note by milk")."""
 _ALIKE = 0.7
 """Sure words are only compared with the expected phrases if their letters are that much like one of them."""
 _SHORT_S, _SHORTEST_S = 0.55, 0.45
-_MURMUR_SCORE = -0.5
+_AGREED = -2.0
+"""Words of which the first model's half and the second one's whole log probability are more have been said."""
+_INVENTED = frozenset({"you", "thank you"})
+"""... but for these, which both models hear in a door that slams."""
+_MURMUR_SCORE, _MURMURED = -0.5, -3.4
+"""What is so short and so doubtful was no word: by one model's mean, and by both models' sum."""
 _HUM_S, _SURE_OF_HUM, _SURELY_WORDS = 1.1, -0.2, -0.45
 """What sounds like a hum, and is no longer, is one unless the first or the second model is so sure of its words."""
+_ALONE_S = 0.95
+"""Who speaks no longer says a word or two, or a short phrase that is known."""
 _WORDS_A_S = 7
 """Nobody says more words in a second."""
 
@@ -54,6 +62,11 @@ class Ears:
         self._expected = Expected(expectation.phrases)
         self._moonshine = _moonshine()
         self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
+        short = (text for text in (*expectation.alone, *expectation.phrases) if len(text.split()) <= _FEW_WORDS)
+        self._names = {said(text): text for text in short}
+        self._alone = frozenset(self._names)
+        alone = [spelled(text) for text in self._names.values()]
+        self._alone_tree = self._moonshine.expect(alone) if self._moonshine is not None else Branch()
         self._whisper = _whisper(needed=self._moonshine is None)
         self._warm_up()
 
@@ -66,16 +79,23 @@ class Ears:
         heard = self._moonshine.words(self._moonshine.listen(samples), unwanted)
         return spelled(heard.text) if heard is not None and heard.score > _GUESS else ""
 
-    def final(self, samples: Samples, voiced_s: float) -> str:
-        """The words; ``voiced_s``: for how many seconds somebody speaks in it."""
+    def final(self, samples: Samples, voiced_s: float, *, doubtful: bool = False) -> str:
+        """The words; ``voiced_s``: for how many seconds somebody speaks in it, ``doubtful``: if anybody does."""
         if self._moonshine is None:
             return self._settled(self._second_opinion(samples, Heard("", _GUESS), voiced_s), voiced_s, samples)
         sound = self._moonshine.listen(samples)
+        if doubtful and not is_dark_word(samples):
+            return self._agreed(samples, sound)
         heard = self._moonshine.words(sound) or Heard("", _GUESS)
         if voiced_s < _HUM_S and heard.score < _SURE_OF_HUM and is_hum(samples):
             return self._hummed(samples, heard)
-        if same := self._expected.same(heard.text):
-            return same
+        if voiced_s < _ALONE_S and (alone := self._said_alone(samples, sound, heard, voiced_s)):
+            return alone
+        return self._expected.same(heard.text) or self._sentence(samples, sound, heard, voiced_s)
+
+    def _sentence(self, samples: Samples, sound: Sound, heard: Heard, voiced_s: float) -> str:
+        """More words: as they were heard, as a phrase that is expected, or as the second model hears them."""
+        assert self._moonshine is not None
         means_something = self._means_something(heard.text)
         phrase = self._phrase(self._moonshine, sound, heard, means_something)
         if phrase is not None and len(phrase.text.split()) > _WORDS_A_S * voiced_s:
@@ -89,6 +109,42 @@ class Ears:
             if not means_something or other.score > heard.score or not other.text:
                 heard = Heard(other.text, max(other.score, heard.score))  # one that is sure of words is enough
         return self._settled(heard, voiced_s, samples)
+
+    def _said_alone(self, samples: Samples, sound: Sound, heard: Heard, voiced_s: float) -> str:
+        """What was said if it was a word or two, a murmur if it hardly was; "" if it was more, or that is plain."""
+        if self._moonshine is None or heard.score > _UNSURE:
+            return ""
+        first = guesses(self._moonshine.guesses(sound))
+        if all(len(words.split()) > _FEW_WORDS for words in first.words):
+            return ""
+        alone, murmured = sure(first, self._alone), False
+        if alone is None:
+            usual = self._moonshine.likeliest(sound, self._alone_tree)
+            second = self._second_guesses(samples)
+            alone = likeliest(first.and_also(guesses([self._moonshine.whole(usual)])), second, self._alone)
+            known = alone.text in self._alone and (alone.text in second.words or self._whisper is None)
+            murmured = alone.score < _MURMURED and not known and not is_dark_word(samples)
+        if len(alone.text.split()) > _FEW_WORDS:
+            return ""
+        return MURMUR if murmured and voiced_s < _SHORT_S else self._written(alone.text)
+
+    def _agreed(self, samples: Samples, sound: Sound) -> str:
+        """Words that both models think of by themselves; else it was a machine that sounds like a voice."""
+        assert self._moonshine is not None
+        first, second = guesses(self._moonshine.guesses(sound)), self._second_guesses(samples)
+        best = likeliest(first, second, self._alone)
+        agreed = (
+            best.text not in _INVENTED
+            and best.text in first.words
+            and (best.text in second.words or self._whisper is None)
+        )
+        return self._written(best.text) if agreed and best.score > _AGREED else ""
+
+    def _second_guesses(self, samples: Samples) -> Guesses:
+        return guesses(self._whisper.guesses(samples) if self._whisper is not None else ())
+
+    def _written(self, words: str) -> str:
+        return self._expected.same(words) or spelled(self._names.get(words, words))
 
     def _phrase(self, moonshine: Moonshine, sound: Sound, heard: Heard, means_something: bool) -> Heard | None:
         """The expected phrase that fits the sound about as well as the words heard, if one does."""

@@ -25,6 +25,8 @@ class Expectation:
 
     phrases: Sequence[str] = ()
     """As they are written."""
+    alone: Sequence[str] = ()
+    """Words and names that are often said alone, as they are written."""
     means_something: Callable[[str], bool] = lambda text: False
     """Whether a text is understood as it is."""
 

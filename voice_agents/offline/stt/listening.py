@@ -17,8 +17,9 @@ _SURE, _LIKELY, _MAYBE = 0.9, 0.5, 0.35
 _LIKELY_CHUNKS = 3
 """A voice is there if one chunk is sure and three are likely: of 24 kinds of noise none was, of 374 recordings of
 speech all were ..."""
-_RATHER, _LIKELY_CHUNKS_THEN = 0.8, 6
-"""... or one nearly sure and six likely, as in "noon" said alone by a dark voice; but a machine may be like that."""
+_RATHER, _LIKELY_CHUNKS_THEN = 0.55, 5
+"""... or one so likely and five at all, as in "noon" by a dark voice, or "two" over a telephone. The few machines that
+are like that are told by their words: the models agree on none."""
 _PAUSE = 4 * CHUNK
 """Silence that may be the end of the utterance, and what is kept of the room after the voice: never more, so that the
 words do not depend on how much of it was there when somebody had time to look."""
@@ -55,7 +56,7 @@ class Stretch:
 
     @property
     def may_have_voice(self) -> bool:
-        """Whether the sound itself has to show that it is a word."""
+        """Whether the words have to show that somebody speaks."""
         return self.most >= _RATHER and self.likely >= _LIKELY_CHUNKS_THEN
 
     @property

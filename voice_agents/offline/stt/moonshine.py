@@ -29,6 +29,7 @@ _SHORTEST = RATE // 10
 _NO_TOKEN = 1 << 30
 _SPACE = "▁".encode()
 _WIDTH = 8
+_GUESSED_TOKENS, _GUESSES = 9, 10
 _LONGEST_EXPECTED = 32
 _HOPELESS, _PATIENCE = -2.5, 3
 """Expected texts are given up that fit worse than this so far, as if so many more tokens had fitted well."""
@@ -96,9 +97,37 @@ class Moonshine:
             if token == _END:
                 break
             said.append(token)
-        raw = b"".join(self._pieces[token] for token in said if _END < token < len(self._pieces))
-        text = raw.replace(_SPACE, b" ").decode("utf-8", "replace").strip()
-        return Heard(text, score / (len(said) + 1))
+        return Heard(self._text(said), score / (len(said) + 1))
+
+    def guesses(self, sound: Sound) -> list[Heard]:
+        """The likeliest few words or two in all their spellings; ``score`` is the log probability of the whole text.
+
+        50 ms of work.
+        """
+        found: list[tuple[float, tuple[int, ...]]] = []
+        ways: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+        past: Mapping[str, NDArray[np.float32]] = self._empty
+        for length in range(_GUESSED_TOKENS):
+            tokens = [said[-1] if said else _BEGIN for _, said in ways]
+            logits, past = self._step(sound, tokens, past, first=length == 0)
+            followed: list[tuple[float, int, int]] = []
+            for at, (total, said) in enumerate(ways):
+                chances = logits[at] - _total(logits[at])
+                found.append((total + float(chances[_END]), said))
+                best = np.argpartition(-chances, _WIDTH)[:_WIDTH]
+                followed += [(total + float(chances[token]), at, int(token)) for token in best if token != _END]
+            followed = sorted(followed, reverse=True)[:_WIDTH]
+            surest = sorted(found, reverse=True)[:_GUESSES]
+            if len(surest) == _GUESSES and followed[0][0] < surest[-1][0]:
+                break
+            ways = [(total, (*ways[at][1], token)) for total, at, token in followed]
+            parents = [at for _, at, _ in followed]
+            past = {name: value[parents] for name, value in past.items()}
+        return [Heard(self._text(said), total) for total, said in sorted(found, reverse=True)[:_GUESSES]]
+
+    def whole(self, heard: Heard) -> Heard:
+        """A text with the log probability of all of it, not of a token."""
+        return Heard(heard.text, heard.score * (len(self._encode(heard.text)) + 1)) if heard.text else heard
 
     def expect(self, texts: Sequence[str]) -> Branch:
         """Texts as a tree of their tokens, for ``likeliest``."""
@@ -154,6 +183,10 @@ class Moonshine:
         logits, *presents = self._decoder.run(None, inputs | dict(past))
         made = zip(self._presents[1:], presents, strict=True)
         return logits[:, -1], dict(past) | {name: value for name, value in made if first or ".decoder." in name}
+
+    def _text(self, said: Sequence[int]) -> str:
+        raw = b"".join(self._pieces[token] for token in said if _END < token < len(self._pieces))
+        return raw.replace(_SPACE, b" ").decode("utf-8", "replace").strip()
 
     def _encode(self, text: str) -> list[int]:
         """Tokens of a text, word by word as the model was trained; letters it does not know are left out."""

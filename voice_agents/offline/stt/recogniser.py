@@ -16,7 +16,6 @@ from weakref import WeakSet
 from voice_agents.audio import Pcm
 from voice_agents.offline.stt.ears import Ears
 from voice_agents.offline.stt.expected import Expectation
-from voice_agents.offline.stt.hum import is_dark_word
 from voice_agents.offline.stt.listening import Listening, Stretch
 from voice_agents.offline.stt.spelling import joined
 from voice_agents.offline.work import Urgency, Workers
@@ -172,10 +171,8 @@ class Utterance:
         self._results.pop(number, None)
         if not (stretch.has_voice or stretch.may_have_voice):
             return
-        sound, voiced_s = self._listening.sound(stretch), stretch.voiced_s
-        if not stretch.has_voice and not is_dark_word(sound):
-            return
-        words = self._workers.submit(urgency, lambda: self._ears.final(sound, voiced_s))
+        sound, voiced_s, doubtful = self._listening.sound(stretch), stretch.voiced_s, not stretch.has_voice
+        words = self._workers.submit(urgency, lambda: self._ears.final(sound, voiced_s, doubtful=doubtful))
         self._results[number] = _Result(words, stretch.last_voice, urgency)
 
     def _look(self) -> None:

@@ -6,6 +6,7 @@ import re
 
 MURMUR = "Mm-hmm."
 """What people hum while they listen."""
+UH_HUH = "Uh-huh."
 
 _HUM = re.compile(r"[mh][mhn\W]*m[mhn\W]*|hn+\W*", re.IGNORECASE)
 _UH_HUH = re.compile(r"uh?[\W]*hu?h\W*", re.IGNORECASE)
@@ -19,7 +20,7 @@ _SPELLINGS = {
     **{"litre": "liter", "litres": "liters", "grey": "gray", "programme": "program", "travelling": "traveling"},
     **{"colour": "color", "colours": "colors", "favourite": "favorite", "favour": "favor", "flavour": "flavor"},
     **{"neighbour": "neighbor", "neighbours": "neighbors", "honour": "honor", "harbour": "harbor", "labour": "labor"},
-    **{"behaviour": "behavior", "organise": "organize", "realise": "realize", "recognise": "recognize"},
+    **{"behaviour": "behavior", "ok": "okay", "organise": "organize", "realise": "realize", "recognise": "recognize"},
 }
 """The model learned from books of several centuries and countries -> American English of today."""
 _OTHER_SPELLING = re.compile(rf"\b({'|'.join(_SPELLINGS)})\b", re.IGNORECASE)
@@ -33,7 +34,7 @@ def spelled(text: str) -> str:
     if _HUM.fullmatch(text):
         return MURMUR
     if _UH_HUH.fullmatch(text):
-        return "Uh-huh."
+        return UH_HUH
     text = _OTHER_SPELLING.sub(_respelled, text)
     text = text[:1].upper() + text[1:]
     return text.rstrip(",;:-") + "." if text[-1] not in ".?!" else text

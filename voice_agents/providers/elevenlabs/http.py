@@ -25,7 +25,7 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.names import inside, speech_name, why_gone
-from voice_agents.providers.sockets import proxy_to, tls
+from voice_agents.providers.sockets import SentElsewhere, proxy_to, staying_at, tls
 from voice_agents.settings import Endpoint
 
 TIMEOUT_S = 10.0
@@ -48,7 +48,7 @@ async def list_voices(endpoint: Endpoint) -> list[VoiceChoice]:
     async with _client(endpoint) as client:
         try:
             found = await client.voices.get_all(request_options=_ONCE)
-        except (ApiError, httpx.HTTPError) as error:
+        except (ApiError, httpx.HTTPError, SentElsewhere) as error:
             raise http_error(error, endpoint) from error
     return [VoiceChoice(v.voice_id, v.name or v.voice_id, v.description or "") for v in found.voices]
 
@@ -63,7 +63,7 @@ async def stream_speech(
                 voice, text=text, model_id=endpoint.model, output_format="pcm_24000", request_options=_ONCE
             ):
                 yield data
-        except (ApiError, httpx.HTTPError) as error:
+        except (ApiError, httpx.HTTPError, SentElsewhere) as error:
             raise http_error(error, endpoint) from error
 
 
@@ -82,17 +82,19 @@ async def _pool(endpoint: Endpoint, timeout_s: float) -> httpx.AsyncClient:
     context = await asyncio.to_thread(tls)
     proxy = proxy_to(endpoint, Role.TTS, speech_name(endpoint), sockets=False)
     try:
-        return httpx.AsyncClient(verify=context, timeout=timeout_s, proxy=proxy, trust_env=False, follow_redirects=True)
+        http = httpx.AsyncClient(verify=context, timeout=timeout_s, proxy=proxy, trust_env=False, follow_redirects=True)
     except (ValueError, httpx.InvalidURL):  # of a proxy's address
         raise proxy_error(endpoint, Role.TTS) from None  # which may hold a password
+    http.event_hooks = {"request": [staying_at(endpoint.base_url)]}
+    return http
 
 
-def http_error(error: ApiError | httpx.HTTPError, endpoint: Endpoint) -> ProviderError:
+def http_error(error: ApiError | httpx.HTTPError | SentElsewhere, endpoint: Endpoint) -> ProviderError:
     """What the SDK or httpx raised, as one plain sentence."""
     name = speech_name(endpoint)
     if isinstance(error, httpx.TimeoutException):
         return ProviderTimeout(Role.TTS, name, f"{name} took too long to answer. Please try again.")
-    if isinstance(error, httpx.HTTPError):
+    if isinstance(error, httpx.HTTPError | SentElsewhere):
         sentence = why_gone(endpoint, f"{name} cannot be reached. Please try again in a moment.")
         return ProviderUnavailable(Role.TTS, name, sentence)
     return status_error(error.status_code or 500, error.body, endpoint, Role.TTS)

@@ -231,6 +231,8 @@ class ElevenLabsStt:
         try:
             message = json.loads(frame)
             kind = reaction(message)
+            if kind is Reaction.FINAL and not isinstance(message.get("text"), str):
+                raise ValueError("a final without words")
         except (ValueError, AttributeError):
             sentence = f"{self._name} sent something for speech-to-text that could not be understood."
             return ProtocolViolation(Role.STT, self._name, sentence), True

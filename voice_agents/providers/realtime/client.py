@@ -8,16 +8,19 @@ from types import TracebackType
 from typing import Self
 
 from voice_agents.audio import Pcm, to_bytes
+from voice_agents.errors import ProviderError
 from voice_agents.providers.interfaces import ConnectionListener
+from voice_agents.providers.names import agent_name, inside
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import RealtimeEvent, ResponseDone, ServerError
 from voice_agents.providers.realtime.inbox import Inbox
 from voice_agents.providers.realtime.ledger import Owed
-from voice_agents.providers.realtime.line import RealtimeTimeouts, ServerLine
+from voice_agents.providers.realtime.line import RealtimeTimeouts, ServerLine, Way
 from voice_agents.providers.realtime.microphone import is_loud
 from voice_agents.providers.realtime.socket import Connector, TokenProvider
-from voice_agents.settings import Endpoint
+from voice_agents.providers.standby import FailoverTimes
+from voice_agents.settings import UNDERSTOOD_OFFLINE, Endpoint, Provider
 
 __all__ = ["RealtimeClient", "RealtimeTimeouts", "TokenProvider"]
 
@@ -55,6 +58,10 @@ class RealtimeClient:
     **FAILED** (key, deployment, quota: what trying again cannot mend) drops what is owed. The next :meth:`send_text`,
     :meth:`commit` or loud enough sound tries once more.
 
+    **A stand-in.** Where ``endpoint.stand_in`` gives another server, that one is called when this one cannot be had,
+    says that it will not work, or owes an answer for too long; it is a fresh server session like any other. Nothing is
+    reported but REPLACED (it is connected, and why), and OPEN when the first one is there again.
+
     **Renewal.** Before the server's time limit, and for another voice than the one the server has spoken with, the
     server session is replaced in a pause of the conversation: nothing is reported.
 
@@ -70,21 +77,24 @@ class RealtimeClient:
         on_connection: ConnectionListener,
         timeouts: RealtimeTimeouts | None = None,
         token: TokenProvider | None = None,
+        failover: FailoverTimes | None = None,
     ) -> None:
         """``past`` is asked at every (re)connect: the conversation so far, for the fresh server session.
 
         ``token`` is asked for an Entra access token at every connect; without it ``endpoint.api_key`` is the key.
         """
-        self._sentences = Sentences(endpoint)
+        first = _way_to(endpoint, token)
+        self._sentences = first.sentences
         self._ledger = Owed(config, past, endpoint.transcribe_model)
         self._inbox = Inbox()
         self._line = ServerLine(
-            Connector(endpoint, self._sentences, token),
+            first,
+            lambda: _way_of(endpoint.stand_in(), self._ledger.config.language),
             self._ledger,
-            self._sentences,
             timeouts or RealtimeTimeouts(),
             self._inbox,
             on_connection,
+            failover,
         )
         self._clock = asyncio.get_running_loop().time
 
@@ -188,6 +198,13 @@ class RealtimeClient:
         """Replace the server session, which has fallen deaf; the next one hears what was held. Nothing is reported."""
         self._line.connect_anew()
 
+    def replace(self, error: ProviderError) -> bool:
+        """The server will not answer the turn under way: another one is to. False: there is none."""
+        if not self._line.replace(error):
+            return False
+        self._ledger.owe_next()
+        return True
+
     def configure(self, config: RealtimeConfig) -> None:
         """Another configuration, from the next response on. Sound of a turn that is not taken yet is forgotten when
         another one takes the turns."""
@@ -198,3 +215,16 @@ class RealtimeClient:
         self._ledger.microphone.keep_all = self._line.session is None or self._ledger.by_hand
         if self._line.session is not None:
             self._line.session.configure(clear=another_takes_turns)
+
+
+def _way_of(endpoint: Endpoint | None, language: str) -> Way | None:
+    """To who stands in, if there is somebody who understands the user."""
+    deaf = endpoint is not None and endpoint.provider is Provider.OFFLINE and language not in UNDERSTOOD_OFFLINE
+    return None if endpoint is None or deaf else _way_to(endpoint)
+
+
+def _way_to(endpoint: Endpoint, token: TokenProvider | None = None) -> Way:
+    sentences, name = Sentences(endpoint), inside(agent_name(endpoint))
+    simple = ", which knows a few things only" if endpoint.provider is Provider.OFFLINE else ""
+    meanwhile = f"Until it works again, {name} answers{simple}."
+    return Way(Connector(endpoint, sentences, token), sentences, endpoint.transcribe_model, meanwhile)

@@ -316,3 +316,11 @@ class ServerSession:
         elif past.kind == "output":
             self._calls.discard(past.call_id)
         self._send(message("conversation.item.create", item=item(past, self._settings.dialect)))
+
+
+def is_greeting(frame: bytes | str) -> bool:
+    """A server says that it is there."""
+    try:
+        return ga_name(json.loads(frame)["type"]) == "session.created"
+    except (ValueError, TypeError, KeyError):
+        return False

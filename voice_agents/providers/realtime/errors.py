@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus, InvalidURI
 
 from voice_agents.errors import (
     NOTHING_HEARD,
@@ -210,7 +210,7 @@ class Sentences:
                     f"The proxy on the way to {self._inside} for {Role.REALTIME.value} cannot be used: set HTTPS_PROXY "
                     "and ALL_PROXY to an http:// or socks5:// address, or to nothing.",
                 )
-            case OSError() | InvalidHandshake() | InvalidMessage() | EOFError():
+            case OSError() | InvalidHandshake() | InvalidMessage() | InvalidURI() | EOFError():
                 return self.unreachable()
             case _:
                 return self._error(

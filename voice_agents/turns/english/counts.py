@@ -9,6 +9,8 @@ from voice_agents.turns.english.rule import rule
 
 _FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5)}
 _FRACTIONS |= {"⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅒": (1, 10)}
+_SHORT = "911|999|112|988|311|411|511|811|000|101|111"
+"""Numbers for help."""
 _FREE = r"(?<![\w.,:/$-])"
 _OVER = r"(?![\w/:-]|[.,]\d)"
 _CODE = (
@@ -81,7 +83,8 @@ def _dotted(match: re.Match[str]) -> str:
     if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", match[2]):
         return number(match[2].replace(".", ""))
     first, *others = match[2].split(".")
-    v = "version " if match[1] else ""
+    said = re.search(r"\bversion\s$", match.string[: match.start()], re.IGNORECASE)
+    v = "version " if match[1] and not said else ""
     return v + " point ".join(cardinal(part) for part in (first, *others))
 
 
@@ -103,11 +106,16 @@ RULES = (
         r"(?![\w-]|[.,]\d)",
         _telephone,
     ),
-    rule(r"(?<![\w.])(\+\d{1,3}(?:[\s.-]?\(?\d{1,8}\)?){1,6})()(?![\w-]|[.,]\d)", _telephone),
+    rule(r"(?<![\w.])(?=\+(?:\d\D{0,3}){7})(\+\d{1,3}(?:[\s.-]?\(?\d{1,8}\)?){1,6})()(?![\w-]|[.,]\d)", _telephone),
     rule(r"(?<![\w.,$€£+-])(\(?0\d{1,4}\)?(?:[\s-]\d{2,4}){2,4})()(?![\w-]|[.,]\d)", _telephone),
     rule(r"(?<![\w.,$€£+-])([2-9]\d\d-\d{4})()(?![\w-]|[.,]\d|\s(?:people|[a-z]+s)\b)", _telephone),
     rule(r"(?<![\w.,$-])(\d{3}-\d{2}-\d{4}|\d{4}(?:[ -]\d{4}){3}|\d{4}[ -]\d{6}[ -]\d{5})()(?![\w-])", _telephone),
-    rule(r"(?<=\b[Cc]all )(911|999|112|988|311|411|511|811|000|101|111)\b(?![-.,]\d)", lambda m: one_by_one(m[1])),
+    rule(
+        rf"\b((?:call|ring|phone|text|emergency:?|number is)\s)({_SHORT})(?:(\s(?:or|and)\s)({_SHORT}))?\b(?![-.,]\d)",
+        lambda m: f"{m[1]}{one_by_one(m[2])}{m[3] + one_by_one(m[4]) if m[3] else ''}",
+        ignore_case=True,
+    ),
+    rule(r"(?<=\bISBN )([\d-]{9,16}[\dX])\b|(?<=\bISBN: )([\d-]{9,16}[\dX])\b", lambda m: grouped(m[0])),
     rule(r"(?<=\b[Dd]ial )(\d{3,5})\b(?![-.,]\d)", lambda m: one_by_one(m[1])),
     rule(
         rf"\b((?:{_STATES})\s)(\d{{5}})(?:-(\d{{4}}))?(?![\w-])",
@@ -122,7 +130,7 @@ RULES = (
         r"(?P<power>[-−+]?\d+|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)\}?(?!\w)",
         _power,
     ),
-    rule(rf"{_FREE}(?P<times>\d+(?:\.\d+)?)[eE](?P<power>[-+]?\d{{1,3}})(?![\w.-])", _power),
+    rule(rf"{_FREE}(?P<times>\d+(?:\.\d+)?)[eE](?P<power>[-+]?\d{{1,3}})(?![\w-]|\.\d)", _power),
     rule(r"(?<![\w/.,-])(?:(\d{1,3})[ -])?(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _mixed),
     rule(r"(?<![\w/.,-])(\d\.\d)/(5|10)(?![\w/]|[.,]\d)", lambda m: f"{number(m[1])} out of {cardinal(m[2])}"),
     rule(rf"(?<![\w/.,])(\d+)?\s?([{''.join(_FRACTIONS)}])", _sign),

@@ -217,8 +217,24 @@ def _by(match: re.Match[str]) -> str:
 
 
 def _feet(match: re.Match[str]) -> str:
+    if match[2] and float(match[2]) >= 12:  # there are no more inches in a foot
+        return _lasting(match)
     feet = f"{number(match[1])} {'foot' if is_one(match[1]) else 'feet'}"
     return f"{feet} {number(match[2])} inch{'' if is_one(match[2]) else 'es'}" if match[2] else feet
+
+
+def _lasting(match: re.Match[str]) -> str:
+    """Minutes and seconds."""
+    return f"{_counted(match[1], 'minute')} {_counted(match[2], 'second')}"
+
+
+def _hours(match: re.Match[str]) -> str:
+    said = f"{_counted(match[1], 'hour')} {_counted(match[2], 'minute')}"
+    return f"{said} {_counted(match[3], 'second')}" if match[3] else said
+
+
+def _counted(digits: str, unit: str) -> str:
+    return f"{number(digits)} {unit}{'' if is_one(digits) else 's'}"
 
 
 def _place(match: re.Match[str]) -> str:
@@ -232,12 +248,13 @@ def _place(match: re.Match[str]) -> str:
 _MINUS = r"(?<![\w.,$/])"
 RULES = (
     *_MONEY,
+    rule(rf"{_MINUS}(\d+)\s?h(?:rs?)?\s?(\d+)\s?m(?:ins?)?(?:\s?(\d+)\s?s(?:ecs?)?)?(?!\w)", _hours),
     rule(
         rf"{_MINUS}([-−+]?{NUMBER})(?:{_DASH}({NUMBER}))?\s?%(?!\w)",
         lambda m: f"{span(m[1].lstrip('+'), m[2])} percent",
     ),
     rule(rf"{_MINUS}({NUMBER})°\s?(?:(\d+)['′]\s?(?:({NUMBER})[\"″]\s?)?)?([NSEW])\b", _place),
-    rule(rf"{_MINUS}({NUMBER}(?:\s?[x×]\s?{NUMBER})+)(?:\s?({_SYMBOL}))?(?![\w²³^⁰¹⁴-⁹])", _by),
+    rule(rf"{_MINUS}({NUMBER}(?:\s?[x×]\s?{NUMBER})+)(?:\s?({_SYMBOL}))?(?![\w²³^⁰¹⁴-⁹]|\s?[=≈])", _by),
     rule(rf"{_MINUS}(\d+)\s?(?:ft|feet)\.?\s(\d+)\s?in\b(?:\.(?=\s[a-z]))?", _feet),
     rule(
         r"(?<![\w/])(\d{2,3})/(\d{2,3})\s?mmHg\b",

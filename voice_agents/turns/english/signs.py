@@ -95,6 +95,9 @@ BEFORE_NUMBERS = (
 )
 """Before the rules of numbers, which take what stands behind the sign."""
 RULES = (
+    rule(r"(?<!\w)©\s?(?=\d)", "copyright "),
+    rule(r"(?<=[\w)])\*\*(2|3)(?![\w.])", lambda m: " squared" if m[1] == "2" else " cubed"),
+    rule(r"(?<=[\w)])\*\*(-?\w+)", lambda m: f" to the power of {m[1].replace('-', 'minus ')}"),
     rule(r"(?<!\S)\*(?!\S)", _star),
     rule(r"[₀-₉]+", lambda m: m[0].translate(_SUBS)),
     rule(r"(?<=\w)_\{([^{}\n]+)\}", lambda m: f" sub {m[1]}"),
