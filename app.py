@@ -62,6 +62,8 @@ def main() -> int:
     if options.doctor:
         from voice_agents.doctor.run import run
 
+        for number in (signal.SIGINT, signal.SIGTERM):  # the app it starts inside is to end with it
+            signal.signal(number, signal.default_int_handler)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         os.environ.setdefault("LANGSMITH_TRACING", "false")
         prepare(os.environ)

@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -365,3 +365,37 @@ async def test_a_stop_in_the_moment_in_which_it_is_served_is_an_orderly_one(
     said, _ = await process.communicate()
     assert process.returncode == 0
     assert b"Stopping: whoever is talking" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_doctor_that_is_stopped_ends_the_app_it_started(
+    tmp_path: Path, speech: dict[str, str], number: int
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "app.py", "--doctor"),
+        cwd=ROOT,
+        env={**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
+        stdout=asyncio.subprocess.PIPE,
+        process_group=0,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while b"started inside" not in (line := await process.stdout.readline()):
+                assert line
+            process.send_signal(number)
+            assert b"it was stopped before its end" in await process.stdout.read()
+            assert await process.wait() == 1
+            await group_ended(process.pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def group_ended(group: int) -> None:
+    """Until no process of it is left."""
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(group, 0)
+            await asyncio.sleep(0.05)
