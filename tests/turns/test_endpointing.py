@@ -258,6 +258,9 @@ def test_what_may_go_on_is_not_called_complete(words: str) -> None:
         "hello there, how much is nineteen plus twenty three",
         "Good morning. What can you do?",
         "thank you, and what is my name",
+        "Hello there.",
+        "good morning",
+        "yes thank you",
     ],
 )
 def test_whole_questions_and_commands_are_answered_soon(words: str) -> None:

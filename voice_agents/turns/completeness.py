@@ -28,9 +28,9 @@ def _english(text: str) -> Completeness:
     words = re.findall(r"[\w']+", text.lower().replace("’", "'"))
     if not words:
         return Completeness.UNKNOWN
-    if " ".join(words) in _WHOLE_PHRASES:
-        return Completeness.COMPLETE
     core = _core(words)
+    if " ".join(words) in _WHOLE_PHRASES or (not core and words[-2:] in _GREETINGS):
+        return Completeness.COMPLETE
     if _is_open(text.rstrip(), words, core):
         return Completeness.OPEN
     return Completeness.COMPLETE if _is_complete(text.rstrip(), words, core) else Completeness.UNKNOWN
