@@ -35,14 +35,6 @@ REAL_TIME = {
     "tests/transports/api/test_live_figures.py",
 }
 """Files beside ``tests/browser`` in which the real voices and ears take part in a call."""
-NOTHING_HEARD = {
-    "tests/browser/test_drawer_by_keyboard.py",
-    "tests/browser/test_local_model.py",
-    "tests/browser/test_other_pages.py",
-    "tests/browser/test_own_addresses.py",
-    "tests/browser/test_page_for_all.py",
-}
-"""Files of ``tests/browser`` in which no sound is listened to: they share a browser, and step back as the rest does."""
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -74,8 +66,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def group(nodeid: str) -> str:
     """What a test runs one after the other with, in one process; itself if with nothing."""
     file = nodeid.partition("::")[0]
-    if file in NOTHING_HEARD:
-        return "in a browser"
     if file in REAL_TIME or file.startswith("tests/browser/"):
         return "in real time"  # two of them at once, with their apps, do not fit on two cores
     return file if file in ONE_SERVER else nodeid
