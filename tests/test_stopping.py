@@ -46,7 +46,7 @@ class App:
         """Until its page can be opened."""
         assert self.process.stdout is not None
         while not re.search(rb"^\* .*public (link|URL)", line := await self.process.stdout.readline()):
-            assert line, "the app ended instead of serving"
+            assert line, f"the app ended instead of serving: {(await self.process.communicate())[1].decode()}"
             if found := re.search(rb"http://(\S+)", line):
                 self.address = found[1].decode()
 
