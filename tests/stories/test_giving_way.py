@@ -32,9 +32,9 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def speaking(caller: AnyCaller[Any, Any], seconds: float = 4.0) -> None:
+async def speaking(caller: AnyCaller[Any, Any], seconds: float = 4.0, question: int = QUESTION) -> None:
     """The agent speaks, and has for so long."""
-    caller.say(QUESTION)
+    caller.say(question)
     await caller.until(AgentAudio)
     await asyncio.sleep(seconds)
 
@@ -90,9 +90,7 @@ def test_a_murmur_that_is_softer_than_the_users_turns_leaves_no_gap_however_long
 ) -> None:
     async def story() -> None:
         async with talk(engine, tmp_path, long_answer, words=LOUDLY) as caller:
-            caller.say(QUESTION + LOUD)
-            await caller.until(AgentAudio)
-            await asyncio.sleep(4.0)
+            await speaking(caller, question=QUESTION + LOUD)
             if isinstance(caller, Caller):
                 caller.stt.partial_delay_s = 2.0
             caller.say(MURMUR + louder, 0.5)
@@ -112,9 +110,7 @@ def test_a_noise_that_was_taken_for_a_turn_says_nothing_of_how_loud_the_user_is(
             caller.say(NOISE, 0.6)
             await asyncio.sleep(6.0)
             assert not await texts(caller)
-            caller.say(QUESTION + LOUD)
-            await caller.until(AgentAudio)
-            await asyncio.sleep(4.0)
+            await speaking(caller, question=QUESTION + LOUD)
             assert isinstance(caller, Caller)
             caller.stt.partial_delay_s = 2.0
             caller.say(MURMUR, 0.5)
@@ -131,9 +127,7 @@ def test_a_voice_as_loud_as_the_users_turns_silences_the_agent_soon_a_softer_one
 ) -> None:
     async def story() -> None:
         async with talk(engine, tmp_path, long_answer, words=LOUDLY) as caller:
-            caller.say(QUESTION + LOUD)
-            await caller.until(AgentAudio)
-            await asyncio.sleep(4.0)
+            await speaking(caller, question=QUESTION + LOUD)
             began = asyncio.get_running_loop().time()
             caller.say(SENTENCE + louder)
             ducked = await caller.until(AgentDucked)

@@ -22,12 +22,12 @@ from voice_agents.settings import Endpoint
 MAX_FRAME_BYTES = 16 * 2**20
 """TTS frames exceed the library's default of 1 MiB, which would close the socket from our side."""
 CLOSE_TIMEOUT_S = 0.4
-
-
-websockets.asyncio.client.MAX_REDIRECTS = 1
-"""A socket that is sent elsewhere would take the key along, in the vendors' own headers, which nobody strips."""
 STEADY_S = 5.0
 """A connection that lived so long was a good one: the waits start anew after it."""
+
+# A socket that is sent elsewhere would take the key along, in the vendors' own headers, which nobody strips. Here, for
+# the whole process, since the OpenAI SDK opens its sockets itself.
+websockets.asyncio.client.MAX_REDIRECTS = 1
 
 
 class Backoff:

@@ -1,5 +1,6 @@
 // Keeps how loud a page's calls play, over WebRTC or the page's own port, and when its microphone was told to speak.
-// Both in milliseconds of performance.now(), by the clocks of the sound itself: a busy page is late in hearing of it.
+// Stands behind recorder.js, which finds what is played. Both in milliseconds of performance.now(), by the clocks of the
+// sound itself: a busy page is late in hearing of it.
 (() => {
   const BLOCKS = 8; // of 128 samples in a message
   const PAST = 50; // readings of a clock: the last second
@@ -34,24 +35,7 @@
     node.port.onmessage = ({ data }) => data.forEach(([time, power]) => window.__levels.push([at(time), power]));
     connect(node);
   };
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (to, ...rest) {
-    const plays = to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && this.numberOfInputs === 0;
-    if (plays) keep(this.context, (node) => connect.call(this, node));
-    return connect.call(this, to, ...rest);
-  };
-  const Native = window.RTCPeerConnection;
-  if (Native)
-    window.RTCPeerConnection = class extends Native {
-      constructor(...args) {
-        super(...args);
-        this.addEventListener("track", ({ track }) => {
-          const context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
-          const source = context.createMediaStreamSource(new MediaStream([track]));
-          keep(context, (node) => source.connect(node));
-        });
-      }
-    };
+  window.__taps.push(keep);
   const start = AudioBufferSourceNode.prototype.start;
   AudioBufferSourceNode.prototype.start = function () {
     const at = clockOf(this.context);

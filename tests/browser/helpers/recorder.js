@@ -18,10 +18,13 @@
     };
     connect(node);
   };
+  // Whoever else listens to what is played adds a function to it, which connects a node of its own.
+  window.__taps = [keep];
+  const tap = (context, connect) => window.__taps.forEach((listen) => listen(context, connect));
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (to, ...rest) {
     const plays = to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && this.numberOfInputs === 0;
-    if (plays) keep(this.context, (node) => connect.call(this, node));
+    if (plays) tap(this.context, (node) => connect.call(this, node));
     return connect.call(this, to, ...rest);
   };
   window.__soundAt = 0;
@@ -31,10 +34,10 @@
     constructor(...args) {
       super(...args);
       window.__peers.push(this);
-      this.addEventListener("track", async ({ track }) => {
+      this.addEventListener("track", ({ track }) => {
         const context = new AudioContext({ sampleRate: 48000 });
         const source = context.createMediaStreamSource(new MediaStream([track]));
-        await keep(context, (node) => source.connect(node));
+        tap(context, (node) => source.connect(node));
       });
     }
   };
