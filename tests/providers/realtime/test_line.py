@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -51,7 +52,7 @@ def now() -> float:
 async def calling_nobody() -> AsyncIterator[tuple[RealtimeClient, Unreachable]]:
     connector = Unreachable()
     client = RealtimeClient(endpoint("http://x"), CONFIG, past=lambda: [], on_connection=lambda *_: None)
-    client._line._connector = cast(Connector, connector)
+    client._line._way = replace(client._line._way, connector=cast(Connector, connector))
     async with client:
         yield client, connector
 

@@ -94,10 +94,11 @@ class ServerLine:
         """The server session that is ready, if one is."""
         self.timeouts = timeouts
         self._first = way
+        self._way = way
+        """To the server that is called at present."""
         self._second = stand_in
         self._replaced: ProviderError | None = None
         """Why the second one is called."""
-        self._meanwhile = ""
         self._given_up: ProviderError | None = None
         """Why the first one is not to be waited for any more."""
         self._nobody = False
@@ -107,9 +108,7 @@ class ServerLine:
         self._failover = failover or FailoverTimes()
         self._check_s = self._failover.first_check_s
         self._checking: asyncio.Task[None] | None = None
-        self._connector = way.connector
         self._ledger = ledger
-        self._sentences = way.sentences
         self._inbox = inbox
         self._on_connection = on_connection
         self._clock = asyncio.get_running_loop().time
@@ -138,8 +137,8 @@ class ServerLine:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        for connector in {self._first.connector, self._connector}:
-            await connector.close()
+        for way in {self._first, self._way}:
+            await way.connector.close()
 
     def need(self) -> None:
         """A turn waits for the server."""
@@ -217,7 +216,7 @@ class ServerLine:
             return ending
         self._tell(ConnectionState.RECONNECTING, None)
         self._go(other)
-        self._replaced, self._meanwhile = error, other.meanwhile
+        self._replaced = error
         self._checking = asyncio.get_running_loop().create_task(self._check(), name="check of a Realtime server")
         return None
 
@@ -228,7 +227,7 @@ class ServerLine:
         return passing and self._given_up is None and self._lost_at - last >= STEADY_S
 
     def _go(self, way: Way) -> None:
-        self._connector, self._sentences = way.connector, way.sentences
+        self._way = way
         self._ledger.transcribe_model = way.transcribe_model
         self._given_up, self._works_again = None, False
         if way is self._first:
@@ -264,9 +263,9 @@ class ServerLine:
         """One connection's life, and why it ended."""
         opened = False
         try:
-            async with self._connector.connect(self._connect_s) as connection:
+            async with self._way.connector.connect(self._connect_s) as connection:
                 self._outgoing = asyncio.Queue()
-                session = ServerSession(self._ledger, self._sentences, self._outgoing.put_nowait)
+                session = ServerSession(self._ledger, self._way.sentences, self._outgoing.put_nowait)
                 try:
                     return await self._attend(connection, session, backoff)
                 finally:
@@ -276,8 +275,8 @@ class ServerLine:
         except ProviderError as error:
             return _Ending(error, opened)
         except Exception as error:
-            logger.exception("%s: the connection failed", self._sentences.name)
-            return _Ending(self._sentences.refused(error), opened)
+            logger.exception("%s: the connection failed", self._way.sentences.name)
+            return _Ending(self._way.sentences.refused(error), opened)
 
     @property
     def _connect_s(self) -> float:
@@ -312,15 +311,15 @@ class ServerLine:
                 await self._inbox.dealt_with()
                 session.told(self._clock())
         except ConnectionClosed as closed:
-            trouble = self._sentences.closed(closed.rcvd.reason if closed.rcvd is not None else "")
+            trouble = self._way.sentences.closed(closed.rcvd.reason if closed.rcvd is not None else "")
             if trouble is not None:
                 return trouble
             in_order = isinstance(closed, ConnectionClosedOK) or session.expired
             if in_order and session.ready and session.is_quiet(self._clock()):
                 return None
-            return self._sentences.lost("was closed" if in_order else "was lost")
+            return self._way.sentences.lost("was closed" if in_order else "was lost")
         if session.expired and not session.is_quiet(self._clock()):
-            return self._sentences.lost("was closed")
+            return self._way.sentences.lost("was closed")
         return session.failure
 
     def _open(self, session: ServerSession, backoff: Backoff) -> None:
@@ -333,7 +332,7 @@ class ServerLine:
         backoff.opened()
         self._nobody = False
         if self._replaced is not None:
-            self._tell(ConnectionState.REPLACED, replaced(self._replaced, self._meanwhile))
+            self._tell(ConnectionState.REPLACED, replaced(self._replaced, self._way.meanwhile))
         elif self._state is not ConnectionState.OPEN:
             self._tell(ConnectionState.OPEN, None)
 
@@ -344,7 +343,7 @@ class ServerLine:
                 async with asyncio.timeout(self.timeouts.send_s):
                     await connection.send(message)
         except TimeoutError:
-            return self._sentences.lost()
+            return self._way.sentences.lost()
         except ConnectionClosed:
             await asyncio.Event().wait()  # the reader knows more
         return None
@@ -356,7 +355,7 @@ class ServerLine:
             await asyncio.sleep(self.timeouts.watch_s)
             now = self._clock()
             if not session.ready and now - began > self._connect_s:
-                return self._sentences.late()
+                return self._way.sentences.late()
             if self._given_up is not None:
                 return self._given_up
             if session.wants_renewal(now, self.timeouts.renew_s) or (self._anew and session.ready):
@@ -368,14 +367,14 @@ class ServerLine:
             if late is not None:
                 self._ledger.stalls += 1
                 if self._ledger.stalls > 1:
-                    self._abandon(self._sentences.unanswered())
+                    self._abandon(self._way.sentences.unanswered())
                     return None  # that was said
                 return late
 
     def _give_up(self) -> None:
         """No connection for too long: the turn is not answered any more."""
         if self._ledger.answer:
-            self._abandon(self._trouble or self._sentences.late())
+            self._abandon(self._trouble or self._way.sentences.late())
 
     def _abandon(self, error: ProviderError) -> None:
         """The turn under way is not answered."""
