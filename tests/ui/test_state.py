@@ -111,6 +111,13 @@ def test_muted_is_said_and_nothing_leaves_the_browser() -> None:
     assert found["line"]["action"] == {"label": "Unmute", "do": "unmute"}
 
 
+def test_by_hand_what_is_said_as_the_button_goes_down_leaves_the_browser_before_it_is_a_long_press() -> None:
+    by_hand = [*CALL, session("Listening"), {"is": "mode", "byHand": True}]
+    assert shown(*by_hand, {"is": "pressed", "pressed": True})["speaks"] is True
+    assert shown(*by_hand, {"is": "pressed", "pressed": True}, {"is": "pressed", "pressed": False})["speaks"] is False
+    assert shown(*by_hand, {"is": "muted", "muted": True}, {"is": "pressed", "pressed": True})["speaks"] is False
+
+
 def test_by_hand_only_what_is_said_while_held_leaves_the_browser() -> None:
     by_hand = [*CALL, {"is": "mode", "byHand": True}, session("Listening", inCall=True)]
     assert shown(*by_hand)["speaks"] is False

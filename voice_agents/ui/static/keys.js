@@ -28,7 +28,7 @@ export function listenToKeys(act) {
 /** A button that has the focus is pressed by Space, except the talk button, which is held by it. */
 const holdsItself = (target) => isPressable(target) && !target.closest(".va-talk");
 
-/** A press on the talk button is a tap, or a hold when it lasts. */
+/** A press on the talk button is a tap, or a hold when it lasts. `act(name)`: "down", "up", "press", "hold", "release". */
 export function listenToButton(button, act) {
   let waiting = null;
   let held = false;
@@ -36,10 +36,12 @@ export function listenToButton(button, act) {
     clearTimeout(waiting);
     waiting = null;
     if (held) act("release");
+    act("up");
   };
   button.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     held = false;
+    act("down");
     try {
       button.setPointerCapture(event.pointerId); // released outside, it still is let go
     } catch {

@@ -155,6 +155,8 @@ class PageController {
       conversations: () => this.drawer.open(),
       type: () => this.#tab.box.focus(),
       help: () => openSheet(byId("va-help")),
+      down: () => this.tell({ is: "pressed", pressed: true }), // who holds speaks at once
+      up: () => this.tell({ is: "pressed", pressed: false }),
       hold: () => this.#hold(),
       release: () => this.#release(),
     };

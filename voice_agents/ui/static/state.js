@@ -14,6 +14,7 @@ export const beginning = (kind = "") => ({
   silent: "", // why nothing can be heard here: "mute" (no device plays sound), "deaf" (nor can the microphone be read)
   muted: false,
   held: false,
+  pressed: false, // the button is down: a tap, or the beginning of a hold
   byHand: false, // turns end when the button is let go
   problem: null, // { text, action?, level? }: what the page itself could not do
   recording: false, // both sides, in this browser
@@ -42,12 +43,13 @@ const reactions = {
   problem: (_, { problem }) => ({ problem }),
   muted: (_, { muted }) => ({ muted }),
   held: (_, { held }) => ({ held }),
+  pressed: (_, { pressed }) => ({ pressed }),
   recording: (_, { recording }) => ({ recording }),
   note: (_, { note }) => ({ note }),
 };
 
 /** Whether the microphone's sound may leave this browser. */
-export const speaks = (facts) => facts.call !== "none" && !facts.muted && (!facts.byHand || facts.held);
+export const speaks = (facts) => facts.call !== "none" && !facts.muted && (!facts.byHand || facts.held || facts.pressed);
 
 /** How it looks: `word` (a contract with #...-status), `caption` and `press` of the button, and one line of truth. */
 export function look(facts) {
