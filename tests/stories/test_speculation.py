@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
@@ -18,7 +19,7 @@ from tests.stories.graphs import GRAPHS
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.errors import ProviderUnavailable, Role
-from voice_agents.events import AgentAudio, AgentText, BegunEarly, Failed, ToolCalled, TurnDone
+from voice_agents.events import AgentAudio, AgentText, BegunEarly, Event, Failed, SpeechEnded, ToolCalled, TurnDone
 from voice_agents.settings import TurnSettings
 
 BOTH = pytest.mark.parametrize("turns", [CAREFUL, EAGER], ids=["careful", "eager"])
@@ -186,6 +187,33 @@ def test_typing_while_an_answer_is_begun_loses_nothing(tmp_path: Path) -> None:
             await turn_done(caller, 2)
             assert [text for role, text in await caller.texts() if role is Speaker.USER] == [QUESTION, "and typed"]
             assert not [played for played in caller.played if played.turn == 1]
+
+    play(story())
+
+
+@pytest.mark.parametrize("how", ["typing", "button"])
+def test_a_turn_that_is_cut_as_it_is_taken_drops_the_answer_that_was_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whoever is told that the turn was taken may act on it before the answer has made its first step."""
+
+    async def story() -> None:
+        async with call(tmp_path, echo, [QUESTION], turns=EAGER) as caller:
+            session, loop, tell = caller.session, asyncio.get_running_loop(), caller.session.tell.emit
+
+            def act_at_once(kind: type[Event], **values: Any) -> None:
+                tell(kind, **values)
+                if kind is SpeechEnded:
+                    loop.call_soon(session.interrupt if how == "button" else partial(session.send_text, "and typed"))
+
+            monkeypatch.setattr(session.tell, "emit", act_at_once)
+            await caller.speak(0)
+            await caller.until(SpeechEnded)
+            await turn_done(caller, 2 if how == "typing" else 1)
+            await nothing_left(caller.parts, streams=len(caller.voice.streams))
+            assert [early.used for early in caller.all(BegunEarly)] == [False], "what it cost is told"
+            assert (await said(caller))[0] == (Speaker.USER, QUESTION)
+            assert not caller.all(Failed)
 
     play(story())
 

@@ -344,8 +344,7 @@ class SandwichBackend:
 
     def answer(self, turn: Turn) -> None:
         """Make the answer."""
-        draft = self._drafts.claim(turn)
-        work = self._announce(turn) if turn.announces else self._answer_user(turn, draft)
+        work = self._announce(turn) if turn.announces else self._answer_user(turn)
         turn.run = self._host.tasks.start_core(work)
 
     def _new_answer(self, turn: Turn) -> SpokenAnswer:
@@ -360,7 +359,8 @@ class SandwichBackend:
 
         await self._speak(turn, answer, partial(answer.run, sentence))
 
-    async def _answer_user(self, turn: Turn, draft: Draft | None) -> None:
+    async def _answer_user(self, turn: Turn) -> None:
+        draft = self._drafts.claim(turn)
         if draft is not None and await self._promote(draft):
             return
         host, ahead = self._host, not self._host.memory.behind
@@ -444,6 +444,7 @@ class SandwichBackend:
         """Make no more of it."""
         if turn.run is not None and turn.run.cancel():
             self._warm()  # the model's connection may have gone with the answer
+        self._drafts.drop()  # one that the run did not come to claim
         if turn.work is None and turn.of_user:  # what was begun early was not its answer yet
             turn.steps.clear()
         self._count()
