@@ -97,6 +97,19 @@ def test_what_the_lower_rate_cannot_hold_does_not_come_back_as_something_else(
     assert rms_dbfs(LiveDownsampler(source, target).feed(pcm)[800:]) < rms_dbfs(pcm) - 30
 
 
+@pytest.mark.parametrize(("source", "target"), [(48_000, 16_000), (24_000, 16_000), (44_100, 16_000)])
+def test_live_sound_is_the_same_in_pieces_of_any_length(source: int, target: int) -> None:
+    whole, cut, pcm, at = LiveDownsampler(source, target), LiveDownsampler(source, target), tone(source), 0
+    parts: list[Pcm] = []
+    for size in [1, 2, 17, 960, 5, 480] * 100:
+        parts.append(cut.feed(pcm[at : at + size]))
+        at += size
+    joined, expected = np.concatenate(parts), whole.feed(pcm)
+    assert len(joined) == pytest.approx(len(expected), abs=target / 1000)
+    common = min(len(joined), len(expected))
+    assert np.abs(joined[:common].astype(int) - expected[:common].astype(int)).max() <= 1
+
+
 def test_live_sound_is_not_upsampled() -> None:
     with pytest.raises(ValueError, match="8000"):
         LiveDownsampler(8_000, 16_000)

@@ -137,6 +137,7 @@ class Memory:
         await turn.deeds.finish()
         if turn.murmured and is_backchannel(turn.user.said):
             turn.user.pieces.clear()
+            turn.user.told = False  # the page is told that it is nothing
         if turn.of_user and not turn.user.told:
             turn.user.told = True
             self._tell.emit(UserTranscript, turn=turn.number, text=turn.user.said, final=True)

@@ -133,9 +133,14 @@ class ServerAnswer:
         return turn.marks.first_audio is None and not (turn.read and any(turn.speeches))
 
     @property
+    def writing(self) -> bool:
+        """The server is making a response, or was asked to."""
+        return self.awaited or bool(self._active)
+
+    @property
     def receiving(self) -> bool:
         """The answer is not complete: more of it will come."""
-        return self.awaited or bool(self._active) or any(step.result is None for step in self._running)
+        return self.writing or any(step.result is None for step in self._running)
 
     def response_started(self, response_id: str) -> None:
         """The server begins with (a part of) the answer."""
@@ -188,7 +193,7 @@ class ServerAnswer:
         passing = isinstance(error, ProviderUnavailable) and error.explained
         if passing and self._host.answering and self.silent and self._ask_again():
             return
-        if self._host.answering and (self.awaited or self._active) and self._replace(error):
+        if self._host.answering and self.writing and self._replace(error):
             return
         self._host.tell.emit(Failed, error=error)
         self.give_up(error)
@@ -203,7 +208,7 @@ class ServerAnswer:
 
     def give_up(self, error: ProviderError | None = None) -> None:
         """What the server still owes will not come. The results of tools are for the next response to find."""
-        if self._host.answering and (self.awaited or self._active):
+        if self._host.answering and self.writing:
             if self._host.turn.user.awaits_item:
                 self._host.turn.user.give_up()
             self._finish(error)
@@ -260,7 +265,7 @@ class ServerAnswer:
     def _late(self) -> None:
         """Nothing of the answer has come; it may still."""
         host = self._host
-        if host.answering and (self.awaited or self._active) and self.silent and self._late_in != host.turn.number:
+        if host.answering and self.writing and self.silent and self._late_in != host.turn.number:
             self._late_in = host.turn.number
             host.tell.emit(Notice, level="warning", text=still_waiting(Role.REALTIME, self._excuses.provider))
             self._excuses.say(delay(self._excuses.provider), ends=False)
@@ -268,7 +273,7 @@ class ServerAnswer:
 
     def _too_late(self) -> None:
         """It was said that the answer is late, and nothing of it has come since."""
-        if self._host.answering and (self.awaited or self._active) and self.silent:
+        if self._host.answering and self.writing and self.silent:
             sentence = f"{self._excuses.provider} took too long to answer. Please try again."
             self._replace(ProviderTimeout(Role.REALTIME, self._excuses.provider, sentence))
 

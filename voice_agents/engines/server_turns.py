@@ -21,6 +21,7 @@ from voice_agents.providers.realtime.events import (
     UserFinalFailed,
     UserPartial,
 )
+from voice_agents.providers.rules import CANCELLED
 from voice_agents.settings import TurnDetection, TurnSettings
 from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
@@ -49,7 +50,7 @@ class _Taking:
     since_s: float | None = None
     """How much was sent after the sound that ended it, if the server says."""
     asked: bool = False
-    """Whether it is one depends on its words."""
+    """The server was still writing an answer, or may have been: it does not answer this turn by itself."""
     early: list[RealtimeEvent] = field(default_factory=list)
     """What the server has answered to it already, held back until that is known."""
     early_id: str = ""
@@ -121,12 +122,14 @@ class ServerTurns:
     def end(self, item_id: str | None = None, since_s: float | None = None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
         before = self._taking
-        self._taking = _Taking([item_id] if item_id is not None else [], since_s)
+        self._taking = _Taking([], since_s)
+        if item_id is not None:
+            self._taking = _Taking([item_id], since_s, asked=self._answer.writing)
         if before is not None and item_id is not None:  # not known yet either whether that is one
             self._taking.items = [*before.items, item_id]
             self._drop_early(before)
         self._host.act(self._floor.taken(self._host.clock(), certain=item_id is None))
-        if self._taking is not None:
+        if self._taking is not None:  # whether it is one depends on its words
             self._taking.asked = True
 
     def words(self, event: UserPartial | UserFinal | UserFinalFailed) -> None:
@@ -185,6 +188,9 @@ class ServerTurns:
             self._client.cancel()
         for item_id in {event.item_id for event in taking.early if isinstance(event, AudioDelta | TextDelta)}:
             self._client.delete(item_id)
+        done = (event for event in taking.early if isinstance(event, ResponseDone))
+        for call in (call for event in done for call in event.tool_calls):
+            self._client.send_tool_output(call.call_id, CANCELLED)
         taking.early, taking.early_id = [], ""
 
     # What becomes of it
@@ -231,10 +237,12 @@ class ServerTurns:
 
     def keep(self, *, murmured: bool) -> bool:
         """Words that are waited for stay, without an answer; whether there are any."""
-        if self._taking is None:
+        taking = self._taking
+        if taking is None:
             return False
         self._host.keep_words(murmured=murmured)
         self._taking = None
+        self._drop_early(taking)
         self._client.cancel()
         return True
 

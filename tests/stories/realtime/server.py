@@ -61,6 +61,8 @@ class FakeRealtime:
         self.config = config
         self.habits = habits
         self.items: list[Item] = []
+        self.spoken: list[Item] = []
+        """All messages it has ever spoken, also those it was told to delete."""
         self.errors: list[str] = []
         self.sent_outputs: list[tuple[str, str]] = []
         self.responses = 0
@@ -328,6 +330,7 @@ class FakeRealtime:
 
     async def _speak(self, response_id: str, text: str, *, written: bool) -> None:
         item = self._add("assistant")
+        self.spoken.append(item)
         item.first_value = self._next_value
         self._next_value += LONGEST_ANSWER
         if self.habits.text_first:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from tests.stories.caller import SENSITIVE, turn_done
 from tests.stories.clock import play
+from tests.stories.fakes import Call
 from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits, Item, Step, word_samples
 from tests.stories.realtime.scripts import LONG, echo, long_answer
@@ -22,10 +23,12 @@ from voice_agents.events import (
     AgentPaused,
     AgentResumed,
     AgentText,
+    Failed,
     Interrupted,
     SpeechEnded,
     SpeechStarted,
     Status,
+    ToolCalled,
     UserTranscript,
 )
 
@@ -52,6 +55,82 @@ def test_words_stop_the_sound_at_once_and_cut_the_answer(tmp_path: Path) -> None
             ]
             assert (await caller.remembered())[1].interrupted
             assert not caller.server.errors
+
+    play(story())
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "spoken"])
+def test_who_goes_on_before_a_slow_answer_is_heard_is_answered(tmp_path: Path, typed: bool) -> None:
+    """The server is still writing the answer that is taken back, so it does not answer what follows by itself."""
+
+    async def story() -> None:
+        slow = Habits(word_gap_s=0.25, first_audio_s=0.3)
+        async with ring(tmp_path, long_answer, ["tell me a story", "about cats please"], habits=slow) as caller:
+            await asyncio.sleep(0.2)
+            if typed:
+                caller.say(1)
+                await asyncio.sleep(0.3)
+                caller.session.send_text("tell me a story")
+            else:
+                await caller.speak(0)
+                await caller.until(SpeechEnded)
+                caller.say(1)
+            await caller.until(AgentAudio, within_s=5.0)
+            await turn_done(caller)
+            assert await caller.texts() == [
+                (Speaker.USER, "tell me a story about cats please"),
+                (Speaker.AGENT, LONG),
+            ]
+            assert not caller.all(Failed) and not caller.server.errors
+
+    play(story())
+
+
+@pytest.mark.parametrize("noisy_s", [0.1, 2.0])
+def test_a_murmur_that_is_forgotten_is_taken_off_the_page(tmp_path: Path, noisy_s: float) -> None:
+    """The stop button is pressed over it: it is no turn, and the page shows what is remembered."""
+
+    async def story() -> None:
+        habits = Habits(transcript_after_s=noisy_s)
+        async with ring(tmp_path, long_answer, ["tell me a story", "mm-hmm"], habits=habits) as caller:
+            caller.say(0)
+            await caller.until(AgentAudio)
+            await asyncio.sleep(3.0)
+            caller.say(1, 0.4)
+            await caller.until(UserTranscript, 2 if noisy_s > 1 else 1)
+            await asyncio.sleep(0.95)
+            caller.session.send_text("and now")
+            await asyncio.sleep(40.0)
+            shown = {event.turn: event.text for event in caller.all(UserTranscript) if event.final}
+            remembered = [text for role, text in await caller.texts() if role is Speaker.USER]
+            assert [shown[turn] for turn in sorted(shown) if shown[turn]] == remembered
+
+    play(story())
+
+
+@pytest.mark.parametrize("calls", [False, True], ids=["speaks", "calls a tool"])
+def test_what_a_server_answers_to_a_murmur_that_gets_no_answer_is_deleted(tmp_path: Path, calls: bool) -> None:
+    """The agent was stopped by the button, the server had taken the murmur for a turn, and the user types instead."""
+    to_the_murmur: Step = Call("roll_dice") if calls else "never heard by anybody"
+    answers: Iterator[Sequence[Step]] = iter([[LONG], [to_the_murmur], ["All right."]])
+
+    async def story() -> None:
+        slow_words = Habits(transcript_after_s=2.0)
+        async with ring(tmp_path, lambda _: next(answers), ["mm-hmm"], habits=slow_words) as caller:
+            caller.session.send_text("tell me a story")
+            await caller.until(AgentAudio)
+            await asyncio.sleep(3.0)
+            await caller.speak(0, 0.3)
+            await asyncio.sleep(0.6)
+            caller.session.interrupt()
+            await asyncio.sleep(0.5)
+            assert caller.server.responses == 2, "the server has answered the murmur"
+            caller.session.send_text("and now")
+            await asyncio.sleep(30.0)
+            assert [item.said() for item in caller.server.items if item.kind == "assistant"][1:] == [["All", "right."]]
+            open_calls = {item.call_id for item in caller.server.items if item.kind == "call"}
+            assert open_calls == {item.call_id for item in caller.server.items if item.kind == "output"}
+            assert not caller.all(ToolCalled) and not caller.server.errors
 
     play(story())
 
