@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from collections import deque
 from pathlib import Path
@@ -153,8 +154,44 @@ class LowPass:
         return np.convolve(following, self._taps, "valid")
 
 
+class Decimator:
+    """Filters a stream as :class:`LowPass` does, and works out only the samples of the lower rate: a fifth of the work.
+
+    It goes by blocks of ``source_rate / gcd`` samples, 2 or 3 of them for the usual rates.
+    """
+
+    LONGEST_S = 0.001
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        common = math.gcd(source_rate, target_rate)
+        outputs, self._block = target_rate // common, source_rate // common
+        half = round(FILTER_DELAY_S * source_rate)
+        at = np.arange(2 * half + self._block) - 2 * half
+        away = np.arange(outputs)[:, None] * self._block / outputs - half - at
+        window = np.where(np.abs(away) <= half, 0.54 + 0.46 * np.cos(np.pi * away / half), 0.0)
+        taps = window * np.sinc(2 * CUT_OFF * target_rate / source_rate * away)
+        self._taps = (taps / taps.sum(axis=1, keepdims=True)).T.astype(np.float32)
+        self._before = np.zeros(2 * half, dtype=np.float32)
+
+    @classmethod
+    def suits(cls, source_rate: int, target_rate: int) -> bool:
+        """A block is so short that waiting for it does not matter."""
+        return 1 / math.gcd(source_rate, target_rate) <= cls.LONGEST_S
+
+    def feed(self, pcm: Pcm) -> NDArray[np.float32]:
+        """The next samples -> those of the lower rate; up to a millisecond waits for the rest of its block."""
+        samples = np.concatenate((self._before, pcm), dtype=np.float32)
+        width = len(self._taps)
+        blocks = max(0, (len(samples) - width) // self._block + 1)
+        self._before = samples[blocks * self._block :].copy()
+        (step,) = samples.strides
+        windows = np.ndarray((blocks, width), np.float32, samples, strides=(self._block * step, step))
+        converted: NDArray[np.float32] = (windows @ self._taps).reshape(-1)
+        return converted
+
+
 class LiveDownsampler:
-    """Resamples a microphone's stream to the same or a lower rate, and holds nothing back.
+    """Resamples a microphone's stream to the same or a lower rate, and holds (nearly) nothing back.
 
     :class:`Resampler` sounds better and holds 10 to 20 ms back, by which everything that waits for speech or silence
     would be late.
@@ -165,6 +202,7 @@ class LiveDownsampler:
         if target_rate > source_rate:
             raise ValueError(f"{source_rate} Hz cannot be downsampled to {target_rate} Hz")
         self._passes = source_rate == target_rate
+        self._decimator = Decimator(source_rate, target_rate) if Decimator.suits(source_rate, target_rate) else None
         self._filter = LowPass(CUT_OFF * target_rate, source_rate)
         self._interpolation = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="QQ")
 
@@ -172,6 +210,8 @@ class LiveDownsampler:
         """The next samples in, as long a piece out."""
         if self._passes or not len(pcm):
             return pcm
+        if self._decimator is not None:
+            return to_pcm(self._decimator.feed(pcm))
         return to_pcm(self._interpolation.resample_chunk(self._filter.feed(pcm.astype(np.float32))))
 
 
@@ -201,7 +241,7 @@ def live_resampler(source_rate: int, target_rate: int) -> LiveDownsampler | Live
 
 def to_pcm(samples: NDArray[np.float32]) -> Pcm:
     """Float samples in the range of int16, rounded and clipped."""
-    return np.asarray(np.clip(np.rint(samples), -32768, 32767), dtype=np.int16)
+    return np.minimum(np.maximum(np.rint(samples), -32768), 32767).astype(np.int16)
 
 
 def resample(pcm: Pcm, source_rate: int, target_rate: int) -> Pcm:

@@ -49,7 +49,7 @@ _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
 _SAFE_DB = 2.0
 """Sound that is not looked at closely yet must differ by so much more: it is measured before its filter."""
-QUIET_PIECE_S, SPEECH_PIECE_S = 0.1, 0.06
+QUIET_PIECE_S, SPEECH_PIECE_S = 0.2, 0.06
 """What may wait is handled in pieces of these lengths: each waking up costs more than what is done in it."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
@@ -90,7 +90,7 @@ def _power(db: float) -> float:
 
 def _powers(pcm: Pcm, frame: int) -> NDArray[np.float32]:
     """The mean square of each ``frame`` samples; ``pcm`` is a whole number of them."""
-    frames = pcm.reshape(-1, frame).astype(np.float32)
+    frames = pcm.astype(np.float32).reshape(-1, frame)
     powers: NDArray[np.float32] = np.vecdot(frames, frames) / frame
     return powers
 
@@ -287,14 +287,14 @@ class VoiceActivity:
         changes meanwhile: they are a quiet room's noise, or the middle of speech. Their last moments tell.
         """
         frame = FRAME * rate // RATE
-        if self.guessing or len(pcm) < frame:
+        dozing = self._detector.dozing
+        if self.guessing or len(pcm) < frame or not (dozing or (self.speaking and not self._eager)):
             return 0.0
         loud = self._detector.noise_db + _ABOVE_FLOOR_DB
-        if self._detector.dozing:
-            quiet = _powers(pcm[len(pcm) % frame :], frame).max() < _power(loud - _SAFE_DB)
+        if dozing:
+            quiet = max(_powers(pcm[len(pcm) % frame :], frame).tolist()) < _power(loud - _SAFE_DB)
             return QUIET_PIECE_S if quiet else 0.0
-        goes_on = self.speaking and not self._eager and _powers(pcm[-frame:], frame)[0] > _power(loud + _SAFE_DB)
-        return SPEECH_PIECE_S if goes_on else 0.0
+        return SPEECH_PIECE_S if _powers(pcm[-frame:], frame)[0] > _power(loud + _SAFE_DB) else 0.0
 
     def feed(self, pcm: Pcm) -> list[VoiceEvent]:
         """The next samples, int16 mono at 16 kHz, any length -> what changed (about 0.2 ms CPU per 32 ms of sound)."""

@@ -114,6 +114,8 @@ class ServerLine:
         self._clock = asyncio.get_running_loop().time
         self._state = ConnectionState.CONNECTING
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
+        self._sending_since: float | None = None
+        """When the message that is being sent was begun; the socket takes no more for a while."""
         self._wanted = asyncio.Event()
         self._failed = False
         self._anew = False
@@ -264,7 +266,7 @@ class ServerLine:
         opened = False
         try:
             async with self._way.connector.connect(self._connect_s) as connection:
-                self._outgoing = asyncio.Queue()
+                self._outgoing, self._sending_since = asyncio.Queue(), None
                 session = ServerSession(self._ledger, self._way.sentences, self._outgoing.put_nowait)
                 try:
                     return await self._attend(connection, session, backoff)
@@ -340,10 +342,9 @@ class ServerLine:
         try:
             while True:
                 message = await outgoing.get()
-                async with asyncio.timeout(self.timeouts.send_s):
-                    await connection.send(message)
-        except TimeoutError:
-            return self._way.sentences.lost()
+                self._sending_since = self._clock()  # a timer for each message would cost more than sending it
+                await connection.send(message)
+                self._sending_since = None
         except ConnectionClosed:
             await asyncio.Event().wait()  # the reader knows more
         return None
@@ -354,6 +355,8 @@ class ServerLine:
         while True:
             await asyncio.sleep(self.timeouts.watch_s)
             now = self._clock()
+            if self._sending_since is not None and now - self._sending_since > self.timeouts.send_s:
+                return self._way.sentences.lost()
             if not session.ready and now - began > self._connect_s:
                 return self._way.sentences.late()
             if self._given_up is not None:
