@@ -78,7 +78,7 @@ class _Forked:
 
     @classmethod
     async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool) -> _Forked:
-        """See :func:`start_python`."""
+        """Start Python with these arguments in a fork of a process that has imported the libraries already."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.imported"])
         pipes = [os.pipe(), os.pipe()] if piped else []

@@ -32,7 +32,7 @@ class StrikingPlan(FaultPlan):
         self._begun: list[tuple[Service, ConnectionFaults]] = []
 
     def begin(self, service: Service) -> ConnectionFaults:
-        """See :class:`FaultPlan`."""
+        """The faults of a connection that begins now; it is kept, to be struck later."""
         faults = super().begin(service)
         self._begun.append((service, faults))
         return faults

@@ -52,7 +52,7 @@ class Fork(BaseCheckpointSaver[int]):
         return [(channel, value) for _, channel, value in writes]
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See :class:`BaseCheckpointSaver`."""
+        """The latest checkpoint of a graph (or subgraph) of this fork; None: it has none."""
         space = _space(config)
         if space not in self._checkpoints:
             return None
@@ -71,14 +71,14 @@ class Fork(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """See :class:`BaseCheckpointSaver`."""
+        """Keep this checkpoint in the place of the one before."""
         self._checkpoints[_space(config)] = checkpoint, metadata
         return _named(config, checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """See :class:`BaseCheckpointSaver`."""
+        """Keep what tasks of the present step have written."""
         kept = self._writes.setdefault((_space(config), config["configurable"]["checkpoint_id"]), [])
         kept += [(task_id, channel, value) for channel, value in writes]
 
@@ -90,12 +90,12 @@ class Fork(BaseCheckpointSaver[int]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """See :class:`BaseCheckpointSaver`: there is no history but the latest."""
+        """The latest one: there is no history before it."""
         latest = self.get_tuple(config) if config is not None else None
         return iter([latest] if latest is not None else [])
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See :class:`BaseCheckpointSaver`."""
+        """As :meth:`get_tuple`, which does not wait for anything."""
         return self.get_tuple(config)
 
     async def aput(
@@ -105,13 +105,13 @@ class Fork(BaseCheckpointSaver[int]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """See :class:`BaseCheckpointSaver`."""
+        """As :meth:`put`, which does not wait for anything."""
         return self.put(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """See :class:`BaseCheckpointSaver`."""
+        """As :meth:`put_writes`, which does not wait for anything."""
         self.put_writes(config, writes, task_id, task_path)
 
     async def alist(
@@ -122,7 +122,7 @@ class Fork(BaseCheckpointSaver[int]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """See :class:`BaseCheckpointSaver`."""
+        """As :meth:`list`, which does not wait for anything."""
         for latest in self.list(config):
             yield latest
 

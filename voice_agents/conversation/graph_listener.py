@@ -133,17 +133,17 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     # What LangChain reports
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """See :class:`_StreamingCallbackHandler`."""
+        """LangGraph asks every listener of streamed output; this one leaves it as it is."""
         return output
 
     def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
-        """See :class:`_StreamingCallbackHandler`."""
+        """As :meth:`tap_output_aiter`, for graphs that do not run asynchronously."""
         return output
 
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A node begins: it may belong to a tool that is at work."""
         self._belongs(run_id, parent_run_id)
 
     def on_chat_model_start(
@@ -157,7 +157,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A model begins to write: an answer, unless it works for a tool, a structured result or with ``nostream``."""
         inner = self._belongs(run_id, parent_run_id)
         if inner or _is_structured(kwargs):
             return
@@ -177,7 +177,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         tags: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """The next piece of what a model writes; said at once where it will surely be the answer."""
         said = self._models.get(run_id)
         if said is None or not isinstance(chunk, ChatGenerationChunk):
             return
@@ -189,7 +189,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_llm_end(
         self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A model has written all: its message is kept until its node has handed it on, its tokens are told."""
         generation = response.generations[0][0] if response.generations and response.generations[0] else None
         if not isinstance(generation, ChatGeneration) or not isinstance(generation.message, AIMessage):
             return
@@ -213,7 +213,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A tool begins; one that another tool calls is not told."""
         inner = self._belongs(run_id, parent_run_id)
         self._in_tool.add(run_id)
         if not inner:
@@ -222,7 +222,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             self._tools[run_id] = self._start(name, kwargs.get("inputs") or {}, call_id)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A tool is done; what it returned is told."""
         if (tool := self._tools.pop(run_id, None)) is not None:
             text = output.text if isinstance(output, ToolMessage) else str(output)
             error = isinstance(output, ToolMessage) and output.status == "error"
@@ -232,7 +232,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_tool_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """See :class:`BaseCallbackHandler`."""
+        """A tool has failed; that is told in its result's place."""
         if (tool := self._tools.pop(run_id, None)) is not None:
             self._finish(tool.call_id, tool.name, f"The tool {tool.name} failed.", error=True)
 

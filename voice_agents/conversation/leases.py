@@ -71,7 +71,7 @@ class Leases:
 
     @asynccontextmanager
     async def hold(self, conversation_id: str, taken: Callable[[], None]) -> AsyncIterator[None]:
-        """See :meth:`~voice_agents.conversation.store.Store.hold`."""
+        """The conversation is live here while entered; ``taken`` is called once when another instance takes it."""
         token = new_id()
         try:
             await self._take(conversation_id, token)

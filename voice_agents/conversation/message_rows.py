@@ -71,7 +71,7 @@ class RowsSaver(BaseCheckpointSaver[Any]):
         return (found, False) if found is None else await self._whole(found)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See :class:`BaseCheckpointSaver`."""
+        """The latest checkpoint, with the messages that are kept in rows beside it."""
         found, _ = await self.read(config)
         return found
 
@@ -83,7 +83,7 @@ class RowsSaver(BaseCheckpointSaver[Any]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """See :class:`BaseCheckpointSaver`."""
+        """The checkpoints, newest first, each with its messages."""
         found = [one async for one in super().alist(config, filter=filter, before=before, limit=limit)]
         for one in found:  # reading the rows while the list is being read would wait for it
             whole, _ = await self._whole(one)

@@ -60,7 +60,7 @@ class RowsPostgresSaver(RowsSaver, AsyncPostgresSaver):
     """LangGraph's, with the messages of our checkpoints."""
 
     async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
-        """See :class:`RowsSaver`."""
+        """The first ``count`` messages of a conversation, in the order of their position."""
         async with self._cursor() as cursor:
             found = await cursor.execute(_named(READ_ROWS), {"id": thread_id, "count": count})
             return [(row["type"], row["data"]) for row in await found.fetchall()]
@@ -72,7 +72,7 @@ class RowsPostgresSaver(RowsSaver, AsyncPostgresSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """See :class:`BaseCheckpointSaver`. It writes only channels that changed: messages in rows are in none yet."""
+        """Store a checkpoint; only channels that changed are written, and messages in rows are in none."""
         versions = checkpoint["channel_versions"]
         unchanged = {MESSAGES: versions[MESSAGES]} if MESSAGES in versions else {}
         return await super().aput(config, checkpoint, metadata, {**unchanged, **new_versions})
@@ -131,7 +131,7 @@ class PostgresStore(Store):
         await self._leases.usable.wait()
 
     def hold(self, conversation: Conversation, taken: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-        """See :class:`Store`."""
+        """The conversation is live at this instance until another one takes it (``taken``). Raises InvalidInput."""
         return self._hold(conversation, taken)
 
     @asynccontextmanager
@@ -141,18 +141,18 @@ class PostgresStore(Store):
             yield
 
     async def query(self, sql: str, values: Values | None = None) -> Rows:
-        """See :class:`Store`."""
+        """The rows of a SELECT; ``:name`` in it stands for a value."""
         async with self._connection() as connection:
             found = await connection.execute(_named(sql), bindable(values))
             return [tuple(row.values()) for row in await found.fetchall()]
 
     async def change(self, *statements: Statement) -> Sequence[int]:
-        """See :class:`Store`."""
+        """Run changing statements in one transaction; how many rows each touched."""
         async with self._connection() as connection, connection.transaction():
             return [(await connection.execute(_named(sql), bindable(values))).rowcount for sql, values in statements]
 
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
-        """See :class:`Store`."""
+        """What one checkpoint holds (empty if it is gone), and whether its messages are in rows."""
         async with self._connection() as connection:
             # A saver of our own: that of the pool lets one in after the other.
             saved, in_rows = await RowsPostgresSaver(connection).read(thread(conversation, checkpoint_id))

@@ -47,7 +47,7 @@ class SqliteSaver(RowsSaver, AsyncSqliteSaver):
     """LangGraph's, with the messages of our checkpoints."""
 
     async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
-        """See :class:`RowsSaver`."""
+        """The first ``count`` messages of a conversation, in the order of their position."""
         async with self.lock:
             found = await self.conn.execute_fetchall(READ_ROWS, {"id": thread_id, "count": count})
         return [(kind, data) for kind, data in found]
@@ -104,7 +104,7 @@ class SqliteStore(Store):
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
-        """See :class:`Store`."""
+        """What one checkpoint holds (empty if it is gone), and whether its messages are in rows."""
         async with self._plainly():
             saved, in_rows = await self.checkpointer.read(thread(conversation, checkpoint_id))
         state: State = saved.checkpoint["channel_values"] if saved else {}
@@ -148,17 +148,17 @@ class SqliteStore(Store):
             del self._remembered[next(iter(self._remembered))]
 
     def forget_in_memory(self, conversation: Conversation) -> None:
-        """See :class:`Store`."""
+        """The conversation was deleted: nothing that is remembered of it is stored any more."""
         super().forget_in_memory(conversation)
         self._remembered.pop(conversation.id, None)
 
     async def query(self, sql: str, values: Values | None = None) -> Rows:
-        """See :class:`Store`."""
+        """The rows of a SELECT; ``:name`` in it stands for a value."""
         async with self._plainly():
             return [tuple(row) for row in await self.checkpointer.conn.execute_fetchall(sql, bindable(values))]
 
     async def change(self, *statements: Statement) -> Sequence[int]:
-        """See :class:`Store`."""
+        """Run changing statements, all or none, and commit them; how many rows each touched."""
         async with self._plainly():
             touched = await self._run(*statements)
             async with self.checkpointer.lock:

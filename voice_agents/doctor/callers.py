@@ -57,7 +57,7 @@ class WebRtcCaller:
         self._kind = kind
 
     async def say(self, pcm: Pcm) -> tuple[float, float]:
-        """See :class:`Caller`."""
+        """Speak (16 kHz), until it was sent; when its first and its last sample were."""
         began = asyncio.get_running_loop().time()
         self._rtc.microphone.say(resample(pcm, SPEECH_RATE, WIRE_RATE))
         ends = began + len(pcm) / SPEECH_RATE
@@ -65,7 +65,7 @@ class WebRtcCaller:
         return began, ends
 
     async def type(self, text: str) -> None:
-        """See :class:`Caller`."""
+        """Send a typed turn."""
         await self._rtc.type(self._kind, text)
 
     async def vanish(self) -> None:
@@ -87,7 +87,7 @@ class SocketCaller:
         self._first_sent = 0.0
 
     async def say(self, pcm: Pcm) -> tuple[float, float]:
-        """See :class:`Caller`."""
+        """Speak (16 kHz), until it was sent; when its first and its last sample were."""
         self._said.clear()
         self._first_sent = 0.0
         self._speech = pcm
@@ -95,7 +95,7 @@ class SocketCaller:
         return self._first_sent, self._first_sent + len(pcm) / SPEECH_RATE
 
     async def type(self, text: str) -> None:
-        """See :class:`Caller`."""
+        """Send a typed turn."""
         await self._socket.send(json.dumps({"type": "text", "text": text}))
 
     def vanish(self) -> None:

@@ -110,7 +110,7 @@ def sound_path() -> str:
 
 
 def sound() -> Finding:
-    """See :func:`sound_path`."""
+    """Whether the libraries of the audio path (voice detection, resampling, Opus) work here, on a made-up sound."""
     began = time.monotonic()
     try:
         return Finding("audio path", Outcome.OK, sound_path(), seconds=time.monotonic() - began)

@@ -86,7 +86,7 @@ class FailoverEars:
         await asyncio.gather(self._first.close(), *tasks, return_exceptions=True)
 
     def send_audio(self, pcm: Pcm) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechToText`."""
+        """Queue int16 mono samples at 16 kHz; they are kept for the second recogniser, should the first one fail."""
         utterance, client = self._current, self._first.client
         utterance.add(pcm)
         if client is not None:
@@ -97,21 +97,21 @@ class FailoverEars:
             self._hear_too(utterance)
 
     def commit_perhaps(self) -> asyncio.Future[str]:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """As :meth:`commit`, in a pause that may be the end; :meth:`recall` or the next commit tells."""
         utterance, client = self._current, self._first.client
         answer = self._commit(client.commit_perhaps if isinstance(client, PatientSpeechToText) else None)
         self._perhaps = utterance if utterance.sound else None
         return answer
 
     def confirm(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """It was the end: what was said since begins the next utterance."""
         utterance, self._perhaps = self._perhaps, None
         client = self._first.client
         if utterance is not None and utterance.first is client and isinstance(client, PatientSpeechToText):
             client.confirm()
 
     def recall(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """It was not the end: the next commit gives the words from the utterance's beginning on."""
         utterance, self._perhaps = self._perhaps, None
         if utterance is None:
             return
@@ -128,7 +128,7 @@ class FailoverEars:
             self._hear_too(joined)
 
     def commit(self) -> asyncio.Future[str]:
-        """See :class:`~voice_agents.providers.interfaces.SpeechToText`."""
+        """End the utterance. The future gives its words, by the second recogniser where the first one fails."""
         return self._commit(None)
 
     def _commit(self, by: Callable[[], asyncio.Future[str]] | None) -> asyncio.Future[str]:

@@ -75,11 +75,11 @@ class FailoverVoice:
         await self._first.close()
 
     def open(self) -> FailoverSpeech:
-        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`."""
+        """A new stream, for one turn; whichever voice works when it is needed speaks it."""
         return FailoverSpeech(self._first, self._second, self._name, self._times, self._note)
 
     def set_voice(self, voice: str) -> None:
-        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`; the second one's stays what it is."""
+        """Streams opened from now on speak with this voice; the second one's stays what it is."""
         self._voice = voice
         if self._first.client is not None:
             self._first.client.set_voice(voice)
@@ -148,7 +148,7 @@ class FailoverSpeech:
         self._too_long = Alarm()
 
     def send(self, text: str) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """Speak this piece next, by the voice that speaks this stream; kept for the other one, should that fail."""
         if text.strip() and not self._finished:
             self._pieces.append(text)
             if self._stream is not None:
@@ -156,14 +156,14 @@ class FailoverSpeech:
             self._watch()
 
     def finish(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """No more text will come."""
         self._finished = True
         if self._stream is not None:
             self._stream.finish()
         self._watch()
 
     def cancel(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """Stop now; audio that still arrives is dropped."""
         self._cancelled = True
         self._too_long.cancel()
         if self._stream is not None:

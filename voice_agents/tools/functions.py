@@ -198,7 +198,7 @@ class _Threads(Executor):
     """A thread for every call, which ends with the process: a tool that hangs holds up no other, nor the leaving."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See :class:`Executor`."""
+        """Run ``fn`` in a daemon thread of its own: a tool that never returns holds up neither others nor the exit."""
         future: Future[Any] = Future()
         threading.Thread(target=_fulfil, args=(future, fn, args, kwargs), name="tool", daemon=True).start()
         return future

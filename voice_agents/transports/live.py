@@ -42,7 +42,7 @@ class SessionRequest:
 
     @property
     def visitor(self) -> str:
-        """See :class:`~voice_agents.transports.shares.Visit`."""
+        """The browser, or the address of a program; empty for programs of this machine, which are not limited."""
         if not self.by_program:
             return self.conversation.owner
         return "" if is_own_machine(self.address) else f"a program at {self.address}"

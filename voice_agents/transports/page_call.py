@@ -59,7 +59,7 @@ class PageCall(SocketCall):
     # What the session tells
 
     def hear(self, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Listener`."""
+        """Send the browser what it plays by: the agent's sound that is not stale, and when to be silent or softer."""
         if self._live is None or self._over.is_set():
             return
         epoch = self._live.session.epoch
@@ -80,7 +80,7 @@ class PageCall(SocketCall):
             self._end("", LOST)
 
     def ended(self, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.live.Listener`; the page, the other one, tells other reasons."""
+        """No further event comes: the call closes, and the page, the other listener, tells most reasons."""
         lost = why in (Ending.NO_SOUND, Ending.SLEPT, Ending.HANDED_ON)
         self._end(why.sentence if why is Ending.REPLACED else "", LOST if lost else DONE)
 

@@ -123,7 +123,7 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
 
     @property
     def talking(self) -> bool:
-        """See :class:`~voice_agents.transports.offers.Talker`."""
+        """It has a session, or waits for one, and is not over."""
         waiting = self._opening is not None and not self._over.is_set()
         return self._live is not None or waiting
 

@@ -86,7 +86,7 @@ class ContextStream:
     # What the engine does
 
     def send(self, text: str) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """Speak this piece next; it waits as long as the stream has no socket."""
         text = text.strip()
         if not text or self._finished or self._state in _OVER:
             return
@@ -101,7 +101,7 @@ class ContextStream:
         self._changed.set()
 
     def finish(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """No more text will come: what is still to be spoken is asked for at once."""
         if not self._finished:
             self._about_to_ask()
             self._finished = True
@@ -109,7 +109,7 @@ class ContextStream:
             self._changed.set()
 
     def cancel(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechStream`."""
+        """Stop now: the context is closed, and audio that still arrives is dropped."""
         if self._state is not _Stage.CANCELLED:
             self._close_context()
             self._state = _Stage.CANCELLED

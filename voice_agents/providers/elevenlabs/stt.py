@@ -96,7 +96,7 @@ class ElevenLabsStt:
             await asyncio.wait([self._task])
 
     def send_audio(self, pcm: Pcm) -> None:
-        """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        """Queue int16 mono samples at 16 kHz. A client that gave up tries once more."""
         if self._failure is not None and not self._tried_again:
             self._tried_again = True
             self._start()
@@ -107,26 +107,26 @@ class ElevenLabsStt:
             self._send_audio(self._current)
 
     def commit_perhaps(self) -> asyncio.Future[str]:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """As :meth:`commit`, in a pause that may be the end; what comes after it is kept back until that is known."""
         utterance = self._current
         answer = self.commit()
         self._perhaps = utterance
         return answer
 
     def confirm(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """It was the end: what was kept back begins the next utterance."""
         if self._perhaps is not None:
             self._perhaps = None
             self._send_audio(self._current)
 
     def recall(self) -> None:
-        """See :class:`~voice_agents.providers.interfaces.PatientSpeechToText`."""
+        """It was not the end: the next commit gives the words from the utterance's beginning on."""
         if self._perhaps is not None:
             self._current, self._perhaps = self._perhaps.followed_by(self._current), None
             self._send_audio(self._current)
 
     def commit(self) -> asyncio.Future[str]:
-        """See :class:`~voice_agents.providers.interfaces.SpeechToText`. A client that gave up tries once more."""
+        """End the utterance; the future gives its words or a ProviderError. A client that gave up tries once more."""
         self._perhaps = None
         utterance, self._current = self._current, SentUtterance()
         self._tried_again = False

@@ -51,14 +51,14 @@ class ElevenLabsTts:
         await asyncio.gather(*(connection.close() for connection in connections))
 
     def open(self) -> SpeechStream:
-        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`."""
+        """A new stream, for one turn; over a new socket if the present one failed, or speaks with another voice."""
         connection = self._connections[-1]
         if connection.voice != self._voice or connection.failed or connection.ended:
             connection = self._connect()
         return connection.open()
 
     def set_voice(self, voice: str) -> None:
-        """See :class:`~voice_agents.providers.interfaces.TextToSpeech`; the new socket is opened at once."""
+        """Streams opened from now on speak with this voice; its socket is opened at once."""
         if voice and voice != self._voice:
             self._voice = voice
             if self._connections:
@@ -117,7 +117,7 @@ class _Connection:
         await asyncio.wait([self._task])
 
     def forget(self, stream_id: str) -> None:
-        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Connection`."""
+        """A stream needs no more frames; a socket that was replaced closes after its last stream."""
         self._streams.pop(stream_id, None)
         self._leave_when_done()
 
@@ -126,7 +126,7 @@ class _Connection:
             self._task.cancel()
 
     def stalled(self, error: ProviderError) -> None:
-        """See :class:`~voice_agents.providers.elevenlabs.speech_stream.Connection`; the next turn gets a new socket."""
+        """The socket has stopped answering: the next turn gets a new one."""
         if self._stall is not None and not self._stall.done():
             self._stall.set_result(error)
 

@@ -89,7 +89,7 @@ class ApiCall(SocketCall):
     # What the session tells
 
     def hear(self, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Listener`."""
+        """Send the client this event as the API's messages; stale sound is left out, a stop drops what waits."""
         stale = isinstance(event, AgentAudio) and self._live is not None and event.epoch < self._live.session.epoch
         if stale or self._over.is_set():
             return
@@ -101,7 +101,7 @@ class ApiCall(SocketCall):
             self._end("", Code.REFUSED)  # it would not read a sentence either
 
     def ended(self, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.live.Listener`."""
+        """No further event comes: the socket is closed with the reason."""
         self._end(*_ENDINGS.get(why, ("The conversation was ended.", Code.DONE)))
 
     # What the client says

@@ -37,7 +37,7 @@ class ProviderRecord(Watcher):
         self._failures: dict[Role, deque[float]] = {role: deque(maxlen=LAST_CALLS) for role in Role}
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Note which providers fail and which are seen to work."""
         self.watch(live.request, event)
 
     def watch(self, request: SessionRequest, event: Event) -> None:

@@ -29,4 +29,4 @@ class Places(Protocol):
         """The live session of a conversation."""
 
     async def open(self, request: SessionRequest, told: Told | None = None) -> LiveSession:
-        """See :meth:`~voice_agents.transports.registry.SessionRegistry.open`. Raises SessionLimitReached."""
+        """The live session of a conversation; who gives ``told`` waits in line, else raises SessionLimitReached."""

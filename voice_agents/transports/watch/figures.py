@@ -138,12 +138,12 @@ class Figures(Watcher):
     # What happens
 
     def opened(self, live: LiveSession) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Count a session; it is typed until somebody calls."""
         self._talks[live] = _Talk(live.request.kind)
         self._sessions.labels(live.request.kind, Transport.TYPED).inc()
 
     def called(self, live: LiveSession, transport: Transport) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Count a call, and the session as one of its transport."""
         talk = self._talks[live]
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._sessions.labels(live.request.kind, transport).inc()
@@ -151,11 +151,11 @@ class Figures(Watcher):
         talk.transport = transport
 
     def sound(self, live: LiveSession, seconds: float) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Count the seconds that came from a microphone."""
         self._sound.labels(live.request.kind, "heard").inc(seconds)
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Count the session as over, by its reason, and turns it left open."""
         talk = self._talks.pop(live)
         self._sessions.labels(live.request.kind, talk.transport).dec()
         self._ended.labels(live.request.kind, talk.transport, why.name.lower()).inc()
@@ -163,7 +163,7 @@ class Figures(Watcher):
             self._turns.labels(*talk.way, "left").inc(len(talk.answered))
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Count turns, interruptions, failures, tokens and seconds played."""
         engine, talk = live.request.kind, self._talks[live]
         if isinstance(event, AgentText | AgentAudio | ToolCalled):
             talk.answered.add(event.turn)

@@ -19,16 +19,16 @@ class Lines(Watcher):
         """What the user said last."""
 
     def called(self, live: LiveSession, transport: Transport) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Log by which transport a user begins to talk."""
         log.info("session %s: %s, %s", live.name, live.request.kind, transport.value)
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Log that the session is over, and why."""
         self._words.pop(live, None)
         log.info("session %s: ended (%s)", live.name, why.name.lower())
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Log a turn's interruptions, failures and times; its words only where content may be logged."""
         match event:
             case UserTranscript(text=text, final=True):
                 self._words[live] = text

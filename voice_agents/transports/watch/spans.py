@@ -117,11 +117,11 @@ class Spans(Watcher):
     # What happens
 
     def opened(self, live: LiveSession) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """A session begins, with no turns yet."""
         self._turns[live] = {}
 
     def ended(self, live: LiveSession, why: Ending) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """The session is over: turns still under way are told as cut."""
         for number, turn in self._turns.pop(live).items():
             if turn.taken is not None or turn.first_text is not None:
                 turn.cut = True
@@ -129,7 +129,7 @@ class Spans(Watcher):
                 self._tell(live, number, turn, max(at for at in known if at is not None))
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """See :class:`~voice_agents.transports.live.Watcher`."""
+        """Note the moments of a turn; when it is done, it is told as spans."""
         turns = self._turns[live]
         match event:
             case TurnDone(turn=number, at=at, latency=latency):

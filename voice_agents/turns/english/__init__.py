@@ -41,5 +41,5 @@ RULES: tuple[Rule, ...] = (
 
 
 def in_english(text: str, before: str = "") -> list[Said]:
-    """See :func:`voice_agents.turns.said.said`; plain words cost next to nothing."""
+    """A text of one line as an English voice should be given it; plain words cost next to nothing."""
     return said(text, RULES if _MARKED.search(text) else (), before)
