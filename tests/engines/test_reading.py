@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from voice_agents.audio import EMPTY
-from voice_agents.engines.spoken_answer import ReadingStream
 from voice_agents.providers.interfaces import SpeechChunk
+from voice_agents.providers.reading import ReadingStream
 from voice_agents.turns.heard import SpokenWord
 
 

@@ -22,7 +22,7 @@ from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
 from voice_agents.engines.speaker import PacedSpeaker, SpeakerListener
 from voice_agents.engines.tasks import SessionTasks, end_all
 from voice_agents.engines.turn import Turn, UserWords
-from voice_agents.engines.waiting import Slowness, Waiting
+from voice_agents.engines.waiting import Waiting
 from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
@@ -43,6 +43,7 @@ from voice_agents.turns.floor import AGENT_STATES, TALKING, UNDECIDED, FloorActi
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.own_loudness import OwnLoudness
 from voice_agents.turns.playout import Frame
+from voice_agents.turns.slowness import Slowness
 
 QUESTION_END_S = 1.5
 """Who speaks so shortly before the end of a question has understood it: an "okay" is then an answer."""

@@ -13,27 +13,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from voice_agents.alarm import Alarm
-from voice_agents.audio import EMPTY, first_audible
+from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
 from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
 from voice_agents.engines.waiting import AGAIN_ALOUD_S, ALOUD_AFTER_S, FILLED_AFTER_S, filler, waiting_aloud
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
-from voice_agents.providers.interfaces import SpeechChunk, SpeechStream, TextToSpeech
-from voice_agents.turns.english import in_english
+from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
+from voice_agents.providers.reading import ReadingStream
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
-from voice_agents.turns.said import WHOLE, Said, WayBack, said
 from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
-from voice_agents.turns.tongue import ENGLISH, NOT_LATIN, language_of
+from voice_agents.turns.tongue import ENGLISH, language_of
 
 if TYPE_CHECKING:
     from voice_agents.engines.session import VoiceSession
 
 VOICE = "The voice"
-JUDGED = 400
-"""So many of the last characters tell the language."""
 THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."
 
 Outputs = Callable[[], AsyncIterator[AgentOutput]]
@@ -367,56 +364,3 @@ class SpokenAnswer:
             words, left = self._sources[0]
             self._sources[0] = (words, max(0, left - 1))
             words.add_words((word,))
-
-
-class ReadingStream:
-    """A :class:`~voice_agents.providers.interfaces.SpeechStream` over another one.
-
-    Only English is put into other words: of other languages the voice knows more than we do.
-    """
-
-    def __init__(self, stream: SpeechStream, language: str = "", characters: int = 0) -> None:
-        """``language``: what is usually spoken, as ISO 639-1 writes it; a text may show that it is in another.
-
-        ``characters`` were given to other streams of the same answer before.
-        """
-        self._stream = stream
-        self._language = language or ENGLISH
-        self._written = ""
-        self._way_back = WayBack()
-        self.characters = characters
-        """Of what the voice was given."""
-
-    def send(self, text: str, *, goes_on: bool = False) -> None:
-        """Speak this piece next; ``goes_on``: its sentence is not over."""
-        groups = self._said(text)
-        words = " ".join(group.text for group in groups if group.text)
-        if not any(map(str.isalnum, words)):
-            return self._way_back.add(Said(group.written, "") for group in groups)
-        self._way_back.add(groups)
-        if not goes_on and len(text) < WHOLE and words[-1].isalnum() and words[-1] < NOT_LATIN:
-            words += "."  # a heading, a bullet, a table's row: the next one is another sentence
-        self.characters += len(words)
-        return self._stream.send(words)
-
-    def _said(self, text: str) -> list[Said]:
-        before, self._written = self._written, f"{self._written} {text}"[-JUDGED:]
-        groups = in_english(text, before)
-        as_written = all(group.text == " ".join(group.written) for group in groups)
-        if as_written or language_of(self._written, self._language) == ENGLISH:
-            return groups
-        return said(text, ())
-
-    def finish(self) -> None:
-        """No more text will come."""
-        self._stream.finish()
-
-    def cancel(self) -> None:
-        """Stop now."""
-        self._stream.cancel()
-
-    async def __aiter__(self) -> AsyncIterator[SpeechChunk]:
-        async for chunk in self._stream:
-            yield SpeechChunk(chunk.pcm, tuple(self._way_back.words(chunk.words)))
-        if rest := self._way_back.rest():
-            yield SpeechChunk(EMPTY, tuple(rest))

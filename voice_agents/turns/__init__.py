@@ -12,7 +12,7 @@ How a conversation walks through the room:
    voices read badly, and ``said.WayBack`` leads from the words that were said to those that were written.
 5. ``playout.Playout`` hands the agent's audio (24 kHz) out at real time, and knows which words have been played: what
    stands in memory after an interruption.
-6. ``latency`` defines every figure that is measured along this way.
+6. ``latency`` defines every figure that is measured along this way; ``slowness`` says which was longer than usual.
 
 Nothing here waits: each machine takes what happened and when, and returns what follows; where time alone decides, it
 says when it wants to be called again (``deadline``, ``wake_at``). So tests run at any speed, and so does a replay.

@@ -10,12 +10,12 @@ import pytest
 from tests.engines.live import SAID, Footprint, answer, engine_at, live, remembered, services, shrinks_to
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines import waiting
 from voice_agents.engines.engine import SandwichTimeouts
 from voice_agents.events import Status, TurnDone
 from voice_agents.offline.faults import Fault
 from voice_agents.offline.server import OfflineServer
 from voice_agents.settings import Settings
+from voice_agents.turns import slowness
 
 STT = [
     *(f"stt:refuse:{status}" for status in (401, 403, 404, 429, 500, 503)),
@@ -66,18 +66,14 @@ SURVIVED = {
     "tts:drip:delay=0.02": "a little late",
 }
 """What needs no sentence, because nobody would notice."""
-LIMITS = {
-    name: getattr(waiting, name)
-    for name in dir(waiting)
-    if name.endswith("_S") and name not in ("TOLD_AFTER_S", "AGAIN_AFTER_S", "OVERSLEPT_S")
-}
+LIMITS = {name: getattr(slowness, name) for name in dir(slowness) if name.endswith("_S")}
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no slow provider."""
     for name in LIMITS:
-        monkeypatch.setattr(waiting, name, 60.0)
+        monkeypatch.setattr(slowness, name, 60.0)
 
 
 @pytest.fixture
@@ -132,7 +128,7 @@ async def test_a_turn_that_was_only_slow_says_so(
     server: OfflineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     limit, says = SLOW[fault]
-    monkeypatch.setattr(waiting, limit, 0.25)
+    monkeypatch.setattr(slowness, limit, 0.25)
     async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
         if fault:
             server.services.faults.add(Fault.parse(fault))
@@ -152,7 +148,7 @@ async def test_a_drip_is_told_once_and_the_conversation_goes_on(
     server: OfflineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, says: str
 ) -> None:
     for name, limit_s in LIMITS.items():
-        monkeypatch.setattr(waiting, name, limit_s)
+        monkeypatch.setattr(slowness, name, limit_s)
     async with engine_at(Settings().with_offline(server.url), tmp_path, SandwichTimeouts()) as engine:
         server.services.faults.add(Fault.parse(fault))
         async with live(engine) as somebody:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from voice_agents.engines.events_out import Troubles
-from voice_agents.engines.waiting import NOT_AGAIN_TURNS, Slowness
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.turns.latency import TurnLatency
+from voice_agents.turns.slowness import NOT_AGAIN_TURNS, Slowness
 
 LOST = ProviderUnavailable(Role.TTS, "x", "The connection was lost.")
 UNREACHABLE = ProviderUnavailable(Role.TTS, "x", "It cannot be reached.")
