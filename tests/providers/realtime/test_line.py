@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from tests.providers.realtime.caller import CONFIG, endpoint
 from tests.stories.clock import play
-from voice_agents.errors import ProviderUnavailable, Role
+from voice_agents.errors import ProviderError, ProviderUnavailable, Role
+from voice_agents.providers.interfaces import ConnectionState
 from voice_agents.providers.realtime.client import RealtimeClient, RealtimeTimeouts
 from voice_agents.providers.realtime.events import RealtimeEvent, ServerError
 from voice_agents.providers.realtime.socket import Connector
@@ -85,5 +86,53 @@ def test_a_turn_that_comes_while_an_attempt_fails_is_tried_for_at_once_and_once(
             *before, at_once, after = [begun - last - ATTEMPT_S for last, begun in pairwise(connector.attempts)]
             assert len(before) == 4 and at_once == 0.0
             assert min(*before, after) > 0.1
+
+    play(story())
+
+
+class Full:
+    """A connector to a server that greets, and whose socket then takes nothing any more."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._greeting: list[bytes] = []
+
+    @asynccontextmanager
+    async def connect(self, _timeout_s: float) -> AsyncIterator[Any]:
+        self.connections += 1
+        self._greeting = [b'{"type": "session.created", "session": {"type": "realtime"}}']
+        yield self
+
+    async def recv(self, *, decode: bool) -> bytes:
+        if not self._greeting:
+            await asyncio.Event().wait()
+        return self._greeting.pop()
+
+    async def send(self, _message: str) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_socket_that_takes_nothing_any_more_is_replaced() -> None:
+    async def story() -> None:
+        told: list[tuple[float, ConnectionState, ProviderError | None]] = []
+        client = RealtimeClient(
+            endpoint("http://x"), CONFIG, past=lambda: [], on_connection=lambda *news: told.append((now(), *news))
+        )
+        connector = Full()
+        client._line._way = replace(client._line._way, connector=cast(Connector, connector))
+        async with client:
+            await asyncio.sleep(1.5 * RealtimeTimeouts().send_s)
+            assert [state for _, state, _ in told][:3] == [
+                ConnectionState.CONNECTING,
+                ConnectionState.OPEN,
+                ConnectionState.RECONNECTING,
+            ]
+            at, _, error = told[2]
+            assert error is not None and "was lost" in str(error)
+            assert RealtimeTimeouts().send_s <= at <= RealtimeTimeouts().send_s + 0.5
+            assert connector.connections == 2
 
     play(story())
