@@ -9,7 +9,6 @@ import pytest
 
 from voice_agents.audio import (
     EMPTY,
-    Fading,
     LiveDownsampler,
     Pcm,
     Resampler,
@@ -135,16 +134,3 @@ def test_another_volume_is_reached_within_20_ms_without_a_step_and_full_volume_i
     volume.set(0.2)
     volume.reset()
     assert volume.apply(flat) is flat
-
-
-def test_a_sound_fades_that_is_12_db_below_its_loudest_for_40_ms() -> None:
-    fading, sound = Fading(), tone(16_000, 0.2)
-    assert not fading.fading
-    fading.add(sound)
-    assert not fading.fading
-    fading.add((sound[:480] * 0.2).astype(np.int16))
-    assert not fading.fading, "30 ms are a consonant"
-    fading.add((sound[:160] * 0.2).astype(np.int16))
-    assert fading.fading
-    fading.add(sound[:320])
-    assert not fading.fading

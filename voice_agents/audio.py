@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import wave
-from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -74,28 +73,6 @@ class Volume:
         self._now = float(ramp[-1])
         changed: Pcm = np.round(pcm * ramp).astype(np.int16)
         return changed
-
-
-class Fading:
-    """Whether a sound is dying away, from its levels of the last 40 ms against the loudest so far."""
-
-    FADED = 10 ** (-12 / 10)
-
-    def __init__(self) -> None:
-        self._loudest = 0.0
-        self._last: deque[float] = deque(maxlen=4)
-
-    def add(self, pcm: Pcm) -> None:
-        """The next samples at 16 kHz; what is left of 10 ms is not looked at."""
-        whole = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(np.float64)
-        for power in (whole**2).mean(axis=1).tolist():
-            self._loudest = max(self._loudest, power)
-            self._last.append(power)
-
-    @property
-    def fading(self) -> bool:
-        """The last 40 ms are 12 dB below the loudest 10 ms."""
-        return bool(self._last) and max(self._last) < self._loudest * self.FADED
 
 
 def silence(seconds: float, rate: int) -> Pcm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -45,6 +46,11 @@ FRAME_S = 0.02
 OUTPUT_RATE = 24_000
 KNOCK = 250
 """Samples of a sound that is loud enough to be heard and too soft to be taken for speech."""
+
+
+def sentence(_: Pcm) -> float:
+    """Whatever is said sounds like the beginning of a sentence."""
+    return math.inf
 
 
 class LoudnessModel:
@@ -97,7 +103,7 @@ class StoryParts:
         return Toolbox([*standard_tools(timers, notes), *self.tools])
 
     def voice_activity(self) -> VoiceActivity:
-        return VoiceActivity(LoudnessModel())
+        return VoiceActivity(LoudnessModel(), sentence)
 
     def chat(self) -> FakeChat:
         self.line = FakeChat(self.model)

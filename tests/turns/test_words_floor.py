@@ -530,10 +530,17 @@ def test_nothing_becomes_quieter_that_is_not_heard_yet() -> None:
     assert floor.user_started(20.0) == [PAUSE]
 
 
-def test_a_voice_that_is_fading_is_given_a_moment_to_end() -> None:
-    floor = ducked()
-    assert floor.voice_goes_on(20.44, 20.44, fading=True) == []
-    assert floor.voice_goes_on(20.45, 20.45, fading=True) == [PAUSE]
+@pytest.mark.parametrize(("odds", "after_s"), [(1.0, 0.28), (0.0, 0.33), (-2.0, 0.65)])
+def test_how_a_voice_sounds_says_how_long_it_is_given(odds: float, after_s: float) -> None:
+    floor, asked = ducked(), list[float]()
+
+    def judge() -> float:
+        asked.append(odds)
+        return odds
+
+    after = next(t for t in range(1, 100) if floor.voice_goes_on(20 + t / 100, 20 + t / 100, odds=judge))
+    assert after / 100 == after_s
+    assert len(asked) <= 2, "it is not looked at more often than needed"
 
 
 @pytest.mark.parametrize(("so_far", "whole"), [("I", "I see"), ("got", "Got it."), ("that's", "that's right")])

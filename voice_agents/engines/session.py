@@ -12,7 +12,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from voice_agents.alarm import Alarm
-from voice_agents.audio import Fading, Pcm
+from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, Backend, Session, SessionParts, UserSign, checked_text
@@ -95,8 +95,6 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self._store = parts.store
         self.waiting = Waiting(self.tell, guard)
         self._slowness = Slowness()
-        self._interrupter = Fading()
-        """How loud the sound is to which the agent gives way."""
         self._own_loudness = OwnLoudness()
         self._floor_alarm = Alarm(guard)
         self._announcements: list[str] = []
@@ -218,9 +216,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         if ducked or self.microphone.voice.speaking:
             self._own_loudness.hear(pcm)
         if ducked and (until := self.microphone.speech_end) is not None:
-            self._interrupter.add(pcm)
-            fading, soft = self._interrupter.fading, self._own_loudness.softer
-            self.act(self.floor.voice_goes_on(until, self.clock(), fading=fading, soft=soft))
+            odds, soft = self.microphone.voice.sentence_odds, self._own_loudness.softer
+            self.act(self.floor.voice_goes_on(until, self.clock(), odds=odds, soft=soft))
 
     @override
     def on_sound(self) -> None:
@@ -296,7 +293,6 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         for action in actions:
             match action:
                 case FloorAction.DUCK:
-                    self._interrupter = Fading()
                     self._own_loudness.forget()
                     self.tell.emit(AgentDucked, position=self.speaker.position, volume=DUCKED)
                 case FloorAction.PAUSE:

@@ -16,7 +16,9 @@ the user has something to say.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -71,13 +73,15 @@ TALKING = (FloorState.AGENT_SPEAKING, *UNDECIDED)
 AGENT_STATES = (FloorState.THINKING, *TALKING)
 
 
-PAUSE_AFTER_S = 0.28
-"""A voice that goes on for so long while the agent speaks silences it."""
-FADING_S = 0.45
-"""... one that is fading: half of the short murmurs are about to end then, and a quarter of the sentences pause."""
+PAUSE_AFTER_S, DOUBTED_S = 0.28, 0.33
+"""A voice that goes on for so long while the agent speaks silences it: earlier if it surely begins a sentence, by how
+it sounds (:mod:`voice_agents.turns.prosody`), later if it may."""
+SURELY, PERHAPS = 0.85, -1.1
+"""Logarithms of odds: 70 %, 25 %. Above them half of the sentences are after 0.28 s, and a twentieth of the murmurs;
+after 0.33 s they are nine in ten, and a quarter."""
 MURMUR_S = 0.65
-"""... of which the words so far are a murmur, or that is as soft as one: "mm-hmm" and "yeah" are over by then, "yeah,
-but" is not."""
+"""... of a voice that sounds like a murmur, is as soft as one, or of which the words so far are one: "mm-hmm" and
+"yeah" are over by then, "yeah, but" is not."""
 
 
 @dataclass(slots=True)
@@ -95,6 +99,8 @@ class AgentPause:
     """When the sound stopped; None while it goes on."""
     sound_s: float = 0.0
     """How long the user was heard since the agent gave way, without the sound that goes on now."""
+    judged: int = 0
+    """How many times it was asked how the voice sounds, and it was no sentence."""
 
     def go_on(self, began: float) -> None:
         """A voice is heard since then."""
@@ -157,17 +163,19 @@ class Floor(ABC):
     def user_stopped(self, at: float) -> list[FloorAction]:
         """The user's voice fell silent (VoiceStopped); ``at``: when its last sample arrived, may lie in the past."""
 
-    def voice_goes_on(self, until: float, at: float, *, fading: bool = False, soft: bool = False) -> list[FloorAction]:
-        """The user is heard, at least until then: PAUSE after :data:`PAUSE_AFTER_S`, a little later if it is fading.
+    def voice_goes_on(
+        self, until: float, at: float, *, odds: Callable[[], float] = lambda: math.inf, soft: bool = False
+    ) -> list[FloorAction]:
+        """The user is heard, at least until then: PAUSE after :data:`PAUSE_AFTER_S` to :data:`MURMUR_S`.
 
+        ``odds``: the logarithm of those that it begins a sentence, by its sound so far; asked for when it is needed.
         ``soft``: it is clearly softer than the user's turns, as murmurs are. An agent that has finished meanwhile
         leaves the floor to the voice.
         """
         pause = self._pause
         if self._state is not FloorState.AGENT_DUCKED or pause is None or pause.doubtful or pause.stopped is not None:
             return []
-        longest_s = MURMUR_S if pause.murmured or soft else FADING_S if fading else PAUSE_AFTER_S
-        if self.interruptions is Interruptions.WORDS_ONLY or until < pause.heard_for(longest_s):
+        if self.interruptions is Interruptions.WORDS_ONLY or not self._is_no_murmur(pause, until, odds, soft):
             return []
         if pause.resume_to is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING, at)
@@ -175,6 +183,20 @@ class Floor(ABC):
         self._go(FloorState.AGENT_PAUSED, at)
         self._pause = pause
         return [FloorAction.PAUSE]
+
+    def _is_no_murmur(self, pause: AgentPause, until: float, odds: Callable[[], float], soft: bool) -> bool:
+        """A voice that is heard until then is taken for somebody who wants to speak."""
+        if until >= pause.heard_for(MURMUR_S):
+            return True
+        if pause.murmured or soft:
+            return False
+        for after_s, enough in ((PAUSE_AFTER_S, SURELY), (DOUBTED_S, PERHAPS))[pause.judged :]:
+            if until < pause.heard_for(after_s):
+                return False
+            if odds() > enough:
+                return True
+            pause.judged += 1
+        return False
 
     def sound_started(self, at: float) -> list[FloorAction]:
         """A sudden sound, perhaps the user's voice (SoundStarted): DUCK while the agent speaks."""

