@@ -135,7 +135,7 @@ async def test_the_conversation_is_remembered_even_when_the_process_is_killed(pa
 async def test_speaking_into_an_answer_stops_it_and_is_answered(app: AppProcess, tmp_path: Path) -> None:
     """With a WAV as the device, so that the browser's own echo cancellation is in the way as in life."""
     story, question = flite("tell me a story"), flite("what time is it in tokyo", "rms")
-    words = np.concatenate([padded(story, 4.0, 9.0), *[padded(question, 0.0, 14.0)] * 2])
+    words = np.concatenate([padded(story, 2.5, 7.5), *[padded(question, 0.0, 14.0)] * 2])
     async with chromium(microphone_file(tmp_path / "microphone.wav", words, RATE, then_silence_s=60.0)) as context:
         page = VoicePage(await context.new_page())
         await page.open(app.url)
