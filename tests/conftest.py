@@ -16,18 +16,18 @@ from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.offline.embedded import EmbeddedServer
 
-WORKERS = 4
+WORKERS = 5
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
-ONE_SERVER = {
-    "tests/offline/realtime/test_sdk.py",
+ONE_SERVER = (
+    "tests/test_stopping.py",
     "tests/offline/test_stt.py",
     "tests/test_instances.py",
-    "tests/test_stopping.py",
+    "tests/offline/realtime/test_sdk.py",
     "tests/turns/test_voiced.py",
-}
-"""Files whose tests share a server, a recogniser or speech that takes long to begin."""
+)
+"""Files whose tests share a server, a recogniser or speech that takes long to begin; what takes longest comes first."""
 REAL_TIME = {
     "tests/browser/test_api_in_the_browser.py",
     "tests/browser/test_app_page.py",
@@ -81,7 +81,7 @@ def group(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
-    first = [*NICENESS, *sorted(ONE_SERVER)]
+    first = [*NICENESS, *ONE_SERVER]
     items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
