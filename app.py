@@ -18,7 +18,7 @@ if __name__ == "__main__":  # the imports take a second, in which nothing is beg
     for early in (signal.SIGINT, signal.SIGTERM):
         signal.signal(early, lambda *_: os._exit(0))
 
-from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address
+from voice_agents.address import DEFAULT_HOST, Address, check_gradio, free_address, kept
 from voice_agents.collector import no_collections
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import Role, VoiceAgentError
@@ -77,12 +77,13 @@ def main() -> int:
         settings = Settings.from_env()
         set_up_logging(settings.log_level, content=settings.log_content)
         address = free_address(options.host, options.port, os.environ)
-        prepare(os.environ, gradio_hosts(address.host))
-        check_database(settings.database)
-        settings, model_server = with_local_chat(settings, options.chat)
-        if said := warning(settings, address.host, options.share):
-            print(said, flush=True)
-        serve(settings, model_server, address, options.share, stopping)
+        with kept(address):
+            prepare(os.environ, gradio_hosts(address.host))
+            check_database(settings.database)
+            settings, model_server = with_local_chat(settings, options.chat)
+            if said := warning(settings, address.host, options.share):
+                print(said, flush=True)
+            serve(settings, model_server, address, options.share, stopping)
     except VoiceAgentError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,7 +6,6 @@ import ctypes
 import os
 import sys
 from collections.abc import Generator, Iterator
-from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -17,24 +16,31 @@ from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.offline.embedded import EmbeddedServer
 
-WORKERS = 4
+WORKERS = 5
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
-ONE_SERVER = {
-    "tests/offline/realtime/test_sdk.py",
+ONE_SERVER = (
+    "tests/test_stopping.py",
     "tests/offline/test_stt.py",
     "tests/test_instances.py",
-    "tests/test_stopping.py",
+    "tests/offline/realtime/test_sdk.py",
     "tests/turns/test_voiced.py",
-}
-"""Files whose tests share a server, a recogniser or speech that takes long to begin."""
+)
+"""Files whose tests share a server, a recogniser or speech that takes long to begin; what takes longest comes first."""
 REAL_TIME = {
+    "tests/browser/test_api_in_the_browser.py",
+    "tests/browser/test_app_page.py",
+    "tests/browser/test_demo_page.py",
+    "tests/browser/test_interrupting_over_the_port.py",
     "tests/engines/test_two_engines_live.py",
     "tests/transports/api/test_live.py",
     "tests/transports/api/test_live_figures.py",
 }
-"""Files beside ``tests/browser`` in which the real voices and ears take part in a call."""
+"""Files in which the real voices and ears take part in a call, or its sound is judged as an ear would."""
+NICENESS = {"in real time": 0, "pages": 5}
+"""How far the two groups step back that run beside each other from the beginning on."""
+REST_NICENESS = 10
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -66,9 +72,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def group(nodeid: str) -> str:
     """What a test runs one after the other with, in one process; itself if with nothing."""
     file = nodeid.partition("::")[0]
-    if file in REAL_TIME or file.startswith("tests/browser/"):
-        return "in real time"  # two of them at once, with their apps, do not fit on two cores
+    if file in REAL_TIME:
+        return "in real time"
+    if file.startswith("tests/browser/"):
+        return "pages"
     return file if file in ONE_SERVER else nodeid
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
+    first = [*NICENESS, *ONE_SERVER]
+    items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
@@ -88,19 +102,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong.
-
-    That group is the largest and so handed out first: its worker has not stepped back before.
-    """
-    if "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) != "in real time":
-        step_back()
+    """The rest steps back: in a browser or on a line a call really is heard while it is spoken, and late is wrong."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        step_back(NICENESS.get(group(item.nodeid), REST_NICENESS))
 
 
-@cache
-def step_back() -> None:
-    """Once for this process and what it starts; where root runs it, Chromium would come to the front again."""
-    if hasattr(os, "nice"):
-        os.nice(10)
+def step_back(to: int) -> None:
+    """This process and what it starts; where root runs it, Chromium would come to the front again."""
+    if hasattr(os, "nice") and to > (now := os.nice(0)):
+        os.nice(to - now)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from voice_agents.address import free_address, kept
 from voice_agents.conversation.file import check_database
 from voice_agents.errors import ConfigurationError
 
@@ -106,6 +107,20 @@ def test_a_place_where_nothing_may_be_written_is_named(path: str) -> None:
             check_database(Path(path))
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a bound port cannot be listened on")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_free_port_is_nobody_elses_until_it_is_served(host: str) -> None:
+    """Libraries take seconds to load: meanwhile a connection of some other program was given it, and the app ended."""
+    address = free_address(host, 0, {})
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with kept(address):
+        with socket.socket(family) as other, pytest.raises(OSError, match="in use"):
+            other.bind((host, address.port))
+        server = socket.create_server((host, address.port), family=family)  # as gradio and uvicorn do
+        with server, socket.create_connection((host, address.port)), server.accept()[0]:
+            pass
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import MutableMapping
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -56,6 +58,20 @@ def free_address(host: str | None, port: int | None, env: MutableMapping[str, st
         except OSError as error:
             refusal = error
     raise ConfigurationError(_refused(host, first, last, refusal)) from None
+
+
+@contextmanager
+def kept(address: Address) -> Iterator[None]:
+    """While its libraries are loaded, nobody else is given the port: no outgoing connection, no other app.
+
+    Where the system lets a port be bound that another socket of the same mind listens on: on Linux.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM) as place:
+        if sys.platform == "linux":
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):  # taken a moment ago: told when it is to be served
+                place.bind((address.host, address.port))
+        yield
 
 
 def is_free(host: str, port: int) -> bool:

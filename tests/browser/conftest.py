@@ -34,6 +34,20 @@ async def shared_demo(shared_browser: None) -> AsyncIterator[AppProcess]:
         yield process
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def webrtc_demo(shared_browser: None) -> AsyncIterator[AppProcess]:
+    """The same page where calls may go no other way than over WebRTC."""
+    async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": "webrtc"}) as process:
+        yield process
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def websocket_demo(shared_browser: None) -> AsyncIterator[AppProcess]:
+    """The same page where they may go no other way than over the page's own port."""
+    async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": "websocket"}) as process:
+        yield process
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def voice_page(shared_demo: AppProcess) -> AsyncIterator[VoicePage]:
     """The demo page, open and ready, whose microphone says what it is told."""

@@ -140,17 +140,19 @@ async def test_a_lost_socket_is_called_again_over_the_same_way(shared_demo: AppP
         assert await page.page.evaluate("__calls.length") == 2
 
 
-@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
-async def test_transport_forces_one_way(shared_browser: None, transport: str) -> None:
-    async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": transport}) as process:
-        async with a_page(process.url) as page:
-            await page.record()
-            await page.shows("Listening")
-            peers = await page.page.evaluate("__peers.length")
-            assert peers == (1 if transport == "webrtc" else 0)
-            if transport == "websocket":
-                await page.told("As TRANSPORT says, sound goes over the page's own port")
-        if transport == "webrtc":
-            async with a_page(process.url, "delete window.RTCPeerConnection;") as page:
-                await page.record()
-                await page.told("TRANSPORT=webrtc on the server allows no other way")
+async def test_the_server_allows_webrtc_only(webrtc_demo: AppProcess) -> None:
+    async with a_page(webrtc_demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        assert await page.page.evaluate("__peers.length") == 1
+    async with a_page(webrtc_demo.url, "delete window.RTCPeerConnection;") as page:
+        await page.record()
+        await page.told("TRANSPORT=webrtc on the server allows no other way")
+
+
+async def test_the_server_allows_the_pages_port_only(websocket_demo: AppProcess) -> None:
+    async with a_page(websocket_demo.url) as page:
+        await page.record()
+        await page.shows("Listening")
+        assert await page.page.evaluate("__peers.length") == 0
+        await page.told("As TRANSPORT says, sound goes over the page's own port")

@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
-from tests.browser.helpers.heard import bursts, likeness, longest_hole_s, spoken
+from tests.browser.helpers.heard import bursts, likeness, longest_hole_s, spoken, starved
 from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite, padded
 from voice_agents.audio import Pcm, first_audible
@@ -26,6 +26,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANSWER_S = 25.0
 """A loaded machine takes its time."""
+ATTEMPTS = 3
+HARMLESS_S = 0.05
+"""What is played has no hole when a machine stands still for so long."""
 
 NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "APP_PASSWORD")}
 
@@ -58,13 +61,13 @@ class Answer:
     """What the browser played from then on, at PLAYED_RATE."""
 
 
-async def ask(page: VoicePage, words: str, voice: str, right: str, attempts: int = 3) -> Answer:
+async def ask(page: VoicePage, words: str, voice: str, right: str) -> Answer:
     """Say something in a call and wait until it is answered out loud.
 
     Said again when the answer is not ``right`` (a pattern), as a person would: on a loaded machine the offline
     recogniser gives up early. How often it understands at once is measured by ``tests.bench.phrases``.
     """
-    for _ in range(attempts):
+    for _ in range(ATTEMPTS):
         before, played = await page.answers().count(), len(await page.played())
         await page.speak(padded(flite(words, voice)), RATE)
         with contextlib.suppress(AssertionError):
@@ -99,13 +102,39 @@ async def test_spoken_questions_are_transcribed_answered_and_heard(page: VoicePa
     await page.record()
     await page.shows("Listening")
     for words, voice, right in QUESTIONS:
-        answer = await ask(page, words, voice, right)
+        for _ in range(ATTEMPTS):
+            with starved() as starved_s:
+                answer = await ask(page, words, voice, right)
+            heard = Heard.of(answer.sound, await spoken(answer.text))
+            if heard.is_as_wanted or starved_s() < HARMLESS_S:
+                break
+            sys.stdout.write(f"{answer.text} was {heard} on a machine that stood still for {starved_s():.1f} s\n")
         await page.says(words)
-        (sound,) = bursts(answer.sound, PLAYED_RATE)[-1:]
-        wanted = await spoken(answer.text)
-        assert len(sound) / PLAYED_RATE == pytest.approx(len(wanted) / SAMPLE_RATE, abs=0.15), answer.text
-        assert longest_hole_s(sound, PLAYED_RATE) < longest_hole_s(wanted, SAMPLE_RATE) + 0.04, answer.text
-        assert likeness(sound, PLAYED_RATE, wanted, SAMPLE_RATE) > 0.9, answer.text
+        assert heard.is_as_wanted, f"{answer.text} {heard}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How the last stretch of sound differs from the one that is wanted."""
+
+    longer_s: float
+    hole_s: float
+    """By how much its longest hole is longer."""
+    likeness: float
+
+    @classmethod
+    def of(cls, played: Pcm, wanted: Pcm) -> Heard:
+        """Of what was played at PLAYED_RATE, and what was to be heard at SAMPLE_RATE."""
+        (sound,) = bursts(played, PLAYED_RATE)[-1:]
+        return cls(
+            len(sound) / PLAYED_RATE - len(wanted) / SAMPLE_RATE,
+            longest_hole_s(sound, PLAYED_RATE) - longest_hole_s(wanted, SAMPLE_RATE),
+            likeness(sound, PLAYED_RATE, wanted, SAMPLE_RATE),
+        )
+
+    @property
+    def is_as_wanted(self) -> bool:
+        return abs(self.longer_s) <= 0.15 and self.hole_s < 0.04 and self.likeness > 0.9
 
 
 async def test_what_it_does_not_understand_it_says_so(page: VoicePage) -> None:
@@ -135,7 +164,7 @@ async def test_the_conversation_is_remembered_even_when_the_process_is_killed(pa
 async def test_speaking_into_an_answer_stops_it_and_is_answered(app: AppProcess, tmp_path: Path) -> None:
     """With a WAV as the device, so that the browser's own echo cancellation is in the way as in life."""
     story, question = flite("tell me a story"), flite("what time is it in tokyo", "rms")
-    words = np.concatenate([padded(story, 4.0, 9.0), *[padded(question, 0.0, 14.0)] * 2])
+    words = np.concatenate([padded(story, 2.5, 7.5), *[padded(question, 0.0, 14.0)] * 2])
     async with chromium(microphone_file(tmp_path / "microphone.wav", words, RATE, then_silence_s=60.0)) as context:
         page = VoicePage(await context.new_page())
         await page.open(app.url)

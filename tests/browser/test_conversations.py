@@ -108,10 +108,11 @@ async def test_conversations_are_kept_found_named_deleted_and_taken_back(shared_
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 async def test_an_answer_is_heard_again_and_a_recording_has_both_sides_in_their_time(
-    shared_browser: None, transport: str
+    webrtc_demo: AppProcess, websocket_demo: AppProcess, transport: str
 ) -> None:
     noise: NDArray[np.int16] = (np.random.default_rng(1).normal(0, 6000, RATE)).astype(np.int16)
-    async with AppProcess(["-m", "tests.ui.demo"], env={"TRANSPORT": transport}) as demo, chromium() as context:
+    demo = {"webrtc": webrtc_demo, "websocket": websocket_demo}[transport]
+    async with chromium() as context:
         page = VoicePage(await context.new_page())
         await page.open(demo.url)
         await page.record()

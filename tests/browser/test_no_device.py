@@ -47,9 +47,9 @@ KEEPS_WHAT_IS_SENT = """(() => {
 
 
 @asynccontextmanager
-async def called(*scripts: str) -> AsyncIterator[VoicePage]:
+async def called(demo: AppProcess, *scripts: str) -> AsyncIterator[VoicePage]:
     """A call over the page's own port, in a browser where nothing can be played."""
-    async with AppProcess(["-m", "tests.ui.demo"], {"TRANSPORT": "websocket"}) as demo, chromium() as context:
+    async with chromium() as context:
         for script in (NO_DEVICE, KEEPS_WHAT_IS_SENT, *scripts):
             await context.add_init_script(script)
         page = VoicePage(await context.new_page())
@@ -74,8 +74,8 @@ async def outlives_silence(page: VoicePage) -> None:
     assert "lost" not in await page.transcript()
 
 
-async def test_what_is_said_is_heard_and_answered(shared_browser: None) -> None:
-    async with called() as page:
+async def test_what_is_said_is_heard_and_answered(websocket_demo: AppProcess) -> None:
+    async with called(websocket_demo) as page:
         await page.told(MUTE)
         await page.speak(QUESTION, RATE)
         await page.shows("Speaking")
@@ -87,14 +87,14 @@ async def test_what_is_said_is_heard_and_answered(shared_browser: None) -> None:
         assert MUTE not in await page.part("truth").inner_text()
 
 
-async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answered(shared_browser: None) -> None:
-    async with called(NO_DECODER) as page:
+async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answered(websocket_demo: AppProcess) -> None:
+    async with called(websocket_demo, NO_DECODER) as page:
         await page.told(DEAF)
-        await outlives_silence(page)
         await page.type("What time is it?")
         await page.shows("Speaking")  # before, it is listening too
         await page.says("It is ten past nine in the evening")
         await is_told_where_the_answer_is(page)
+        await outlives_silence(page)
 
 
 async def test_over_webrtc_the_same_line_is_shown(shared_demo: AppProcess) -> None:

@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
+from tests.browser.test_truth import LOSE_PEER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -63,6 +64,7 @@ async def test_axe_finds_nothing_serious_in_any_state(shared_demo: AppProcess, d
             assert await serious(page.page) == [], name
             await page.page.locator("dialog[open]").get_by_role("button", name="Close").click()
         await page.page.context.set_offline(True)
+        await page.page.evaluate(LOSE_PEER)
         await page.shows("Reconnecting")
         assert await serious(page.page) == [], "error"
 

@@ -167,6 +167,15 @@ def test_one_that_ends_instead_says_why(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no sessions elsewhere")
+def test_it_is_as_nice_as_the_app_and_deaf_to_its_ctrl_c(tmp_path: Path) -> None:
+    """A session of its own has its own share of the machine: ``nice python app.py`` would not hold for it."""
+    with EmbeddedServer(program=small(tmp_path)) as server:
+        assert server.pid is not None
+        assert os.getsid(server.pid) == os.getsid(0)
+        assert os.getpgid(server.pid) != os.getpgid(0)
+
+
 def test_the_key_is_nowhere_others_can_read_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with EmbeddedServer(program=small(tmp_path)) as server:
         process = Path(f"/proc/{server.pid}")

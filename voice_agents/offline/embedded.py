@@ -177,7 +177,9 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                start_new_session=True,  # else Ctrl-C in a terminal would end it before the app has let it finish
+                # else Ctrl-C in a terminal would end it before the app has let it finish; not a session of its own,
+                # which Linux gives its own share of the machine: `nice python app.py` would not hold for it
+                process_group=0,
             )
         except OSError:
             self._errors.close()

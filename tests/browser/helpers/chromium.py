@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +28,7 @@ _FLAGS = (
 )
 
 
+_AS_NICE = Path(__file__).parent / "as_nice.sh"
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The first is the same engine without windows to draw around the page: half the processor time of an opened page."""
 
@@ -86,7 +88,13 @@ async def chromium(
 async def _launched(flags: Sequence[str]) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         arguments = [*_FLAGS.split(), *flags]
-        browser = await playwright.chromium.launch(executable_path=executable(), headless=True, args=arguments)
+        own = executable()
+        browser = await playwright.chromium.launch(
+            executable_path=_AS_NICE if os.name == "posix" else own,
+            env={**os.environ, "CHROMIUM": own},
+            headless=True,
+            args=arguments,
+        )
         try:
             yield browser
         finally:

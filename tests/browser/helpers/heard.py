@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +16,8 @@ from voice_agents.offline.tts import SAMPLE_RATE, Voice
 AUDIBLE = 300
 """Samples from here on count as sound; Opus leaves less than this in a pause."""
 ENVELOPE_S = 0.01
+WAKE_S = 0.01
+USUAL_S = 0.03
 
 
 def bursts(pcm: Pcm, rate: int, pause_s: float = 1.2) -> list[Pcm]:
@@ -42,6 +49,31 @@ async def spoken(text: str, voice: str = "") -> Pcm:
     async with Voice() as speaker:
         pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
     return bursts(np.concatenate(pieces), SAMPLE_RATE)[0]
+
+
+@contextmanager
+def starved() -> Iterator[Callable[[], float]]:
+    """For how long, in seconds, this machine has kept a process waiting that wanted to run; up to ``USUAL_S`` is usual.
+
+    Whoever is kept waiting while an answer is played hears a hole in it, whatever the program does.
+    """
+    late_s, over = 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal late_s
+        asked = time.monotonic()
+        while not over.wait(WAKE_S):
+            now = time.monotonic()
+            late_s += max(0.0, now - asked - WAKE_S - USUAL_S)
+            asked = time.monotonic()
+
+    watching = threading.Thread(target=watch, name="starved")
+    watching.start()
+    try:
+        yield lambda: late_s
+    finally:
+        over.set()
+        watching.join()
 
 
 def _envelope(pcm: Pcm, rate: int) -> NDArray[np.float64]:
