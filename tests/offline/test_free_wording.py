@@ -47,6 +47,8 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("Said a time or four-twenty minutes.", ["set_timer"]),
         ("What kind of things can you help me with?", ["help"]),
         ("I've never done this. What do I say?", ["help"]),
+        ("So what is it that you can do?", ["help"]),
+        ("Which notes have I saved?", ["list_notes"]),
         ("Could you tell me today's date?", ["date"]),
         ("What have you got on my list so far?", ["list_notes"]),
         ("Well, count to five then.", ["count"]),

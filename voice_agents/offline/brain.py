@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected, said_alone
@@ -96,7 +96,7 @@ _BEYOND = tuple(
         ("louder|quieter|slower|faster|volume", "change how loud or fast I speak"),
         (
             "translate|translation|(?:in|speak) (?:french|spanish|german|italian|japanese|chinese)",
-            "translate or speak other languages",
+            "speak other languages",
         ),
         ("directions|traffic|flights?|hotels?|restaurants?|taxi|train", "plan or book a trip"),
         ("search|google|look up|internet|website|wikipedia", "look anything up"),
@@ -106,6 +106,7 @@ _BEYOND = tuple(
     )
 )
 """What people ask assistants for, and this one never can."""
+_JOINTS = ("to", "into", "for", "of", "in")
 _POLITE_END = re.compile(r"(?:\W+(?:please|thanks|thank you|now|for me))*\W*$", re.IGNORECASE)
 _ASIDE = r"oh|ah|ha|haha|wow|well|okay|so|and|but|yes|no|nice|cool|great|sure|hm+|really|(?:no|oh|too|got|all) \w+"
 _REMARK = re.compile(
@@ -210,7 +211,7 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
     understood = _understood_after(messages)
     if not understood.requests:
         return [Say(LISTENING if _heard(text) and is_backchannel(text) else _not_understood(text))]
-    talk = _talk(messages[:-1])
+    talk = replace(_talk(messages[:-1]), text=text)
     steps: list[Step] = []
     for request in understood.requests:
         step = request.skill.act(request.slots, talk)
@@ -251,10 +252,7 @@ def _answered(messages: Sequence[Message], alone: Understanding) -> Understandin
     """The last request together with the answer to the question what was missing in it."""
     asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "")
     asked = _POLITE_END.sub("", asked)
-    readings = [
-        LISTENER.understand(f"{asked} {between} {messages[-1].text}")
-        for between in ("", "to", "into", "for", "of", "in")
-    ]
+    readings = [LISTENER.understand(f"{asked} {between} {messages[-1].text}") for between in ("", *_JOINTS)]
     known = max((len(request.slots) for request in LISTENER.understand(asked).requests), default=0)
     whole = [reading for reading in readings if len(reading.requests) == 1 and not reading.missed]
     best = max(whole, key=lambda reading: len(reading.requests[0].slots), default=alone)
@@ -270,7 +268,7 @@ def _talk(messages: Sequence[Message]) -> Talk:
         said = (request for text in reversed(requests) for request in reversed(LISTENER.understand(text).requests))
         return next((request.slots[slot] for request in said if slot in request.slots), None)
 
-    return Talk(requests, answers, recall)
+    return Talk(requests, answers, recall=recall)
 
 
 def _calls(wanted: Sequence[Use], messages: Sequence[Message]) -> tuple[FunctionCall, ...]:

@@ -30,7 +30,7 @@ _HELP = Skill(
         "what ... (can | could) you ... (do | help | answer)",
         "(what | how | which) ... (help me | help us) ... (with | [out])",
         "what (kind | sort) of (things | questions) ... you",
-        "(tell me | show me | explain) what you can do",
+        "(tell me | show me | explain | what) ... you can do",
         "anything else you can do",
         "what (do | can | should) i (do | say | ask | try)",
     ),

@@ -15,8 +15,7 @@ _LEAD = (
     " [(and | end | or | but | so | well | then | now | actually)] [then] [(can | could | would) you]"
     " [(what | how) about | what if (it is | it was | i said) | what is (it | that) | how much is (it | that)"
     " | make (it | that | them) | i (meant | mean | said) | i want | i would like | give me"
-    " | let us (say | make it | have)"
-    " | say | try | tell me | the same | [(do | have) you] (have | got | know) [any]]"
+    " | let us (say | make it | have) | say | try | tell me | the same | [(do | have) you] (have | got | know) [any]]"
 )
 _TAIL = "[(instead | then | too | also | as well | please | i mean | rather)] [please]"
 
@@ -55,7 +54,7 @@ _ABOUT_IT: Mapping[str, Sequence[str]] = {
     ),
     "list_timers": (
         "(how (long | much longer | much time) | when) ... (it | that)",
-        "is (it | that) [still] (running | on | done | set)",
+        "(is (it | that) | what is) [still] (running | on | done | set)",
         "(how long | how much longer) [(is left | for ... | until ...)]",
     ),
     "repeat": (
@@ -78,16 +77,9 @@ _EXAMPLES = (
     *("How much is that in pounds?", "And times two?", "What about ten minutes?", "Make it ten minutes."),
     *("Sorry, I meant ten minutes.", "Make it fifteen.", "Make that fifteen.", "What about fifteen?"),
     *("Roll again.", "Flip it again.", "Do it again.", "One more time.", "Another one.", "Give me another one."),
-    *(
-        "Do you have another one?",
-        "Turn it off.",
-        "How long is left?",
-        "Read it back to me.",
-        "What do they add up to?",
-    ),
+    *("Do you have another one?", "Turn it off.", "How long is left?", "Read it back to me."),
+    "What do they add up to?",
 )
-_OF_ANYTHING = frozenset({"save_note", "list_notes"})
-"""What may follow these is nearly everything."""
 _FOLLOWED = frozenset(_OTHER_VALUES) | _REPEATABLE | frozenset().union(*_SPOKEN_OF.values())
 _ONE_MORE = frozenset({"another", "more", "second", "also", "too"})
 _ASKING = frozenset({"what", "where", "when", "who", "which", "how", "did", "do"})
@@ -104,15 +96,14 @@ class Follower:
         self._skills = {skill.name: skill for skill in skills}
         self._others = {name: self._patterns(phrases, known) for name, phrases in _OTHER_VALUES.items()}
         self._again = self._patterns(_AGAIN, known)
+        self._loose = [self._others["save_note"]]
         self._about_it = {name: self._patterns(phrases, known) for name, phrases in _ABOUT_IT.items()}
 
     def may_follow(self, text: str) -> bool:
         """Whether a text asks for something after some request."""
         sentence = Sentence.of(text).without(FILLERS)
-        known = (
-            each for kinds in (self._others, self._about_it) for each in kinds.items() if each[0] not in _OF_ANYTHING
-        )
-        found = (_matched(patterns, sentence) for patterns in (self._again, *(patterns for _, patterns in known)))
+        kinds = [self._again, *self._about_it.values(), *self._others.values()]
+        found = (_matched(patterns, sentence) for patterns in kinds if patterns not in self._loose)
         return any(slots is not None and ("place" not in slots or place_in(text)) for slots in found)
 
     def likely(self) -> Iterator[str]:
@@ -142,14 +133,12 @@ class Follower:
                 return Request(self._skills[asked], {})
         if name == "save_note" and _asks_about(sentence, before.slots["errand"]):
             return Request(self._skills["list_notes"], {})
-        if not (found := _matched(self._others.get(name, ()), sentence)):
+        found = _matched(self._others.get(name, ()), sentence)
+        if not found or found.get("target", "") == before.slots.get("unit"):
             return None
         slots = _changed(before.slots, found)
-        instead = (
-            name == "set_timer"
-            and "label" not in found
-            and not _ONE_MORE.intersection(word.text for word in sentence.words)
-        )
+        one_more = "label" in found or not _ONE_MORE.isdisjoint(word.text for word in sentence.words)
+        instead = name == "set_timer" and not one_more
         return Request(before.skill, {**slots, "instead": True} if instead else slots)
 
     @staticmethod

@@ -21,6 +21,7 @@ _PHRASES = {
     **dict.fromkeys(("quarter", "a quarter of", "a quarter of a", "a quarter of an"), 0.25),
     **dict.fromkeys(("a pair of", "pair of", "a couple of", "a couple"), 2),
     **dict.fromkeys(("a dozen", "dozen"), 12),
+    **dict.fromkeys(("three quarters of an", "3 quarters of an"), 0.75),
 }
 _OTHER_WORDS = "and point a an minus negative half quarter third thirds pair couple dozen of"
 _NUMBER_WORDS = "|".join([*_VALUES, "hundred", *_SCALES, *_OTHER_WORDS.split()])
@@ -131,7 +132,7 @@ def expression_of(words: list[str]) -> str | None:
         parts.append(piece)
     if roots:
         return f"{parts[0]} ** 0.5" if roots == 1 and len(parts) == 1 and parts[0] else None
-    if len(parts) < 2 or parts[-1] in _BETWEEN or parts[0] in _BETWEEN - {"-"}:
+    if len(parts) < 2 + (parts[0] == "-") or parts[-1] in _BETWEEN or parts[0] in _BETWEEN - {"-"}:
         return None
     return " ".join(parts)
 

@@ -122,22 +122,12 @@ def duration_of(words: list[str]) -> float | None:
 
 
 def _count(words: list[str]) -> float | None:
-    """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an", an "um ten"."""
-    if words[:1] == ["and"]:
-        words = words[1:]
-    text = " ".join(words)
-    if text in ("half a", "half an", "half"):
-        return 0.5
-    if text in ("a quarter of an", "quarter of an"):
-        return 0.25
-    if text in ("three quarters of an", "3 quarters of an"):
-        return 0.75
-    half = text.endswith(" and a half")
-    number = words[:-3] if half else words
-    value = numbers.value_of(number)
-    if value is None and number[:1] in (["a"], ["an"]):  # who hesitates is heard to say "an eight minutes"
-        value = numbers.value_of(number[1:])
-    return None if value is None or value < 0 else value + 0.5 * half
+    """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an", a "um ten"."""
+    words = words[1:] if words[:1] == ["and"] else words
+    value = numbers.value_of(words)
+    if value is None and words[:1] in (["a"], ["an"]):  # who hesitates is heard to say "an eight minutes"
+        value = numbers.value_of(words[1:])
+    return None if value is None or value < 0 else value
 
 
 def _duration(heard: Sentence) -> float | None:

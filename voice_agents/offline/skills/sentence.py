@@ -29,28 +29,14 @@ SPELLINGS = {
     **{short.replace("'", ""): full for short, full in CONTRACTIONS.items() if short not in _OTHER_WORDS},
     **{f"{size}metre{s}": f"{size}meter{s}" for size in ("", "kilo", "centi") for s in ("", "s")},
     **{"litre": "liter", "litres": "liters", "honeybees": "honey bees", "goodnight": "good night"},
-    **{
-        "cannot": "can not",
-        "ok": "okay",
-        "alright": "all right",
-        "hiya": "hi",
-        "×": "*",
-        "÷": "/",
-        "−": "-",
-        "%": "percent",
-    },
+    **{"cannot": "can not", "ok": "okay", "alright": "all right", "hiya": "hi"},
+    **{"×": "*", "÷": "/", "−": "-", "%": "percent"},
 }
 
-_SOUND_LIKE_NUMBERS = {
-    "for": "four",
-    "to": "two",
-    "too": "two",
-    "do": "two",
-    "won": "one",
-    "ate": "eight",
-    "free": "three",
-}
-_TIMER = re.compile(r"\btime(?:r|[ -](?:or|are|her))(?:([ -])four)?\b", re.IGNORECASE)
+_SOUND_LIKE_NUMBERS = {"for": "four", "won": "one", "ate": "eight", "free": "three"} | dict.fromkeys(
+    ("to", "too", "do"), "two"
+)
+_TIMER = re.compile(r"\btime(?:r|[ -](?:or|her))(?:([ -])four)?\b", re.IGNORECASE)
 """Heard for a timer, or a timer for."""
 _RECKONING = ("plus", "minus", "times")
 

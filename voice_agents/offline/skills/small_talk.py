@@ -239,7 +239,7 @@ SKILLS = (
         _says("You are welcome.", "My pleasure.", "Any time."),
         ("Thank you.", "Thanks."),
         typed=(
-            "(thank you | thanks) [(so much | a lot)] [that is (all | it)]",
+            "(thank you | thanks) [(so much | a lot)] [that is (all | it | everything)]",
             "(great | good | nice | perfect | cool | awesome) [thanks]",
             "(thank you | thanks) (anyway | for (that | the (help | info | story | joke) | your help | helping [me]))",
             "(that | it | this) (is | was) [(a | so | really | very | just | quite)]"

@@ -26,13 +26,13 @@ def _asks_back(name: str, question: str, *typed: str) -> Skill:
 
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     places = [slots[slot] for slot in ("place", "city") if slot in slots]
-    spoken_of = (place_in(text) for text in reversed(talk.requests))
+    named = [place for text in (talk.text, *reversed(talk.requests)) if (place := place_in(text))]
     if "there" in slots:
-        places.append(next(filter(None, spoken_of), None) or talk.recall("place"))
+        places.append(named[0] if named else talk.recall("place"))
     if None in places:
         return (Say(WHICH_PLACE),)
     if "apart" in slots and len(places) < 2:
-        places.append(next(filter(None, spoken_of), ""))
+        places.append(next((place for place in named if place not in places), ""))
     return tuple(Use("get_time", {"place": place}) for place in places or [""])
 
 
@@ -109,10 +109,10 @@ SKILLS = (
         free=(
             "time <difference:apart> ... (between | from) <city:place> (and | to) <city>",
             "time <difference:apart> ... <city>",
-            "(what time | the time | time is it | how late | is it ... <day_or_night>) ... <there>",
             "(what time | the time | time is it | how late | the clock | local time) ... (in | at | over in) <city>",
             "in <city> ... (time is it | is it late | late is it | the time)",
             "is it ... <day_or_night> ... in <city>",
+            "(what time | the time | time is it | how late | is it ... <day_or_night>) ... <there>",
             "(time is it | the time now | the current time)",
         ),
         ability="tell the time in a city",
@@ -317,7 +317,7 @@ SKILLS = (
             "(do i have | are there) [any] notes [left]",
         ),
         free=(
-            "(read | show | list | hear | tell | what | see) ... notes",
+            "(read | show | list | hear | tell | what | which | how many | see) ... notes",
             "what ... (ask | asked | tell | told) you to remember",
             "(what | read | show | hear) ... (on | is in | in) my list",
             "what (do i (have | need) to (do | buy | get | remember) | am i supposed to do)",
