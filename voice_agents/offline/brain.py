@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected, said_alone
 from voice_agents.offline.skills.model import Say, Step, Talk, Use
+from voice_agents.offline.skills.sentence import MISHEARD
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
 from voice_agents.offline.skills.tool_skills import ASKED_BACK
 from voice_agents.offline.skills.understanding import Request, Understanding
@@ -141,11 +142,11 @@ def expectation() -> Expectation:
 
 def _means_something(text: str) -> bool:
     found = LISTENER.understand(text)
-    return bool(found.requests) and not found.missed
+    return bool(found.requests) and not found.missed and not MISHEARD.search(text)
 
 
 def _is_request(text: str) -> bool:
-    return LISTENER.whole(text) or FOLLOWER.may_follow(text)
+    return not MISHEARD.search(text) and (LISTENER.whole(text) or FOLLOWER.may_follow(text))
 
 
 class Brain:

@@ -36,8 +36,8 @@ SPELLINGS = {
 _SOUND_LIKE_NUMBERS = {"for": "four", "won": "one", "ate": "eight", "free": "three"} | dict.fromkeys(
     ("to", "too", "do"), "two"
 )
-_TIMER = re.compile(r"\btime(?:r|[ -](?:or|her))(?:([ -])four)?\b", re.IGNORECASE)
-"""Heard for a timer, or a timer for."""
+MISHEARD = re.compile(r"\b(?:time[ -](?:or|her)|timer(?= four\b))(?:([ -])four)?\b", re.IGNORECASE)
+"""What is heard for a timer, or a timer for."""
 _RECKONING = ("plus", "minus", "times")
 
 _TOKEN = re.compile(
@@ -74,7 +74,7 @@ class Sentence:
     def of(cls, source: str) -> Sentence:
         """The words of a text: contractions spelled out, symbols as their own words, everything else left out."""
         words: list[Word] = []
-        meant = _TIMER.sub(lambda found: ("timer for" if found[1] else "timer").ljust(len(found[0])), source)
+        meant = MISHEARD.sub(lambda found: ("timer for" if found[1] else "timer").ljust(len(found[0])), source)
         for match in _TOKEN.finditer(meant):
             if match["word"]:
                 words += [Word(text, *match.span()) for text in _spell(match["word"])]
