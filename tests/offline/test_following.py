@@ -30,6 +30,10 @@ def converted(value: float, source: str, target: str) -> Calls:
     return [("convert_units", {"value": value, "from_unit": source, "to_unit": target})]
 
 
+def calculated(expression: str) -> Calls:
+    return [("calculate", {"expression": expression})]
+
+
 @pytest.mark.parametrize(
     ("before", "text", "expected"),
     [
@@ -51,10 +55,63 @@ def converted(value: float, source: str, target: str) -> Calls:
         ("Set a timer for ten minutes.", "How long is left?", [("list_timers", {})]),
         ("Take a note: buy milk.", "Read it back to me.", [("list_notes", {})]),
         ("Read my notes.", "Delete them all, please.", [("delete_notes", {})]),
+        ("What's thirty plus five?", "And times two?", calculated("(30 + 5) * 2")),
+        ("What's thirty plus five?", "End times do.", calculated("(30 + 5) * 2")),
+        ("What's thirty plus five?", "Now divide that by seven.", calculated("(30 + 5) / 7")),
+        ("What's thirty plus five?", "What's the square root of that?", calculated("(30 + 5) ** 0.5")),
+        ("What's fifteen percent of eighty?", "And twenty percent?", calculated("20 / 100 * 80")),
+        ("What's seven times eight?", "And nine?", calculated("7 * 9")),
+        ("How many ounces are in a pound?", "What about two and a half pounds?", converted(2.5, "pounds", "ounces")),
+        ("How many seconds are in a day?", "And in a week?", converted(1, "weeks", "seconds")),
+        ("Convert ten celsius to fahrenheit.", "And in kelvin?", converted(10, "celsius", "kelvin")),
+        ("What's the weather like in Boston?", "What time is it there?", [("get_time", {"place": "Boston"})]),
+        ("What time is it in Dublin?", "Is it already dark there?", [("get_time", {"place": "Dublin"})]),
+        ("What time is it in Rome?", "I land in Chicago. What's the time there?", [("get_time", {"place": "Chicago"})]),
+        ("Convert ten celsius to fahrenheit.", "And minus five?", converted(-5, "celsius", "fahrenheit")),
+        ("Set a timer for ten minutes.", "What's still running?", [("list_timers", {})]),
+        ("Roll two dice.", "Interesting. And again.", [("roll_dice", {"sides": 6, "count": 2})]),
+        ("Set a timer for ten minutes.", "And one for the rice, twelve minutes.", timer(720, "rice")),
+        ("Set a timer for ten minutes and remind me to call Tim.", "Sorry, half an hour.", timer(1800, "call Tim")),
+        ("Set a timer for ten minutes.", "Cancel everything.", [("cancel_timers", {})]),
+        ("Take a note: buy milk.", "Also add feed the cat.", [("save_note", {"text": "feed the cat"})]),
+        ("Remember that I parked on level three.", "Where did I park?", [("list_notes", {})]),
     ],
 )
 def test_the_request_before_is_known(before: str, text: str, expected: Calls) -> None:
     assert calls(text, *talked(before)) == expected
+
+
+def test_what_was_spoken_of_before_the_last_request_may_be_asked_about() -> None:
+    said = talked("How much is ten pounds in ounces?", "Tell me a joke.")
+    assert calls("And in grams?", *said) == converted(10, "pounds", "grams")
+
+
+def test_an_answer_is_reckoned_with() -> None:
+    said = [Message("user", "Convert ten miles to feet."), Message("assistant", "Ten miles are fifty-two feet.")]
+    assert calls("Divide that by two.", *said) == calculated("52 / 2")
+
+
+def test_a_city_nobody_named_is_asked_for() -> None:
+    said = talked("Is it dark over there?")
+    assert said[-1].text == "In which city?"
+    assert calls("Madrid.", *said) == [("get_time", {"place": "Madrid"})]
+
+
+def test_how_far_apart_two_clocks_are() -> None:
+    places = [("get_time", {"place": "London"}), ("get_time", {"place": "Boston"})]
+    assert calls("And the time difference to London?", *talked("What time is it in Boston?")) == places
+
+
+def test_one_timer_of_several_cannot_be_cancelled() -> None:
+    assert "all of them at once" in answer("Cancel the first one.", *talked("Set a timer for ten minutes."))
+
+
+def test_who_corrects_his_name_is_called_by_it() -> None:
+    assert answer("So what's my name?", *talked("My name is Kim.", "No, it's Tim.")) == "Your name is Tim."
+
+
+def test_thanks_are_returned_once() -> None:
+    assert answer("Okay great, thank you, bye.").count("welcome") == 1
 
 
 def test_one_change_after_the_other() -> None:
@@ -92,7 +149,12 @@ def test_a_name_nobody_listed_is_one_after_a_greeting() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Nice to meet you. I'm Laura.", "I am baking a cake. Set a timer for ten minutes.", "That was fun. Bye!"]
+    "text",
+    [
+        *("Nice to meet you. I'm Laura.", "I am baking a cake. Set a timer for ten minutes.", "That was fun. Bye!"),
+        *("No worries. Tell me a joke.", "Let's see. Roll a die.", "Wow. Flip a coin.", "Thanks anyway. See you."),
+        "Flip a coin. Heads I clean the kitchen, tails you do.",
+    ],
 )
 def test_who_tells_something_beside_his_request_is_not_told_that_it_was_not_understood(text: str) -> None:
     assert "understand" not in talked(text)[-1].text

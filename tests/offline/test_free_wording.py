@@ -44,6 +44,18 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("Okay, and how about Sydney?", ["time"]),
         ("Yes, and roll the dice.", ["dice"]),
         ("Set a timer for an eight minutes.", ["set_timer"]),
+        ("Said a time or four-twenty minutes.", ["set_timer"]),
+        ("What kind of things can you help me with?", ["help"]),
+        ("I've never done this. What do I say?", ["help"]),
+        ("So what is it that you can do?", ["help"]),
+        ("Which notes have I saved?", ["list_notes"]),
+        ("Could you tell me today's date?", ["date"]),
+        ("What have you got on my list so far?", ["list_notes"]),
+        ("Well, count to five then.", ["count"]),
+        ("Split a bill of ninety six dollars between four people.", ["sum"]),
+        ("Alright then, good night.", ["goodbye"]),
+        ("Pick a number between one and ten.", ["dice"]),
+        ("Do you like music?", ["who_are_you"]),
     ],
 )
 def test_words_of_ones_own(text: str, skills: list[str]) -> None:

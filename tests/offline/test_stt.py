@@ -97,6 +97,19 @@ async def test_phrases_are_acted_on_rightly(recogniser: Recogniser, voice: str) 
     assert len(wrong) <= 1, wrong
 
 
+@pytest.mark.parametrize(
+    ("voice", "text"),
+    [
+        ("slt", "And how much is that in grams?"),
+        ("slt", "Count down from ten."),
+        ("awb", "Well, count to five then."),
+        ("awb", "Sorry, I meant half an hour."),
+    ],
+)
+async def test_unsure_words_give_way_to_a_request(recogniser: Recogniser, voice: str, text: str) -> None:
+    assert await heard(recogniser, padded(flite(text, voice))) == text
+
+
 async def test_other_sentences_are_heard_and_not_taken_for_a_phrase(recogniser: Recogniser) -> None:
     texts = [await heard(recogniser, padded(flite(sentence, "rms"))) for sentence in OTHERS]
 

@@ -9,11 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from voice_agents.offline.skills import ABILITIES, FOLLOWER, LISTENER, SKILLS, expected, said_alone
 from voice_agents.offline.skills.model import Say, Step, Talk, Use
+from voice_agents.offline.skills.sentence import MISHEARD
 from voice_agents.offline.skills.small_talk import GO_ON, LISTENING
 from voice_agents.offline.skills.tool_skills import ASKED_BACK
 from voice_agents.offline.skills.understanding import Request, Understanding
@@ -90,10 +91,14 @@ _BEYOND = tuple(
     for words, ability in (
         ("weather|forecast|umbrella|temperature (?:outside|today|tomorrow)", "look up the weather"),
         ("news|headlines?", "read the news"),
-        ("play|music|songs?|playlist|radio", "play music or games"),
+        ("play|music|songs?|playlist|radio|sing|riddles?|poems?", "play music or games, sing or tell riddles"),
         ("e-?mails?|text message|phone call|call (?:my|the|him|her)|send", "call anybody or send messages"),
         ("lights?|lamps?|thermostat|heating|front door|garage|blinds", "control anything in your home"),
-        ("translate|translation|in (?:french|spanish|german|italian|japanese|chinese)", "translate"),
+        ("louder|quieter|slower|faster|volume", "change how loud or fast I speak"),
+        (
+            "translate|translation|(?:in|speak) (?:french|spanish|german|italian|japanese|chinese)",
+            "speak other languages",
+        ),
         ("directions|traffic|flights?|hotels?|restaurants?|taxi|train", "plan or book a trip"),
         ("search|google|look up|internet|website|wikipedia", "look anything up"),
         ("alarm|calendar|appointments?|meeting|schedule", "keep a calendar or set an alarm"),
@@ -102,17 +107,22 @@ _BEYOND = tuple(
     )
 )
 """What people ask assistants for, and this one never can."""
+_JOINTS = ("to", "into", "for", "of", "in")
 _POLITE_END = re.compile(r"(?:\W+(?:please|thanks|thank you|now|for me))*\W*$", re.IGNORECASE)
+_ASIDE = r"oh|ah|ha|haha|wow|well|okay|so|and|but|yes|no|nice|cool|great|sure|hm+|really|(?:no|oh|too|got|all) \w+"
 _REMARK = re.compile(
-    r"(?:(?:oh|ah|ha|haha|wow|well|okay|so|and|but|yes|no)\W+)*"
-    r"(?:i|i'm|i've|i'd|we|we're|we've|he|she|they|it|it's|that|that's|this|the|my|our|there|there's|today)\b[^?]*$",
+    rf"(?:(?:{_ASIDE})\W+)*(?:(?:{_ASIDE})$|"
+    r"(?:i|i'm|i've|i'd|we|we're|we've|he|she|they|it|it's|that|that's|this|the|my|our|there|there's|today|let's|if|because"
+    r"|while|when i|since|as|you|your|heads|tails)\b[^?]*$)",
     re.IGNORECASE,
 )
 """Who tells something beside what he asks for wants no answer to that."""
 _HEARD_WORDS = 12
+_SPOKEN_OF = 3
+"""So many requests are remembered that may be asked about again ..."""
 _LATE = 16
-"""So many messages back a request may stand that is asked about again."""
-_MAY_FOLLOW = frozenset({"repeat", "yes", "no", "duration", "stop"})
+"""... so many messages back."""
+_MAY_FOLLOW = frozenset({"repeat", "yes", "no", "duration", "stop", "reckon_on", "impressed"})
 """Skills whose words mean something else after a request: "again", "ten minutes"."""
 _ERROR_WRAPPING = re.compile(r"^\s*(?:tool\s+)?error\b[^:]*:\s*|\s*please fix your mistakes\.?\s*$", re.IGNORECASE)
 _IS_ERROR = re.compile(r"\s*(?:tool\s+)?error\b", re.IGNORECASE)
@@ -127,12 +137,16 @@ LISTENERS_WORDS = (
 
 def expectation() -> Expectation:
     """What the recogniser is to expect: what the skills understand, and the words people say while they listen."""
-    return Expectation((*expected(), *LISTENERS_WORDS), said_alone(), _means_something)
+    return Expectation((*expected(), *LISTENERS_WORDS), said_alone(), _means_something, _is_request)
 
 
 def _means_something(text: str) -> bool:
     found = LISTENER.understand(text)
-    return bool(found.requests) and not found.missed
+    return bool(found.requests) and not found.missed and not MISHEARD.search(text)
+
+
+def _is_request(text: str) -> bool:
+    return not MISHEARD.search(text) and (LISTENER.whole(text) or FOLLOWER.may_follow(text))
 
 
 class Brain:
@@ -198,11 +212,12 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
     understood = _understood_after(messages)
     if not understood.requests:
         return [Say(LISTENING if _heard(text) and is_backchannel(text) else _not_understood(text))]
-    talk = _talk(messages[:-1])
+    talk = replace(_talk(messages[:-1]), text=text)
     steps: list[Step] = []
     for request in understood.requests:
         step = request.skill.act(request.slots, talk)
-        steps += step if isinstance(step, tuple) else (step,)
+        said = step if isinstance(step, tuple) else (step,)
+        steps += [one for one in said if isinstance(one, Use) or one not in steps]
     if asked := [piece for piece in understood.missed if not _REMARK.match(piece)]:
         steps.append(Say(f'But I do not understand "{_heard(asked[0])}".'))
     return steps
@@ -211,16 +226,16 @@ def _plan(messages: Sequence[Message]) -> list[Step]:
 def _understood_after(messages: Sequence[Message]) -> Understanding:
     """What the last message, which is the user's, asks for after those before."""
     late = messages[-_LATE:]
-    before: Request | None = None
+    before: tuple[Request, ...] = ()
     for at, message in enumerate(late[:-1], 1):
         if message.role == "user":
-            requests = _understood(late[:at], before).requests
-            before = next(filter(FOLLOWER.can_follow, reversed(requests)), before)
+            requests = filter(FOLLOWER.can_follow, reversed(_understood(late[:at], before).requests))
+            before = (*requests, *before)[:_SPOKEN_OF]
     return _understood(late, before)
 
 
-def _understood(messages: Sequence[Message], before: Request | None) -> Understanding:
-    """What the last message asks for; ``before``: the last request before it that can be asked about."""
+def _understood(messages: Sequence[Message], before: Sequence[Request]) -> Understanding:
+    """What the last message asks for; ``before``: the requests before it that can be asked about, the last first."""
     text = messages[-1].text
     understood = LISTENER.understand(text)
     if len(messages) > 2 and messages[-2].text in ASKED_BACK:
@@ -230,7 +245,7 @@ def _understood(messages: Sequence[Message], before: Request | None) -> Understa
         both = LISTENER.understand(f"{messages[-2].text} {text}")
         understood = understood if both.missed else both
     weak = understood.missed or all(request.skill.name in _MAY_FOLLOW for request in understood.requests)
-    followed = FOLLOWER.follow(text, before) if before is not None and weak else None
+    followed = next(filter(None, (FOLLOWER.follow(text, request) for request in before)), None) if weak else None
     return understood if followed is None else Understanding((followed,))
 
 
@@ -238,9 +253,7 @@ def _answered(messages: Sequence[Message], alone: Understanding) -> Understandin
     """The last request together with the answer to the question what was missing in it."""
     asked = next((message.text for message in reversed(messages[:-1]) if message.role == "user"), "")
     asked = _POLITE_END.sub("", asked)
-    readings = [
-        LISTENER.understand(f"{asked} {between} {messages[-1].text}") for between in ("", "to", "into", "for", "of")
-    ]
+    readings = [LISTENER.understand(f"{asked} {between} {messages[-1].text}") for between in ("", *_JOINTS)]
     known = max((len(request.slots) for request in LISTENER.understand(asked).requests), default=0)
     whole = [reading for reading in readings if len(reading.requests) == 1 and not reading.missed]
     best = max(whole, key=lambda reading: len(reading.requests[0].slots), default=alone)
@@ -256,7 +269,7 @@ def _talk(messages: Sequence[Message]) -> Talk:
         said = (request for text in reversed(requests) for request in reversed(LISTENER.understand(text).requests))
         return next((request.slots[slot] for request in said if slot in request.slots), None)
 
-    return Talk(requests, answers, recall)
+    return Talk(requests, answers, recall=recall)
 
 
 def _calls(wanted: Sequence[Use], messages: Sequence[Message]) -> tuple[FunctionCall, ...]:

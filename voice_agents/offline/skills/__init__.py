@@ -6,7 +6,7 @@ from voice_agents.offline.skills import small_talk, tool_skills
 from voice_agents.offline.skills.following import Follower
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
-from voice_agents.offline.skills.rules import ANSWERS, PEOPLE, PLACES, RULES, TIMER_LABELS, UNITS
+from voice_agents.offline.skills.rules import ANSWERS, PEOPLE, PLACES, RULES, TIMER_LABELS, UNITS, USUAL_UNITS
 from voice_agents.offline.skills.understanding import SkillMatcher
 
 __all__ = ["ABILITIES", "FOLLOWER", "LISTENER", "RULES", "SKILLS", "Skill", "SkillMatcher", "expected", "said_alone"]
@@ -24,6 +24,15 @@ _HELP = Skill(
     typed=(
         "what (are your skills | are you able to do | do you (know | understand) | else can you do)",
         "(how can you | can you) help [me]",
+        "what [else] are you good (at | for)",
+    ),
+    free=(
+        "what ... (can | could) you ... (do | help | answer)",
+        "(what | how | which) ... (help me | help us) ... (with | [out])",
+        "what (kind | sort) of (things | questions) ... you",
+        "(tell me | show me | explain | what) ... you can do",
+        "anything else you can do",
+        "what (do | can | should) i (do | say | ask | try)",
     ),
     demo=True,
 )
@@ -39,9 +48,9 @@ FOLLOWER = Follower(SKILLS, RULES)
 
 def expected() -> list[str]:
     """What is likely to be said, as it is written: every example, and the examples about other things."""
-    return list(dict.fromkeys(LISTENER.likely()))
+    return list(dict.fromkeys((*LISTENER.likely(), *FOLLOWER.likely())))
 
 
 def said_alone() -> list[str]:
     """Words that are answers by themselves."""
-    return [*ANSWERS, *PLACES.split("|"), *PEOPLE.split("|"), *UNITS, *TIMER_LABELS.split("|")]
+    return [*ANSWERS, *PLACES.split("|"), *PEOPLE.split("|"), *tuple(UNITS)[:USUAL_UNITS], *TIMER_LABELS.split("|")]

@@ -35,6 +35,8 @@ class Talk:
     """What the user said, oldest first."""
     answers: tuple[str, ...] = ()
     """What was answered, oldest first; cut where the user interrupted."""
+    text: str = ""
+    """What the user says now."""
     recall: Callable[[str], Any] = lambda slot: None
     """The value a slot had last in ``requests``; None if it never had one."""
 

@@ -7,6 +7,7 @@ import re
 from voice_agents.offline.skills import numbers
 from voice_agents.offline.skills.phrases import Rule, original
 from voice_agents.offline.skills.sentence import Sentence
+from voice_agents.tools.words import spell
 
 PLACES = (
     "amsterdam|athens|auckland|bangkok|barcelona|beijing|berlin|boston|brussels|budapest|buenos aires|cairo|cape town"
@@ -45,32 +46,27 @@ work school office car bus train bike plane phone table chair book money key moo
 mother father brother sister friend husband wife doctor birthday holiday dinner lunch breakfast
 heads tails dice coin joke story note notes timer
 """
-ANSWERS = (*(numbers.say(number) for number in (*range(31), *range(40, 101, 10), 1_000)), *_ANSWERS.split())
+ANSWERS = (*(spell(number) for number in (*range(31), *range(40, 101, 10), 1_000)), *_ANSWERS.split())
 """Words that people say alone, mostly when they were asked for them."""
 TIMER_LABELS = "tea|pasta|pizza|eggs|laundry|coffee|bread"
 
+_UNITS = """
+kilometers kilometer km kms|miles mile mi|meters meter m|centimeters centimeter cm|feet foot ft|inches inch
+yards yard yd yds|kilograms kilogram kilo kilos kg kgs|grams gram g|pounds pound lb lbs|ounces ounce oz
+celsius c centigrade|fahrenheit f|liters liter l|gallons gallon gal|millimeters millimeter millimetre millimetres mm
+cups cup|pints pint|quarts quart|tablespoons tablespoon tbsp|teaspoons teaspoon tsp|milliliters milliliter ml
+stone stones|tons ton tonnes tonne|kelvin kelvins|seconds|minutes minute|hours hour|days day|weeks week|years year
+megabytes megabyte|gigabytes gigabyte|miles_per_hour mph|kilometers_per_hour
+"""
 UNITS = {
-    "kilometers": "kilometer km kms",
-    "miles": "mile mi",
-    "meters": "meter m",
-    "centimeters": "centimeter cm",
-    "millimeters": "millimeter millimetre millimetres mm",
-    "feet": "foot ft",
-    "inches": "inch",
-    "yards": "yard yd yds",
-    "kilograms": "kilogram kilo kilos kg kgs",
-    "grams": "gram g",
-    "pounds": "pound lb lbs",
-    "ounces": "ounce oz",
-    "celsius": "c centigrade",
-    "fahrenheit": "f",
-    "liters": "liter l",
-    "gallons": "gallon gal",
+    name.replace("_", " "): aliases for name, *aliases in (unit.split() for unit in re.split(r"[|\n]", _UNITS) if unit)
 }
 """The name a unit is given to the tool by -> what else it is called."""
+USUAL_UNITS = 15
+"""So many of them are listened for."""
 
-_UNIT_NAMES = {alias: name for name, aliases in UNITS.items() for alias in [name, *aliases.split()]}
-_TYPED_UNIT = rf"(?: degrees?)?(?: (?:{'|'.join(_UNIT_NAMES)}))"
+_UNIT_NAMES = {alias: name for name, aliases in UNITS.items() for alias in [name, *aliases]}
+_TYPED_UNIT = rf"(?: degrees?)?(?: (?:{'|'.join(sorted(_UNIT_NAMES, key=len, reverse=True))}))"
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600}
 _TIME_WORDS = "|".join(f"{unit}s?" for unit in _SECONDS)
@@ -83,6 +79,12 @@ _TYPED_DURATION = (
 def _place(heard: Sentence) -> str:
     """As written if it was written with capitals, else with one for each word."""
     return heard.original if heard.original != heard.original.lower() else heard.original.title()
+
+
+def place_in(text: str) -> str:
+    """The last city that is named in a text; "" if none is."""
+    named = _NAMED.findall(text)
+    return str(named[-1]).title() if named else ""
 
 
 def _person(heard: Sentence) -> str | None:
@@ -120,22 +122,12 @@ def duration_of(words: list[str]) -> float | None:
 
 
 def _count(words: list[str]) -> float | None:
-    """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an", an "um ten"."""
-    if words[:1] == ["and"]:
-        words = words[1:]
-    text = " ".join(words)
-    if text in ("half a", "half an", "half"):
-        return 0.5
-    if text in ("a quarter of an", "quarter of an"):
-        return 0.25
-    if text in ("three quarters of an", "3 quarters of an"):
-        return 0.75
-    half = text.endswith(" and a half")
-    number = words[:-3] if half else words
-    value = numbers.value_of(number)
-    if value is None and number[:1] in (["a"], ["an"]):  # who hesitates is heard to say "an eight minutes"
-        value = numbers.value_of(number[1:])
-    return None if value is None or value < 0 else value + 0.5 * half
+    """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an", a "um ten"."""
+    words = words[1:] if words[:1] == ["and"] else words
+    value = numbers.value_of(words)
+    if value is None and words[:1] in (["a"], ["an"]):  # who hesitates is heard to say "an eight minutes"
+        value = numbers.value_of(words[1:])
+    return None if value is None or value < 0 else value
 
 
 def _duration(heard: Sentence) -> float | None:
@@ -150,12 +142,13 @@ def _errand(heard: Sentence) -> str | None:
     return None if {word.text for word in heard.words} <= {"please", "now", "thanks", "for", "me"} else heard.original
 
 
+_NAMED = re.compile(rf"\b(?:{PLACES})\b", re.IGNORECASE)
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
     *("a second", "a minute", "an hour", "half a minute", "half an hour", "an hour and a half"),
-    *(f"{numbers.say(count)} {unit}" for count in range(2, 61) for unit in ("seconds", "minutes")),
-    *(f"{numbers.say(count)} hours" for count in range(2, 13)),
+    *(f"{spell(count)} {unit}" for count in range(2, 61) for unit in ("seconds", "minutes")),
+    *(f"{spell(count)} hours" for count in range(2, 13)),
 )
 _FREE = r"(?: \S+)+"
 _TYPED_PLACE = r"(?: (?!(?:and|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
@@ -164,11 +157,16 @@ RULES = (
     *numbers.RULES,
     Rule("place", PLACES, _place, _TYPED_PLACE, _PLACES_WRITTEN),
     Rule("city", PLACES, _place, likely=_PLACES_WRITTEN),
+    Rule("difference", "difference"),
+    Rule("down", "down | backwards | backward"),
+    Rule("which", "first | second | third | fourth | last | other"),
+    Rule("day_or_night", "late | early | night | [already | still] dark | light | day | morning | afternoon | evening"),
+    Rule("there", "[over] there | in that (city | place | country)"),
     Rule("first_name", PEOPLE, _place, likely=_PEOPLE_WRITTEN),
     Rule("person", PEOPLE, _person, r" [^\W\d_]\S*", _PEOPLE_WRITTEN),
     Rule("name", PEOPLE, _place, r"(?: (?!and )[^\W\d_]\S*){1,3}", _PEOPLE_WRITTEN),
-    Rule("unit", "", _known_unit, _TYPED_UNIT, tuple(UNITS)),
-    Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)),
+    Rule("unit", "", _known_unit, _TYPED_UNIT, tuple(UNITS)[:USUAL_UNITS]),
+    Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)[:USUAL_UNITS]),
     Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
     Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
     Rule("errand", ERRANDS, _errand, _FREE, tuple(ERRANDS.split("|"))),

@@ -29,10 +29,15 @@ SPELLINGS = {
     **{short.replace("'", ""): full for short, full in CONTRACTIONS.items() if short not in _OTHER_WORDS},
     **{f"{size}metre{s}": f"{size}meter{s}" for size in ("", "kilo", "centi") for s in ("", "s")},
     **{"litre": "liter", "litres": "liters", "honeybees": "honey bees", "goodnight": "good night"},
-    **{"cannot": "can not", "ok": "okay", "hiya": "hi", "×": "*", "÷": "/", "−": "-", "%": "percent"},
+    **{"cannot": "can not", "ok": "okay", "alright": "all right", "hiya": "hi"},
+    **{"×": "*", "÷": "/", "−": "-", "%": "percent"},
 }
 
-_SOUND_LIKE_NUMBERS = {"for": "four", "to": "two", "too": "two", "won": "one", "ate": "eight"}
+_SOUND_LIKE_NUMBERS = {"for": "four", "won": "one", "ate": "eight", "free": "three"} | dict.fromkeys(
+    ("to", "too", "do"), "two"
+)
+MISHEARD = re.compile(r"\b(?:time[ -](?:or|her)|timer(?= four\b))(?:([ -])four)?\b", re.IGNORECASE)
+"""What is heard for a timer, or a timer for."""
 _RECKONING = ("plus", "minus", "times")
 
 _TOKEN = re.compile(
@@ -69,7 +74,8 @@ class Sentence:
     def of(cls, source: str) -> Sentence:
         """The words of a text: contractions spelled out, symbols as their own words, everything else left out."""
         words: list[Word] = []
-        for match in _TOKEN.finditer(source):
+        meant = MISHEARD.sub(lambda found: ("timer for" if found[1] else "timer").ljust(len(found[0])), source)
+        for match in _TOKEN.finditer(meant):
             if match["word"]:
                 words += [Word(text, *match.span()) for text in _spell(match["word"])]
             elif words:

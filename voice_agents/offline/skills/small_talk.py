@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from voice_agents.offline.skills import numbers, stories
+from datetime import date
+
+from voice_agents.offline.skills import stories
 from voice_agents.offline.skills.model import Act, Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
+from voice_agents.tools.words import spell
+from voice_agents.turns.english.numbers import ordinal
 
 COUNT_LIMIT = 100
 
@@ -59,14 +63,14 @@ def _sentence(text: str) -> str:
 
 
 def _topic(slots: Slots, talk: Talk) -> Step:
-    return Say(stories.TOPICS[slots["topic"]])
+    return Say(stories.TOPICS[slots["topic"]]) if "topic" in slots else _next(tuple(stories.TOPICS.values()), talk)
 
 
 def _count(slots: Slots, talk: Talk) -> Step:
     last = slots["number"]
     if not 1 <= last <= COUNT_LIMIT or last != int(last):
-        return Say(f"I can only count from one to {numbers.say(COUNT_LIMIT)}.")
-    counted = [numbers.say(number) for number in range(1, int(last) + 1)]
+        return Say(f"I can only count from one to {spell(COUNT_LIMIT)}.")
+    counted = [spell(number) for number in range(1, int(last) + 1)][:: -1 if "down" in slots else 1]
     tens = [", ".join(counted[first : first + 10]) for first in range(0, len(counted), 10)]
     return Say(" ".join(f"{ten.capitalize()}." for ten in tens))
 
@@ -80,7 +84,20 @@ GO_ON = Skill(
 )
 """Asks for the rest of an answer that was cut. Which that is only the messages show, so here nothing is left to say."""
 
+
+def _date(slots: Slots, talk: Talk) -> Step:
+    today = date.today()
+    return Say(f"Today is {today:%A}, the {ordinal(str(today.day))} of {today:%B}.")
+
+
 SKILLS = (
+    Skill(
+        "date",
+        (),
+        _date,
+        (),
+        free=("(today's date | the date | what day is it | what day is today | day of the week)",),
+    ),
     Skill(
         "introduction",
         ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
@@ -89,7 +106,7 @@ SKILLS = (
         typed=(
             "(hello | hi | hey | good (morning | afternoon | evening) | nice to meet you) [there] i am <person:name>",
             "(i am | you can) (called | call me) <name>",
-            "my name is <name> by the way",
+            "no (it is | i am | i said) <first_name:name>",
         ),
         free=("my name is <name>", "(call me | i am called) <person:name>"),
         ability="remember your name",
@@ -102,7 +119,6 @@ SKILLS = (
         ("What's my name?", "Do you remember my name?"),
         typed=(
             "(tell me | say) my name",
-            "what (was | is) my name [again]",
             "what am i called",
             "[do you (know | remember)] who i am",
         ),
@@ -124,8 +140,8 @@ SKILLS = (
         ("tell me [something] about [the] <topic>",),
         _topic,
         ("Tell me about the moon.", "Tell me something about honey bees.", "Tell me about the ocean."),
-        typed=("what do you know about [the] <topic>", "(describe | explain) [the] <topic>"),
-        free=("(about | know) ... <topic>",),
+        typed=("[the] <topic>", "what do you know about [the] <topic>", "(describe | explain) [the] <topic>"),
+        free=("(about | know) ... <topic>", "(tell me | know) ... (something interesting | fact | facts)"),
         ability="tell you about the moon, the ocean or honey bees",
         demo=True,
     ),
@@ -134,7 +150,7 @@ SKILLS = (
         ("tell me (a | another) joke",),
         _says(*stories.JOKES),
         ("Tell me a joke.", "Tell me another joke."),
-        typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke", "make me laugh"),
+        typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke",),
         free=(
             "(hear | tell | give | know | got | have | want | another | crack | any) ... (joke | jokes)",
             "something funny",
@@ -147,7 +163,7 @@ SKILLS = (
         ("count [from one] to <number>",),
         _count,
         ("Count to twenty.", "Count from one to ten."),
-        typed=("count [from 1] [up] to <number>",),
+        typed=("count [from 1] [up] to <number>", "count <down> from <number> [to (one | zero)]"),
         ability="count",
         demo=True,
     ),
@@ -166,6 +182,8 @@ SKILLS = (
         typed=(
             "(repeat | again | pardon | excuse me | come again | what was that)",
             "i did not (hear | get | catch) (that | you)",
+            "what did you just say",
+            "(say | repeat) (that | it) again [(slowly | more slowly | slower)]",
         ),
     ),
     Skill(
@@ -180,7 +198,7 @@ SKILLS = (
         ("how are you [doing] [today]",),
         _says("I am fine, thank you. What can I do for you?"),
         ("How are you?", "How are you doing today?"),
-        typed=("(how is it going | what is up | how do you do)", "(hey | hello | hi) how are you [doing] [today]"),
+        typed=("(how is it going | what is up | how do you do)",),
     ),
     Skill(
         "who_are_you",
@@ -197,7 +215,11 @@ SKILLS = (
             "are you (an ai | a human [being] | a real person | a bot | a machine | a language model | alive)",
             "are you there a person",
             "who (am i (talking | speaking) (to | with) | is (this | there | that))",
+            "how (old | smart) are you",
+            "where (are you [from] | do you live)",
+            "(do | can | are) you (sleep | dream | eat | tired | happy | sad | lonely | smart | feel [pain])",
         ),
+        free=("what is your favorite", "do you (like | love | have (a | any) (feelings | family | friends | name))"),
         demo=True,
     ),
     Skill(
@@ -217,10 +239,21 @@ SKILLS = (
         _says("You are welcome.", "My pleasure.", "Any time."),
         ("Thank you.", "Thanks."),
         typed=(
-            "(thank you | thanks) [(so much | a lot)] [that is (all | it)]",
+            "(thank you | thanks) [(so much | a lot)] [that is (all | it | everything)]",
             "(great | good | nice | perfect | cool | awesome) [thanks]",
+            "(thank you | thanks) (anyway | for (that | the (help | info | story | joke) | your help | helping [me]))",
             "(that | it | this) (is | was) [(a | so | really | very | just | quite)]"
             " (great | good | nice | fine | perfect | cool | funny | lovely | helpful) [(one | joke | story)]",
+        ),
+    ),
+    Skill(
+        "impressed",
+        (),
+        _says("What else can I do for you?"),
+        (),
+        typed=(
+            "[oh] (wow | amazing | interesting | ha [ha] | haha | really | good to know | funny | maybe)",
+            "i am [doing] (fine | good | well | okay | great) [too] [(thanks | thank you) [for asking]]",
         ),
     ),
     Skill(
@@ -235,7 +268,12 @@ SKILLS = (
         ("(goodbye | bye [bye])", "good night", "see you [later]"),
         _goodbye,
         ("Goodbye.", "See you later."),
-        typed=("good bye", "(good bye | goodbye | bye) for now", "(ciao | farewell | see you soon | have a nice day)"),
+        typed=(
+            "good bye",
+            "(good bye | goodbye | bye) for now",
+            "(ciao | farewell | see you soon | have a (nice | good | great) (day | evening | night | one | weekend))",
+            "(talk to you (later | soon | tomorrow) | i (have to | must | need to) go [now])",
+        ),
     ),
     Skill(
         "stop",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from voice_agents.offline.skills.model import Say, Skill, Step, Talk, Use
 from voice_agents.offline.skills.phrases import Slots
+from voice_agents.offline.skills.rules import place_in
+from voice_agents.tools.words import digits
 
 HOW_LONG = "For how long shall I set the timer?"
 WHICH_UNIT = "Into which unit shall I convert that?"
 WHICH_NOTE = "What shall I write down?"
 WHICH_SUM = "What shall I calculate?"
-ASKED_BACK = frozenset({HOW_LONG, WHICH_UNIT, WHICH_NOTE, WHICH_SUM})
+ONE_OF_ALL = "I can only take away all of them at once: say, cancel all timers, or, delete all my notes."
+WHICH_PLACE = "In which city?"
+ASKED_BACK = frozenset({HOW_LONG, WHICH_UNIT, WHICH_NOTE, WHICH_SUM, WHICH_PLACE})
 """Questions about what is missing; the answer belongs to the request before."""
 
 
@@ -20,10 +26,23 @@ def _asks_back(name: str, question: str, *typed: str) -> Skill:
 
 def _time(slots: Slots, talk: Talk) -> tuple[Step, ...]:
     places = [slots[slot] for slot in ("place", "city") if slot in slots]
+    named = [place for text in (talk.text, *reversed(talk.requests)) if (place := place_in(text))]
+    if "there" in slots:
+        places.append(named[0] if named else talk.recall("place"))
+    if None in places:
+        return (Say(WHICH_PLACE),)
+    if "apart" in slots and len(places) < 2:
+        places.append(next((place for place in named if place not in places), ""))
     return tuple(Use("get_time", {"place": place}) for place in places or [""])
 
 
+def _sum(slots: Slots, talk: Talk) -> Step:
+    return Use("calculate", {"expression": slots.get("sum") or f"{slots['whole']} / {slots['parts']}"})
+
+
 def _convert(slots: Slots, talk: Talk) -> Step:
+    if "feet" in slots:
+        slots = {**slots, "amount": 12 * slots["feet"] + slots["inches"], "unit": "inches"}
     source = slots.get("unit", slots.get("measure"))
     return Use(
         "convert_units", {"value": float(slots.get("amount", 1)), "from_unit": source, "to_unit": slots["target"]}
@@ -42,6 +61,14 @@ def _set_timer(slots: Slots, talk: Talk) -> Step | tuple[Step, ...]:
     return (timer, Say("The one before goes on, too.")) if "instead" in slots else timer
 
 
+def _reckon_on(slots: Slots, talk: Talk) -> Step:
+    """With the last number that was answered."""
+    numbers = re.findall(r"\d+(?:\.\d+)?", digits(" ".join(talk.answers[-1:])))
+    return (
+        Use("calculate", {"expression": slots["operation"].replace("it", numbers[-1])}) if numbers else Say(WHICH_SUM)
+    )
+
+
 def _bare_duration(slots: Slots, talk: Talk) -> Step | tuple[Step, ...]:
     if talk.answers and talk.answers[-1] == HOW_LONG:
         return _set_timer(slots, talk)
@@ -49,6 +76,7 @@ def _bare_duration(slots: Slots, talk: Talk) -> Step | tuple[Step, ...]:
 
 
 _DOWN = "(take | write | note | jot) (this | that | it | something) down"
+_REMOVE = "(cancel | stop | delete | remove | erase | clear | cross off)"
 _ASK_TIME = "(what time is it | what is the time | tell me the time)"
 
 SKILLS = (
@@ -79,9 +107,12 @@ SKILLS = (
             "in <city>",
         ),
         free=(
+            "time <difference:apart> ... (between | from) <city:place> (and | to) <city>",
+            "time <difference:apart> ... <city>",
             "(what time | the time | time is it | how late | the clock | local time) ... (in | at | over in) <city>",
             "in <city> ... (time is it | is it late | late is it | the time)",
-            "is it ... (late | early | night | morning | evening) ... in <city>",
+            "is it ... <day_or_night> ... in <city>",
+            "(what time | the time | time is it | how late | is it ... <day_or_night>) ... <there>",
             "(time is it | the time now | the current time)",
         ),
         ability="tell the time in a city",
@@ -90,7 +121,7 @@ SKILLS = (
     Skill(
         "sum",
         ("(what is | how much is | calculate) <sum>",),
-        lambda slots, talk: Use("calculate", {"expression": slots["sum"]}),
+        _sum,
         (
             "What's seven times eight?",
             "How much is twenty one plus forty two?",
@@ -101,12 +132,12 @@ SKILLS = (
         typed=(
             "(compute | solve | work out | evaluate | how many is) <sum>",
             "<sum> [=]",
-            "what is <sum> =",
             "<imperative:sum>",
         ),
         free=(
             "(what | much | how many | calculate | compute | work out | tell me | result of | solve | makes | add up)"
             " ... <sum>",
+            "(split | share) [(a | the)] [(bill | check) [of]] <number:whole> ... (between | by | with) <number:parts>",
         ),
         ability="do arithmetic",
         demo=True,
@@ -127,10 +158,10 @@ SKILLS = (
             "How much is one hundred and fifty pounds in kilograms?",
         ),
         typed=(
-            "how many <unit:target> (in | is | make | are) <amount> <unit>",
             "[what is] <amount> <unit> (in | to | into | as | =) <unit:target>",
             "(change | turn) <amount> <measure> (to | into) <measure:target>",
             "convert <measure> to <measure:target>",
+            "[(what | how tall) is] <number:feet> (foot | feet) <number:inches> [inches] (in | to) <unit:target>",
         ),
         free=(
             "<amount> <unit> ... (in | to | into | as) <unit:target>",
@@ -149,10 +180,11 @@ SKILLS = (
         ),
         _roll,
         ("Roll a dice.", "Roll two dice.", "Roll a twenty sided die."),
-        typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)", "roll dice"),
+        typed=("roll [<few>] [a] d <number:sides>", "roll <few> <number:sides> sided (dice | die)"),
         free=(
-            "(roll | throw | toss | need | want | take | use) ... <few> (dice | die)",
-            "(roll | throw | toss) ... (dice | die)",
+            "(roll | rule | throw | toss | need | want | take | use) ... <few> (dice | die)",
+            "(roll | rule | throw | toss) ... (dice | die)",
+            "(number | pick) ... (from | between) (one | 1) (and | to) <number:sides>",
         ),
         ability="roll dice",
         demo=True,
@@ -162,8 +194,8 @@ SKILLS = (
         ("(flip | toss) a coin", "heads or tails"),
         lambda slots, talk: Use("flip_coin"),
         ("Flip a coin.", "Heads or tails?"),
-        typed=("(flip | toss | throw) (the | one) coin", "coin (flip | toss)"),
-        free=("(flip | toss | throw) ... coin", "a coin for (me | us)", "heads or tails"),
+        typed=("coin (flip | toss)",),
+        free=("(flip | toss | throw) ... coin", "a coin for (me | us)"),
         ability="flip a coin",
         demo=True,
     ),
@@ -188,10 +220,10 @@ SKILLS = (
             "[(set | start | make)] [a | an | another] <duration> timer [(called | named | for) [the] <label>]",
             "[(set | start | make)] [a | an | another] <duration> <label> timer",
             "(timer | countdown) [for] <duration>",
-            "(remind me | wake me [up]) in <duration>",
             "remind me to <label> in <duration>",
             "(set | start | make) [me] (a | an | another) (alarm | countdown | reminder) (for | in) <duration>",
             "[(set | start | make)] [a | an | another] timer for [the] <label> (it | which) (takes | needs) <duration>",
+            "(set | start) a timer for <duration> [and (remind | tell) me] to <errand>",
         ),
         free=(
             "(timer | countdown | remind me | alert me | wake me | tell me) ... (in | for | of | after) <duration>",
@@ -202,6 +234,13 @@ SKILLS = (
         ability="set a timer",
         demo=True,
     ),
+    _asks_back(
+        "one_of_all",
+        ONE_OF_ALL,
+        f"{_REMOVE} [the] <which> [(one | timer | note)]",
+        f"{_REMOVE} the <label> (timer | one | note)",
+    ),
+    Skill("reckon_on", (), _reckon_on, (), typed=("[(what | how much) is] <operation>",)),
     Skill("duration", (), _bare_duration, (), typed=("[for] <duration>",)),
     _asks_back("which_unit", WHICH_UNIT, "convert <amount> <measure>", "convert (units | something)"),
     _asks_back("which_note", WHICH_NOTE, "(take | make | write | save) [me] (a | another) note", _DOWN),
@@ -217,13 +256,13 @@ SKILLS = (
         ("How much time is left?", "What timers are running?", "List my timers."),
         typed=(
             "[(list | show)] timers",
-            "how (long | much time) is left on [(the | my)] timer",
             "(are there | do i have | have i) [any] timers [running]",
             "(how many | which | what) timers (do i have | have i got | are there) [running] [set]",
             "which timers are (running | there | set)",
         ),
         free=(
             "(timer | timers | alarm | countdown) ... (left | remaining | running)",
+            "how is ... timer",
             "(how long | how much (time | longer) | when | any) ... timer",
             "how (many (minutes | seconds) | much time) ... left",
         ),
@@ -251,7 +290,6 @@ SKILLS = (
         ("Take a note: buy milk.", "Remember to call the doctor.", "Make a note to water the plants."),
         typed=(
             "(add | save | write) [(a | me a | down a | this)] note [that | to | of | saying] <errand>",
-            "(take | make) a note (that | of | saying) <errand>",
             "(note [down] | (write | jot) [this] down) [that] <errand>",
             "do not forget [that | to] <errand>",
             "take (this | that) down <errand>",
@@ -276,12 +314,13 @@ SKILLS = (
         ("Read my notes.", "What did I ask you to remember?"),
         typed=(
             "[what is in | what do i have in] my notes",
-            "(do i have | are there) [any] notes",
-            "(read | list | show) [me] [all] [(of | the)] notes",
+            "(do i have | are there) [any] notes [left]",
         ),
         free=(
-            "(read | show | list | hear | tell | what | see) ... notes",
+            "(read | show | list | hear | tell | what | which | how many | see) ... notes",
             "what ... (ask | asked | tell | told) you to remember",
+            "(what | read | show | hear) ... (on | is in | in) my list",
+            "what (do i (have | need) to (do | buy | get | remember) | am i supposed to do)",
             "(what | show me) ... (i | you) ... (written | noted) down",
             "(read | tell) [me] what you have [got | there]",
         ),

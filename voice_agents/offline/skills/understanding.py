@@ -18,12 +18,16 @@ MAX_JOINTS = 8
 
 _LEAD = (
     "[(hello | hi | hey) [there] | good (morning | afternoon | evening)]"
-    " [oh | ah] ([and] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now]"
+    " [oh | ah | wow | nice | cool | interesting]"
+    " ([and | end] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now | then]"
     " [please | (can | could | would | will) you [please | maybe | just | kindly] [please]"
     " | i (want | would like | need) you to | i was wondering if you could | do you think you could"
     " | would you mind | go ahead and | just]"
 )
-_TAIL = "[for me] [right now | now | again | today] [please] [thanks | thank you]"
+_TAIL = (
+    "[for me] [right now | now | again | today | then | instead | this time]"
+    " [if you (can | could | like | want | do not mind)] [please] [thanks | thank you]"
+)
 FILLERS = frozenset({"um", "uh", "uhm", "er", "erm", "eh", "hm", "hmm", "mm", "basically", "actually", "please"})
 """Words that may stand anywhere and mean nothing."""
 CORRECTIONS = (
@@ -70,11 +74,16 @@ class SkillMatcher:
                 yield example
                 yield from pattern.variants(Sentence.of(example))
 
+    def whole(self, text: str) -> bool:
+        """Whether all of a text is understood as the phrases say it."""
+        understood = self._read(Sentence.of(text).without(FILLERS))
+        return bool(understood.requests) and not understood.missed
+
     def _wishes(self, text: str) -> Understanding:
         """An "okay", a "no" or a "nice to meet you" before something else is no wish of its own."""
         understood = self._understand(text)
         first, *rest = understood.requests or (None,)
-        if rest and first is not None and first.skill.name in ("yes", "no", "pleased"):
+        if rest and first is not None and first.skill.name in ("yes", "no", "pleased", "impressed"):
             return Understanding(tuple(rest), understood.missed)
         return understood
 

@@ -19,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 _UNSURE = -0.1
 """Words with a lower score may be an expected phrase."""
+_LESS_LIKELY, _HARDLY_LESS_LIKELY = 3.2, 1.5
+"""By so much, as a log probability, a request may be less likely than words that are none, and words in which
+something is understood."""
+_RESEMBLES = 0.45
+"""... if what was heard has that many letters in common with an expected phrase."""
 _DOUBT = -0.17
 """Words with a lower score are worth a second opinion."""
 _DOUBT_WITH_MEANING = -0.4
@@ -58,7 +63,7 @@ class Ears:
 
     def __init__(self, expectation: Expectation | None = None) -> None:
         expectation = expectation or Expectation()
-        self._means_something = expectation.means_something
+        self._means_something, self._is_request = expectation.means_something, expectation.is_request
         self._expected = Expected(expectation.phrases)
         self._moonshine = _moonshine()
         self._tree = self._moonshine.expect(self._expected.phrases) if self._moonshine is not None else Branch()
@@ -103,13 +108,31 @@ class Ears:
             phrase = None
         if phrase is not None and (len(phrase.text.split()) > _FEW_WORDS or phrase.score > _SURE_ENOUGH):
             return phrase.text
-        if phrase is not None or heard.score < (_DOUBT_WITH_MEANING if means_something else _DOUBT):
+        if meant := self._meant(self._moonshine, sound, heard):
+            return meant
+        is_request = self._is_request(heard.text)
+        doubt = _DOUBT_WITH_MEANING if is_request else _UNSURE if means_something else _DOUBT
+        if phrase is not None or heard.score < doubt:
             other = self._second_opinion(samples, heard, voiced_s)
             if phrase is not None and plain(other.text) == plain(phrase.text):
                 return phrase.text
-            if not means_something or other.score > heard.score or not other.text:
+            better = other.score > heard.score or self._is_request(other.text)
+            if not means_something or better or not other.text:
                 heard = Heard(other.text, max(other.score, heard.score))  # one that is sure of words is enough
         return self._settled(heard, voiced_s, samples)
+
+    def _meant(self, moonshine: Moonshine, sound: Sound, heard: Heard) -> str:
+        """Instead of unsure words that are no request: the likeliest that are one, if they are hardly less likely."""
+        sure = heard.score > _UNSURE or self._is_request(heard.text)
+        if sure or self._expected.likeness(heard.text) < _RESEMBLES:
+            return ""
+        found = moonshine.guesses(sound, sentence=True)
+        kinds = [(self._is_request, _LESS_LIKELY), (self._means_something, _HARDLY_LESS_LIKELY)]
+        for wanted, less in kinds[: 1 if self._means_something(heard.text) else 2]:
+            likely = (guess.text for guess in found if guess.score > found[0].score - less)
+            if meant := next(filter(wanted, likely), ""):
+                return self._expected.same(meant) or spelled(meant)
+        return ""
 
     def _said_alone(self, samples: Samples, sound: Sound, heard: Heard, voiced_s: float) -> str:
         """What was said if it was a word or two, a murmur if it hardly was; "" if it was more, or that is plain."""

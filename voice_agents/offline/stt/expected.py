@@ -28,7 +28,9 @@ class Expectation:
     alone: Sequence[str] = ()
     """Words and names that are often said alone, as they are written."""
     means_something: Callable[[str], bool] = lambda text: False
-    """Whether a text is understood as it is."""
+    """Whether something is understood in a text."""
+    is_request: Callable[[str], bool] = lambda text: False
+    """Whether all of a text is understood."""
 
 
 class Expected:
