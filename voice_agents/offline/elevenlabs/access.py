@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+
+from voice_agents.offline.checks import Refused
 
 TOKEN_LIFE_S = 15 * 60.0
 TOKEN_PLACES = {
@@ -22,6 +23,22 @@ _REFUSALS = {
     404: ("not_found", "There is no such endpoint."),
     429: ("too_many_concurrent_requests", "Too many concurrent requests. Please try again later."),
 }
+_STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400, "invalid_content": 400}
+"""Of the HTTP answer, where it is not 422."""
+
+
+class BadInput(Refused):
+    """The client asked for something it may not; ``name`` is the vendor's name of the error."""
+
+    def __init__(self, name: str, message: str, status: int = 0) -> None:
+        body = {"detail": {"status": name, "message": message}}
+        super().__init__(message, name, status or _STATUS.get(name, 422), body)
+
+
+def refusal(status: int, message: str = "") -> BadInput:
+    """A request or handshake is refused, in the vendor's words or with a message of our own."""
+    name, words = _REFUSALS.get(status, ("internal_server_error", "Something went wrong on our side."))
+    return BadInput(name, message or words, status)
 
 
 class Access:
@@ -43,9 +60,3 @@ class Access:
         """Use a token up for a path; False if it is unknown, of another kind, used or too old."""
         place, expires = self._tokens.pop(token, ("", 0.0))
         return path.startswith(place) and expires > self._clock()
-
-
-def refusal_body(status: int, message: str = "") -> dict[str, Any]:
-    """The JSON body of a refused request or handshake, in the vendor's words or with a message of our own."""
-    name, words = _REFUSALS.get(status, ("internal_server_error", "Something went wrong on our side."))
-    return {"detail": {"status": name, "message": message or words}}

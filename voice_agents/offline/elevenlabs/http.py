@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from voice_agents.offline.checks import Refused
-from voice_agents.offline.elevenlabs.access import TOKEN_PLACES, Access, refusal_body
-from voice_agents.offline.elevenlabs.options import SOCKET_MODELS, BadInput, TtsOptions, TtsRequest
+from voice_agents.offline.elevenlabs.access import TOKEN_PLACES, Access, BadInput, refusal
+from voice_agents.offline.elevenlabs.options import SOCKET_MODELS, TtsOptions, TtsRequest
 from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
@@ -33,7 +32,7 @@ def routes(services: Services, access: Access) -> list[BaseRoute]:
     async def token(request: Request) -> Response:
         kind = request.path_params["kind"]
         if kind not in TOKEN_PLACES:
-            raise Refused(kind, 404, refusal_body(404))
+            raise refusal(404)
         return JSONResponse({"token": access.new_token(kind)})
 
     def speech(body: Callable[[Chunks], AsyncGenerator[bytes, None]], media_type: str = "") -> Any:
@@ -64,9 +63,9 @@ async def _speech(
     """``body`` makes the body of chunks; its type is the output format's unless given. Raises Refused."""
     faults = services.faults.begin(Service.TTS_HTTP)
     if (fault := faults.refusal) is not None:
-        raise Refused(fault.name, fault.status, refusal_body(fault.status))
+        raise refusal(fault.status)
     if (fault := faults.of(FaultKind.ERROR_FRAME)) is not None:
-        raise Refused(fault.name, fault.status or 400, BadInput(fault.name, fault.name).body)
+        raise BadInput(fault.name, fault.name, fault.status or 400)
     asked = TtsRequest.read((await request.body()).decode(errors="replace"), "invalid_input_message")
     options = TtsOptions.parse(request.path_params["voice_id"], request.query_params, asked.model_id)
 

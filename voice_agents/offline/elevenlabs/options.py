@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.datastructures import QueryParams
 
-from voice_agents.offline.checks import Refused
+from voice_agents.offline.elevenlabs.access import BadInput
 from voice_agents.offline.vad import ServerVad
 
 ENGINE_RATE = 16_000
@@ -25,27 +25,13 @@ DEFAULT_SCHEDULE = (120, 160, 250, 290)
 """Characters that must be gathered before the first, second ... piece is spoken."""
 MIN_TRIGGER_CHARS = 50
 
-_PCM_RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
-_MP3_RATES = ((22050, 32), (24000, 48), (44100, 64), (44100, 128))
-FORMATS: dict[str, tuple[int, int | None]] = {
-    **{f"mp3_{rate}_{kbps}": (rate, kbps) for rate, kbps in _MP3_RATES},
-    **{f"pcm_{rate}": (rate, None) for rate in _PCM_RATES},
-}
-"""Output formats: Hz, and kbit/s of MP3 or None for raw samples."""
+FORMATS = frozenset(
+    {f"pcm_{rate}" for rate in (8000, 16000, 22050, 24000, 32000, 44100, 48000)}
+    | {"mp3_22050_32", "mp3_24000_48", "mp3_44100_64", "mp3_44100_128"}
+)
+"""Output formats: kind, Hz, and kbit/s of MP3."""
 DEFAULT_FORMAT = "mp3_44100_128"
 """What the vendor sends when nothing is asked for."""
-
-
-_STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400, "invalid_content": 400}
-"""Of the HTTP answer, where it is not 422."""
-
-
-class BadInput(Refused):
-    """The client asked for something it may not; ``name`` is the vendor's name of the error."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message, _STATUS.get(name, 422), {"detail": {"status": name, "message": message}})
-        self.name = name
 
 
 class _Asked(BaseModel):
@@ -85,7 +71,7 @@ class SttOptions(_Asked):
     @property
     def rate(self) -> int:
         """Hz of the audio the client sends."""
-        return FORMATS[self.audio_format][0]
+        return int(self.audio_format.removeprefix("pcm_"))
 
     @property
     def detection(self) -> ServerVad:
@@ -178,7 +164,8 @@ class TtsOptions(_Asked):
         if self.model_id not in SOCKET_MODELS:
             raise BadInput("model_not_found", f"The model {self.model_id!r} is not served offline.")
         if self.output_format not in FORMATS:
-            message = f"output_format {self.output_format} is not served offline; ask for one of {', '.join(FORMATS)}."
+            served = ", ".join(sorted(FORMATS))
+            message = f"output_format {self.output_format} is not served offline; ask for one of {served}."
             raise BadInput("output_format_not_allowed", message)
         if self.apply_text_normalization == "on" and self.model_id.endswith("v2_5"):
             raise BadInput("invalid_input_message", f"apply_text_normalization cannot be on for {self.model_id}.")

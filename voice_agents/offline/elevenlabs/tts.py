@@ -11,8 +11,8 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from voice_agents.offline.elevenlabs.access import refusal_body
-from voice_agents.offline.elevenlabs.options import BadInput, TextBuffer, TtsMessage, TtsOptions
+from voice_agents.offline.elevenlabs.access import BadInput, refusal
+from voice_agents.offline.elevenlabs.options import TextBuffer, TtsMessage, TtsOptions
 from voice_agents.offline.elevenlabs.speech import SpokenChunk, speak
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import Services
@@ -26,21 +26,17 @@ _ERRORS = {
     "invalid_api_key": "You must be authenticated to use this endpoint.",
     "quota_exceeded": "This request exceeds your quota.",
     "rate_limited": "You are rate limited. Please try again later.",
-    "input_timeout_exceeded": "Have not received a new text input within the timeout of {0} seconds.",
+    "input_timeout_exceeded": "Have not received a new text input within the timeout.",
     "max_active_conversations": f"Maximum simultaneous contexts per WebSocket connection exceeded ({MAX_CONTEXTS}).",
     "voice_not_found": "A voice for the voice_id was not found.",
     "internal_server_error": "Something went wrong on our side.",
 }
 
 
-def _error(name: str, message: str = "") -> Message:
-    return {"message": message or _ERRORS.get(name, name), "error": name, "code": POLICY_VIOLATION}
-
-
 DIALECT = VendorDialect(
     lambda message: "final" if message.get("isFinal") else "audio",
-    refusal_body,
-    _error,
+    refusal,
+    lambda name, message: {"message": message or _ERRORS.get(name, name), "error": name, "code": POLICY_VIOLATION},
     lambda name: POLICY_VIOLATION,
 )
 """Messages have no type; errors are ``{"message", "error", "code"}`` and close the socket with that code."""
@@ -52,11 +48,8 @@ def routes(services: Services) -> list[BaseRoute]:
     def endpoint(*, many: bool) -> Any:
         async def connect(websocket: WebSocket) -> None:
             async def run(socket: VendorSocket) -> None:
-                try:
-                    options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
-                except BadInput as error:
-                    return await socket.fail(error.name, _error(error.name, str(error)))
-                return await _Speaking(socket, services, options, many=many).run()
+                options = TtsOptions.parse(websocket.path_params["voice_id"], websocket.query_params)
+                await _Speaking(socket, services, options, many=many).run()
 
             await serve(websocket, services, Service.TTS, DIALECT, run)
 
@@ -131,69 +124,47 @@ class _Speaking:
         self._many = many
         self._tasks = Tasks()
         self._contexts: dict[str | None, _Context] = {}
-        self._unfinished = 0
         self._ending = False
 
     async def run(self) -> None:
-        """Until the client is gone, everything asked for is spoken, or the client does something it may not."""
+        """Until everything asked for is spoken. Raises BadInput when the client does something it may not."""
         async with self._tasks:
-            try:
-                await self._read()
-            except TimeoutError:
-                name = "input_timeout_exceeded"
-                seconds = self._options.inactivity_timeout
-                await self._socket.fail(name, _error(name, _ERRORS[name].format(f"{seconds:g}")))
-            except BadInput as error:
-                await self._socket.fail(error.name, _error(error.name, str(error)))
+            while not self._ending:
+                self._take(await self._next())
+            for context in self._contexts.values():
+                context.close(flush=not self._many)
+            await self._tasks.finished()
 
-    async def _read(self) -> None:
-        while not self._socket.is_gone:
-            text = await self._socket.receive(None if self._ending else self._options.inactivity_timeout)
-            if text is None:
-                return
-            if not self._ending:
-                self._take(TtsMessage.read(text, "invalid_input_message"))
+    async def _next(self) -> TtsMessage:
+        seconds = self._options.inactivity_timeout
+        try:
+            return TtsMessage.read(await self._socket.receive(seconds), "invalid_input_message")
+        except TimeoutError:
+            message = f"Have not received a new text input within the timeout of {seconds:g} seconds."
+            raise BadInput("input_timeout_exceeded", message) from None
 
     def _take(self, message: TtsMessage) -> None:
         if self._many and message.close_socket:
-            return self._end(flush=False)
+            self._ending = True
+            return
         context_id = (message.context_id or DEFAULT_CONTEXT) if self._many else None
         if context_id not in self._contexts:
             if message.text is None:
-                return None  # a flush or close of a context that is closed already
-            self._check_room()
+                return  # a flush or close of a context that is closed already
             self._open(context_id, message)
         if not self._many and message.text == "":
-            return self._end(flush=True)
+            self._ending = True
+            return
         self._contexts[context_id].take(message)
         if message.close_context:
             self._contexts.pop(context_id).close(flush=False)
-        return None
 
-    def _check_room(self) -> None:
+    def _open(self, context_id: str | None, first: TtsMessage) -> None:
         struck = self._socket.faults.on_event(FaultKind.CONTEXT_CAP) is not None
         if struck or len(self._contexts) >= MAX_CONTEXTS:
             raise BadInput("max_active_conversations", _ERRORS["max_active_conversations"])
-
-    def _open(self, context_id: str | None, first: TtsMessage) -> None:
         self._contexts[context_id] = context = _Context(context_id, self._socket, self._services, self._options, first)
-        self._tasks.start(self._run(context))
-        self._unfinished += 1
-
-    async def _run(self, context: _Context) -> None:
-        await context.run()
-        self._unfinished -= 1
-        if self._ending and not self._unfinished:
-            await self._socket.close(1000)
-
-    def _end(self, *, flush: bool) -> None:
-        """No more text; the socket is closed when what is set to be spoken has been."""
-        self._ending = True
-        for context in self._contexts.values():
-            context.close(flush=flush)
-        self._contexts.clear()
-        if not self._unfinished:
-            self._tasks.start(self._socket.close(1000))
+        self._tasks.start(context.run())
 
 
 def _alignment(chunk: SpokenChunk) -> dict[str, list[Any]] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -48,36 +47,26 @@ _CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key
 
 
 class Outbox:
-    """Events for one socket."""
+    """Events for one socket, which takes them in its own time."""
 
     def __init__(self, socket: VendorSocket) -> None:
         self._socket = socket
-        self._waiting: deque[Event] = deque()
-        self._filled = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
 
     def put(self, event: Event) -> None:
         """Send an event, after those before it; it gets its ``event_id`` here."""
-        self._waiting.append({"type": event["type"], "event_id": new_id("event")} | event)
-        self._filled.set()
-        if len(self._waiting) > MAX_WAITING:
-            self._has_room.clear()
+        self._waiting.put_nowait({"type": event["type"], "event_id": new_id("event")} | event)
 
     async def room(self) -> None:
-        """Wait until the client has taken most of what there is."""
-        await self._has_room.wait()
+        """Wait until the client has taken what there is, if that is much."""
+        if self._waiting.qsize() >= MAX_WAITING:
+            await self._waiting.join()
 
     async def run(self) -> None:
         """Send, until cancelled."""
         while True:
-            await self._filled.wait()
-            while self._waiting:
-                await self._socket.send(self._waiting[0])
-                self._waiting.popleft()
-                if len(self._waiting) <= MAX_WAITING // 2:
-                    self._has_room.set()
-            self._filled.clear()
+            await self._socket.send(await self._waiting.get())
+            self._waiting.task_done()
 
 
 class RealtimeSession:
@@ -109,10 +98,10 @@ class RealtimeSession:
             self._buffer.clear()
 
     async def _read(self) -> None:
-        async for text in self._socket:
+        while True:
             event_id: str | None = None
             try:
-                event = parse_object(text, "the message")
+                event = parse_object(await self._socket.receive(), "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
                 await self._obey(check(event))
             except Rejected as error:
@@ -334,14 +323,12 @@ def admit(websocket: WebSocket) -> tuple[str, str | None]:
     return check_model(query.get("model")), _SUBPROTOCOL if _SUBPROTOCOL in offered else None
 
 
-def _error(name: str) -> Message:
+def _error(name: str, message: str) -> Message:
     kind = SERVER_ERROR if name == SERVER_ERROR else INVALID_REQUEST
-    return {"event_id": new_id("event")} | error_event(error_named(name), name, kind=kind)
+    return {"event_id": new_id("event")} | error_event(message or error_named(name), name, kind=kind)
 
 
-DIALECT = VendorDialect(
-    lambda message: str(message.get("type", "")), lambda status: refusal(status).body, _error, _CLOSES.get
-)
+DIALECT = VendorDialect(lambda message: str(message.get("type", "")), refusal, _error, _CLOSES.get)
 """Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""
 
 
