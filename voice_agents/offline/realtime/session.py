@@ -27,8 +27,8 @@ from voice_agents.offline.checks import (
     refusal,
 )
 from voice_agents.offline.faults import FaultKind, Service
-from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
+from voice_agents.offline.realtime.events import Event, Outbox, check, error_event, new_id
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import ConversationItems, Item, MessageItem, Part, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
@@ -38,35 +38,10 @@ from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
 """Less audio than this cannot be committed."""
-MAX_WAITING = 4
-"""Events waiting to be sent, above which an answer that is being made waits."""
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 _SUBPROTOCOL, _PREVIEW_SUBPROTOCOL = "realtime", "openai-beta.realtime-v1"
 """What a browser, which can set no header, offers beside its key."""
 _CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key": 1008}
-
-
-class Outbox:
-    """Events for one socket, which takes them in its own time."""
-
-    def __init__(self, socket: VendorSocket) -> None:
-        self._socket = socket
-        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
-
-    def put(self, event: Event) -> None:
-        """Send an event, after those before it; it gets its ``event_id`` here."""
-        self._waiting.put_nowait({"type": event["type"], "event_id": new_id("event")} | event)
-
-    async def room(self) -> None:
-        """Wait until the client has taken what there is, if that is much."""
-        if self._waiting.qsize() >= MAX_WAITING:
-            await self._waiting.join()
-
-    async def run(self) -> None:
-        """Send, until cancelled."""
-        while True:
-            await self._socket.send(await self._waiting.get())
-            self._waiting.task_done()
 
 
 class RealtimeSession:
@@ -77,7 +52,6 @@ class RealtimeSession:
         self._services = services
         self._config = SessionConfig.initial(model, new_id("sess"))
         self._conversation = ConversationItems()
-        self._conversation_id = new_id("conv")
         self._outbox = Outbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
@@ -278,7 +252,7 @@ class RealtimeSession:
 
     def _respond(self, asked: Any = None) -> None:
         """Answer the conversation; ``asked``: what a client wants otherwise than in its session."""
-        options = self._config.response(asked)
+        config = self._config.response(asked)
         if self._active is not None:
             message = (
                 f"Conversation already has an active response in progress: {self._active.id}. "
@@ -286,16 +260,9 @@ class RealtimeSession:
             )
             raise Rejected(message, "conversation_already_has_active_response")
         self._active = Response(
-            self._services,
-            options,
-            self._conversation,
-            emit=self._emit,
-            room=self._outbox.room,
-            on_done=self._on_response_done,
-            taken=time.monotonic(),
-            conversation_id=self._conversation_id,
+            self._services, config, self._conversation, self._outbox, self._on_response_done, time.monotonic()
         )
-        self._active.start(self._tasks.start)
+        self._active.start(self._tasks)
 
     def _on_response_done(self, response: Response) -> None:
         self._active = None
