@@ -28,9 +28,9 @@ from voice_agents.offline import chat, elevenlabs, new_key, realtime
 from voice_agents.offline.checks import Refused, is_openais
 from voice_agents.offline.door import OfflineDoor, refused
 from voice_agents.offline.elevenlabs.access import Access
-from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.faults import Fault
 from voice_agents.offline.model_server import ModelServer
-from voice_agents.offline.services import Pace, Services, local_services
+from voice_agents.offline.services import Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
 
 RETRY_AFTER_S = 1
@@ -136,35 +136,30 @@ class OfflineServer:
         port: int = 0,
         *,
         host: str = "127.0.0.1",
-        faults: FaultPlan | None = None,
-        pace: Pace | None = None,
         services: Services | None = None,
         key: str | None = None,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
     ) -> None:
         self.key = key or new_key()
-        self._any_key = key is None
-        self._hosts = (host, *hosts)
-        self._origins = tuple(origins)
-        self._address = (host, port)
-        self._given = services
-        self._faults = faults
-        self._pace = pace
-        self._stack = AsyncExitStack()
         self.url = ""
         self.services: Services
+        self._given = services
+        self._address = (host, port)
+        self._access = Access()
+        self._guards: dict[str, Any] = {"any_key": key is None, "hosts": (host, *hosts), "origins": tuple(origins)}
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(_listen(*self._address))
             given = self._given
             self.services = await stack.enter_async_context(local_services()) if given is None else given
-            self.services.faults = self._faults or self.services.faults
-            self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]
             self.url = f"http://{host}:{port}"
-            await stack.enter_async_context(_serving(self._door(), listener))
+            application = app(self.services, self._access)
+            door = OfflineDoor(application, self.key, redeem=self._access.redeem, **self._guards)
+            await stack.enter_async_context(_serving(door, listener))
             self._stack = stack.pop_all()
         return self
 
@@ -172,17 +167,6 @@ class OfflineServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-
-    def _door(self) -> OfflineDoor:
-        access = Access()
-        return OfflineDoor(
-            app(self.services, access),
-            self.key,
-            any_key=self._any_key,
-            hosts=self._hosts,
-            origins=self._origins,
-            redeem=access.redeem,
-        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

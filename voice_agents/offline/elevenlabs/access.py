@@ -1,10 +1,17 @@
-"""Single-use tokens of ElevenLabs, and how its endpoints refuse."""
+"""What ElevenLabs' endpoints have in common: how they read and refuse, and their single-use tokens.
+
+What clients ask for is checked: names, ranges and defaults are those of the vendor's SDK and AsyncAPI documents. What
+needs the vendor's own models (entities, no_verbatim ...) has no effect.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voice_agents.offline.checks import Refused
 
@@ -39,6 +46,22 @@ def refusal(status: int, message: str = "") -> BadInput:
     """A request or handshake is refused, in the vendor's words or with a message of our own."""
     name, words = _REFUSALS.get(status, ("internal_server_error", "Something went wrong on our side."))
     return BadInput(name, message or words, status)
+
+
+class Asked(BaseModel):
+    """What a client sends, in a query string, a message or a body."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, asked: Any, error: str) -> Self:
+        """``asked``: JSON text or an object. Raises BadInput with that name, which says what is wrong where."""
+        try:
+            return cls.model_validate_json(asked) if isinstance(asked, str) else cls.model_validate(asked)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "message"
+            raise BadInput(error, f"{place}: {first['msg']}") from None
 
 
 class Access:

@@ -1,22 +1,23 @@
-"""Speech in ElevenLabs' shapes: encoded, and as chunks with the times of the characters spoken in them."""
+"""Speech as ElevenLabs' clients ask for it: encoded, and as chunks with the times of the characters spoken in them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import cast
+from typing import Self, cast
 
 import av
 import numpy as np
+from pydantic import Field, model_validator
 
 from voice_agents.audio import EMPTY, Pcm
-from voice_agents.offline.elevenlabs.options import TtsOptions
+from voice_agents.offline.elevenlabs.access import Asked, BadInput
 from voice_agents.offline.services import AnyVoice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
@@ -24,6 +25,53 @@ FIRST_CHUNK_S = 0.1
 """Audio in the first chunk of a piece: little, so that it is there soon."""
 CHUNK_S = 0.25
 """Audio in every later chunk."""
+
+SOCKET_MODELS = (
+    *("eleven_flash_v2_5", "eleven_flash_v2", "eleven_turbo_v2_5", "eleven_turbo_v2"),
+    *("eleven_multilingual_v2", "eleven_multilingual_v1", "eleven_monolingual_v1"),
+)
+FORMATS = frozenset(
+    {f"pcm_{rate}" for rate in (8000, 16000, 22050, 24000, 32000, 44100, 48000)}
+    | {"mp3_22050_32", "mp3_24000_48", "mp3_44100_64", "mp3_44100_128"}
+)
+"""Output formats: kind, Hz, and kbit/s of MP3."""
+DEFAULT_FORMAT = "mp3_44100_128"
+"""What the vendor sends when nothing is asked for."""
+
+
+class TtsOptions(Asked):
+    """The path and query string of a text-to-speech socket or request.
+
+    Any voice is taken, so that clients keep theirs; only "unknown..." is not found.
+    """
+
+    voice_id: str
+    model_id: str = "eleven_multilingual_v2"
+    output_format: str = DEFAULT_FORMAT
+    auto_mode: bool = False
+    sync_alignment: bool = False
+    inactivity_timeout: float = Field(20.0, gt=0, le=180)
+    apply_text_normalization: str = "auto"
+
+    @classmethod
+    def parse(cls, voice_id: str, query: Mapping[str, str], model_id: str | None = None) -> Self:
+        """Raises BadInput."""
+        model = {} if model_id is None else {"model_id": model_id}
+        return cls.read({**query, **model, "voice_id": voice_id}, "invalid_input_message")
+
+    @model_validator(mode="after")
+    def _are_offered(self) -> Self:
+        if self.voice_id.lower().startswith("unknown"):
+            raise BadInput("voice_not_found", f"A voice for the voice_id {self.voice_id!r} was not found.")
+        if self.model_id not in SOCKET_MODELS:
+            raise BadInput("model_not_found", f"The model {self.model_id!r} is not served offline.")
+        if self.output_format not in FORMATS:
+            served = ", ".join(sorted(FORMATS))
+            message = f"output_format {self.output_format} is not served offline; ask for one of {served}."
+            raise BadInput("output_format_not_allowed", message)
+        if self.apply_text_normalization == "on" and self.model_id.endswith("v2_5"):
+            raise BadInput("invalid_input_message", f"apply_text_normalization cannot be on for {self.model_id}.")
+        return self
 
 
 class Encoder:

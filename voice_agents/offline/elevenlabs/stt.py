@@ -8,23 +8,24 @@ import io
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import av
 import numpy as np
-from starlette.datastructures import UploadFile
+from pydantic import ConfigDict, Field
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, from_bytes
-from voice_agents.offline.elevenlabs.access import BadInput, refusal
-from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, SttOptions
+from voice_agents.offline.elevenlabs.access import Asked, BadInput, refusal
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import AnyUtterance, Services
 from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, pcm_of, serve
-from voice_agents.offline.vad import SpeechOver, TurnDetector
+from voice_agents.offline.vad import ServerVad, SpeechOver, TurnDetector
+from voice_agents.turns.vad import RATE as ENGINE_RATE
 
 IDLE_S = 15.0
 """A socket that gets no audio for this long is closed normally, without a message."""
@@ -55,6 +56,50 @@ _ERRORS = {
     "transcriber_error": "The transcriber failed.",
 }
 _NORMAL_END = frozenset({"session_time_limit_exceeded", "insufficient_audio_activity"})
+
+
+class SttOptions(Asked):
+    """The query string of the speech-to-text socket."""
+
+    model_id: Literal["scribe_v2_realtime", "scribe_v2_realtime_turbo", "scribe_v3_live"]
+    audio_format: Literal["pcm_8000", "pcm_16000", "pcm_22050", "pcm_24000", "pcm_44100", "pcm_48000"] = "pcm_16000"
+    commit_strategy: Literal["manual", "vad"] = "manual"
+    vad_silence_threshold_secs: float = Field(1.5, ge=0.3, le=3.0)
+    vad_threshold: float = Field(0.4, ge=0.1, le=0.9)
+    min_speech_duration_ms: int = Field(100, ge=50, le=2000)
+    min_silence_duration_ms: int = Field(100, ge=50, le=2000)
+    language_code: str | None = None
+    include_timestamps: bool = False
+    include_language_detection: bool = False
+    keyterms: list[Annotated[str, Field(max_length=20)]] = Field([], max_length=50)
+
+    @classmethod
+    def parse(cls, query: QueryParams) -> Self:
+        """Raises BadInput."""
+        return cls.read({**query, "keyterms": query.getlist("keyterms")}, "invalid_request")
+
+    @property
+    def rate(self) -> int:
+        """Hz of the audio the client sends."""
+        return int(self.audio_format.removeprefix("pcm_"))
+
+    @property
+    def detection(self) -> ServerVad:
+        """When a segment is over, with ``commit_strategy=vad``."""
+        silence_ms = max(round(1000 * self.vad_silence_threshold_secs), self.min_silence_duration_ms)
+        return ServerVad(self.vad_threshold, 0, silence_ms, create_response=False, interrupt_response=False)
+
+
+class AudioChunk(Asked):
+    """The one message a speech-to-text client sends."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    message_type: Literal["input_audio_chunk"]
+    audio_base_64: str
+    commit: bool
+    sample_rate: int
+    previous_text: str | None = None
 
 
 def _close_code(name: str) -> int | None:

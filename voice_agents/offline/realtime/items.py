@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from voice_agents.audio import EMPTY, Pcm, resample
@@ -74,8 +74,8 @@ class MessageItem:
     """What went wrong in the recogniser."""
 
     def to_wire(self) -> dict[str, Any]:
-        content = [part.to_wire() for part in self.content]
-        return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
+        about = {"id": self.id, "object": "realtime.item", "type": "message", "status": self.status, "role": self.role}
+        return about | {"content": [part.to_wire() for part in self.content]}
 
     @property
     def text(self) -> str:
@@ -95,8 +95,7 @@ class CallItem:
     status: ItemStatus = "completed"
 
     def to_wire(self) -> dict[str, Any]:
-        call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
-        return _frame(self.id, "function_call", self.status) | call
+        return {"object": "realtime.item", "type": "function_call"} | asdict(self)
 
 
 @dataclass(slots=True)
@@ -109,15 +108,10 @@ class OutputItem:
     status: ItemStatus = "completed"
 
     def to_wire(self) -> dict[str, Any]:
-        answer = {"call_id": self.call_id, "output": self.output}
-        return _frame(self.id, "function_call_output", self.status) | answer
+        return {"object": "realtime.item", "type": "function_call_output"} | asdict(self)
 
 
 Item = MessageItem | CallItem | OutputItem
-
-
-def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
-    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status}
 
 
 class ConversationItems:
