@@ -48,8 +48,10 @@ def env(url: str, provider: str = "azure", **changes: str) -> Mapping[str, str]:
 @asynccontextmanager
 async def vendors(*faults: Fault, key: str | None = None) -> AsyncIterator[str]:
     """The address of a server that speaks all their protocols."""
-    services = Services(QuickRecogniser(lambda n: WORDS.split()[n % 6]), ToneVoice(0.1), Brain())
-    async with OfflineServer(services=services, faults=FaultPlan(faults), key=key) as server:
+    services = Services(
+        QuickRecogniser(lambda n: WORDS.split()[n % 6]), ToneVoice(0.1), Brain(), faults=FaultPlan(faults)
+    )
+    async with OfflineServer(services=services, key=key) as server:
         yield server.url
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.test_audio import pitch, tone
 from voice_agents.audio import EMPTY, Pcm, rms_dbfs
-from voice_agents.offline.elevenlabs.speech import Mp3Encoder
+from voice_agents.offline.elevenlabs.speech import Encoder
+from voice_agents.offline.tts import SAMPLE_RATE
 
 
 def decoded(data: bytes) -> tuple[Pcm, int]:
@@ -22,15 +23,15 @@ def decoded(data: bytes) -> tuple[Pcm, int]:
 
 
 def encoded(pcm: Pcm, rate: int, kbps: int, step: int) -> bytes:
-    encoder = Mp3Encoder(rate, kbps)
+    encoder = Encoder(f"mp3_{rate}_{kbps}")
     pieces = [encoder.feed(pcm[start : start + step]) for start in range(0, len(pcm), step)]
     return b"".join((*pieces, encoder.feed(EMPTY, last=True)))
 
 
 @pytest.mark.parametrize(("rate", "kbps"), [(22_050, 32), (24_000, 48), (44_100, 64), (44_100, 128)])
 def test_the_sound_comes_back_at_its_rate_pitch_level_and_length(rate: int, kbps: int) -> None:
-    sound = tone(rate, 2.0)
-    data = encoded(sound, rate, kbps, step=rate // 10)
+    sound = tone(SAMPLE_RATE, 2.0)
+    data = encoded(sound, rate, kbps, step=SAMPLE_RATE // 10)
 
     heard, heard_rate = decoded(data)
     assert heard_rate == rate
@@ -42,15 +43,15 @@ def test_the_sound_comes_back_at_its_rate_pitch_level_and_length(rate: int, kbps
 
 
 def test_pieces_of_any_length_make_the_same_stream() -> None:
-    sound = tone(44_100)
+    sound = tone(SAMPLE_RATE)
     assert encoded(sound, 44_100, 64, step=777) == encoded(sound, 44_100, 64, step=len(sound))
 
 
 def test_a_little_sound_comes_at_once() -> None:
-    assert Mp3Encoder(22_050, 32).feed(tone(22_050, 0.1))
+    assert Encoder("mp3_22050_32").feed(tone(SAMPLE_RATE, 0.1))
 
 
 def test_less_than_a_frame_and_nothing_at_all_end_well() -> None:
-    assert len(decoded(encoded(tone(44_100, 0.01), 44_100, 128, step=441))[0])
-    encoder = Mp3Encoder(44_100, 128)
+    assert len(decoded(encoded(tone(SAMPLE_RATE, 0.01), 44_100, 128, step=240))[0])
+    encoder = Encoder("mp3_44100_128")
     assert encoder.feed(EMPTY) + encoder.feed(EMPTY, last=True) == b""

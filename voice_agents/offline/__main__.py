@@ -16,6 +16,7 @@ from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import new_key
 from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Pace
 
@@ -115,7 +116,6 @@ def _fault(text: str) -> Fault:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    pace = Pace(**{name: getattr(options, name) for name in (*_DELAYS, "realtime_speed")})
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows
@@ -126,15 +126,13 @@ async def _serve(options: argparse.Namespace) -> None:
     async with OfflineServer(
         options.port,
         host=options.host,
-        faults=FaultPlan(options.fault),
-        pace=pace,
         key=None if options.open else key,
         hosts=options.allow_host,
         origins=options.allow_origin,
     ) as server:
+        server.services.faults = FaultPlan(options.fault)
+        server.services.pace = Pace(**{name: getattr(options, name) for name in (*_DELAYS, "realtime_speed")})
         if options.model_server:
-            from voice_agents.offline.model_server import ModelServer
-
             server.services.model_server = ModelServer(*options.model_server)
         print(server.url, flush=True)
         if options.parent_pipe:

@@ -36,7 +36,7 @@ from voice_agents.offline.checks import (
     refusal,
 )
 from voice_agents.offline.faults import Service
-from voice_agents.offline.services import Pace, Services
+from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import faulty_body
 
 MODEL = "offline-agent"
@@ -44,8 +44,8 @@ MODEL = "offline-agent"
 
 _TOKEN = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+$")
 """Tokens as they are cut here, a little fewer than a real tokeniser's."""
-_FINGERPRINT = "fp_offline"
-_MALFORMED = b'data: {"id":"chatcmpl-\n\n'
+
+Deltas = AsyncGenerator[dict[str, Any], None]
 
 UNKNOWN_MODEL = "missing"
 """The one model (or deployment) that is not there; every other name is taken."""
@@ -150,21 +150,53 @@ def tokens(text: str) -> int:
 def routes(services: Services) -> list[BaseRoute]:
     """The chat routes: ``/v1`` (OpenAI), ``/openai/v1`` (Azure) and classic Azure ``/openai/deployments/...``.
 
-    Faults and pace are those of ``services`` when a request comes.
-    ``/v1/models`` is ElevenLabs' too: these routes have to come before its.
+    ``/v1/models`` is ElevenLabs' too: these routes have to come before its. Faults and pace are those of ``services``
+    when a request comes; faults of the service ``chat`` strike completions, a chunk of a stream counts as a message.
     """
-    chat = _Chat(services)
+
+    async def models(_request: Request) -> Response:
+        """The one model."""
+        return JSONResponse({"object": "list", "data": [_model(MODEL)]})
+
+    async def model(request: Request) -> Response:
+        """The one model, by any of the names requests may use."""
+        return JSONResponse(_model(check_model(request.path_params["model"])))
+
+    async def complete(request: Request) -> Response:
+        """A completion, as one JSON object or as a stream of events."""
+        received = time.monotonic()
+        faults = services.faults.begin(Service.CHAT)
+        if faults.refusal:
+            raise refusal(faults.refusal.status, faults.refusal.name)
+        asked = parse(await request.body(), request.path_params.get("deployment"))
+        reply = services.brain.reply(asked.messages, asked.tools)
+        if asked.one_call:
+            reply = Reply(reply.text, reply.tool_calls[:1])
+        completion = _Completion(asked, reply)
+        deltas = _paced(services, completion, received)
+        pieces = completion.events(deltas) if asked.stream else completion.whole(deltas)
+        malformed = b'data: {"id":"chatcmpl-\n\n' if asked.stream else b'{"id":"chatcmpl-'
+        body = faulty_body(pieces, faults, request.scope, malformed=malformed, error=_error_event)
+        return StreamingResponse(body, media_type="text/event-stream" if asked.stream else "application/json")
+
+    completions = ("/v1", "/openai/v1", "/openai/deployments/{deployment}")
     return [
-        Route("/v1/chat/completions", chat.complete, methods=["POST"]),
-        Route("/openai/v1/chat/completions", chat.complete, methods=["POST"]),
-        Route("/openai/deployments/{deployment}/chat/completions", chat.complete, methods=["POST"]),
-        _SharedRoute("/v1/models", chat.models),
-        Route("/openai/v1/models", chat.models),
-        Route("/openai/models", chat.models),
-        _SharedRoute("/v1/models/{model:path}", chat.model),
-        Route("/openai/v1/models/{model:path}", chat.model),
-        Route("/openai/models/{model:path}", chat.model),
+        *(Route(f"{base}/chat/completions", complete, methods=["POST"]) for base in completions),
+        _SharedRoute("/v1/models", models),
+        _SharedRoute("/v1/models/{model:path}", model),
+        *(Route(f"{base}/models", models) for base in ("/openai/v1", "/openai")),
+        *(Route(f"{base}/models/{{model:path}}", model) for base in ("/openai/v1", "/openai")),
     ]
+
+
+async def _paced(services: Services, completion: _Completion, received: float) -> Deltas:
+    """The deltas, each when its time has come; the event loop gets its turn after every one."""
+    due = received + services.pace.chat_first_token_s
+    with services.connections.opened(Service.CHAT):
+        for delta in completion.deltas():
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            yield delta
+            due += services.pace.chat_token_s
 
 
 class _SharedRoute(Route):
@@ -175,61 +207,19 @@ class _SharedRoute(Route):
         return super().matches(scope) if ours else (Match.NONE, {})
 
 
-class _Chat:
-    """The endpoints; faults of the service ``chat`` strike completions, a chunk of a stream counts as a message."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    async def models(self, request: Request) -> Response:
-        """The one model."""
-        return JSONResponse({"object": "list", "data": [_model(MODEL)]})
-
-    async def model(self, request: Request) -> Response:
-        """The one model, by any of the names requests may use."""
-        return JSONResponse(_model(check_model(request.path_params["model"])))
-
-    async def complete(self, request: Request) -> Response:
-        """A completion, as one JSON object or as a stream of events."""
-        received = time.monotonic()
-        faults = self._services.faults.begin(Service.CHAT)
-        if faults.refusal:
-            raise refusal(faults.refusal.status, faults.refusal.name)
-        asked = parse(await request.body(), request.path_params.get("deployment"))
-        reply = self._services.brain.reply(asked.messages, asked.tools)
-        if asked.one_call:
-            reply = Reply(reply.text, reply.tool_calls[:1])
-        completion = _Completion(asked, reply)
-        events = self._paced(completion, received)
-        pieces = _stream(completion, events) if asked.stream else _whole(completion, events)
-        malformed = _MALFORMED if asked.stream else b'{"id":"chatcmpl-'
-        body = faulty_body(pieces, faults, request.scope, malformed=malformed, error=_error_event)
-        return StreamingResponse(body, media_type="text/event-stream" if asked.stream else "application/json")
-
-    async def _paced(self, completion: _Completion, received: float) -> AsyncGenerator[dict[str, Any], None]:
-        """The deltas, each when its time has come; the event loop gets its turn after every one."""
-        pace: Pace = self._services.pace
-        due = received + pace.chat_first_token_s
-        with self._services.connections.opened(Service.CHAT):
-            for delta in completion.deltas():
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                yield delta
-                due += pace.chat_token_s
-
-
 class _Completion:
     """One answer in the vendor's words."""
 
     def __init__(self, asked: ChatRequest, reply: Reply) -> None:
-        self.asked = asked
+        self._asked = asked
         self._reply = reply
         self._frame = {
             "id": f"chatcmpl-{uuid.uuid4().hex[:29]}",
             "created": int(time.time()),
             "model": asked.model,
-            "system_fingerprint": _FINGERPRINT,
+            "system_fingerprint": "fp_offline",
         }
-        self.finish_reason = "tool_calls" if reply.tool_calls else "stop"
+        self._finish_reason = "tool_calls" if reply.tool_calls else "stop"
 
     def deltas(self) -> Iterator[dict[str, Any]]:
         """The answer token by token, then its tool calls: id and name first, then the arguments in pieces."""
@@ -240,25 +230,39 @@ class _Completion:
             for piece in call.pieces():
                 yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
-    def event(self, delta: Mapping[str, Any] | None, finish_reason: str | None = None) -> bytes:
-        """A chunk of the stream; without a delta the one that brings the usage."""
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": [] if delta is None else [choice]}
-        usage = {"usage": self.usage if delta is None else None} if self.asked.include_usage else {}
-        return _event(chunk | usage)
+    async def events(self, deltas: Deltas) -> AsyncGenerator[bytes, None]:
+        """The answer as a stream; the role leaves with the first token, as it does at the vendor."""
+        begun = False
+        async for delta in deltas:
+            if not begun:
+                yield self._chunk({"role": "assistant", "content": "", "refusal": None})
+            begun = True
+            yield self._chunk(delta)
+        yield self._chunk({}, self._finish_reason)
+        if self._asked.include_usage:
+            yield self._chunk(None)
+        yield b"data: [DONE]\n\n"
 
-    def whole(self) -> bytes:
-        """The answer as one JSON object."""
+    async def whole(self, deltas: Deltas) -> AsyncGenerator[bytes, None]:
+        """The answer as one JSON object, when its last token is due."""
+        async for _ in deltas:
+            pass
         message: dict[str, Any] = {"role": "assistant", "content": self._reply.text or None, "refusal": None}
         if self._reply.tool_calls:
             message["tool_calls"] = [_call(call, call.written) for call in self._reply.tool_calls]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
-        body = {**self._frame, "object": "chat.completion", "choices": [choice], "usage": self.usage}
-        return json.dumps(body).encode()
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._finish_reason}
+        body = {**self._frame, "object": "chat.completion", "choices": [choice], "usage": self._usage()}
+        yield json.dumps(body).encode()
 
-    @property
-    def usage(self) -> dict[str, Any]:
-        prompt = sum(tokens(message.text) for message in self.asked.messages)
+    def _chunk(self, delta: Mapping[str, Any] | None, finish_reason: str | None = None) -> bytes:
+        """An event of the stream; without a delta the one that brings the usage."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        chunk = {**self._frame, "object": "chat.completion.chunk", "choices": [] if delta is None else [choice]}
+        usage = {"usage": self._usage() if delta is None else None} if self._asked.include_usage else {}
+        return _event(chunk | usage)
+
+    def _usage(self) -> dict[str, Any]:
+        prompt = sum(tokens(message.text) for message in self._asked.messages)
         answer = sum(1 for _ in self.deltas())
         return {
             "prompt_tokens": prompt,
@@ -267,27 +271,6 @@ class _Completion:
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
         }
-
-
-async def _stream(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    """The events of a stream; the role leaves with the first token, as it does at the vendor."""
-    begun = False
-    async for delta in deltas:
-        if not begun:
-            yield completion.event({"role": "assistant", "content": "", "refusal": None})
-        begun = True
-        yield completion.event(delta)
-    yield completion.event({}, completion.finish_reason)
-    if completion.asked.include_usage:
-        yield completion.event(None)
-    yield b"data: [DONE]\n\n"
-
-
-async def _whole(completion: _Completion, deltas: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    """The whole answer, when its last token is due."""
-    async for _ in deltas:
-        pass
-    yield completion.whole()
 
 
 def _event(data: Mapping[str, Any]) -> bytes:

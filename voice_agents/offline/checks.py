@@ -32,10 +32,14 @@ _QUOTE = "'"
 
 
 class Refused(Exception):
-    """A request or handshake is answered with ``status`` and the JSON ``body``, as the vendor asked words it."""
+    """What a client asked is not done: told over HTTP with ``status`` and the JSON ``body``, on a socket by ``name``.
 
-    def __init__(self, message: str, status: int, body: dict[str, Any]) -> None:
+    All of it is worded as the vendor asked words it.
+    """
+
+    def __init__(self, message: str, name: str, status: int, body: dict[str, Any]) -> None:
         super().__init__(message)
+        self.name = name
         self.status = status
         self.body = body
 
@@ -52,7 +56,7 @@ class Rejected(Refused):
         status: int = 400,
         kind: str = INVALID_REQUEST,
     ) -> None:
-        super().__init__(message, status, error_body(message, kind, param, code))
+        super().__init__(message, code or kind, status, error_body(message, kind, param, code))
         self.code = code
         self.param = param
 

@@ -18,8 +18,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voice_agents.offline.checks import INVALID_REQUEST, REALTIME_PATHS, error_body, is_openais
-from voice_agents.offline.elevenlabs.access import refusal_body
+from voice_agents.offline.checks import REALTIME_PATHS, Refused, Rejected, is_openais
+from voice_agents.offline.elevenlabs.access import refusal
 
 CONTROL_PATHS = frozenset({"/faults", "/connections", "/model-server"})
 """What steers and watches the server: with the key only, even where the vendors' routes take any."""
@@ -124,7 +124,7 @@ def _tokens(connection: HTTPConnection) -> Iterator[str]:
 
 def refused(connection: HTTPConnection, status: int, sentence: str) -> JSONResponse:
     """The answer to a request that no route gets, in the shape of the vendor whose client asks."""
-    if not is_openais(connection):
-        return JSONResponse(refusal_body(status, sentence), status)
     code = "invalid_api_key" if status == 401 else None
-    return JSONResponse(error_body(sentence, INVALID_REQUEST, None, code), status)
+    openais = is_openais(connection)
+    error: Refused = Rejected(sentence, code, status=status) if openais else refusal(status, sentence)
+    return JSONResponse(error.body, status)

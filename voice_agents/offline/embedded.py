@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ LONGEST_PAUSE_S = 30.0
 
 STOPPED = "The offline server stopped; it is being started again."
 
+_TOLD_BYTES = 600
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = (sys.executable, "-m", "voice_agents.offline")
 
@@ -72,13 +72,13 @@ class EmbeddedServer:
     def pid(self) -> int | None:
         """Process id of the child that serves, or is starting."""
         child = self._child
-        return None if child is None else child.pid
+        return None if child is None else child.process.pid
 
     @property
     def outage(self) -> str:
         """One sentence for the user while the server does not run; else empty. Cheap, and good from any thread."""
         child = self._child
-        serves = self._serving and child is not None and not child.has_ended
+        serves = self._serving and child is not None and child.process.poll() is None
         return "" if serves or self._leaving.is_set() else STOPPED
 
     def __enter__(self) -> Self:
@@ -133,7 +133,7 @@ class EmbeddedServer:
         """Until the block is left. What dies as it starts is started again after a pause, which doubles."""
         while True:
             assert self._child is not None
-            self._child.wait()
+            self._child.process.wait()
             self._serving = False
             if self._leaving.is_set():
                 return
@@ -171,7 +171,7 @@ class _Child:
     def __init__(self, command: Sequence[str], key: str) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         try:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,
@@ -184,74 +184,49 @@ class _Child:
         except OSError:
             self._errors.close()
             raise
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._to, self._said = self.process.stdin, self.process.stdout
         # through the pipe: what stands on a command line or in an environment can be read by others
-        assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended already, which is told where it is waited for
-            self._process.stdin.write(f"{key}\n".encode())
-            self._process.stdin.flush()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def wait(self) -> None:
-        """Until the process has ended."""
-        self._process.wait()
+            self._to.write(f"{key}\n".encode())
+            self._to.flush()
 
     def wait_until_it_serves(self, slow_start_s: float) -> str:
         """The server's URL. Raises VoiceAgentError when the process ends instead; a slow one is waited for."""
-        assert self._process.stdout is not None
-        first_line = _reading(self._process.stdout)
-        waited_s = 0.0
-        while True:
-            try:
-                url = first_line.get(timeout=slow_start_s).decode().strip()
-                break
-            except queue.Empty:
-                waited_s += slow_start_s
-                logger.warning("The offline server is still starting after %.0f s: waiting for it.", waited_s)
+        started = threading.Event()
+        threading.Thread(target=_remind, args=(started, slow_start_s), name="offline-start", daemon=True).start()
+        try:
+            url = self._said.readline().decode().strip()
+        except ValueError:  # closed under our hands
+            url = ""
+        finally:
+            started.set()
         if not url.startswith("http"):
             self.end_process()
-            raise VoiceAgentError(f"The offline server did not start: {_tail(self._errors)}")
+            self._errors.seek(0)
+            reason = self._errors.read()[-_TOLD_BYTES:].decode(errors="replace").strip() or "it ended without a word."
+            raise VoiceAgentError(f"The offline server did not start: {reason}")
         return url
 
     def end(self) -> None:
         """End the process politely, then by force, and close what it was reached by. Any number of times."""
         self.end_process()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._said.close()
         self._errors.close()
 
     def end_process(self) -> None:
         """As :meth:`end`, but what it says can still be read to its end."""
-        assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            self._to.close()
         try:
-            self._process.wait(STOP_TIMEOUT_S)
+            self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
 
-def _reading(stream: IO[bytes]) -> queue.SimpleQueue[bytes]:
-    """Where the stream's first line will be; an empty one when the stream ends without."""
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-
-    def read() -> None:
-        try:
-            lines.put(stream.readline())
-        except ValueError:  # closed under our hands
-            lines.put(b"")
-
-    threading.Thread(target=read, name="offline-start", daemon=True).start()
-    return lines
-
-
-def _tail(errors: IO[bytes], length: int = 600) -> str:
-    errors.seek(0)
-    return errors.read()[-length:].decode(errors="replace").strip() or "it ended without a word."
+def _remind(started: threading.Event, slow_start_s: float) -> None:
+    waited_s = slow_start_s
+    while not started.wait(slow_start_s):
+        logger.warning("The offline server is still starting after %.0f s: waiting for it.", waited_s)
+        waited_s += slow_start_s

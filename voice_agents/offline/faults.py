@@ -100,17 +100,17 @@ class Fault:
             raise ValueError(f"a fault reads service:kind[:value][:after=N][:delay=S][:times=N], not {text!r}")
         fault = cls(Service(parts[0]), FaultKind(parts[1]))
         for part in parts[2:]:
-            key, equals, value = part.partition("=")
-            if not equals:
-                fault = replace(fault, status=int(part)) if part.isdecimal() else replace(fault, name=part)
-            elif key == "delay":
-                fault = replace(fault, delay_s=float(value))
-            elif key == "after":
-                fault = replace(fault, after=int(value))
-            elif key == "times":
-                fault = replace(fault, times=int(value))
-            else:
-                raise ValueError(f"a fault has no {key!r}; known are after, delay and times")
+            match part.partition("="):
+                case value, "", _:
+                    fault = replace(fault, status=int(value)) if value.isdecimal() else replace(fault, name=value)
+                case "delay", _, value:
+                    fault = replace(fault, delay_s=float(value))
+                case "after", _, value:
+                    fault = replace(fault, after=int(value))
+                case "times", _, value:
+                    fault = replace(fault, times=int(value))
+                case name, _, _:
+                    raise ValueError(f"a fault has no {name!r}; known are after, delay and times")
         return fault
 
     def __str__(self) -> str:
@@ -165,32 +165,25 @@ class FaultPlan:
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self._left: list[tuple[Fault, int]] = [(fault, fault.times) for fault in faults]
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
+        self.faults = tuple(faults)
         """What is still to come; ``times`` is what is left of it."""
-        return tuple(replace(fault, times=left) for fault, left in self._left)
 
     def add(self, fault: Fault) -> None:
         """One more fault, for connections from now on."""
-        self._left.append((fault, fault.times))
+        self.faults = (*self.faults, fault)
 
     def clear(self) -> None:
         """Nothing goes wrong any more; connections that are open keep the faults they have."""
-        self._left.clear()
+        self.faults = ()
 
     def begin(self, service: Service) -> ConnectionFaults:
         """A connection or request begins: the faults it gets, each used up by one."""
         taken: dict[FaultKind, Fault] = {}
-        rest: list[tuple[Fault, int]] = []
-        for fault, left in self._left:
-            strikes = fault.service is service and fault.kind not in taken
-            if strikes:
+        left = []
+        for fault in self.faults:
+            if fault.service is service and fault.kind not in taken:
                 taken[fault.kind] = fault
-            if not strikes or left == ALWAYS:
-                rest.append((fault, left))
-            elif left > 1:
-                rest.append((fault, left - 1))
-        self._left = rest
+                fault = fault if fault.times == ALWAYS else replace(fault, times=fault.times - 1)
+            left.append(fault)
+        self.faults = tuple(fault for fault in left if fault.times)
         return ConnectionFaults(taken.values())

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -28,9 +28,9 @@ from voice_agents.offline import chat, elevenlabs, new_key, realtime
 from voice_agents.offline.checks import Refused, is_openais
 from voice_agents.offline.door import OfflineDoor, refused
 from voice_agents.offline.elevenlabs.access import Access
-from voice_agents.offline.faults import Fault, FaultPlan
+from voice_agents.offline.faults import Fault
 from voice_agents.offline.model_server import ModelServer
-from voice_agents.offline.services import Pace, Services, local_services
+from voice_agents.offline.services import Services, local_services
 from voice_agents.offline.sockets import TRANSPORT_KEY
 
 RETRY_AFTER_S = 1
@@ -136,35 +136,30 @@ class OfflineServer:
         port: int = 0,
         *,
         host: str = "127.0.0.1",
-        faults: FaultPlan | None = None,
-        pace: Pace | None = None,
         services: Services | None = None,
         key: str | None = None,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
     ) -> None:
         self.key = key or new_key()
-        self._any_key = key is None
-        self._hosts = (host, *hosts)
-        self._origins = tuple(origins)
-        self._address = (host, port)
-        self._given = services
-        self._faults = faults
-        self._pace = pace
-        self._stack = AsyncExitStack()
         self.url = ""
         self.services: Services
+        self._given = services
+        self._address = (host, port)
+        self._access = Access()
+        self._guards: dict[str, Any] = {"any_key": key is None, "hosts": (host, *hosts), "origins": tuple(origins)}
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(_listen(*self._address))
             given = self._given
             self.services = await stack.enter_async_context(local_services()) if given is None else given
-            self.services.faults = self._faults or self.services.faults
-            self.services.pace = self._pace or self.services.pace
             host, port = listener.getsockname()[:2]
             self.url = f"http://{host}:{port}"
-            await stack.enter_async_context(_serving(self._door(), listener))
+            application = app(self.services, self._access)
+            door = OfflineDoor(application, self.key, redeem=self._access.redeem, **self._guards)
+            await stack.enter_async_context(_serving(door, listener))
             self._stack = stack.pop_all()
         return self
 
@@ -172,17 +167,6 @@ class OfflineServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-
-    def _door(self) -> OfflineDoor:
-        access = Access()
-        return OfflineDoor(
-            app(self.services, access),
-            self.key,
-            any_key=self._any_key,
-            hosts=self._hosts,
-            origins=self._origins,
-            redeem=access.redeem,
-        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -197,9 +181,8 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def _serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """uvicorn serves the application in the running loop for as long as the block runs."""
-    handlers = _Handlers(application)
     config = uvicorn.Config(
-        handlers,
+        _ending_quietly(application),
         lifespan="off",
         log_config=None,
         log_level=logging.WARNING,
@@ -209,73 +192,29 @@ async def _serving(application: ASGIApp, listener: socket.socket) -> AsyncIterat
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=1,
     )
-    server = _Uvicorn(config)
-    task = asyncio.create_task(server.serve([listener]))
-    ready = asyncio.create_task(server.ready.wait())
-    await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
+    config.load()
+    # not `serve`: it takes the signals, and wakes up ten times a second for the Date header
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([listener])
     try:
         yield
     finally:
-        handlers.stop()
-        server.stop.set()
-        await task
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn without signal handlers, which says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self.stop = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        """uvicorn's own loop wakes up ten times a second; this one only refreshes the Date header."""
-        while not self.stop.is_set():
-            await self.on_tick(0)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self.stop.wait()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _Handlers:
-    """Knows the task and transport of every request, so that all can be ended at once and one can be cut."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-        self._open: dict[asyncio.Task[object], asyncio.Transport | None] = {}
-        self._stopping = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        # uvicorn offers no way to cut a connection; its `send` is a method of the object that holds the transport
-        transport = getattr(getattr(send, "__self__", None), "transport", None)
-        scope[TRANSPORT_KEY] = transport
-        self._open[task] = transport
-        try:
-            await self._application(scope, receive, send)
-        except ClientDisconnect:
-            pass  # its request has not come to the end
-        except asyncio.CancelledError:
-            if not self._stopping:
-                raise
-        finally:
-            del self._open[task]
-
-    def stop(self) -> None:
-        """Cancel every handler and cut its connection."""
-        self._stopping = True
-        for task, transport in self._open.items():
-            if transport is not None:
-                transport.abort()
+        for connection in tuple(server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        for task in tuple(server.server_state.tasks):
             task.cancel()
+        await server.shutdown([listener])
+
+
+def _ending_quietly(application: ASGIApp) -> ASGIApp:
+    """A request that does not come to its end, or is cancelled as the server ends, is no error."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn offers no way to cut a connection; its `send` is a method of the object that holds the transport
+        scope[TRANSPORT_KEY] = getattr(getattr(send, "__self__", None), "transport", None)
+        with contextlib.suppress(ClientDisconnect, asyncio.CancelledError):
+            await application(scope, receive, send)
+
+    return handle

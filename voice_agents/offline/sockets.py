@@ -6,18 +6,18 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
 from starlette.types import Scope
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from voice_agents.audio import Pcm, from_bytes
 from voice_agents.offline.checks import Refused
-from voice_agents.offline.faults import ConnectionFaults, Fault, FaultKind, Service
+from voice_agents.offline.faults import ConnectionFaults, FaultKind, Service
 from voice_agents.offline.services import Services
 
 Message = dict[str, Any]
@@ -37,122 +37,91 @@ class VendorDialect:
 
     type_of: Callable[[Message], str]
     """A message's type, for faults that strike one type only."""
-    refusal: Callable[[int], Message]
-    """HTTP status -> the JSON body of a refused handshake."""
-    error: Callable[[str], Message]
-    """Name of an error -> its message in the vendor's shape."""
+    refusal: Callable[[int], Refused]
+    """HTTP status -> how a handshake is refused with it."""
+    error: Callable[[str, str], Message]
+    """Name of an error, and words for the case ("": the vendor's usual ones) -> its message in the vendor's shape."""
     close_code: Callable[[str], int | None]
     """Name of an error -> the code the socket is closed with after it; None: it stays open."""
 
 
 class VendorSocket:
-    """One accepted websocket. Iterate it for the client's text messages; the iteration ends when the socket is gone.
+    """One accepted websocket. ``send``, ``fail`` and ``close`` may be called from several tasks.
 
-    ``send`` and ``close`` may be called from several tasks and do nothing once the socket is closed.
+    They do nothing once the socket is closed.
     """
 
     def __init__(self, websocket: WebSocket, faults: ConnectionFaults, dialect: VendorDialect) -> None:
         self.faults = faults
+        self.gone = asyncio.Event()
+        """Closed by either side."""
         self._websocket = websocket
         self._dialect = dialect
-        self._inbox: asyncio.Queue[str | None] = asyncio.Queue()
-        self._gone = asyncio.Event()
+        self._inbox: asyncio.Queue[str] = asyncio.Queue()
         self._sending = asyncio.Lock()
 
-    @property
-    def is_gone(self) -> bool:
-        """Closed by either side."""
-        return self._gone.is_set()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        while (text := await self._inbox.get()) is not None:
-            yield text
-
-    async def receive(self, timeout_s: float | None = None) -> str | None:
-        """The next text message; None when the socket is gone. Raises TimeoutError."""
+    async def receive(self, timeout_s: float | None = None) -> str:
+        """The client's next text message. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             return await self._inbox.get()
 
     async def send(self, message: Message) -> None:
         """Send one message, or what a fault makes of it. Messages never overtake each other."""
         async with self._sending:
-            struck = self.faults.on_message(self._dialect.type_of(message))
-            copies = 1
-            for fault in struck:
-                if fault.kind in (FaultKind.STALL, FaultKind.DRIP):
-                    await self._wait(fault.delay_s)
-                elif fault.kind is FaultKind.DUPLICATE:
-                    copies = 2
-                else:
-                    await self._replace(fault)
-                    return
+            text, copies = json.dumps(message), 1
+            for fault in self.faults.on_message(self._dialect.type_of(message)):
+                match fault.kind:
+                    case FaultKind.STALL | FaultKind.DRIP:
+                        await asyncio.sleep(fault.delay_s)
+                    case FaultKind.DUPLICATE:
+                        copies = 2
+                    case FaultKind.MALFORMED:
+                        text = '{"surprise": [1, 2, 3]}' if fault.name == "schema" else '{"audio": "AAAA", '
+                    case FaultKind.CLOSE:
+                        return await self.close(fault.status, "fault")
+                    case _:
+                        return await self._fail(fault.name)
             for _ in range(copies):
-                await self._send_text(json.dumps(message))
+                await self._send(text)
+        return None
 
-    async def fail(self, name: str, message: Message | None = None) -> None:
+    async def fail(self, name: str, message: str = "") -> None:
         """Send the error of this name (``message``: worded for the case) and close if that error closes."""
         async with self._sending:
-            await self._send_error(name, message or self._dialect.error(name))
+            await self._fail(name, message)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket; code 1006 cuts the TCP connection."""
-        if self.is_gone:
-            return
-        self._mark_gone()
         if code == ABNORMAL:
             cut(self._websocket.scope)
-        elif self._websocket.application_state is WebSocketState.CONNECTED:
-            try:
+        else:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # closed already
                 await self._websocket.close(code, reason)
-            except (RuntimeError, WebSocketDisconnect):
-                return  # the client was faster
+        self.gone.set()
 
-    async def pump(self) -> None:
+    async def read(self) -> None:
         """Read until the socket is gone, whatever the sending side waits for."""
         try:
-            while not self.is_gone:
+            while True:
                 self._inbox.put_nowait(await self._websocket.receive_text())
         except KeyError:
             await self.close(_UNSUPPORTED_DATA)  # a binary message, which no protocol here has
         except (WebSocketDisconnect, RuntimeError):
-            pass  # gone
-        finally:
-            self._mark_gone()
+            self.gone.set()
 
-    def _mark_gone(self) -> None:
-        self._gone.set()
-        self._inbox.put_nowait(None)
-
-    async def _replace(self, fault: Fault) -> None:
-        if fault.kind is FaultKind.CLOSE:
-            await self.close(fault.status, "fault")
-        elif fault.kind is FaultKind.MALFORMED:
-            await self._send_text('{"surprise": [1, 2, 3]}' if fault.name == "schema" else '{"audio": "AAAA", ')
-        else:
-            await self._send_error(fault.name, self._dialect.error(fault.name))
-
-    async def _send_error(self, name: str, message: Message) -> None:
-        await self._send_text(json.dumps(message))
+    async def _fail(self, name: str, message: str = "") -> None:
+        await self._send(json.dumps(self._dialect.error(name, message)))
         code = self._dialect.close_code(name)
         if code is not None:
             await self.close(code, name)
 
-    async def _send_text(self, text: str) -> None:
-        if self.is_gone:
-            return
-        try:
+    async def _send(self, text: str) -> None:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # gone, which the reader sees
             await self._websocket.send_text(text)
-        except (RuntimeError, WebSocketDisconnect):
-            self._mark_gone()
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._gone.wait()
 
 
 class Tasks(asyncio.TaskGroup):
-    """A task group whose tasks are cancelled when its block is left."""
+    """A task group whose tasks are cancelled when its block is left. What the block raises is raised as it is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,12 +134,18 @@ class Tasks(asyncio.TaskGroup):
         task.add_done_callback(self._running.discard)
         return task
 
+    async def finished(self) -> None:
+        """Wait for all of them."""
+        while self._running:
+            await asyncio.wait(self._running)
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for task in tuple(self._running):
             task.cancel()
-        await super().__aexit__(kind, error, trace)
+        is_own = isinstance(error, asyncio.CancelledError)
+        await super().__aexit__(*((kind, error, trace) if is_own else (None, None, None)))
 
 
 async def serve(
@@ -182,24 +157,29 @@ async def serve(
     *,
     subprotocol: str | None = None,
 ) -> None:
-    """Accept a websocket and run ``handler`` on it; close it when the handler is done. Raises Refused for a fault.
+    """Accept a websocket and run ``handler`` on it until that is done, or cancelled because the socket is gone.
 
-    ``subprotocol``: the one spoken, of those the client offered. The handler ends its own tasks; it should return soon
-    after the socket's iteration has ended.
+    A handler that raises Refused has its client told, and the socket closed. ``subprotocol``: the one spoken, of those
+    the client offered. Raises Refused for a fault.
     """
     faults = services.faults.begin(service)
     if (fault := faults.refusal) is not None:
-        raise Refused(fault.name, fault.status, dialect.refusal(fault.status))
+        raise dialect.refusal(fault.status)
     with services.connections.opened(service):
         await websocket.accept(subprotocol)
         socket = VendorSocket(websocket, faults, dialect)
-        pump = asyncio.create_task(socket.pump())
-        try:
-            await handler(socket)
-            await socket.close()
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+        async with Tasks() as tasks:
+            tasks.start(socket.read())
+            tasks.start(_handle(socket, handler))
+            await socket.gone.wait()
+
+
+async def _handle(socket: VendorSocket, handler: Callable[[VendorSocket], Awaitable[None]]) -> None:
+    try:
+        await handler(socket)
+        await socket.close()
+    except Refused as error:
+        await socket.fail(error.name, str(error))
 
 
 def pcm_of(base_64: str) -> Pcm:

@@ -18,7 +18,7 @@ from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, connect, s
 from tests.offline.test_mp3 import decoded
 from voice_agents.audio import Pcm, from_bytes, resample, rms_dbfs
 from voice_agents.offline.brain import Brain
-from voice_agents.offline.elevenlabs.speech import Mp3Encoder
+from voice_agents.offline.elevenlabs.speech import Encoder
 from voice_agents.offline.server import OfflineServer
 from voice_agents.offline.services import Services
 from voice_agents.offline.tts import Synthesis, Voice
@@ -128,13 +128,13 @@ async def test_the_sockets_speak_mp3_when_nothing_else_is_asked_for(server: Offl
 
 
 async def test_the_event_loop_does_not_encode(server: OfflineServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads, feed = set(), Mp3Encoder.feed
+    threads, feed = set(), Encoder.feed
 
-    def watched(encoder: Mp3Encoder, pcm: Pcm, *, last: bool = False) -> bytes:
+    def watched(encoder: Encoder, pcm: Pcm, *, last: bool = False) -> bytes:
         threads.add(threading.get_ident())
         return feed(encoder, pcm, last=last)
 
-    monkeypatch.setattr(Mp3Encoder, "feed", watched)
+    monkeypatch.setattr(Encoder, "feed", watched)
     async with http_client() as client:
         speech = AsyncElevenLabs(base_url=server.url, api_key="any", httpx_client=client).text_to_speech
         assert [piece async for piece in speech.stream("rachel", text="One two.")]

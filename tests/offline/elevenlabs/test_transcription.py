@@ -16,7 +16,7 @@ from elevenlabs.core.api_error import ApiError
 
 from tests.offline.conftest import WAIT_S
 from voice_agents.audio import Pcm, to_bytes
-from voice_agents.offline.elevenlabs.speech import Mp3Encoder
+from voice_agents.offline.elevenlabs.speech import Encoder
 from voice_agents.offline.server import OfflineServer
 
 
@@ -57,8 +57,8 @@ async def test_any_rate_and_any_number_of_channels(sdk: AsyncElevenLabs, rate: i
 
 
 async def test_mp3(sdk: AsyncElevenLabs) -> None:
-    encoder = Mp3Encoder(44_100, 64)
-    data = encoder.feed(np.zeros(round(2.5 * 44_100), np.int16), last=True)
+    encoder = Encoder("mp3_44100_64")
+    data = encoder.feed(np.zeros(round(2.5 * 24_000), np.int16), last=True)
 
     assert (await convert(sdk, data)).text == "word0 word1"
 

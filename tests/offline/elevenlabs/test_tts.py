@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.offline.conftest import WAIT_S, WORD_S, FakeVoice, close_code, connect, said, tell, until
 from voice_agents.audio import from_bytes
-from voice_agents.offline.elevenlabs.options import TextBuffer
+from voice_agents.offline.elevenlabs.tts import TextBuffer
 from voice_agents.offline.server import OfflineServer
 
 SETTINGS = {"stability": 0.5, "similarity_boost": 0.75, "speed": 1.1}

@@ -7,7 +7,6 @@ import pytest
 
 from voice_agents.audio import LiveDownsampler, Pcm, rms_dbfs
 from voice_agents.offline.realtime.hearing import CLIENT_RATE
-from voice_agents.offline.realtime.items import joined
 from voice_agents.turns.vad import RATE
 
 
@@ -18,7 +17,7 @@ def tone(hertz: float, rate: int, seconds: float = 1.0) -> Pcm:
 
 def decoded(pcm: Pcm) -> Pcm:
     decoder, size = LiveDownsampler(CLIENT_RATE, RATE), CLIENT_RATE // 50
-    return joined([decoder.feed(pcm[start : start + size]) for start in range(0, len(pcm), size)])
+    return np.concatenate([decoder.feed(pcm[start : start + size]) for start in range(0, len(pcm), size)])
 
 
 def test_nothing_is_held_back() -> None:

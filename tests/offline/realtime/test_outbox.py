@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from voice_agents.offline.realtime.session import MAX_WAITING, Outbox
+from voice_agents.offline.realtime.events import MAX_WAITING, Outbox
 from voice_agents.offline.sockets import VendorSocket
 
 

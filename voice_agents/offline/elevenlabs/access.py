@@ -1,11 +1,19 @@
-"""Single-use tokens of ElevenLabs, and how its endpoints refuse."""
+"""What ElevenLabs' endpoints have in common: how they read and refuse, and their single-use tokens.
+
+What clients ask for is checked: names, ranges and defaults are those of the vendor's SDK and AsyncAPI documents. What
+needs the vendor's own models (entities, no_verbatim ...) has no effect.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voice_agents.offline.checks import Refused
 
 TOKEN_LIFE_S = 15 * 60.0
 TOKEN_PLACES = {
@@ -22,6 +30,38 @@ _REFUSALS = {
     404: ("not_found", "There is no such endpoint."),
     429: ("too_many_concurrent_requests", "Too many concurrent requests. Please try again later."),
 }
+_STATUS = {"voice_not_found": 404, "output_format_not_allowed": 403, "model_not_found": 400, "invalid_content": 400}
+"""Of the HTTP answer, where it is not 422."""
+
+
+class BadInput(Refused):
+    """The client asked for something it may not; ``name`` is the vendor's name of the error."""
+
+    def __init__(self, name: str, message: str, status: int = 0) -> None:
+        body = {"detail": {"status": name, "message": message}}
+        super().__init__(message, name, status or _STATUS.get(name, 422), body)
+
+
+def refusal(status: int, message: str = "") -> BadInput:
+    """A request or handshake is refused, in the vendor's words or with a message of our own."""
+    name, words = _REFUSALS.get(status, ("internal_server_error", "Something went wrong on our side."))
+    return BadInput(name, message or words, status)
+
+
+class Asked(BaseModel):
+    """What a client sends, in a query string, a message or a body."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, asked: Any, error: str) -> Self:
+        """``asked``: JSON text or an object. Raises BadInput with that name, which says what is wrong where."""
+        try:
+            return cls.model_validate_json(asked) if isinstance(asked, str) else cls.model_validate(asked)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "message"
+            raise BadInput(error, f"{place}: {first['msg']}") from None
 
 
 class Access:
@@ -43,9 +83,3 @@ class Access:
         """Use a token up for a path; False if it is unknown, of another kind, used or too old."""
         place, expires = self._tokens.pop(token, ("", 0.0))
         return path.startswith(place) and expires > self._clock()
-
-
-def refusal_body(status: int, message: str = "") -> dict[str, Any]:
-    """The JSON body of a refused request or handshake, in the vendor's words or with a message of our own."""
-    name, words = _REFUSALS.get(status, ("internal_server_error", "Something went wrong on our side."))
-    return {"detail": {"status": name, "message": message or words}}

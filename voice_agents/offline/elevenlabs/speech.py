@@ -1,21 +1,23 @@
-"""Speech in ElevenLabs' shapes: encoded, and as chunks with the times of the characters spoken in them."""
+"""Speech as ElevenLabs' clients ask for it: encoded, and as chunks with the times of the characters spoken in them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
+from functools import partial
+from typing import Self, cast
 
 import av
 import numpy as np
+from pydantic import Field, model_validator
 
-from voice_agents.audio import EMPTY, Pcm, Resampler, to_bytes
-from voice_agents.offline.elevenlabs.options import FORMATS, TtsOptions
+from voice_agents.audio import EMPTY, Pcm
+from voice_agents.offline.elevenlabs.access import Asked, BadInput
 from voice_agents.offline.services import AnyVoice
 from voice_agents.offline.tts import SAMPLE_RATE, Synthesis
 
@@ -24,48 +26,79 @@ FIRST_CHUNK_S = 0.1
 CHUNK_S = 0.25
 """Audio in every later chunk."""
 
-
-class Encoder:
-    """24 kHz samples -> bytes in one of ``FORMATS``, as a stream, for one piece of speech."""
-
-    def __init__(self, output_format: str) -> None:
-        rate, kbps = FORMATS[output_format]
-        self._resampler = Resampler(SAMPLE_RATE, rate)
-        self._mp3 = None if kbps is None else Mp3Encoder(rate, kbps)
-
-    async def feed(self, pcm: Pcm, *, last: bool) -> bytes:
-        """The next samples; ``last`` gives what the resampler and the codec still hold back, too."""
-        ready = self._resampler.feed(pcm)
-        if last:
-            ready = np.concatenate((ready, self._resampler.flush()))
-        # MP3 is milliseconds of work, so done off the event loop
-        return to_bytes(ready) if self._mp3 is None else await asyncio.to_thread(self._mp3.feed, ready, last=last)
+SOCKET_MODELS = (
+    *("eleven_flash_v2_5", "eleven_flash_v2", "eleven_turbo_v2_5", "eleven_turbo_v2"),
+    *("eleven_multilingual_v2", "eleven_multilingual_v1", "eleven_monolingual_v1"),
+)
+FORMATS = frozenset(
+    {f"pcm_{rate}" for rate in (8000, 16000, 22050, 24000, 32000, 44100, 48000)}
+    | {"mp3_22050_32", "mp3_24000_48", "mp3_44100_64", "mp3_44100_128"}
+)
+"""Output formats: kind, Hz, and kbit/s of MP3."""
+DEFAULT_FORMAT = "mp3_44100_128"
+"""What the vendor sends when nothing is asked for."""
 
 
-class Mp3Encoder:
-    """PCM16 samples -> bare MP3 frames (no ID3 tag, no Xing header), as a stream, by libmp3lame through PyAV.
+class TtsOptions(Asked):
+    """The path and query string of a text-to-speech socket or request.
 
-    Blocks: about 10 ms for a second of speech and 3 ms for the first call; one thread at a time. The codec delays the
-    sound by 25 ms at 44.1 kHz and by 50 ms at 22.05 kHz, and pads its end to whole frames.
+    Any voice is taken, so that clients keep theirs; only "unknown..." is not found.
     """
 
-    def __init__(self, rate: int, kbps: int) -> None:
-        self._rate = rate
-        self._codec: av.AudioCodecContext = av.CodecContext.create("libmp3lame", "w")
-        self._codec.sample_rate, self._codec.layout, self._codec.format = rate, "mono", "s16p"
-        self._codec.bit_rate, self._codec.time_base = kbps * 1000, Fraction(1, rate)
-        self._fifo = av.AudioFifo()
+    voice_id: str
+    model_id: str = "eleven_multilingual_v2"
+    output_format: str = DEFAULT_FORMAT
+    auto_mode: bool = False
+    sync_alignment: bool = False
+    inactivity_timeout: float = Field(20.0, gt=0, le=180)
+    apply_text_normalization: str = "auto"
+
+    @classmethod
+    def parse(cls, voice_id: str, query: Mapping[str, str], model_id: str | None = None) -> Self:
+        """Raises BadInput."""
+        model = {} if model_id is None else {"model_id": model_id}
+        return cls.read({**query, **model, "voice_id": voice_id}, "invalid_input_message")
+
+    @model_validator(mode="after")
+    def _are_offered(self) -> Self:
+        if self.voice_id.lower().startswith("unknown"):
+            raise BadInput("voice_not_found", f"A voice for the voice_id {self.voice_id!r} was not found.")
+        if self.model_id not in SOCKET_MODELS:
+            raise BadInput("model_not_found", f"The model {self.model_id!r} is not served offline.")
+        if self.output_format not in FORMATS:
+            served = ", ".join(sorted(FORMATS))
+            message = f"output_format {self.output_format} is not served offline; ask for one of {served}."
+            raise BadInput("output_format_not_allowed", message)
+        if self.apply_text_normalization == "on" and self.model_id.endswith("v2_5"):
+            raise BadInput("invalid_input_message", f"apply_text_normalization cannot be on for {self.model_id}.")
+        return self
+
+
+class Encoder:
+    """24 kHz samples -> bytes in one of ``FORMATS`` (MP3: bare frames), as a stream, for one piece of speech.
+
+    Blocks: MP3 takes about 10 ms for a second of speech, delays the sound by up to 50 ms and pads its end.
+    """
+
+    def __init__(self, output_format: str) -> None:
+        kind, rate, *kbps = output_format.split("_")
+        self.is_slow = kind == "mp3"
+        self._codec: av.AudioCodecContext = av.CodecContext.create("libmp3lame" if self.is_slow else "pcm_s16le", "w")
+        self._codec.layout, self._codec.format = "mono", "s16p" if self.is_slow else "s16"
+        self._codec.sample_rate, self._codec.time_base = int(rate), Fraction(1, int(rate))
+        if kbps:
+            self._codec.bit_rate, self._codec.options = (
+                1000 * int(kbps[0]),
+                {"reservoir": "0"},
+            )  # a frame waits for none
 
     def feed(self, pcm: Pcm, *, last: bool = False) -> bytes:
-        """The next samples in; the frames that are complete, out. ``last``: those held back, too."""
-        if not self._codec.is_open:
-            self._codec.open()
+        """The next samples; ``last`` gives what is still held back, too."""
+        packets = []
         if len(pcm):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm[None, :]), format="s16p", layout="mono")
-            frame.sample_rate = self._rate
-            self._fifo.write(frame)
-        frames = self._fifo.read_many(self._codec.frame_size, partial=last)
-        packets = [packet for frame in frames for packet in self._codec.encode(frame)]
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm[None, :]), format="s16", layout="mono")
+            frame.sample_rate = SAMPLE_RATE
+            packets = self._codec.encode(frame)
         return b"".join(map(bytes, (*packets, *(self._codec.encode(None) if last else ()))))
 
 
@@ -100,7 +133,9 @@ async def speak(
     async with aclosing(_cut(stream, cutter)) as cuts:
         async for cut in cuts:
             await asyncio.sleep(not_before - time.monotonic())
-            yield SpokenChunk(await encoder.feed(cut.pcm, last=cut.last), cut.start_ms, cut.chars)
+            encode = partial(encoder.feed, cut.pcm, last=cut.last)
+            audio = await asyncio.to_thread(encode) if encoder.is_slow else encode()
+            yield SpokenChunk(audio, cut.start_ms, cut.chars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +164,20 @@ class _Cutter:
         self._audio = EMPTY
         self._at_ms = 0.0
         self._timed: deque[CharTime] = deque()
-        self._open_word: tuple[int, float] | None = None
-        """Where the word begins whose end is not known yet: index in the text, and time."""
+        self._word = 0
+        """Index in the text of the word whose end is not known yet."""
         self._resolved_ms = 0.0
+        """When that word begins."""
 
     def add(self, synthesis: Synthesis) -> Iterator[_Cut]:
         self._audio = np.concatenate((self._audio, synthesis.pcm))
         for word in synthesis.words:
-            if self._open_word is None:
-                self._open_word = 0, word.start_ms
-            else:
-                self._resolve(word.offset, word.start_ms)
-                self._open_word = word.offset, word.start_ms
+            self._resolve(word.offset, word.start_ms)
         while self._each and len(self._audio) > self._size and self._resolved_ms >= self._end_ms:
             yield self._take(last=False)
 
     def end(self) -> Iterator[_Cut]:
         """The synthesis is complete."""
-        self._open_word = self._open_word or (0, 0.0)
         self._resolve(len(self._text), self._at_ms + self._audio.size * 1000 / SAMPLE_RATE)
         while len(self._audio):
             yield self._take(last=len(self._audio) <= self._size)
@@ -168,9 +199,10 @@ class _Cutter:
         return _Cut(pcm, start_ms, tuple(chars), last)
 
     def _resolve(self, end: int, end_ms: float) -> None:
-        assert self._open_word is not None
-        begin, begin_ms = self._open_word
-        chars = self._text[begin:end]
-        each_ms = max(0.0, end_ms - begin_ms) / max(1, len(chars))
-        self._timed.extend(CharTime(char, begin_ms + i * each_ms, each_ms) for i, char in enumerate(chars))
+        """The next word begins there; the spaces before the first one belong to it."""
+        chars = self._text[self._word : end]
+        if chars.strip():
+            begin_ms, each_ms = self._resolved_ms, max(0.0, end_ms - self._resolved_ms) / len(chars)
+            self._timed.extend(CharTime(char, begin_ms + i * each_ms, each_ms) for i, char in enumerate(chars))
+            self._word = end
         self._resolved_ms = end_ms

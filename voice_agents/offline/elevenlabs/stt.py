@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import av
 import numpy as np
-from starlette.datastructures import UploadFile
+from pydantic import ConfigDict, Field
+from starlette.datastructures import QueryParams, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, from_bytes
-from voice_agents.offline.checks import Refused
-from voice_agents.offline.elevenlabs.access import refusal_body
-from voice_agents.offline.elevenlabs.options import ENGINE_RATE, AudioChunk, BadInput, SttOptions
+from voice_agents.offline.elevenlabs.access import Asked, BadInput, refusal
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.services import AnyUtterance, Services
 from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, pcm_of, serve
-from voice_agents.offline.vad import SpeechOver, TurnDetector
+from voice_agents.offline.vad import ServerVad, SpeechOver, TurnDetector
+from voice_agents.turns.vad import RATE as ENGINE_RATE
 
 IDLE_S = 15.0
 """A socket that gets no audio for this long is closed normally, without a message."""
@@ -54,21 +55,65 @@ _ERRORS = {
     "insufficient_audio_activity": "Not enough audio activity.",
     "transcriber_error": "The transcriber failed.",
 }
-_STAYS_OPEN = frozenset({"commit_throttled", "warning"})
 _NORMAL_END = frozenset({"session_time_limit_exceeded", "insufficient_audio_activity"})
 
 
-def _error(name: str, message: str = "") -> Message:
-    return {"message_type": name, "error": message or _ERRORS.get(name, name)}
+class SttOptions(Asked):
+    """The query string of the speech-to-text socket."""
+
+    model_id: Literal["scribe_v2_realtime", "scribe_v2_realtime_turbo", "scribe_v3_live"]
+    audio_format: Literal["pcm_8000", "pcm_16000", "pcm_22050", "pcm_24000", "pcm_44100", "pcm_48000"] = "pcm_16000"
+    commit_strategy: Literal["manual", "vad"] = "manual"
+    vad_silence_threshold_secs: float = Field(1.5, ge=0.3, le=3.0)
+    vad_threshold: float = Field(0.4, ge=0.1, le=0.9)
+    min_speech_duration_ms: int = Field(100, ge=50, le=2000)
+    min_silence_duration_ms: int = Field(100, ge=50, le=2000)
+    language_code: str | None = None
+    include_timestamps: bool = False
+    include_language_detection: bool = False
+    keyterms: list[Annotated[str, Field(max_length=20)]] = Field([], max_length=50)
+
+    @classmethod
+    def parse(cls, query: QueryParams) -> Self:
+        """Raises BadInput."""
+        return cls.read({**query, "keyterms": query.getlist("keyterms")}, "invalid_request")
+
+    @property
+    def rate(self) -> int:
+        """Hz of the audio the client sends."""
+        return int(self.audio_format.removeprefix("pcm_"))
+
+    @property
+    def detection(self) -> ServerVad:
+        """When a segment is over, with ``commit_strategy=vad``."""
+        silence_ms = max(round(1000 * self.vad_silence_threshold_secs), self.min_silence_duration_ms)
+        return ServerVad(self.vad_threshold, 0, silence_ms, create_response=False, interrupt_response=False)
+
+
+class AudioChunk(Asked):
+    """The one message a speech-to-text client sends."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    message_type: Literal["input_audio_chunk"]
+    audio_base_64: str
+    commit: bool
+    sample_rate: int
+    previous_text: str | None = None
 
 
 def _close_code(name: str) -> int | None:
-    if name in _STAYS_OPEN:
+    if name in ("commit_throttled", "warning"):
         return None
     return 1000 if name in _NORMAL_END else 1008
 
 
-DIALECT = VendorDialect(lambda message: str(message.get("message_type", "")), refusal_body, _error, _close_code)
+DIALECT = VendorDialect(
+    lambda message: str(message.get("message_type", "")),
+    refusal,
+    lambda name, message: {"message_type": name, "error": message or _ERRORS.get(name, name)},
+    _close_code,
+)
 """Message types and errors as in the vendor's SDK: ``{"message_type": ..., "error": ...}``."""
 
 
@@ -77,18 +122,14 @@ def routes(services: Services) -> list[BaseRoute]:
 
     async def realtime(websocket: WebSocket) -> None:
         async def run(socket: VendorSocket) -> None:
-            try:
-                options = SttOptions.parse(websocket.query_params)
-            except BadInput as error:
-                return await socket.fail(error.name, _error(error.name, str(error)))
-            return await _Hearing(socket, services, options).run()
+            await _Hearing(socket, services, SttOptions.parse(websocket.query_params)).run()
 
         await serve(websocket, services, Service.STT, DIALECT, run)
 
     async def convert(request: Request) -> Response:
         """A whole recording; the faults of ``stt`` that refuse strike it."""
         if (fault := services.faults.begin(Service.STT).refusal) is not None:
-            raise Refused(fault.name, fault.status, refusal_body(fault.status))
+            raise refusal(fault.status)
         pcm = await _recording(request)
         utterance = services.recogniser.utterance()
         utterance.feed(pcm)
@@ -121,44 +162,32 @@ class _Hearing:
         self._options = options
         self._resampler = Resampler(options.rate, ENGINE_RATE)
         self._detector = TurnDetector(options.detection) if options.commit_strategy == "vad" else None
-        self._utterance = services.recogniser.utterance(self._heard)
+        self._partial_changed = asyncio.Event()
+        self._utterance = self._listen()
         self._samples = 0
         self._segment_start = 0
         self._tasks = Tasks()
         self._commits: asyncio.Queue[_Commit] = asyncio.Queue()
-        self._unanswered = 0
-        self._answered = asyncio.Event()
-        self._answered.set()
-        self._partial_changed = asyncio.Event()
-        self._had_audio = False
         self._last_audio = time.monotonic()
 
     async def run(self) -> None:
         """Until the client is gone, sends something unusable, or stays silent too long."""
+        config = self._options.model_dump() | {"sample_rate": self._options.rate}
+        started = {"message_type": "session_started", "session_id": uuid.uuid4().hex, "config": config}
         try:
+            await self._socket.send(started)
             async with self._tasks as tasks:
-                started = tasks.start(self._start())
-                tasks.start(self._answer_commits(started))
-                tasks.start(self._send_partials(started))
-                await self._read()
+                tasks.start(self._answer_commits())
+                tasks.start(self._send_partials())
+                with contextlib.suppress(TimeoutError):
+                    await self._read()
         finally:
             self._utterance.cancel()
 
-    async def _start(self) -> None:
-        config = self._options.model_dump() | {"sample_rate": self._options.rate}
-        await self._socket.send({"message_type": "session_started", "session_id": uuid.uuid4().hex, "config": config})
-
     async def _read(self) -> None:
-        try:
-            while (text := await self._socket.receive(self._idle_left_s())) is not None:
-                await self._take(AudioChunk.read(text, "invalid_request"))
-        except TimeoutError:
-            await self._socket.close(1000)
-        except BadInput as error:
-            await self._socket.fail(error.name, _error(error.name, str(error)))
-
-    def _idle_left_s(self) -> float:
-        return max(0.0, self._last_audio + IDLE_S - time.monotonic())
+        while True:
+            text = await self._socket.receive(max(0.0, self._last_audio + IDLE_S - time.monotonic()))
+            await self._take(AudioChunk.read(text, "invalid_request"))
 
     async def _take(self, message: AudioChunk) -> None:
         if message.sample_rate != self._options.rate:
@@ -173,9 +202,8 @@ class _Hearing:
             self._commit()
 
     def _hear(self, message: AudioChunk) -> None:
-        if message.previous_text and self._had_audio:
+        if message.previous_text and self._samples:
             raise BadInput("invalid_request", "previous_text can only be sent with the first chunk of audio")
-        self._had_audio = True
         self._last_audio = time.monotonic()
         try:
             pcm = self._resampler.feed(pcm_of(message.audio_base_64))
@@ -195,19 +223,17 @@ class _Hearing:
         words = self._tasks.start(self._utterance.finish())
         start_s, end_s = self._segment_start / ENGINE_RATE, self._samples / ENGINE_RATE
         self._commits.put_nowait(_Commit(words, start_s, end_s, time.monotonic()))
-        self._unanswered += 1
-        self._answered.clear()
         self._segment_start = self._samples
         self._partial_changed.clear()
-        self._utterance = self._services.recogniser.utterance(self._heard)
+        self._utterance = self._listen()
 
-    async def _answer_commits(self, started: asyncio.Task[None]) -> None:
-        await started
+    def _listen(self) -> AnyUtterance:
+        return self._services.recogniser.utterance(lambda _text: self._partial_changed.set())
+
+    async def _answer_commits(self) -> None:
         while True:
             await self._answer(await self._commits.get())
-            self._unanswered -= 1
-            if not self._unanswered:
-                self._answered.set()
+            self._commits.task_done()
 
     async def _answer(self, commit: _Commit) -> None:
         text = await commit.words
@@ -231,16 +257,12 @@ class _Hearing:
             "words": words,
         }
 
-    def _heard(self, _text: str) -> None:
-        self._partial_changed.set()
-
-    async def _send_partials(self, started: asyncio.Task[None]) -> None:
+    async def _send_partials(self) -> None:
         """A partial never overtakes the final of an earlier segment: the client could not tell them apart."""
-        await started
         sent: tuple[AnyUtterance, str] | None = None
         while True:
             await self._partial_changed.wait()
-            await self._answered.wait()
+            await self._commits.join()
             self._partial_changed.clear()
             current = self._utterance, self._utterance.partial
             if current[1] and current != sent:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from voice_agents.offline.checks import Rejected, missing
@@ -31,29 +29,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 _CAN_BE_OFF = frozenset({"turn_detection", "transcription", "noise_reduction", "tracing", "prompt", "include"})
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseOptions:
-    """How one response is to be: the session's settings and what ``response.create`` said otherwise."""
-
-    spoken: bool
-    """Audio with its transcript, or text."""
-    instructions: str
-    functions: tuple[dict[str, Any], ...]
-    """Those that may be called, as the client described them."""
-    one_call: bool
-    voice: str
-    speed: float
-    max_tokens: int | None
-    metadata: Mapping[str, Any] | None
-
-    @property
-    def tools(self) -> frozenset[str]:
-        """Names of the functions that may be called."""
-        return frozenset(function["name"] for function in self.functions)
-
-
 class SessionConfig:
-    """What holds in a session; never changed, ``updated`` gives another."""
+    """What holds in a session, or for one response of it; never changed, ``updated`` and ``response`` give another."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
@@ -123,22 +100,34 @@ class SessionConfig:
         options = {name: value for name, value in values.items() if name not in ("type", "idle_timeout_ms")}
         return ServerVad(**options) if values["type"] == "server_vad" else SemanticVad(**options)
 
-    def response(self, asked: Any = None) -> ResponseOptions:
-        """The options of a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""
+    def response(self, asked: Any = None) -> SessionConfig:
+        """What holds for a response; ``asked`` is the ``response`` of a ``response.create``. Raises Rejected."""
         asked = asked or {}
         _check_modalities(asked.get("output_modalities") or ["audio"], "response")
-        config = SessionConfig(_merged(self.values, asked))
-        tokens = config.values["max_output_tokens"]
-        return ResponseOptions(
-            spoken=config.values["output_modalities"] == ["audio"],
-            instructions=config.values["instructions"],
-            functions=_callable(config.values["tools"], config.values["tool_choice"]),
-            one_call=config.values.get("parallel_tool_calls") is False,
-            voice=config.voice,
-            speed=config.speed,
-            max_tokens=None if tokens == "inf" else tokens,
-            metadata=asked.get("metadata"),
-        )
+        return SessionConfig(_merged(self.values, asked))
+
+    @property
+    def spoken(self) -> bool:
+        """Whether answers are audio with its transcript, or text."""
+        return bool(self.values["output_modalities"] == ["audio"])
+
+    @property
+    def functions(self) -> tuple[dict[str, Any], ...]:
+        """Those that may be called, as the client described them."""
+        tools, how = self.values["tools"], self.values["tool_choice"]
+        if isinstance(how, dict):
+            return tuple(tool for tool in tools if tool["name"] == how.get("name", ""))
+        return () if how == "none" else tuple(tools)
+
+    @property
+    def one_call(self) -> bool:
+        """Whether one function is called at most."""
+        return self.values.get("parallel_tool_calls") is False
+
+    @property
+    def max_tokens(self) -> float:
+        """Of one answer."""
+        return float(self.values["max_output_tokens"])
 
 
 def _merged(old: Any, new: Any) -> Any:
@@ -159,9 +148,3 @@ def _check_modalities(modalities: list[str], path: str) -> None:
     if modalities not in (["audio"], ["text"]):
         message = f"Invalid value: {modalities}. Supported values are: ['audio'], and ['text']."
         raise Rejected(message, "invalid_value", f"{path}.output_modalities")
-
-
-def _callable(tools: list[dict[str, Any]], how: str | dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    if isinstance(how, dict):
-        return tuple(tool for tool in tools if tool["name"] == how.get("name", ""))
-    return () if how == "none" else tuple(tools)

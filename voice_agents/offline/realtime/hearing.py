@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 
-from voice_agents.audio import LiveDownsampler, Pcm
-from voice_agents.offline.realtime.items import joined
+import numpy as np
+
+from voice_agents.audio import EMPTY, LiveDownsampler, Pcm
 from voice_agents.offline.services import AnyRecogniser, AnyUtterance
 from voice_agents.offline.vad import MS, Detection, DetectorEvent, SpeechBegan, TurnDetector
 from voice_agents.turns.vad import CHUNK, RATE
@@ -28,7 +28,8 @@ class InputBuffer:
         self._downsampler = LiveDownsampler(CLIENT_RATE, RATE)
         self._detection = detection
         self._position = 0
-        self._kept: deque[Pcm] = deque()
+        self._kept = EMPTY
+        """What no recogniser has been given; begins at ``_start``."""
         self._start = 0
         self._utterance: AnyUtterance | None = None
         self._detector = self._new_detector()
@@ -77,7 +78,7 @@ class InputBuffer:
         return None if self._detection is None else TurnDetector(self._detection, self._position)
 
     def _empty(self) -> None:
-        self._kept.clear()
+        self._kept = EMPTY
         self._start = self._position
         if self._detector is not None and self._detector.in_turn:
             self._detector = self._new_detector()
@@ -100,7 +101,7 @@ class InputBuffer:
         if self._utterance is not None:
             self._utterance.feed(piece)
             return
-        self._kept.append(piece)
+        self._kept = np.concatenate((self._kept, piece))
         if self._detection is None:
             self._utterance = self._listen()
         else:
@@ -115,14 +116,11 @@ class InputBuffer:
 
     def _listen(self) -> AnyUtterance:
         utterance = self._recogniser.utterance()
-        utterance.feed(joined(list(self._kept)))
-        self._kept.clear()
+        utterance.feed(self._kept)
+        self._kept = EMPTY
         return utterance
 
     def _forget_before(self, position: int) -> None:
-        while self._kept and self._start < position:
-            first = self._kept.popleft()
-            drop = min(len(first), position - self._start)
-            self._start += drop
-            if drop < len(first):
-                self._kept.appendleft(first[drop:])
+        dropped = min(len(self._kept), max(0, position - self._start))
+        self._kept = self._kept[dropped:]
+        self._start += dropped

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
-
-import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, resample
 from voice_agents.offline.brain import FunctionCall, Message
 from voice_agents.offline.checks import Rejected, invalid_value, missing
-from voice_agents.offline.realtime.checks import new_id
+from voice_agents.offline.realtime.events import new_id
 from voice_agents.offline.services import AnyUtterance
 from voice_agents.offline.sockets import pcm_of
 from voice_agents.offline.tts import SAMPLE_RATE as VOICE_RATE
@@ -76,8 +74,8 @@ class MessageItem:
     """What went wrong in the recogniser."""
 
     def to_wire(self) -> dict[str, Any]:
-        content = [part.to_wire() for part in self.content]
-        return _frame(self.id, "message", self.status) | {"role": self.role, "content": content}
+        about = {"id": self.id, "object": "realtime.item", "type": "message", "status": self.status, "role": self.role}
+        return about | {"content": [part.to_wire() for part in self.content]}
 
     @property
     def text(self) -> str:
@@ -97,8 +95,7 @@ class CallItem:
     status: ItemStatus = "completed"
 
     def to_wire(self) -> dict[str, Any]:
-        call = {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
-        return _frame(self.id, "function_call", self.status) | call
+        return {"object": "realtime.item", "type": "function_call"} | asdict(self)
 
 
 @dataclass(slots=True)
@@ -111,21 +108,17 @@ class OutputItem:
     status: ItemStatus = "completed"
 
     def to_wire(self) -> dict[str, Any]:
-        answer = {"call_id": self.call_id, "output": self.output}
-        return _frame(self.id, "function_call_output", self.status) | answer
+        return {"object": "realtime.item", "type": "function_call_output"} | asdict(self)
 
 
 Item = MessageItem | CallItem | OutputItem
-
-
-def _frame(item_id: str, kind: str, status: ItemStatus) -> dict[str, Any]:
-    return {"id": item_id, "object": "realtime.item", "type": kind, "status": status}
 
 
 class ConversationItems:
     """The items in their order."""
 
     def __init__(self) -> None:
+        self.id = new_id("conv")
         self._items: list[Item] = []
 
     @property
@@ -145,7 +138,13 @@ class ConversationItems:
         if self.find(item.id) is not None:
             message = f"Error adding item: an item with id '{item.id}' already exists."
             raise Rejected(message, "item_create_duplicate_item_id", "item.id")
-        at = len(self._items) if after is None else self._after(after)
+        at = len(self._items)
+        if after is not None:
+            places = {ROOT: 0} | {other.id: at for at, other in enumerate(self._items, 1)}
+            if after not in places:
+                message = f"Error adding item: the previous item with id '{after}' does not exist."
+                raise Rejected(message, "item_create_invalid_previous_item_id", "previous_item_id")
+            at = places[after]
         if isinstance(item, OutputItem) and not self._calls(item.call_id):
             message = f"Tool call ID '{item.call_id}' not found in conversation."
             raise Rejected(message, "invalid_tool_call_id", "item.call_id")
@@ -155,15 +154,6 @@ class ConversationItems:
     def delete(self, item: Item) -> None:
         """Take an item out."""
         self._items.remove(item)
-
-    def _after(self, item_id: str) -> int:
-        if item_id == ROOT:
-            return 0
-        at = next((at for at, item in enumerate(self._items, 1) if item.id == item_id), None)
-        if at is None:
-            message = f"Error adding item: the previous item with id '{item_id}' does not exist."
-            raise Rejected(message, "item_create_invalid_previous_item_id", "previous_item_id")
-        return at
 
     def _calls(self, call_id: str) -> bool:
         return any(isinstance(item, CallItem) and item.call_id == call_id for item in self._items)
@@ -239,8 +229,3 @@ def decoded(audio: str, path: str) -> Pcm:
         return pcm_of(audio)
     except ValueError as error:
         raise Rejected(f"Invalid '{path}': {error}.", "invalid_value", path) from None
-
-
-def joined(pieces: Sequence[Pcm]) -> Pcm:
-    """One array out of many."""
-    return np.concatenate(pieces) if pieces else EMPTY

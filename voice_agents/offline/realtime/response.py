@@ -6,16 +6,18 @@ import asyncio
 import base64
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, cast
 
-from voice_agents.audio import Pcm, to_bytes
+import numpy as np
+
+from voice_agents.audio import EMPTY, Pcm, to_bytes
 from voice_agents.offline.brain import FunctionCall, Message, Reply
 from voice_agents.offline.chat import tokens
 from voice_agents.offline.checks import SERVER_ERROR
-from voice_agents.offline.realtime.checks import Event, new_id
-from voice_agents.offline.realtime.config import PCM, ResponseOptions
+from voice_agents.offline.realtime.config import PCM, SessionConfig
+from voice_agents.offline.realtime.events import Event, Outbox, new_id
 from voice_agents.offline.realtime.items import (
     CallItem,
     ConversationItems,
@@ -25,10 +27,10 @@ from voice_agents.offline.realtime.items import (
     Part,
     as_messages,
     heard,
-    joined,
 )
 from voice_agents.offline.services import Services
-from voice_agents.offline.tts import SAMPLE_RATE, Synthesis, WordTiming, find_voice
+from voice_agents.offline.sockets import Tasks
+from voice_agents.offline.tts import SAMPLE_RATE, Synthesis, find_voice
 
 CHUNK_S = 0.2
 """Sound in an audio delta, but for the first, which comes as soon as it can."""
@@ -48,45 +50,39 @@ class Response:
     def __init__(
         self,
         services: Services,
-        options: ResponseOptions,
+        config: SessionConfig,
         conversation: ConversationItems,
-        *,
-        emit: Callable[[Event], None],
-        room: Callable[[], Awaitable[None]],
+        outbox: Outbox,
         on_done: Callable[[Response], None],
         taken: float,
-        conversation_id: str,
     ) -> None:
         """The model is to answer ``conversation`` as it is now. ``taken``: when (monotonic) the user's turn was.
 
-        ``room`` is awaited before more is made. ``on_done`` is called once, when everything has been emitted.
+        ``on_done`` is called once, when everything has been said.
         """
         self.id = new_id("resp")
-        self.options = options
         self.status: ResponseStatus = "in_progress"
         self.audio_ms = 0.0
         """Sound made so far."""
         self._services = services
+        self._config = config
         self._conversation = conversation
         self._context = conversation.items
-        self._emit = emit
-        self._room = room
+        self._outbox = outbox
         self._on_done = on_done
         self._due = taken + services.pace.realtime_first_audio_s
-        self._conversation_id = conversation_id
         self._output: list[MessageItem | CallItem] = []
         self._open: MessageItem | CallItem | None = None
         self._previous_id: str | None = None
         self._speech: Speech | None = None
-        self._spoken_tokens = 0
         self._out_of_tokens = False
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+    def start(self, tasks: Tasks) -> None:
         """Begin."""
-        self._emit({"type": "response.created", "response": self._to_wire()})
-        self._emit(rate_limits())
-        self._task = spawn(self._run())
+        self._outbox.put({"type": "response.created", "response": self._to_wire()})
+        self._outbox.put(rate_limits())
+        self._task = tasks.start(self._run())
 
     def cancel(self, reason: str) -> None:
         """End it: ``turn_detected`` or ``client_cancelled``."""
@@ -101,14 +97,12 @@ class Response:
             details = {"type": SERVER_ERROR, "code": SERVER_ERROR, "message": str(error) or type(error).__name__}
             self._end("failed", {"error": details})
         else:
-            if self._out_of_tokens:
-                self._end("incomplete", {"reason": "max_output_tokens"})
-            else:
-                self._end("completed")
+            cut = {"reason": "max_output_tokens"} if self._out_of_tokens else None
+            self._end("incomplete" if cut else "completed", cut)
 
     async def _answer(self) -> None:
         await heard(self._context)
-        messages = as_messages(self.options.instructions, self._context)
+        messages = as_messages(self._config.values["instructions"], self._context)
         calls: list[FunctionCall] = []
         async with aclosing(self._thoughts(messages)) as thoughts:
             async for thought in thoughts:
@@ -116,18 +110,20 @@ class Response:
                     calls.append(thought)
                 elif not self._out_of_tokens:
                     await self._say(thought)
-        self._finish_saying()
-        for call in calls[: 1 if self.options.one_call else None]:
+        if self._open is not None:
+            self._end_item("incomplete" if self._out_of_tokens else "completed")
+        for call in calls[: 1 if self._config.one_call else None]:
             await self._call(call)
 
     async def _thoughts(self, messages: Sequence[Message]) -> AsyncGenerator[str | FunctionCall, None]:
         """What the model says, in pieces, and what it calls."""
+        functions = self._config.functions
         if (server := self._services.model_server) is not None:
-            async with aclosing(server.answer(messages, self.options.functions)) as answer:
+            async with aclosing(server.answer(messages, functions)) as answer:
                 async for thought in answer:
                     yield thought
             return
-        reply: Reply = self._services.brain.reply(messages, self.options.tools)
+        reply: Reply = self._services.brain.reply(messages, frozenset(function["name"] for function in functions))
         if reply.text:
             yield reply.text
         for call in reply.tool_calls:
@@ -135,71 +131,58 @@ class Response:
 
     async def _when_due(self) -> None:
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
-        await self._room()
-
-    def _pace(self, milliseconds: float) -> None:
-        """So much sound was sent: when the next may be."""
-        speed = self._services.pace.realtime_speed
-        if speed:
-            self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
+        await self._outbox.room()
 
     async def _say(self, text: str) -> None:
         """The next piece of the message, spoken or written."""
         if self._speech is None:
+            part = Part("output_audio", transcript="") if self._config.spoken else Part("output_text")
             item = MessageItem(new_id("item"), "assistant", [], "in_progress")
             self._begin_item(item)
-            part = Part("output_audio", transcript="") if self.options.spoken else Part("output_text")
             item.content.append(part)
             self._speech = Speech(part)
-            self._emit_item("response.content_part.added", content_index=0, part=_part(part))
+            self._emit("response.content_part.added", content_index=0, part=_part(part))
         else:
             text = f" {text}"
-        if self.options.spoken:
-            await self._speak(self._speech, text)
-        else:
-            await self._write(self._speech.part, text)
-
-    def _finish_saying(self) -> None:
-        if self._speech is not None:
-            self._end_item("incomplete" if self._out_of_tokens else "completed")
+        await (self._speak(self._speech, text) if self._config.spoken else self._write(self._speech.part, text))
 
     async def _speak(self, speech: Speech, text: str) -> None:
         speech.begin(text)
-        voice = self._services.voice.speak(text, find_voice(self.options.voice).voice_id, self.options.speed)
+        voice = self._services.voice.speak(text, find_voice(self._config.voice).voice_id, self._config.speed)
         async with aclosing(cast("AsyncGenerator[Synthesis, None]", voice)) as stream:
             async for synthesis in stream:
-                speech.add(synthesis.pcm, synthesis.words)
+                speech.add(synthesis)
                 if speech.enough:
                     await self._when_due()
                     self._emit_speech(speech)
-                if self._spends(speech):
+                if self._spends(speech.said):
                     return
         await self._when_due()
         self._emit_speech(speech, last=True)
 
     def _emit_speech(self, speech: Speech, *, last: bool = False) -> None:
-        words, audio, milliseconds = speech.take(last=last)
+        words, sound = speech.take(last=last)
+        milliseconds = len(sound) * 1000 / SAMPLE_RATE
         self.audio_ms += milliseconds
-        self._pace(milliseconds)
+        if speed := self._services.pace.realtime_speed:
+            self._due = max(self._due, time.monotonic()) + milliseconds / 1000 / speed
         if words:
-            self._emit_item("response.output_audio_transcript.delta", content_index=0, delta=words)
-        if audio:
-            delta = base64.b64encode(audio).decode()
-            self._emit_item("response.output_audio.delta", content_index=0, delta=delta)
+            self._emit("response.output_audio_transcript.delta", content_index=0, delta=words)
+        if len(sound):
+            delta = base64.b64encode(to_bytes(sound)).decode()
+            self._emit("response.output_audio.delta", content_index=0, delta=delta)
 
-    def _spends(self, speech: Speech) -> bool:
-        """Counts what was made; whether that is more than the response may be."""
-        self._spoken_tokens = tokens(speech.said) + round(self.audio_ms / AUDIO_TOKEN_MS)
-        self._out_of_tokens = self.options.max_tokens is not None and self._spoken_tokens >= self.options.max_tokens
+    def _spends(self, said: str) -> bool:
+        """Whether what was made is all that the response may be."""
+        self._out_of_tokens = tokens(said) + round(self.audio_ms / AUDIO_TOKEN_MS) >= self._config.max_tokens
         return self._out_of_tokens
 
     async def _write(self, part: Part, text: str) -> None:
         for piece in _WRITTEN_PIECE.findall(text):
             await self._when_due()
             part.text += piece
-            self._emit_item("response.output_text.delta", content_index=0, delta=piece)
-            self._out_of_tokens = self.options.max_tokens is not None and tokens(part.text) >= self.options.max_tokens
-            if self._out_of_tokens:
+            self._emit("response.output_text.delta", content_index=0, delta=piece)
+            if self._spends(part.text):
                 return
 
     async def _call(self, call: FunctionCall) -> None:
@@ -208,15 +191,15 @@ class Response:
         for piece in call.pieces():
             await self._when_due()
             item.arguments += piece
-            self._emit_item("response.function_call_arguments.delta", call_id=item.call_id, delta=piece)
+            self._emit("response.function_call_arguments.delta", call_id=item.call_id, delta=piece)
         self._end_item("completed")
 
     def _begin_item(self, item: MessageItem | CallItem) -> None:
         self._open = item
         self._output.append(item)
-        self._emit(self._of_item("response.output_item.added"))
+        self._emit_item("response.output_item.added")
         self._previous_id = self._conversation.insert(item)
-        self._emit(self._of_conversation("conversation.item.added"))
+        self._emit_item("conversation.item.added")
 
     def _end_item(self, status: ItemStatus) -> None:
         """All that is said when an item is done, whether it was finished or not."""
@@ -225,17 +208,17 @@ class Response:
         item.status = status
         if isinstance(item, CallItem):
             done = {"call_id": item.call_id, "name": item.name, "arguments": item.arguments}
-            self._emit_item("response.function_call_arguments.done", **done)
+            self._emit("response.function_call_arguments.done", **done)
         for part in item.content if isinstance(item, MessageItem) else ():
             if part.type == "output_audio":
-                self._emit_item("response.output_audio.done", content_index=0)
+                self._emit("response.output_audio.done", content_index=0)
                 transcript = part.transcript or ""
-                self._emit_item("response.output_audio_transcript.done", content_index=0, transcript=transcript)
+                self._emit("response.output_audio_transcript.done", content_index=0, transcript=transcript)
             else:
-                self._emit_item("response.output_text.done", content_index=0, text=part.text)
-            self._emit_item("response.content_part.done", content_index=0, part=_part(part))
-        self._emit(self._of_item("response.output_item.done"))
-        self._emit(self._of_conversation("conversation.item.done"))
+                self._emit("response.output_text.done", content_index=0, text=part.text)
+            self._emit("response.content_part.done", content_index=0, part=_part(part))
+        self._emit_item("response.output_item.done")
+        self._emit_item("conversation.item.done")
         self._open = None
 
     def _end(self, status: ResponseStatus, details: dict[str, Any] | None = None) -> None:
@@ -244,40 +227,51 @@ class Response:
         if self._open is not None:
             self._end_item("incomplete")
         self.status = status
-        self._emit({"type": "response.done", "response": self._to_wire(details)})
-        self._emit(rate_limits())
+        self._outbox.put({"type": "response.done", "response": self._to_wire(details)})
+        self._outbox.put(rate_limits())
         self._on_done(self)
 
-    def _emit_item(self, kind: str, **fields: Any) -> None:
+    def _emit(self, kind: str, **fields: Any) -> None:
+        """An event about a part of the open item."""
         assert self._open is not None
         where = {"response_id": self.id, "item_id": self._open.id, "output_index": len(self._output) - 1}
-        self._emit({"type": kind} | where | fields)
+        self._outbox.put({"type": kind} | where | fields)
 
-    def _of_item(self, kind: str) -> Event:
+    def _emit_item(self, kind: str) -> None:
+        """An event with the open item, as one of the response's or of the conversation's."""
         assert self._open is not None
-        where = {"response_id": self.id, "output_index": len(self._output) - 1}
-        return {"type": kind} | where | {"item": self._open.to_wire()}
-
-    def _of_conversation(self, kind: str) -> Event:
-        assert self._open is not None
-        return {"type": kind, "previous_item_id": self._previous_id, "item": self._open.to_wire()}
+        of_response = {"response_id": self.id, "output_index": len(self._output) - 1}
+        where = of_response if kind.startswith("response.") else {"previous_item_id": self._previous_id}
+        self._outbox.put({"type": kind} | where | {"item": self._open.to_wire()})
 
     def _to_wire(self, details: dict[str, Any] | None = None) -> dict[str, Any]:
-        done = self.status != "in_progress"
-        with_details = None if details is None else {"type": self.status} | details
-        options = self.options
+        config = self._config
         return {
             "object": "realtime.response",
             "id": self.id,
             "status": self.status,
-            "status_details": with_details,
+            "status_details": None if details is None else {"type": self.status} | details,
             "output": [item.to_wire() for item in self._output],
-            "conversation_id": self._conversation_id,
-            "output_modalities": ["audio" if options.spoken else "text"],
-            "max_output_tokens": options.max_tokens or "inf",
-            "audio": {"output": {"format": PCM, "voice": options.voice}},
-            "usage": usage(options.instructions, self._context, self._output) if done else None,
-            "metadata": options.metadata,
+            "conversation_id": self._conversation.id,
+            "output_modalities": config.values["output_modalities"],
+            "max_output_tokens": config.values["max_output_tokens"],
+            "audio": {"output": {"format": PCM, "voice": config.voice}},
+            "usage": None if self.status == "in_progress" else self._usage(),
+            "metadata": config.values.get("metadata"),
+        }
+
+    def _usage(self) -> dict[str, Any]:
+        in_text, in_audio = _count(self._context)
+        in_text += tokens(self._config.values["instructions"])
+        out_text, out_audio = _count(self._output)
+        no_tokens = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
+        counted = {"text_tokens": in_text, "audio_tokens": in_audio}
+        return {
+            "total_tokens": in_text + in_audio + out_text + out_audio,
+            "input_tokens": in_text + in_audio,
+            "output_tokens": out_text + out_audio,
+            "input_token_details": no_tokens | counted | {"cached_tokens": 0, "cached_tokens_details": no_tokens},
+            "output_token_details": {"text_tokens": out_text, "audio_tokens": out_audio},
         }
 
 
@@ -293,65 +287,43 @@ class Speech:
 
     def __init__(self, part: Part) -> None:
         self.part = part
+        self.said = ""
+        """The words that were sent."""
         self._text = ""
         self._offset = 0
         self._offset_ms = self._made_ms = 0.0
         """Where the present piece begins, and how much was made in all."""
-        self._said = 0
-        self._waiting: list[Pcm] = []
+        self._waiting = EMPTY
         self._begun: list[tuple[int, float]] = []
-        self._first = True
-
-    @property
-    def said(self) -> str:
-        """The words that were sent."""
-        return self._text[: self._said]
 
     @property
     def enough(self) -> bool:
-        """Whether there is enough to be sent."""
-        return bool(self._waiting) and (self._first or sum(map(len, self._waiting)) >= CHUNK_S * SAMPLE_RATE)
+        """Whether there is enough to be sent: the first as soon as it is there."""
+        return len(self._waiting) > (CHUNK_S * SAMPLE_RATE - 1 if self.part.audio_ms else 0)
 
     def begin(self, text: str) -> None:
         """The text goes on with this, of which sound will be added."""
         self._offset, self._offset_ms = len(self._text), self._made_ms
         self._text += text
 
-    def add(self, pcm: Pcm, words: Sequence[WordTiming]) -> None:
+    def add(self, made: Synthesis) -> None:
         """The next samples (24 kHz) and the words that begin in them, timed from where the piece began."""
-        self._waiting.append(pcm)
-        self._made_ms += len(pcm) * 1000 / SAMPLE_RATE
+        self._waiting = np.concatenate((self._waiting, made.pcm))
+        self._made_ms += len(made.pcm) * 1000 / SAMPLE_RATE
         at, at_ms = self._offset, self._offset_ms
-        self._begun += [(at + word.offset + word.length, at_ms + word.start_ms) for word in words]
+        self._begun += [(at + word.offset + word.length, at_ms + word.start_ms) for word in made.words]
 
-    def take(self, *, last: bool = False) -> tuple[str, bytes, float]:
-        """Words and bytes to be sent now, and how many milliseconds they are. ``last``: the piece is over."""
-        said = self._said
-        self._said = max([said, *(end for end, _ in self._begun)]) if not last else len(self._text)
-        sound = joined(self._waiting)
-        taken = self._text[said : self._said], to_bytes(sound), len(sound) * 1000 / SAMPLE_RATE
+    def take(self, *, last: bool = False) -> tuple[str, Pcm]:
+        """Words and sound to be sent now. ``last``: the piece is over."""
+        words, sound, before = self._begun, self._waiting, len(self.said)
+        self._waiting, self._begun = EMPTY, []
+        end = len(self._text) if last else max([before, *(end for end, _ in words)])
+        self.said = self._text[:end]
         if not self.part.truncated:
-            self.part.audio_ms += taken[2]
-            self.part.words += self._begun
+            self.part.audio_ms += len(sound) * 1000 / SAMPLE_RATE
+            self.part.words += words
             self.part.text = self.part.transcript = self.said
-        self._waiting, self._begun, self._first = [], [], False
-        return taken
-
-
-def usage(instructions: str, context: Sequence[Item], output: Sequence[Item]) -> dict[str, Any]:
-    """The ``usage`` of a response."""
-    in_text, in_audio = _count(context)
-    in_text += tokens(instructions)
-    out_text, out_audio = _count(output)
-    no_tokens = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
-    counted = {"text_tokens": in_text, "audio_tokens": in_audio}
-    return {
-        "total_tokens": in_text + in_audio + out_text + out_audio,
-        "input_tokens": in_text + in_audio,
-        "output_tokens": out_text + out_audio,
-        "input_token_details": no_tokens | counted | {"cached_tokens": 0, "cached_tokens_details": no_tokens},
-        "output_token_details": {"text_tokens": out_text, "audio_tokens": out_audio},
-    }
+        return self.said[before:], sound
 
 
 def _count(items: Sequence[Item]) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +27,8 @@ from voice_agents.offline.checks import (
     refusal,
 )
 from voice_agents.offline.faults import FaultKind, Service
-from voice_agents.offline.realtime.checks import Event, check, error_event, new_id
 from voice_agents.offline.realtime.config import SessionConfig
+from voice_agents.offline.realtime.events import Event, Outbox, check, error_event, new_id
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import ConversationItems, Item, MessageItem, Part, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
@@ -39,45 +38,10 @@ from voice_agents.offline.vad import MS, DetectorEvent, SpeechBegan
 
 MIN_COMMIT_MS = 100
 """Less audio than this cannot be committed."""
-MAX_WAITING = 4
-"""Events waiting to be sent, above which an answer that is being made waits."""
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 _SUBPROTOCOL, _PREVIEW_SUBPROTOCOL = "realtime", "openai-beta.realtime-v1"
 """What a browser, which can set no header, offers beside its key."""
 _CLOSES = {"session_expired": 1001, "insufficient_quota": 1008, "invalid_api_key": 1008}
-
-
-class Outbox:
-    """Events for one socket."""
-
-    def __init__(self, socket: VendorSocket) -> None:
-        self._socket = socket
-        self._waiting: deque[Event] = deque()
-        self._filled = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-
-    def put(self, event: Event) -> None:
-        """Send an event, after those before it; it gets its ``event_id`` here."""
-        self._waiting.append({"type": event["type"], "event_id": new_id("event")} | event)
-        self._filled.set()
-        if len(self._waiting) > MAX_WAITING:
-            self._has_room.clear()
-
-    async def room(self) -> None:
-        """Wait until the client has taken most of what there is."""
-        await self._has_room.wait()
-
-    async def run(self) -> None:
-        """Send, until cancelled."""
-        while True:
-            await self._filled.wait()
-            while self._waiting:
-                await self._socket.send(self._waiting[0])
-                self._waiting.popleft()
-                if len(self._waiting) <= MAX_WAITING // 2:
-                    self._has_room.set()
-            self._filled.clear()
 
 
 class RealtimeSession:
@@ -88,7 +52,6 @@ class RealtimeSession:
         self._services = services
         self._config = SessionConfig.initial(model, new_id("sess"))
         self._conversation = ConversationItems()
-        self._conversation_id = new_id("conv")
         self._outbox = Outbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
@@ -109,10 +72,10 @@ class RealtimeSession:
             self._buffer.clear()
 
     async def _read(self) -> None:
-        async for text in self._socket:
+        while True:
             event_id: str | None = None
             try:
-                event = parse_object(text, "the message")
+                event = parse_object(await self._socket.receive(), "the message")
                 event_id = str(event["event_id"]) if event.get("event_id") is not None else None
                 await self._obey(check(event))
             except Rejected as error:
@@ -289,7 +252,7 @@ class RealtimeSession:
 
     def _respond(self, asked: Any = None) -> None:
         """Answer the conversation; ``asked``: what a client wants otherwise than in its session."""
-        options = self._config.response(asked)
+        config = self._config.response(asked)
         if self._active is not None:
             message = (
                 f"Conversation already has an active response in progress: {self._active.id}. "
@@ -297,16 +260,9 @@ class RealtimeSession:
             )
             raise Rejected(message, "conversation_already_has_active_response")
         self._active = Response(
-            self._services,
-            options,
-            self._conversation,
-            emit=self._emit,
-            room=self._outbox.room,
-            on_done=self._on_response_done,
-            taken=time.monotonic(),
-            conversation_id=self._conversation_id,
+            self._services, config, self._conversation, self._outbox, self._on_response_done, time.monotonic()
         )
-        self._active.start(self._tasks.start)
+        self._active.start(self._tasks)
 
     def _on_response_done(self, response: Response) -> None:
         self._active = None
@@ -334,14 +290,12 @@ def admit(websocket: WebSocket) -> tuple[str, str | None]:
     return check_model(query.get("model")), _SUBPROTOCOL if _SUBPROTOCOL in offered else None
 
 
-def _error(name: str) -> Message:
+def _error(name: str, message: str) -> Message:
     kind = SERVER_ERROR if name == SERVER_ERROR else INVALID_REQUEST
-    return {"event_id": new_id("event")} | error_event(error_named(name), name, kind=kind)
+    return {"event_id": new_id("event")} | error_event(message or error_named(name), name, kind=kind)
 
 
-DIALECT = VendorDialect(
-    lambda message: str(message.get("type", "")), lambda status: refusal(status).body, _error, _CLOSES.get
-)
+DIALECT = VendorDialect(lambda message: str(message.get("type", "")), refusal, _error, _CLOSES.get)
 """Types and ``error`` events as in the vendor's SDK; most errors leave the session open."""
 
 

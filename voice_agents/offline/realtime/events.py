@@ -1,15 +1,42 @@
-"""The events a Realtime client may send, and what of them is offered here."""
+"""The events of a Realtime socket: those a client may send and what of them is offered here, and those it is sent."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from voice_agents.offline.checks import INVALID_REQUEST, Rejected, check_type, invalid_value, missing
+from voice_agents.offline.sockets import VendorSocket
 
 Event = dict[str, Any]
 """A JSON object with a ``type``, in either direction."""
+MAX_WAITING = 4
+"""Events waiting to be sent, above which an answer that is being made waits."""
+
+
+class Outbox:
+    """Events for one socket, which takes them in its own time."""
+
+    def __init__(self, socket: VendorSocket) -> None:
+        self._socket = socket
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
+
+    def put(self, event: Event) -> None:
+        """Send an event, after those before it; it gets its ``event_id`` here."""
+        self._waiting.put_nowait({"type": event["type"], "event_id": new_id("event")} | event)
+
+    async def room(self) -> None:
+        """Wait until the client has taken what there is, if that is much."""
+        if self._waiting.qsize() >= MAX_WAITING:
+            await self._waiting.join()
+
+    async def run(self) -> None:
+        """Send, until cancelled."""
+        while True:
+            await self._socket.send(await self._waiting.get())
+            self._waiting.task_done()
 
 
 def error_event(
