@@ -103,4 +103,4 @@ async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word(
             told: list[dict[str, Any]] = await page.page.evaluate("__told")
             played_s = [each["position"] for each in told if each["turn"] == told[0]["turn"]][-1] / OUTPUT_RATE
             heard = await page.answers().first.evaluate(HEARD)
-            assert abs(len(heard.split()) - played_s / WORD_S) <= 1 + PART_OF_A_WORD
+            assert abs(len(heard.split()) - played_s / WORD_S) <= 1 + PART_OF_A_WORD, (silent_ms, told[-4:])
