@@ -30,6 +30,8 @@ urd:ur uzb:uz vie:vi zho:zh chi:zh zul:zu
 """
 _WORDS_OF_WEBSOCKETS = ("WEBSOCKETS_SERVER", "WEBSOCKETS_USER_AGENT")
 """All others that the package websockets knows are numbers."""
+_NUMBERS_OF_TRACES = re.compile(r"OTEL_(?:BSP_\w+|\w+_LIMIT|EXPORTER_OTLP(?:_TRACES)?_TIMEOUT)", re.ASCII)
+_PLAIN_NAME = re.compile(r"[\w-]*", re.ASCII)
 _HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
 _SHORTER = dict(pair.split(":") for pair in _CODES.split())
 """ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
@@ -105,6 +107,24 @@ class Values:
                     number(value)
                 except ValueError:
                     raise ConfigurationError(f"{name} must be a number: correct it, or leave it out.") from None
+
+    def of_traces(self) -> None:
+        """What the packages of OpenTelemetry read by themselves, where traces are sent."""
+        for prefix in ("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"):
+            self.certificates(f"{prefix}_CERTIFICATE")
+            self.one_of(f"{prefix}_COMPRESSION", ("", "none", "gzip", "deflate"), "")
+        for name, value in self._values.items():
+            if _NUMBERS_OF_TRACES.fullmatch(name) and not (value.isascii() and value.isdigit()):
+                raise ConfigurationError(f"{name} must be a whole number: correct it, or leave it out.")
+
+    def plain_name(self, name: str) -> str:
+        """An id that becomes part of an address: letters, digits, hyphens and underscores. Never quoted."""
+        value = self.key(name)
+        if not _PLAIN_NAME.fullmatch(value):
+            raise ConfigurationError(
+                f"{name} must be an id of letters and digits: copy it again and put nothing else there."
+            )
+        return value
 
     def hosts(self, name: str) -> tuple[str, ...]:
         """Host names as browsers send them, separated by commas or spaces, in lower case; ``*`` is any."""

@@ -9,6 +9,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import httpx
+
 from voice_agents.pasted import unwrapped
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY")
@@ -53,6 +55,12 @@ def prepare(env: MutableMapping[str, str], own_hosts: Iterable[str] = ()) -> Non
         env["NO_PROXY"] = env["no_proxy"] = "*" if "*" in spared else ",".join(spared)
 
 
+def unusable_ones() -> dict[str, str]:
+    """Variables that name a proxy through which no connection can be made, with the end of a sentence that says why."""
+    reasons = {f"{scheme.upper()}_PROXY": _reason(url, sockets=True) for scheme, url in _aside.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def proxy_for(url: str) -> str | None:
     """The proxy on the way to an ``http(s)`` or ``ws(s)`` address; None: it is reached directly."""
     parts = urlsplit(url)
@@ -94,7 +102,8 @@ def _reason(proxy: str, *, sockets: bool) -> str:
     try:
         parts = urlsplit(proxy)
         _ = parts.port
-    except ValueError:
+        httpx.URL(proxy)  # stricter than urlsplit
+    except (ValueError, httpx.InvalidURL):
         parts = urlsplit("")
     if parts.scheme not in (SOCKET_KINDS if sockets else HTTP_KINDS) or not parts.hostname or " " in proxy:
         return "cannot be used: set HTTPS_PROXY and ALL_PROXY to an http:// or socks5:// address, or to nothing."

@@ -63,9 +63,9 @@ def relay_of(values: Values) -> Relay | None:
     if urls:
         return Relay(RelayKind.OWN, values.get("TURN_PASSWORD"), values.get("TURN_USERNAME"), urls)
     if secret := values.key("CLOUDFLARE_TURN_KEY_API_TOKEN"):
-        return Relay(RelayKind.CLOUDFLARE, secret, values.key("CLOUDFLARE_TURN_KEY_ID"))
+        return Relay(RelayKind.CLOUDFLARE, secret, values.plain_name("CLOUDFLARE_TURN_KEY_ID"))
     if secret := values.key("TWILIO_AUTH_TOKEN"):
-        return Relay(RelayKind.TWILIO, secret, values.key("TWILIO_ACCOUNT_SID"))
+        return Relay(RelayKind.TWILIO, secret, values.plain_name("TWILIO_ACCOUNT_SID"))
     return Relay(RelayKind.HUGGING_FACE, token) if token else None
 
 

@@ -210,6 +210,8 @@ class Settings:
         values.one_of(PLAIN_HTTP, ("0", "1"), "0")  # also where no address asks for it
         values.networks("FORWARDED_ALLOW_IPS")  # uvicorn's own, which takes anything
         values.of_libraries()
+        if otlp_endpoint := values.url("OTEL_EXPORTER_OTLP_ENDPOINT"):
+            values.of_traces()
         return cls(
             stt=stt,
             tts=tts,
@@ -222,7 +224,7 @@ class Settings:
             app_password=values.get("APP_PASSWORD"),
             allowed_hosts=values.hosts("ALLOWED_HOSTS"),
             space_host=values.get("SPACE_HOST").lower(),
-            otlp_endpoint=values.url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            otlp_endpoint=otlp_endpoint,
             otlp_headers=values.headers("OTEL_EXPORTER_OTLP_HEADERS"),
             otlp_service=values.get("OTEL_SERVICE_NAME", "voice-agents"),
             log_level=values.one_of("LOG_LEVEL", LOG_LEVELS, "warning").upper(),

@@ -47,8 +47,9 @@ async def test_over_plain_http_it_says_how_to_get_a_microphone(shared_demo: AppP
         page = VoicePage(await context.new_page())
         await page.open(shared_demo.url)
         await page.page.evaluate(INSECURE)
+        began = time.monotonic()
         await page.record()
-        await page.told("open the page over https, or on localhost. Typing works all the same.")
+        await says(page, "open the page over https, or on localhost. Typing works all the same.", began)
         await page.type("hello")
         await page.says(ANSWER)
 
@@ -68,8 +69,7 @@ async def test_a_microphone_that_cannot_be_had_is_explained(
         await page.page.evaluate(REFUSE % reason)
         began = time.monotonic()
         await page.record()
-        await page.told(sentence)
-        said(sentence, began)
+        await says(page, sentence, began)
         await page.shows("Error")
         await page.page.evaluate(ALLOW)
         await page.part("action").click()
@@ -118,8 +118,9 @@ async def test_an_unplugged_microphone_goes_on_with_the_next_one(shared_demo: Ap
     async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
+        began = time.monotonic()
         await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
-        await page.told("The microphone was unplugged: it goes on with")
+        await says(page, "The microphone was unplugged: it goes on with", began)
         await page.shows("Listening")
         await page.microphones_are(1)
 
@@ -141,8 +142,7 @@ async def test_a_microphone_that_is_lost_for_good_ends_the_call(
         await page.page.evaluate(f"() => {{ navigator.permissions.query = async () => ({{ state: '{state}' }}); }}")
         began = time.monotonic()
         await page.page.evaluate("__microphones.at(-1).dispatchEvent(new Event('ended'))")
-        await page.told(sentence)
-        said(sentence, began)
+        await says(page, sentence, began)
         await page.shows("Error")
         await page.microphones_are(0)
 
@@ -151,8 +151,9 @@ async def test_muted_is_said_and_can_be_undone_in_the_same_line(shared_demo: App
     async with a_page(shared_demo.url) as page:
         await page.record()
         await page.shows("Listening")
+        began = time.monotonic()
         await page.page.keyboard.press("m")
-        await page.told("You are muted: nothing you say is heard.")
+        await says(page, "You are muted: nothing you say is heard.", began)
         assert await page.page.evaluate("__microphones.at(-1).enabled") is False
         await page.part("action").click()
         await page.told("Speak any time.")
@@ -171,11 +172,11 @@ async def test_a_dead_server_is_said_within_a_second_and_everything_is_as_before
         await demo.kill()
         began = time.monotonic()
         await page.shows("Reconnecting", within_s=2.0)
-        await page.told("The server does not answer. Trying again.")
-        said("Reconnecting", began)
+        await says(page, "The server does not answer. Trying again.", began)
         await page.page.evaluate("window.stillTheSame = true")
         await demo.start()
-        await page.told("The server was restarted. The conversation goes on where you were.")
+        began = time.monotonic()
+        await says(page, "The server was restarted. The conversation goes on where you were.", began)
         assert await page.page.evaluate("window.stillTheSame"), "what is the same is not loaded anew"
         await page.shows("Ready")
         await expect(page.part("text").locator("textarea")).to_have_value("a draft")
@@ -193,8 +194,7 @@ async def test_a_full_server_says_so_and_goes_on_when_there_is_a_place(shared_br
         await first.shows("Listening")
         began = time.monotonic()
         await second.record()
-        await second.told("All places of this server are taken.")
-        said("All places of this server are taken", began)
+        await says(second, "All places of this server are taken.", began)
         await second.shows("Connecting")
         await first.hang_up()
         await second.shows("Listening")
@@ -225,13 +225,15 @@ async def test_two_windows_of_one_conversation_stay_true_and_the_call_can_be_tak
         await second.open(shared_demo.url)
         await first.record()
         await first.shows("Listening")
-        await second.told("This conversation is in a call in another window.")
+        began = time.monotonic()
+        await says(second, "This conversation is in a call in another window.", began)
         await second.type("hello")
         for page in (first, second):
             await page.says(ANSWER)
             await page.shows("Listening", within_s=20)
+        began = time.monotonic()
         await second.record()
-        await first.told("This conversation goes on elsewhere, so the call here was ended.")
+        await says(first, "This conversation goes on elsewhere, so the call here was ended.", began)
         await first.microphones_are(0)
         await second.told("Speak any time.")
         await second.hang_up()
@@ -245,6 +247,12 @@ async def test_joined_characters_stay_together(shared_demo: AppProcess) -> None:
     async with a_page(shared_demo.url) as page:
         await page.type(words)
         await expect(page.part("chat").locator("[data-testid=user] .va-words")).to_have_text(words)
+
+
+async def says(page: VoicePage, sentence: str, began: float) -> None:
+    """Wait for a sentence in the line of truth, and tell how long it took."""
+    await page.told(sentence)
+    said(sentence, began)
 
 
 def said(what: str, began: float) -> None:

@@ -16,6 +16,7 @@ from voice_agents.doctor.run import run
 from voice_agents.doctor.script import SPOKEN, TYPED
 from voice_agents.errors import VoiceAgentError
 from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.proxies import prepare
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-is-secret"
@@ -46,9 +47,24 @@ WRONG: list[tuple[dict[str, str], str]] = [
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", "OTEL_EXPORTER_OTLP_HEADERS": SECRET},
         "OTEL_EXPORTER_OTLP_HEADERS",
     ),
+    *(
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c.example", name: value}, name)
+        for name, value in (
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "ten"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/certificates.pem"),
+        )
+    ),
     ({"SSL_CERT_FILE": "/no/such/certificates.pem"}, "SSL_CERT_FILE"),
     ({"SSL_CERT_FILE": str(ROOT / "README.md")}, "SSL_CERT_FILE"),
     ({"TURN_URL": "turn.example.com", "TURN_USERNAME": "me", "TURN_PASSWORD": SECRET}, "TURN_URL"),
+    (
+        {"CLOUDFLARE_TURN_KEY_ID": "../accounts", "CLOUDFLARE_TURN_KEY_API_TOKEN": SECRET},
+        "CLOUDFLARE_TURN_KEY_ID",
+    ),
+    ({"TWILIO_ACCOUNT_SID": "AC1/Calls?", "TWILIO_AUTH_TOKEN": SECRET}, "TWILIO_ACCOUNT_SID"),
 ]
 
 
@@ -80,6 +96,22 @@ def test_a_wrong_configuration_is_named(
     assert variable in failed["variables"]
     assert SECRET not in told
     assert "secret-word" not in told
+
+
+def test_a_proxy_that_nothing_can_go_through_is_named_though_all_is_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("voice_agents.proxies._aside", {})
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/talk.sqlite3")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET}@999.1.1.1:3128")
+    prepare(os.environ)
+    run(no_offline_server, host=None, port=0, as_json=True)
+    told = capsys.readouterr().out
+    (proxy,) = [found for found in json.loads(told)["checks"] if found["name"] == "proxy"]
+    assert proxy["outcome"] == "warning", "where all is offline it does no harm"
+    assert "HTTPS_PROXY" in proxy["variables"]
+    assert SECRET not in told
 
 
 def test_an_offline_server_that_does_not_start_is_told(

@@ -16,7 +16,7 @@ from voice_agents.audio import Pcm, first_audible, from_bytes, resample
 from voice_agents.conversation.file import check_database
 from voice_agents.doctor import machine
 from voice_agents.doctor.calls import check_calls
-from voice_agents.doctor.findings import Finding, Outcome, Report, failure
+from voice_agents.doctor.findings import Finding, Outcome, Report, failure, variables_in
 from voice_agents.doctor.process import AppProcess
 from voice_agents.doctor.providers import check_providers
 from voice_agents.doctor.script import QUESTION, SPOKEN
@@ -24,6 +24,7 @@ from voice_agents.environment import Values
 from voice_agents.errors import Role
 from voice_agents.providers.elevenlabs.http import stream_speech
 from voice_agents.providers.interfaces import STT_RATE, TTS_RATE
+from voice_agents.proxies import unusable_ones
 from voice_agents.settings import Settings
 
 CALLER = "the caller's voice"
@@ -46,6 +47,8 @@ StartOffline = Callable[[], AbstractContextManager[SpeakingServer]]
 def examine(report: Report, start_offline: StartOffline, *, host: str | None, port: int | None) -> None:
     """All checks, into the report; what depends on one that failed is left out."""
     settings = _settings(report)
+    for name, reason in unusable_ones().items():
+        report.add(Finding("proxy", Outcome.WARNING, f"{name} {reason}", variables_in(f"{name} {reason}")))
     report.add(machine.port(host, port))
     if settings is None:
         return

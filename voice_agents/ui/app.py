@@ -190,7 +190,12 @@ def _traces(settings: Settings) -> list[Spans]:
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the package {error.name} is not installed: "
             f"pip install {' '.join(TRACE_PACKAGES)}"
         ) from None
-    return [Spans(settings, otlp_exporter(settings), VERSION, REALTIME)]
+    try:
+        return [Spans(settings, otlp_exporter(settings), VERSION, REALTIME)]
+    except ValueError as error:  # such as a batch larger than the queue: they say which of their variables it was
+        raise ConfigurationError(
+            f"OpenTelemetry does not take its variables ({error}): correct those beside OTEL_EXPORTER_OTLP_ENDPOINT."
+        ) from None
 
 
 def serve_page(app: App, settings: Settings, address: Address, share: bool, stopping: Stopping) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from voice_agents.audio import from_bytes
 from voice_agents.errors import NOTHING_HEARD, Role
 from voice_agents.events import (
     AgentAudio,
@@ -160,30 +161,21 @@ def spoken(position: int, value: int, turn: int = 1) -> AgentAudio:
     return AgentAudio(turn=turn, at=0, pcm=np.full(480, value, np.int16), position=position, epoch=0)
 
 
-def test_a_client_that_holds_sound_gets_it_again_more_quietly_from_where_it_is() -> None:
-    dialect = BinaryDialect(24_000)
-    for number in range(10):
-        dialect.tell(spoken(480 * number, 8000))
-    told = dialect.tell(AgentDucked(turn=1, at=0, position=480 * 6 + 100, volume=0.2))
-    assert told[0] == {"type": "clear"}
-    again = np.frombuffer(b"".join(frame for frame in told[1:] if isinstance(frame, bytes)), np.int16)
-    assert abs(len(again) - (4 * 480 - 100)) < 64, "the resampler holds a little back"
-    assert again[0] > 7000 and again[600:-64].min() > 1500 and again[600:-64].max() < 1700
-    (quiet,) = dialect.tell(spoken(480 * 10, 8000))
-    assert isinstance(quiet, bytes) and np.frombuffer(quiet, np.int16).max() < 1700
-    dialect.tell(AgentResumed(turn=1, at=0, position=480 * 11))
-    (rising,) = dialect.tell(spoken(480 * 11, 8000))
-    assert isinstance(rising, bytes) and np.frombuffer(rising, np.int16).max() > 6000
-
-
-def test_the_end_of_an_answer_that_is_sent_again_is_whole() -> None:
-    dialect = BinaryDialect(16_000)
-    for number in range(5):
-        dialect.tell(spoken(480 * number, 8000))
-    dialect.tell(AgentAudioDone(turn=1, at=0))
-    told = dialect.tell(AgentDucked(turn=1, at=0, position=480 * 2, volume=0.2))
-    again = b"".join(frame for frame in told if isinstance(frame, bytes))
-    assert abs(len(again) // 2 - 3 * 320) <= 2
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+def test_a_dip_is_in_what_is_still_to_come_so_that_nobody_takes_it_for_an_interruption(rate: int) -> None:
+    dialect = BinaryDialect(rate)
+    frames = [dialect.tell(spoken(480 * number, 8000)) for number in range(10)]
+    assert dialect.tell(AgentDucked(turn=1, at=0, position=480 * 6 + 100, volume=0.2)) == []
+    frames += [dialect.tell(spoken(480 * number, 8000)) for number in range(10, 20)]
+    assert dialect.tell(AgentResumed(turn=1, at=0, position=480 * 20)) == []
+    frames += [dialect.tell(spoken(480 * number, 8000)) for number in range(20, 30)]
+    frames.append(dialect.tell(AgentAudioDone(turn=1, at=0)))
+    sound = from_bytes(b"".join(frame for told in frames for frame in told if isinstance(frame, bytes)))
+    assert abs(len(sound) - 30 * rate // 50) <= 2, "every sample once"
+    piece = rate // 50  # 20 ms, the time of a step
+    loud, dip, again = sound[piece : 9 * piece], sound[12 * piece : 19 * piece], sound[22 * piece : 29 * piece]
+    assert loud.min() > 7000 and again.min() > 7000
+    assert dip.min() > 1500 and dip.max() < 1700
 
 
 @pytest.mark.parametrize("stop", [AgentPaused(turn=1, at=0, position=480), Interrupted(turn=1, at=0, heard_text="")])

@@ -168,3 +168,10 @@ def test_who_wants_traces_without_the_packages_is_told_how_to_get_them(monkeypat
     monkeypatch.delitem(sys.modules, "voice_agents.transports.watch.spans")
     with pytest.raises(ConfigurationError, match=r"OTEL_EXPORTER_OTLP_ENDPOINT .* pip install opentelemetry-sdk"):
         App(replace(SETTINGS, otlp_endpoint="http://127.0.0.1:1"), [])
+
+
+def test_a_variable_that_opentelemetry_refuses_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20")
+    with pytest.raises(ConfigurationError, match=r"OpenTelemetry does not take .* OTEL_EXPORTER_OTLP_ENDPOINT"):
+        App(replace(SETTINGS, otlp_endpoint="http://127.0.0.1:1"), [])

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from voice_agents.audio import LiveDownsampler, LiveUpsampler, Pcm, live_resampler
 from voice_agents.errors import InvalidInput, SessionLimitReached, VoiceAgentError
-from voice_agents.events import AgentAudio, AgentAudioDone, AgentDucked, AgentPaused, Event, Interrupted
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentPaused, Event, Interrupted
 from voice_agents.transports.api.dialects import Dialect
 from voice_agents.transports.api.limits import Intake, SocketLimits, TooMuch
 from voice_agents.transports.api.messages import (
@@ -93,10 +93,10 @@ class ApiCall(SocketCall):
         stale = isinstance(event, AgentAudio) and self._live is not None and event.epoch < self._live.session.epoch
         if stale or self._over.is_set():
             return
-        if isinstance(event, AgentDucked | AgentPaused | Interrupted):
+        if isinstance(event, AgentPaused | Interrupted):
             self._box.drop_sound()
         for message in self._dialect.tell(event):
-            self._box.put(message, sound=isinstance(event, AgentAudio | AgentAudioDone | AgentDucked))
+            self._box.put(message, sound=isinstance(event, AgentAudio | AgentAudioDone))
         if self._box.full:
             self._end("", Code.REFUSED)  # it would not read a sentence either
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, Volume, to_bytes
 from voice_agents.engines.base import OUTPUT_RATE
@@ -36,9 +33,6 @@ from voice_agents.events import (
 
 Outgoing = dict[str, Any] | bytes
 """A JSON message, or a binary frame."""
-
-RECENT = 25
-"""Pieces of an answer, half a second: more than a client is ahead by."""
 
 _BEGINNINGS = (SpeechStarted, SpeechEnded, UserTranscript, AgentText, AgentAudio, ToolCalled)
 
@@ -114,15 +108,11 @@ class AnswerSound:
         self._rate = rate
         self._turn = 0
         self._volume = Volume(OUTPUT_RATE)
-        self._recent: deque[AgentAudio] = deque(maxlen=RECENT)
-        """What the client may not have played yet."""
-        self._finished = False
         self.reset()
 
     def reset(self) -> None:
         """What comes next does not go on with what came before."""
         self._resampler = Resampler(OUTPUT_RATE, self._rate)
-        self._recent.clear()
         self._volume.reset()
 
     def play(self, audio: AgentAudio) -> Pcm:
@@ -130,29 +120,20 @@ class AnswerSound:
         if audio.turn != self._turn:
             self._turn = audio.turn
             self.reset()
-        self._finished = False
-        self._recent.append(audio)
         return self._resampler.feed(self._volume.apply(audio.pcm))
 
     def finish(self, turn: int) -> Pcm:
         """The samples still held back, at the end of an answer."""
         if turn != self._turn:
             return EMPTY
-        self._finished = True
         rest = self._resampler.flush()
         self._resampler = Resampler(OUTPUT_RATE, self._rate)
         return rest
 
-    def again(self, position: int, volume: float) -> Pcm:
-        """At another volume what was given already from this position of the turn on, in place of it."""
-        self._resampler = Resampler(OUTPUT_RATE, self._rate)
-        self._volume.set(volume)
-        parts = [audio.pcm[max(0, position - audio.position) :] for audio in self._recent]
-        sound = self._resampler.feed(self._volume.apply(np.concatenate([EMPTY, *parts])))
-        return np.concatenate([sound, self.finish(self._turn)]) if self._finished else sound
-
     def set_volume(self, volume: float) -> None:
-        """Of what comes next."""
+        """Of what comes next. What a client has already it plays as it is: a client told to drop that would take a
+        dip for an interruption, and hear a gap where it fills its buffer anew.
+        """
         self._volume.set(volume)
 
 
@@ -182,9 +163,8 @@ class Dialect(ABC):
                 yield from self._audible(self._sound.play(event))
             case AgentAudioDone(turn=turn):
                 yield from self._audible(self._sound.finish(turn))
-            case AgentDucked(position=position, volume=volume):
-                yield {"type": "clear"}
-                yield from self._audible(self._sound.again(position, volume))
+            case AgentDucked(volume=volume):
+                self._sound.set_volume(volume)
             case AgentResumed():
                 self._sound.set_volume(1.0)
             case AgentPaused():

@@ -17,6 +17,8 @@ export class Dock {
     this.talk.setAttribute("aria-label", shown.label);
     write(this.caption, shown.caption);
     write(this.status, shown.word);
+    const said = shown.word === shown.caption || ["ready", "hearing"].includes(shown.look); // the button says it
+    this.status.classList.toggle("va-said", said);
     write(this.banner, shown.line.text);
     this.truth.dataset.level = shown.line.level;
     this.action.hidden = !shown.line.action;

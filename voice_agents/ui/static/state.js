@@ -135,7 +135,7 @@ const sentences = {
   Listening: "Speak any time.",
   "Hearing you": "Pause, and it answers.",
   Thinking: "The answer comes.",
-  Speaking: "Speak, or press the button, to interrupt.",
+  Speaking: "Speak or press the button to interrupt.",
   Paused: "It waits for what you say.",
 };
 const noSound = {
