@@ -47,6 +47,7 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("Said a time or four-twenty minutes.", ["set_timer"]),
         ("What kind of things can you help me with?", ["help"]),
         ("I've never done this. What do I say?", ["help"]),
+        ("Take the note by milk.", ["save_note"]),
         ("So what is it that you can do?", ["help"]),
         ("Which notes have I saved?", ["list_notes"]),
         ("Could you tell me today's date?", ["date"]),

@@ -294,6 +294,7 @@ SKILLS = (
             "do not forget [that | to] <errand>",
             "take (this | that) down <errand>",
             "(remember | keep in mind) that <errand>",
+            "(take | make) the note <errand>",
         ),
         free=(
             "(add | put | write) <errand> (to | on | in | into) my (notes | list)",
