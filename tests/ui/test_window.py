@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.ui.fake_engine import FakeSession
 from tests.ui.test_desk import running_desk
+from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, VoiceAgentError
 from voice_agents.settings import TurnDetection, TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, SessionRequest
+from voice_agents.transports.registry import SessionRegistry
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.identity import identity_of
 from voice_agents.ui.voice_tab import TabSpec
@@ -112,6 +115,34 @@ async def test_words_no_session_took_come_back_to_the_window_that_typed_them_onc
         assert other.given_back() == []
 
 
+@pytest.mark.parametrize("deed", [{"do": "interrupt"}, {"do": "say", "kind": "sandwich", "text": "wait"}])
+async def test_what_cuts_an_answer_tells_first_how_far_it_was_heard(deed: dict[str, Any]) -> None:
+    """The call's own reports go by another socket, behind the microphone's sound."""
+    order: list[Any] = []
+
+    class Noting(FakeSession):
+        def played(self, turn: int, epoch: int, position: int) -> None:
+            order.append((turn, epoch, position))
+
+        def interrupt(self) -> None:
+            order.append("cut")
+            super().interrupt()
+
+    async def history(_: Conversation) -> list[HistoryEntry]:
+        return []
+
+    async with (
+        SessionRegistry(lambda request: Noting(request.conversation, request.turns), 2) as registry,
+        opened(Desk(registry, history), Conversation()) as page,
+    ):
+        await page.window.take({"do": "say", "kind": "sandwich", "text": "hello"})
+        await page.until(lambda p: p.shown["status"] == "Speaking")
+        order.clear()
+        await page.window.take({**deed, "played": {"turn": 1, "epoch": 0, "position": 4800}})
+        await page.until(lambda p: "cut" in order)
+    assert order[:2] == [(1, 0, 4800), "cut"]
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -123,6 +154,9 @@ async def test_words_no_session_took_come_back_to_the_window_that_typed_them_onc
         {"do": "__init__"},
         {"do": "say", "kind": "x", "text": "y"},
         {"do": "hang_up", "kind": []},
+        {"do": "interrupt", "played": 7},
+        {"do": "interrupt", "played": {"turn": 1, "epoch": 0}},
+        {"do": "interrupt", "played": {"turn": 1, "epoch": 0, "position": -1}},
     ],
 )
 async def test_what_no_page_sends_is_refused(message: Any) -> None:

@@ -157,14 +157,25 @@ class PageCall(SocketCall):
         message = _message(frame)
         if message.get("type") != "played":
             raise _misunderstood()
-        turn, epoch, position = (_count(message.get(name)) for name in ("turn", "epoch", "position"))
-        return live.do(lambda session: session.played(turn, epoch, position))
+        place = place_of(message)
+        return live.do(lambda session: session.played(*place))
 
     # The end
 
     def _end(self, sentence: str, code: int) -> None:
         """Say why, and close; the first reason counts. A call that was lost is told nothing: it calls again."""
         self._close_with(code, None if code == LOST else {"type": "ended", "text": sentence})
+
+
+def place_of(message: Any) -> tuple[int, int, int]:
+    """How far a browser has played: turn, epoch and position (samples), as :meth:`Session.played` takes them.
+
+    Raises InvalidInput for what no page of ours sends.
+    """
+    if not isinstance(message, Mapping):
+        raise _misunderstood()
+    turn, epoch, position = (_count(message.get(name)) for name in ("turn", "epoch", "position"))
+    return turn, epoch, position
 
 
 def _misunderstood() -> InvalidInput:

@@ -13,6 +13,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.engines.base import OUTPUT_RATE, Session
 from voice_agents.errors import InvalidInput, VoiceAgentError
+from voice_agents.transports.page_call import place_of
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.drawer import Drawer
 from voice_agents.ui.drawing import Data, Drawn, line_data
@@ -104,7 +105,16 @@ class Window:
         deed = self._deeds.get(str(message.get("do"))) if isinstance(message, Mapping) else None
         if deed is None or (self._conversation is None and message["do"] not in ("open", "ping")):
             raise InvalidInput("This message is none that the page sends.")
+        if self._conversation is not None and message.get("played") is not None:
+            self._played(message["played"])
         await deed(message)
+
+    def _played(self, message: Any) -> None:
+        """What cuts an answer brings along how far it was heard: what its call says of that may still be behind the
+        microphone's sound.
+        """
+        place = place_of(message)
+        self._act(lambda session: session.played(*place))
 
     async def _follow(self, conversation: Conversation) -> None:
         sheet = await self._desk.sheet(conversation)

@@ -65,6 +65,11 @@ export class AnyCall {
     return this.calls[this.way].level;
   }
 
+  /** How far the answer was played, where that is known here; goes along with what cuts it. */
+  get played() {
+    return this.calls[this.way].played;
+  }
+
   output(deviceId) {
     this.outputId = deviceId;
     this.#open.forEach((call) => call.output(deviceId));

@@ -126,6 +126,10 @@ export class Caller {
     this.#over(null);
   }
 
+  get played() {
+    return this.call?.played;
+  }
+
   get seconds() {
     return this.since ? (performance.now() - this.since) / 1000 : null;
   }

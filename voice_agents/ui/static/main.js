@@ -146,7 +146,7 @@ class PageController {
       cancel: () => this.#hangUp(),
       end: () => this.#hangUp(),
       hint: () => this.tell({ is: "note", note: this.facts.byHand ? "" : "Just speak. End conversation hangs up." }),
-      interrupt: () => this.link.send({ do: "interrupt" }),
+      interrupt: () => this.#cut({ do: "interrupt" }),
       end_turn: () => this.link.send({ do: "end_turn" }),
       mute: () => this.facts.call !== "none" && this.tell({ is: "muted", muted: !this.facts.muted }),
       unmute: () => this.tell({ is: "muted", muted: false }),
@@ -161,6 +161,11 @@ class PageController {
       release: () => this.#release(),
     };
     deeds[name]?.();
+  }
+
+  /** What ends an answer, with how far it was heard. */
+  #cut(message) {
+    return this.link.send({ ...message, played: this.caller.played });
   }
 
   #hold() {
@@ -208,7 +213,7 @@ class PageController {
   #say(text) {
     if (!text.trim()) return;
     const { kind } = this.facts;
-    if (!this.link.send({ do: "say", kind, text, ...this.#tab.settings.wanted })) return this.#giveBack(text);
+    if (!this.#cut({ do: "say", kind, text, ...this.#tab.settings.wanted })) return this.#giveBack(text);
     if (this.facts.problem) this.tell({ is: "problem", problem: null });
     if (this.facts.call === "none") this.#hintOnce();
   }
@@ -221,7 +226,7 @@ class PageController {
 
   /** The user ends the call. One that the server ended, or another window took over, is not ours to end. */
   #hangUp() {
-    this.link.send({ do: "hang_up", kind: this.facts.callKind });
+    this.#cut({ do: "hang_up", kind: this.facts.callKind });
     this.caller.stop();
   }
 

@@ -117,7 +117,8 @@ export class SocketCall {
   #played({ turn, epoch, position, stopped }) {
     const { outputLatency = 0, sampleRate = 0 } = this.context ?? {};
     const onItsWay = stopped ? 0 : Math.round((outputLatency || 0) * sampleRate);
-    this.#send(JSON.stringify({ type: "played", turn, epoch, position: Math.max(0, position - onItsWay) }));
+    this.played = { turn, epoch, position: Math.max(0, position - onItsWay) };
+    this.#send(JSON.stringify({ type: "played", ...this.played }));
   }
 
   #send(data) {
