@@ -16,7 +16,7 @@ from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.offline.embedded import EmbeddedServer
 
-WORKERS = 6
+WORKERS = 5
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""

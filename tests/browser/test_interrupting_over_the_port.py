@@ -29,7 +29,7 @@ LISTENS_TO_WHAT_IS_TOLD = """(() => {
   window.__told = [];
   window.WebSocket = class extends Native {
     send(data) {
-      if (typeof data === "string" && data.includes('"played"')) window.__told.push(JSON.parse(data));
+      if (typeof data === "string" && data.includes('"type":"played"')) window.__told.push(JSON.parse(data));
       super.send(data);
     }
   };
