@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz "
 _INDEX = {letter: at for at, letter in enumerate(_LETTERS)}
-_HOMOPHONES = "by buy bye|to two too|for four|one won|eight ate|read red|write right|die dye|hour our|their there|no know|a an the"
+_HOMOPHONES = (
+    "by buy bye|to two too|for four|one won|eight ate|read red|write right|die dye|hour our|their there|no know"
+    "|a an the"
+)
 """Words of which only the meaning tells which one was said; articles are hardly spoken."""
 _SOUNDS_LIKE = {word: words.split()[0] for words in _HOMOPHONES.split("|") for word in words.split()}
 _PAIRS = len(_LETTERS) ** 2
