@@ -179,9 +179,12 @@ class LiveDownsampler:
         if target_rate > source_rate:
             raise ValueError(f"{source_rate} Hz cannot be downsampled to {target_rate} Hz")
         self._passes = source_rate == target_rate
-        self._decimator = Decimator(source_rate, target_rate) if Decimator.suits(source_rate, target_rate) else None
-        self._filter = LowPass(CUT_OFF * target_rate, source_rate)
-        self._interpolation = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="QQ")
+        self._decimator: Decimator | None = None
+        if Decimator.suits(source_rate, target_rate):
+            self._decimator = Decimator(source_rate, target_rate)
+        else:
+            self._filter = LowPass(CUT_OFF * target_rate, source_rate)
+            self._interpolation = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="QQ")
 
     def feed(self, pcm: Pcm) -> Pcm:
         """The next samples in, as long a piece out."""

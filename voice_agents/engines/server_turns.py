@@ -121,12 +121,10 @@ class ServerTurns:
 
     def end(self, item_id: str | None = None, since_s: float | None = None) -> None:
         """The user's turn is complete: by the server's decision, or (no item yet) by ours."""
-        before = self._taking
-        self._taking = _Taking([], since_s)
-        if item_id is not None:
-            self._taking = _Taking([item_id], since_s, asked=self._answer.writing)
-        if before is not None and item_id is not None:  # not known yet either whether that is one
-            self._taking.items = [*before.items, item_id]
+        before, items = self._taking, [item_id] if item_id is not None else []
+        self._taking = _Taking(items, since_s, asked=bool(items) and self._answer.writing)
+        if before is not None and items:  # not known yet either whether that is one
+            self._taking.items = [*before.items, *items]
             self._drop_early(before)
         self._host.act(self._floor.taken(self._host.clock(), certain=item_id is None))
         if self._taking is not None:  # whether it is one depends on its words

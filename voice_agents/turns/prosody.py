@@ -42,7 +42,7 @@ _Values = NDArray[np.float64]
 
 def sentence_odds(pcm: Pcm) -> float:
     """What a voice has said so far (int16 mono at 16 kHz, from its first sample) -> the logarithm of the odds that it
-    begins a sentence: above 0 more likely than a murmur. 0 for less than :data:`SHORTEST_S`. Half a millisecond.
+    begins a sentence: above 0 more likely than a murmur. 0 for less than :data:`SHORTEST_S`. Takes two milliseconds.
     """
     if len(pcm) < SHORTEST_S * RATE:
         return 0.0
