@@ -16,7 +16,8 @@ from tests.attacks.target import Targets
 from tests.attacks.visitor import CONTROLS, NORMAL, NOT_UNDERSTOOD, Visitor
 from tests.attacks.wire import Answer
 
-HERS = ("Zanzibar", "7431")
+HERS = "Zanzibar"
+"""The word of her conversation: no number, as a stranger's own random id would hold one by chance."""
 
 
 def forged(identity: dict[str, str], short: bool) -> list[Any]:
@@ -41,13 +42,13 @@ def broke(answer: Answer) -> bool:
 
 def is_hers(value: Any) -> bool:
     text = unescape(json.dumps(value) if not isinstance(value, str) else value)
-    return any(word in text for word in HERS)
+    return HERS in text
 
 
 async def identities(house: Targets, outcome: Outcome) -> None:
     """Everything a window can ask for, with every forged identity; her conversation lives meanwhile."""
     her = Visitor(house.app)
-    await her.says("My name is Zanzibar", "Zanzibar")
+    await her.says(f"My name is {HERS}", HERS)
     outcome.expect(is_hers(await her.drawn()), "control: she sees her own conversation")
     before = her.server.rows()
     await _forged_windows(house, outcome, her)
@@ -55,7 +56,7 @@ async def identities(house: Targets, outcome: Outcome) -> None:
     outcome.expect(is_hers(hers), "her conversation is gone")
     outcome.expect("stranger" not in json.dumps(hers), "somebody typed into her conversation")
     outcome.expect(house.app.rows() >= before, "rows of the database are gone")
-    await her.says("What is my name?", "Zanzibar.*Zanzibar")
+    await her.says("What is my name?", f"{HERS}.*{HERS}")
     await _sockets(house, outcome, her)
     await her.hang_up()
 
@@ -142,7 +143,7 @@ async def _told(url: str, text: str) -> str:
 async def gradio_sessions(house: Targets, outcome: Outcome) -> None:
     """gradio's own ids: sessions, events, components and calls of others, on every route that takes one."""
     her = Visitor(house.app)
-    await her.says("My name is Zanzibar", "Zanzibar")
+    await her.says(f"My name is {HERS}", HERS)
     ids = ("x", "0", "", "%00", "..", "*", "'", her.identity["conversation"], her.session_hash, "A" * 5000)
     ways = [way for way in routes.of_the_app() if way.takes_a_path and way.method]
     asked = [(way.method, way.filled(value)) for way, value in dealt(ways, ids, house.short)]

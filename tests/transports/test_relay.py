@@ -7,10 +7,11 @@ import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from aioice import stun
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from fastrtc import WebRTC
 
@@ -25,7 +26,7 @@ _NOT_RELAYED = re.compile(r"^a=candidate:.* typ (?!relay).*\r\n", re.MULTILINE)
 
 @asynccontextmanager
 async def coturn(folder: Path) -> AsyncIterator[int]:
-    """The port of 127.0.0.1 it listens on."""
+    """The port of 127.0.0.1 it answers on."""
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (apt install coturn)")
@@ -40,10 +41,32 @@ async def coturn(folder: Path) -> AsyncIterator[int]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
+        await _answers(port)
         yield port
     finally:
         process.kill()
         await process.wait()
+
+
+async def _answers(port: int) -> None:
+    """Until the relay takes packets. It is asked again and again: what comes before it listens is lost."""
+    heard = asyncio.Event()
+
+    class Asking(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            heard.set()
+
+    loop = asyncio.get_running_loop()
+    binding = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
+    sender, _ = await loop.create_datagram_endpoint(Asking, remote_addr=("127.0.0.1", port))
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not heard.is_set():
+                sender.sendto(binding)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), 0.1)
+    finally:
+        sender.close()
 
 
 def relayed_only(description: RTCSessionDescription) -> RTCSessionDescription:
