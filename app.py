@@ -29,6 +29,7 @@ from voice_agents.openness import warning
 from voice_agents.proxies import gradio_hosts, prepare
 from voice_agents.settings import Settings
 from voice_agents.stopping import Stopping
+from voice_agents.type_stubs import write_no_type_stubs
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def main() -> int:
     """Serve until SIGTERM or Ctrl-C; 1 with one plain sentence when that is not possible."""
     options = arguments()
     set_up_logging()
+    write_no_type_stubs()
     if options.doctor:
         from voice_agents.doctor.run import run
 

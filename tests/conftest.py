@@ -15,6 +15,9 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.type_stubs import write_no_type_stubs
+
+write_no_type_stubs()
 
 WORKERS = 5
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""

@@ -20,6 +20,7 @@ FLOORS = (
             "impatience",
             "logs",
             "openness",
+            "type_stubs",
         ),
         *("local_models", "pasted", "proxies", "relay", "settings", "stopping", "tools", "prompts", "turns"),
     },

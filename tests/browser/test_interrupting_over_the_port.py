@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -78,29 +78,35 @@ async def is_cut(page: VoicePage) -> None:
     await expect(page.part("chat").locator("del").first).to_contain_text("interrupted.")
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """The page's address; every test is a visitor of its own there."""
+    with fixed_delays() as provider, serving(provider) as (url, _):
+        yield url
+
+
 @pytest.mark.parametrize(
     ("interrupt", "interruptions"),
     [(by_voice, "Normal"), (by_voice, "Sensitive"), (by_key, "Normal"), (by_button, "Normal")],
 )
 async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word(
-    interrupt: Callable[[VoicePage], Awaitable[float]], interruptions: str, shared_browser: None
+    interrupt: Callable[[VoicePage], Awaitable[float]], interruptions: str, served: str, shared_browser: None
 ) -> None:
-    with fixed_delays() as provider, serving(provider) as (url, _):
-        async with chromium() as context:
-            await context.add_init_script(WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD + NOTES_WHAT_IS_PRESSED)
-            page = VoicePage(await context.new_page())
-            await page.open(url)
-            await page.open_settings()
-            await page.page.get_by_label(interruptions).check()
-            await page.close_settings()
-            await page.record()
-            await page.shows("Listening")
-            await page.type("hello")
-            await page.page.wait_for_function(f"__told.at(-1)?.position > {4 * OUTPUT_RATE}")
-            silent_ms = await interrupt(page)
-            way = f"{interrupt.__name__}, {interruptions}"
-            sys.stdout.write(f"{silent_ms:6.0f} ms to the answer's last sound in the browser, {way}\n")
-            told: list[dict[str, Any]] = await page.page.evaluate("__told")
-            played_s = [each["position"] for each in told if each["turn"] == told[0]["turn"]][-1] / OUTPUT_RATE
-            heard = await page.answers().first.evaluate(HEARD)
-            assert abs(len(heard.split()) - played_s / WORD_S) <= 1 + PART_OF_A_WORD, (silent_ms, told[-4:])
+    async with chromium() as context:
+        await context.add_init_script(WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD + NOTES_WHAT_IS_PRESSED)
+        page = VoicePage(await context.new_page())
+        await page.open(served)
+        await page.open_settings()
+        await page.page.get_by_label(interruptions).check()
+        await page.close_settings()
+        await page.record()
+        await page.shows("Listening")
+        await page.type("hello")
+        await page.page.wait_for_function(f"__told.at(-1)?.position > {4 * OUTPUT_RATE}")
+        silent_ms = await interrupt(page)
+        way = f"{interrupt.__name__}, {interruptions}"
+        sys.stdout.write(f"{silent_ms:6.0f} ms to the answer's last sound in the browser, {way}\n")
+        told: list[dict[str, Any]] = await page.page.evaluate("__told")
+        played_s = [each["position"] for each in told if each["turn"] == told[0]["turn"]][-1] / OUTPUT_RATE
+        heard = await page.answers().first.evaluate(HEARD)
+        assert abs(len(heard.split()) - played_s / WORD_S) <= 1 + PART_OF_A_WORD, (silent_ms, told[-4:])
