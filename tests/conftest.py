@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -14,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
+from voice_agents.collector import no_collections
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.type_stubs import write_no_type_stubs
 
@@ -80,6 +82,16 @@ def group(nodeid: str) -> str:
     if file.startswith("tests/browser/"):
         return "pages"
     return file if file in ONE_SERVER else nodeid
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Six thousand tests and all libraries stay until the end: the garbage collector need not look at them again."""
+    with no_collections():
+        try:
+            return (yield)
+        finally:
+            gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
