@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voice_agents.audio import Pcm, read_wav, resample, silence
+from voice_agents.audio import Pcm, read_wav, resample, silence, write_wav
 
 RATE = 16_000
 
@@ -35,6 +35,22 @@ def espeak(text: str, voice: str = "en-us") -> Pcm:
         ["espeak-ng", "-v", voice, "--stdout", text], check=True, timeout=60, capture_output=True
     ).stdout
     pcm, rate = read_wav(out)
+    return trimmed(resample(pcm, rate, RATE))
+
+
+@cache
+def spoken_by(text: str, voice: str) -> Pcm:
+    """Text in a voice with sox's effects behind it: "kal16", "rms pitch -150 tempo 0.9", "espeak:en-gb pitch 80"."""
+    name, *effects = voice.split()
+    pcm = espeak(text, name.removeprefix("espeak:")) if name.startswith("espeak:") else flite(text, name)
+    if not effects:
+        return pcm
+    need("sox")
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "before.wav", Path(folder) / "after.wav"
+        write_wav(before, pcm, RATE)
+        subprocess.run(["sox", before, after, *effects], check=True, timeout=60)
+        pcm, rate = read_wav(after)
     return trimmed(resample(pcm, rate, RATE))
 
 

@@ -1,8 +1,12 @@
-"""Demo phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk]``.
+"""Phrases by voice through the page in Chromium: ``python -m tests.bench.phrases [--tab realtime] [--talk [FILE]]``.
 
 Each voice is a browser of its own whose microphone is one WAV with all phrases in it, as a person would go through
 them. Three things are asked of each: is it transcribed word for word, is the answer right, and was it heard. At the
 end stands how long the answers took from voice to voice, as the page shows it beside each.
+
+A FILE has one line for what is said in a turn, with `` | `` and what a right answer contains behind it; without that,
+right is what is not "I do not understand". A voice is one of flite's, or espeak-ng's as in ``espeak:en-gb``, with sox's
+effects behind it: ``--voices "slt,kal16 pitch -150 tempo 0.95"``.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from tests.bench.text import words
 from tests.browser.helpers.chromium import PLAYED_RATE, VoicePage, chromium, microphone_file
 from tests.browser.helpers.heard import bursts
 from tests.browser.helpers.process import AppProcess
-from tests.voices import RATE, flite, padded
+from tests.voices import RATE, padded, spoken_by
 from voice_agents.audio import Pcm
 
 PHRASES = (
@@ -54,11 +58,12 @@ TALK = (
     ("by the way, my name is daniel.", "daniel"),
     ("so what was my name again, and then flip a coin for me please.", "heads|tails"),
 )
-"""A conversation as somebody has it, with ``--talk``: none of its sentences is an example."""
+"""A conversation as somebody has it, with ``--talk`` alone: none of its sentences is an example."""
+ANY_ANSWER = r"^(?!.*(i do not understand|only the small offline agent|i did not hear))"
 
 VOICES = ("slt", "rms", "awb")
 LEAD_S, PAUSE_S = 5.0, 9.0
-"""Silence before the first phrase and after each: room for connecting, and for an answer."""
+"""Silence before the first phrase and by default after each: room for connecting, and for an answer."""
 
 HEARD_S = 0.5
 """An answer counts as heard with this much sound."""
@@ -81,19 +86,25 @@ class Result:
         return self.transcribed, self.right, self.heard
 
 
+def script(path: str) -> list[tuple[str, str]]:
+    """The turns of a file, and what a right answer to each contains."""
+    lines = [line.partition(" | ") for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [(said, right or ANY_ANSWER) for said, _, right in lines]
+
+
 def plain(text: str) -> str:
     """Lower-case words only."""
     return " ".join(words(text))
 
 
 async def conversation(
-    url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]]
+    url: str, tab: str, voice: str, phrases: Sequence[tuple[str, str]], pause_s: float
 ) -> tuple[list[Result], list[float]]:
     """Say all phrases in one call; each is judged by what was new when the next one began.
 
     Also the seconds from voice to voice that the page shows.
     """
-    turns = [padded(flite(phrase, voice), 0.0, PAUSE_S) for phrase, _ in phrases]
+    turns = [padded(spoken_by(phrase, voice), 0.0, pause_s) for phrase, _ in phrases]
     pcm = np.concatenate([np.zeros(round(LEAD_S * RATE), np.int16), *turns])
     results, lines, played, due_s = [], 0, 0, LEAD_S
     with tempfile.TemporaryDirectory() as folder:
@@ -120,19 +131,21 @@ def judge(lines: Sequence[tuple[str, str]], played: Pcm, phrase: str, right: str
     transcribed = any(who == "user" and plain(text) == plain(phrase) for who, text in lines)
     answered = any(who == "bot" and re.search(right, plain(text)) for who, text in lines)
     audible_s = sum(len(sound) for sound in bursts(played, PLAYED_RATE)) / PLAYED_RATE
-    print(f"  {phrase!r}: {lines}, {audible_s:.1f} s of sound", flush=True)
+    print(
+        f"  said   {phrase}", *(f"  {who:6} {text}" for who, text in lines), f"  {audible_s:.1f} s of sound", sep="\n"
+    )
     return Result(transcribed, answered, audible_s >= HEARD_S)
 
 
-async def main(tab: str, url: str, phrases: Sequence[tuple[str, str]], voices: Sequence[str]) -> None:
+async def main(tab: str, url: str, phrases: Sequence[tuple[str, str]], voices: Sequence[str], pause_s: float) -> None:
     results: dict[str, list[Result]] = {}
     took: dict[str, list[float]] = {}
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(own_app())
         for voice in voices:
             print(f"\n{voice}", flush=True)
-            results[voice], took[voice] = await conversation(url, tab, voice, phrases)
-    print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice:>6}" for voice in voices))
+            results[voice], took[voice] = await conversation(url, tab, voice, phrases, pause_s)
+    print(f"\n{'T transcribed, R right answer, H heard':40}" + "".join(f"{voice.split()[0]:>6}" for voice in voices))
     for number, (phrase, _) in enumerate(phrases):
         print(f"{phrase:40}" + "".join(f"{results[voice][number]!s:>6}" for voice in voices))
     everything = [result for of_voice in results.values() for result in of_voice]
@@ -154,8 +167,9 @@ if __name__ == "__main__":
     parser.add_argument("--tab", choices=("sandwich", "realtime"), default="sandwich")
     parser.add_argument("--url", default="", help="a page that is served already (default: start the app)")
     parser.add_argument("--phrases", type=int, default=len(PHRASES), help="only the first ones")
-    parser.add_argument("--talk", action="store_true", help="a conversation of twelve turns instead of the phrases")
-    parser.add_argument("--voices", default=",".join(VOICES), help="flite's (default: %(default)s)")
+    parser.add_argument("--talk", nargs="?", const="", metavar="FILE", help="a conversation instead of the phrases")
+    parser.add_argument("--voices", default=",".join(VOICES), help="see above (default: %(default)s)")
+    parser.add_argument("--pause", type=float, default=PAUSE_S, help="seconds after each turn (default: %(default)s)")
     options = parser.parse_args()
-    spoken = TALK if options.talk else PHRASES[: options.phrases]
-    asyncio.run(main(options.tab, options.url, spoken, options.voices.split(",")))
+    spoken = PHRASES[: options.phrases] if options.talk is None else script(options.talk) if options.talk else TALK
+    asyncio.run(main(options.tab, options.url, spoken, options.voices.split(","), options.pause))
