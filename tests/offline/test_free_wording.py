@@ -8,6 +8,7 @@ from tests.bench.recognition import OTHERS, QUESTIONS, READ, asked
 from tests.offline.asking import answer
 from voice_agents.offline.brain import Brain, Message
 
+NOT_ASKED = ("Plan a rainy afternoon in Lisbon.", "Thanks for watching.", "How far behind are we?")
 TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_note"})
 
 
@@ -57,6 +58,39 @@ TOOLS = frozenset({"get_time", "calculate", "convert_units", "set_timer", "save_
         ("Alright then, good night.", ["goodbye"]),
         ("Pick a number between one and ten.", ["dice"]),
         ("Do you like music?", ["who_are_you"]),
+        ("What's the time over in Japan?", ["time"]),
+        ("How far ahead of New York is Berlin?", ["time"]),
+        ("What time is it in Lisbon at the moment?", ["time"]),
+        ("Which time zone is Chicago in?", ["time"]),
+        ("Would it be late in Melbourne right now?", ["time"]),
+        ("I've got rice on the stove, can you give me a shout in twelve minutes?", ["set_timer"]),
+        ("Put ten minutes on the clock.", ["set_timer"]),
+        ("Let me know when five minutes are up.", ["set_timer"]),
+        ("What is thirty percent off eighty dollars?", ["sum"]),
+        ("Take nine from thirty.", ["sum"]),
+        ("How do I change pounds into kilograms?", ["units"]),
+        ("How much is a gallon?", ["which_unit"]),
+        ("Help me roll a six sided die.", ["dice"]),
+        ("Let's flip for it.", ["coin"]),
+        ("Remind me to", ["which_note"]),
+        ("Can you add paper towels to the shopping list?", ["save_note"]),
+        ("Never let me forget to lock the door.", ["save_note"]),
+        ("Did I put bread on my shopping list?", ["list_notes"]),
+        ("I need to know what is on my to do list.", ["list_notes"]),
+        ("Take milk off my list.", ["one_of_all"]),
+        ("Could you erase everything on my list?", ["delete_notes"]),
+        ("What day will it be in ten days?", ["date"]),
+        ("My friends call me Maggie.", ["introduction"]),
+        ("What name do you have for me?", ["ask_name"]),
+        ("Run that by me once more.", ["repeat"]),
+        ("Which company built you?", ["who_are_you"]),
+        ("What topics can I ask you about?", ["help"]),
+        ("Cancel that last request.", ["stop"]),
+        ("I can not thank you enough, I really appreciate it.", ["thanks"]),
+        ("It was nice talking to you.", ["goodbye"]),
+        ("Oh nice. Okay, so what time is it in Rome?", ["time"]),
+        ("I'm bored, so got any jokes, and how much is nine times nine?", ["joke", "sum"]),
+        ("Right. I want to make some pasta, so please set a timer for, um, eight minutes.", ["set_timer"]),
     ],
 )
 def test_words_of_ones_own(text: str, skills: list[str]) -> None:
@@ -81,7 +115,7 @@ def test_a_no_of_ones_own_is_no_correction() -> None:
     assert asked("No, thank you.") == [("no", {})]
 
 
-@pytest.mark.parametrize("text", [*READ, *QUESTIONS, *OTHERS, "What a time we had in Paris last summer."])
+@pytest.mark.parametrize("text", [*READ, *QUESTIONS, *OTHERS, "What a time we had in Paris last summer.", *NOT_ASKED])
 def test_what_asks_for_nothing_is_not_taken_for_a_request(text: str) -> None:
     assert asked(text) == []
 

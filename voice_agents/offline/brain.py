@@ -95,11 +95,11 @@ _BEYOND = tuple(
         ("e-?mails?|text message|phone call|call (?:my|the|him|her)|send", "call anybody or send messages"),
         ("lights?|lamps?|thermostat|heating|front door|garage|blinds", "control anything in your home"),
         ("louder|quieter|slower|faster|volume", "change how loud or fast I speak"),
+        ("translat(?:e|ion)|(?:in|speak) (?:french|spanish|german|italian|japanese|chinese)", "speak other languages"),
         (
-            "translate|translation|(?:in|speak) (?:french|spanish|german|italian|japanese|chinese)",
-            "speak other languages",
+            "directions|traffic|flights?|hotels?|restaurants?|taxi|train|book (?:me|us|an?)|reservations?",
+            "plan or book a trip",
         ),
-        ("directions|traffic|flights?|hotels?|restaurants?|taxi|train", "plan or book a trip"),
         ("search|google|look up|internet|website|wikipedia", "look anything up"),
         ("alarm|calendar|appointments?|meeting|schedule", "keep a calendar or set an alarm"),
         ("buy|order|shop|stocks?|price", "buy anything or look up prices"),
@@ -118,9 +118,9 @@ _REMARK = re.compile(
 )
 """Who tells something beside what he asks for wants no answer to that."""
 _HEARD_WORDS = 12
-_SPOKEN_OF = 3
+_SPOKEN_OF = 6
 """So many requests are remembered that may be asked about again ..."""
-_LATE = 16
+_LATE = 32
 """... so many messages back."""
 _MAY_FOLLOW = frozenset({"repeat", "yes", "no", "duration", "stop", "reckon_on", "impressed"})
 """Skills whose words mean something else after a request: "again", "ten minutes"."""
@@ -246,6 +246,8 @@ def _understood(messages: Sequence[Message], before: Sequence[Request]) -> Under
         understood = understood if both.missed else both
     weak = understood.missed or all(request.skill.name in _MAY_FOLLOW for request in understood.requests)
     followed = next(filter(None, (FOLLOWER.follow(text, request) for request in before)), None) if weak else None
+    if before and followed is None and not understood.requests:
+        followed = FOLLOWER.mentioned(text, before[0])
     return understood if followed is None else Understanding((followed,))
 
 

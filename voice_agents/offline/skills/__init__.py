@@ -18,22 +18,24 @@ def _help(slots: Slots, talk: Talk) -> Step:
 
 _HELP = Skill(
     "help",
-    ("what can you do", "what can i (say | ask) [you]", "help [me]"),
+    "what can you do; what can i (say | ask) [you]; help [me]",
     _help,
     ("What can you do?", "Help me."),
-    typed=(
-        "what (are your skills | are you able to do | do you (know | understand) | else can you do)",
-        "(how can you | can you) help [me]",
-        "what [else] are you good (at | for)",
-    ),
-    free=(
-        "what ... (can | could) you ... (do | help | answer)",
-        "(what | how | which) ... (help me | help us) ... (with | [out])",
-        "what (kind | sort) of (things | questions) ... you",
-        "(tell me | show me | explain | what) ... you can do",
-        "anything else you can do",
-        "what (do | can | should) i (do | say | ask | try)",
-    ),
+    typed="""what (are your skills | are you able to do | do you (know | understand) | else can you do);
+        can you help [me]; (what else [do you know] | give me an example | what now);
+        (what | how) (do | can | should) i (do | say | ask | try | use (you | this)) [now | you | to you]; (can | do |
+        are) you [able to] (do | tell | convert | set | keep | remind [me] [of] | roll | flip) (math | maths |
+        arithmetic | sums | jokes | stories | units | stuff | things | timers | notes | dice | coins);
+        what [else] (are you good (at | for) | can you [do])""",
+    free="""(what | which) ... (can | could | are | use) you ... (do | help | answer | assist) [me | us] [with | for
+        me]; (what | which | things | questions | anything) ... (can | could | should | may | am i allowed to) i ...
+        (ask | say);
+        (what | which | list) ... (commands | skills | capabilities | abilities | features) ... (you | your | list);
+        (what | tell me | know) ... you ... (familiar with | capable of | good at | answers for | assist me with | help
+        me with);
+        (what | which | kinds of | sorts of | types of) (questions | subjects | topics | stuff | things) ... you;
+        (tell me | show me | explain | what | anything [else] | everything) ... you (can do | are able);
+        how can (you (help | assist) | i use you)""",
     demo=True,
 )
 

@@ -51,14 +51,14 @@ class Skill:
 
     name: str
     """Lower-case letters and underscores."""
-    phrases: tuple[str, ...]
-    """What can be said or typed for it, in the phrase language."""
+    phrases: str
+    """What can be said or typed for it, in the phrase language, with semicolons between the phrases."""
     act: Act
     examples: tuple[str, ...]
     """As a user would write them."""
-    typed: tuple[str, ...] = ()
+    typed: str = ""
     """Phrases that are only matched against text, not listened for."""
-    free: tuple[str, ...] = ()
+    free: str = ""
     """Phrases that tell what is wanted wherever they stand in a text of which nothing else is understood."""
     ability: str = ""
     """Completes "I can ..."."""

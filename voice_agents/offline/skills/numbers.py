@@ -21,23 +21,44 @@ _PHRASES = {
     **dict.fromkeys(("quarter", "a quarter of", "a quarter of a", "a quarter of an"), 0.25),
     **dict.fromkeys(("a pair of", "pair of", "a couple of", "a couple"), 2),
     **dict.fromkeys(("a dozen", "dozen"), 12),
-    **dict.fromkeys(("three quarters of an", "3 quarters of an"), 0.75),
+    **dict.fromkeys(("three quarters of an", "three quarters of a", "3 quarters of an", "3 quarters of a"), 0.75),
 }
-_OTHER_WORDS = "and point a an minus negative half quarter third thirds pair couple dozen of"
-_NUMBER_WORDS = "|".join([*_VALUES, "hundred", *_SCALES, *_OTHER_WORDS.split()])
+_OTHER_WORDS = "and point a an minus negative half quarter quarters third thirds pair couple dozen of"
+NUMBER_WORDS = "|".join([*_VALUES, "hundred", *_SCALES, *_OTHER_WORDS.split()])
 
 _OPERATORS = {
     **{sign: sign for sign in "+-*/()"},
-    **{"plus": "+", "minus": "-", "x": "*", "times": "*", "multiplied by": "*", "over": "/", "divided by": "/"},
+    **{"plus": "+", "minus": "-", "x": "*", "times": "*", "multiplied by": "*", "of": "*", "over": "/"},
+    **dict.fromkeys(("divided by", "divided into"), "/"),
     **{"half of": "0.5 *", "a quarter of": "0.25 *", "a third of": "1 / 3 *", "two thirds of": "2 / 3 *"},
     **{"double": "2 *", "triple": "3 *", "add": "+", "subtract": "-", "take away": "-"},
-    **{"^": "**", "to the power of": "**", "percent of": "/ 100 *", "squared": "** 2", "cubed": "** 3"},
+    **{"^": "**", "to the power of": "**", "squared": "** 2", "cubed": "** 3"},
+    **dict.fromkeys(("percent off", "percent off of"), "/ -100 + 1) *"),
+    **dict.fromkeys(("percent of", "percent on", "percent tip on", "percent from"), "/ 100 *"),
 }
-_IMPERATIVES = {"multiply": "multiplied by", "divide": "divided by"}
-_ADDING = ("add", "subtract", "take")
-_DONE_TO_IT = ("double", "triple", "take away", *_IMPERATIVES, "add", "subtract")
-_BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *"}
-_SYMBOLS = {*"+-*/()123", "**", "100", "0.5", "0.25", "it"}
+_IMPERATIVES = tuple(
+    (re.compile(rf"(?:{verb}) (.+?) {joint} (.+)"), infix)
+    for verb, joint, infix in (
+        *(("multiply", "(?:by|with|and)", r"\1 multiplied by \2"), ("divide", "(?:by|into)", r"\1 divided by \2")),
+        *(("add", "(?:and|to)", r"\1 plus \2"), ("subtract|take|deduct", "(?:from|off|away from)", r"\2 minus \1")),
+        ("split|share", "(?:by|between|among|in|into)", r"\1 divided by \2"),
+    )
+)
+_ASIDE = re.compile(r" (?:dollars?|bucks|euros?|cents|ways|parts|people|persons|of us|the)(?= |$)|^ sum of(?= )")
+"""What is counted makes no difference to a sum."""
+_ABOUT_IT = tuple(
+    (re.compile(pattern), said)
+    for pattern, said in (
+        (r"^(?:split|share|divide)(?: it)?(?: up)?(?: by| between| among| in| into)? (?!it$)", "divide it by "),
+        (r"^(?:take|subtract|deduct|take away) (?!away)(.+?)(?: (?:off|away|from))*(?: it)?$", r"minus \1"),
+        (r"^add (.+?)(?: to it)?$", r"plus \1"),
+        (r"^(?:it )?(?:doubled|twice)$|^double$", "double it"),
+        (r"^(?:it )?halved$|^(?:halve|half)(?: it)?$", "it divided by two"),
+    )
+)
+"""What is done to a result, in other words."""
+_BETWEEN = {"+", "-", "*", "/", "**", "/ 100 *", "/ -100 + 1) *"}
+_SYMBOLS = {*"+-*/()123", "**", "100", "-100", "1)", "0.5", "0.25", "it"}
 _MAX_DIGITS = 15
 
 
@@ -48,24 +69,19 @@ def value_of(words: list[str]) -> Number | None:
     if words[-3:] in (["and", "a", "half"], ["and", "a", "quarter"]):
         whole = _whole(words[:-3])
         return None if whole is None else whole + _PHRASES[words[-1]]
+    if words[:1] in (["a"], ["an"]) and _whole(words) is None:  # who hesitates is heard to say "an eight minutes"
+        words = words[1:]
     sign = 1
     if words and words[0] in ("minus", "negative", "-"):
         sign, words = -1, words[1:]
-    whole_words, point, fraction = _split(words, "point")
-    value = _whole(whole_words)
+    whole_words, point, fraction = " ".join(words).partition(" point ")
+    value = _whole(whole_words.split())
     if value is None or not point:
         return None if value is None else sign * value
-    digits = [word if word.isdecimal() else str(_VALUES.get(word, "")) for word in fraction]
+    digits = [word if word.isdecimal() else str(_VALUES.get(word, "")) for word in fraction.split()]
     if not digits or not all(len(digit) == 1 for digit in digits):
         return None
     return sign * float(f"{value}.{''.join(digits)}")
-
-
-def _split(words: list[str], at: str) -> tuple[list[str], bool, list[str]]:
-    if at not in words:
-        return words, False, []
-    place = words.index(at)
-    return words[:place], True, words[place + 1 :]
 
 
 def _whole(words: list[str]) -> Number | None:
@@ -117,7 +133,7 @@ def _digits(text: str) -> Number | None:
 
 def expression_of(words: list[str]) -> str | None:
     """Arithmetic in words or symbols as an expression like ``7 * 8``; None without an operator or with odd words."""
-    text = f" {' '.join(words)} "
+    text = _ASIDE.sub("", f" {' '.join(words)}") + " "
     roots = text.count(" square root of ")
     text = re.sub(r" (the )?square root of ", " ", text)
     for operator in sorted(_OPERATORS, key=len, reverse=True):
@@ -134,7 +150,7 @@ def expression_of(words: list[str]) -> str | None:
         return f"{parts[0]} ** 0.5" if roots == 1 and len(parts) == 1 and parts[0] else None
     if len(parts) < 2 + (parts[0] == "-") or parts[-1] in _BETWEEN or parts[0] in _BETWEEN - {"-"}:
         return None
-    return " ".join(parts)
+    return f"{'(' * ('/ -100 + 1) *' in parts)}{' '.join(parts)}"
 
 
 def _number(heard: Sentence) -> Number | None:
@@ -142,39 +158,34 @@ def _number(heard: Sentence) -> Number | None:
 
 
 def _expression(heard: Sentence) -> str | None:
-    return expression_of(heard.text.split())
+    return _expression_of(heard.text.strip())
 
 
-def _imperative(heard: Sentence) -> str | None:
-    return _imperative_of(heard.text.split())
-
-
-def _imperative_of(words: list[str]) -> str | None:
-    """ "multiply six by seven" as "six multiplied by seven"."""
-    verb, *words = words
-    at = words.index("by")
-    return expression_of([*words[:at], *_IMPERATIVES[verb].split(), *words[at + 1 :]])
+def _expression_of(text: str) -> str | None:
+    """ "multiply six by seven" as "six multiplied by seven"; other words as they are."""
+    said = next((found.expand(infix) for verb, infix in _IMPERATIVES if (found := verb.fullmatch(text))), text)
+    return expression_of(said.split())
 
 
 def _operation(heard: Sentence) -> str | None:
     """Arithmetic with a number that was spoken of, "it" in the expression: "times two" as "it * 2"."""
-    words = re.sub(" (that|this)(?= |$)", " it", heard.text).split()
-    if words[0] in _IMPERATIVES and "by" in words:
-        return _imperative_of(words)
-    if words[0] in _ADDING and words[-2:] in (["to", "it"], ["from", "it"]):
-        words = words[:-2]
-    if words[-1] == "percent":
-        words = [*words, "of"]
-    given = "it" in words
-    return expression_of(words if given else [*words, "it"] if words[-1] == "of" else ["it", *words])
+    text = _ASIDE.sub("", re.sub(" (that|this)(?= |$)", " it", heard.text)).strip()
+    text = next((pattern.sub(said, text) for pattern, said in _ABOUT_IT if pattern.search(text)), text)
+    text = re.sub(r"\bpercent$", "percent of", text)
+    if "it" not in text.split():
+        text = f"{text} it" if text.endswith(" of") else f"it {text}"
+    return _expression_of(text)
 
 
-_TYPED_NUMBER = rf"(?: -)?(?: \d[\d.,]*| (?:{_NUMBER_WORDS}))(?: (?:{_NUMBER_WORDS}|\d[\d.,]*))*"
-_TYPED_SUM_WORD = rf"(?: (?:\d[\d.,]*|{_NUMBER_WORDS}|[-+*/^()x]|plus|times|over|squared|cubed|percent of))"
-_TYPED_SUM = rf"(?:(?: the)? square root of| multiplied by| divided by| to the power of|{_TYPED_SUM_WORD})+"
-
+_TYPED_NUMBER = rf"(?: -)?(?: \d[\d.,]*| (?:{NUMBER_WORDS}))(?: (?:{NUMBER_WORDS}|\d[\d.,]*))*"
+_TYPED_SUM_WORD = (
+    rf"(?: (?:\d[\d.,]*|{NUMBER_WORDS}|[-+*/^()x]|plus|times|over|squared|cubed|percent (?:of|off|on|tip on|from)"
+    r"|dollars?|bucks|euros?|take away|to the power of))"
+)
+_TYPED_SUM = rf"(?:(?: the)? square root of| multiplied by| divided (?:by|into)|{_TYPED_SUM_WORD})+"
 _TYPED_OPERATION = (
-    rf"(?:(?: the)? square root of|{_TYPED_SUM_WORD}| (?:it|that|this|by|percent|to|from|{'|'.join(_DONE_TO_IT)}))+"
+    rf"(?:(?: the)? square root of|{_TYPED_SUM_WORD}| (?:it|that|this|by|percent|to|from|off|away|between|among|in|into"
+    r"|ways|parts|people|doubled?|triple|twice|halved?|multipl[iy](?:ed)?|divided?|add|subtract|take|split|share))+"
 )
 
 _COUNTS = tuple(spell(count) for count in (*range(1, 21), *range(25, 101, 5)))
@@ -195,5 +206,10 @@ RULES = (
     Rule("few", "|".join([*_SMALL[1:13], "[a] (pair | couple) of"]), _number, r" \d+", _SMALL[1:13]),
     Rule("sum", "", _expression, _TYPED_SUM, _SUMS),
     Rule("operation", "", _operation, _TYPED_OPERATION, _OPERATIONS),
-    Rule("imperative", "(multiply | divide) <number> by <number>", _imperative),
+    Rule(
+        "imperative",
+        "(multiply | divide | add | subtract | take | deduct | split | share) <number>"
+        " (by | with | and | to | from | off | into | between) <number>",
+        _expression,
+    ),
 )

@@ -43,6 +43,11 @@ _PIECE = re.compile(r"\s*([\[\]()|]|<[a-z_:]+>|[^\s\[\]()|<>]+)")
 _SIGNS = {"[": "(?:", "(": "(?:", "]": ")?", ")": ")", "|": "|", "...": r"(?: \S+){0,6}?"}
 
 
+def alternatives(phrases: str) -> list[str]:
+    """Phrases that are written one after the other, with semicolons between them."""
+    return list(filter(None, map(str.strip, phrases.split(";"))))
+
+
 @cache
 def pieces(phrase: str) -> tuple[str, ...]:
     """The words, signs and references of a phrase. Raises ValueError for one that is not well formed."""

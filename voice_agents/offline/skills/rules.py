@@ -7,6 +7,7 @@ import re
 from voice_agents.offline.skills import numbers
 from voice_agents.offline.skills.phrases import Rule, original
 from voice_agents.offline.skills.sentence import Sentence
+from voice_agents.tools.places import all_zones
 from voice_agents.tools.words import spell
 
 PLACES = (
@@ -30,21 +31,18 @@ ERRANDS = (
     "|pay the rent|send the report|wash the car|book a table for two|take a break|check the oven"
 )
 _ANSWERS = """
-hundred thousand million first second third half double minus plus
-monday tuesday wednesday thursday friday saturday sunday weekend
-january february march april may june july august september october november december
-today tomorrow tonight yesterday morning afternoon evening night noon midnight now later soon
-spring summer autumn winter week month year hour minute minutes hours seconds days
-red blue green yellow orange purple pink brown black white gray gold silver
-yes no yeah yep nope okay sure maybe never always thanks please sorry right wrong exactly correct
-stop wait go start pause continue cancel repeat again next back more less louder softer enough help
-hello hi hey goodbye bye what who where when why how which really nothing everything both
-left up down fast slow big small hot cold good bad great fine cheap new old open close on off
-water milk juice wine beer cheese butter rice fish meat chicken soup salad sugar salt apple apples
-music news weather light lights door window room kitchen bedroom bathroom garden home house
-work school office car bus train bike plane phone table chair book money key moon sun rain snow dog cat
-mother father brother sister friend husband wife doctor birthday holiday dinner lunch breakfast
-heads tails dice coin joke story note notes timer
+hundred thousand million first second third half double minus plus monday tuesday wednesday thursday friday saturday
+sunday weekend january february march april may june july august september october november december today tomorrow
+tonight yesterday morning afternoon evening night noon midnight now later soon spring summer autumn winter week month
+year hour minute minutes hours seconds days red blue green yellow orange purple pink brown black white gray gold
+silver yes no yeah yep nope okay sure maybe never always thanks please sorry right wrong exactly correct stop wait go
+start pause continue cancel repeat again next back more less louder softer enough help hello hi hey goodbye bye what
+who where when why how which really nothing everything both left up down fast slow big small hot cold good bad great
+fine cheap new old open close on off water milk juice wine beer cheese butter rice fish meat chicken soup salad sugar
+salt apple apples music news weather light lights door window room kitchen bedroom bathroom garden home house work
+school office car bus train bike plane phone table chair book money key moon sun rain snow dog cat mother father
+brother sister friend husband wife doctor birthday holiday dinner lunch breakfast heads tails dice coin joke story
+note notes timer
 """
 ANSWERS = (*(spell(number) for number in (*range(31), *range(40, 101, 10), 1_000)), *_ANSWERS.split())
 """Words that people say alone, mostly when they were asked for them."""
@@ -70,10 +68,8 @@ _TYPED_UNIT = rf"(?: degrees?)?(?: (?:{'|'.join(sorted(_UNIT_NAMES, key=len, rev
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600}
 _TIME_WORDS = "|".join(f"{unit}s?" for unit in _SECONDS)
-_TYPED_DURATION = (
-    rf"(?: (?:\d[\d.,]*|[a-z]+)){{1,8}}? (?:{_TIME_WORDS})(?:(?: (?:\d[\d.,]*|[a-z]+)){{1,4}}? (?:{_TIME_WORDS}))*"
-    r"(?: and a half)?"
-)
+_COUNT = rf"(?: (?:\d[\d.,]*|{numbers.NUMBER_WORDS}))"
+_TYPED_DURATION = rf"{_COUNT}{{1,8}}? (?:{_TIME_WORDS})(?:{_COUNT}{{1,4}}? (?:{_TIME_WORDS}))*(?: and a half)?"
 
 
 def _place(heard: Sentence) -> str:
@@ -81,10 +77,9 @@ def _place(heard: Sentence) -> str:
     return heard.original if heard.original != heard.original.lower() else heard.original.title()
 
 
-def place_in(text: str) -> str:
-    """The last city that is named in a text; "" if none is."""
-    named = _NAMED.findall(text)
-    return str(named[-1]).title() if named else ""
+def places_in(*texts: str) -> list[str]:
+    """The cities and countries that are named in texts, each once."""
+    return list(dict.fromkeys(named.title() for text in texts for named in _NAMED.findall(text)))
 
 
 def _person(heard: Sentence) -> str | None:
@@ -125,8 +120,6 @@ def _count(words: list[str]) -> float | None:
     """How many of a unit of time: "ten", "half an", "two and a half", "and ten", "a quarter of an", a "um ten"."""
     words = words[1:] if words[:1] == ["and"] else words
     value = numbers.value_of(words)
-    if value is None and words[:1] in (["a"], ["an"]):  # who hesitates is heard to say "an eight minutes"
-        value = numbers.value_of(words[1:])
     return None if value is None or value < 0 else value
 
 
@@ -138,11 +131,17 @@ def _topic(heard: Sentence) -> str:
     return {"sea": "ocean", "bees": "honey bees"}.get(heard.text.strip(), heard.text.strip())
 
 
+_NOTHING = {"please", "now", "thanks", "for", "me", "later", "to", "that", "about"}
+_ASKING = ("how", "what", "which", "when", "where", "why", "who", "if", "of")
+
+
 def _errand(heard: Sentence) -> str | None:
-    return None if {word.text for word in heard.words} <= {"please", "now", "thanks", "for", "me"} else heard.original
+    nothing = {word.text for word in heard.words} <= _NOTHING
+    return None if nothing or heard.words[0].text in _ASKING else heard.original
 
 
-_NAMED = re.compile(rf"\b(?:{PLACES})\b", re.IGNORECASE)
+_CITIES = "|".join(sorted({*all_zones(), *PLACES.split("|")} - {"nice"}, key=len, reverse=True))
+_NAMED = re.compile(rf"\b(?:{_CITIES})\b", re.IGNORECASE)
 _PLACES_WRITTEN = tuple(place.title() for place in PLACES.split("|"))
 _PEOPLE_WRITTEN = tuple(person.title() for person in PEOPLE.split("|"))
 _DURATIONS = (
@@ -151,16 +150,19 @@ _DURATIONS = (
     *(f"{spell(count)} hours" for count in range(2, 13)),
 )
 _FREE = r"(?: \S+)+"
-_TYPED_PLACE = r"(?: (?!(?:and|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
+_TYPED_PLACE = r"(?: (?!(?:and|at|currently|now|right|please|today)\b)[^\W\d_]\S*){1,4}"
 
 RULES = (
     *numbers.RULES,
     Rule("place", PLACES, _place, _TYPED_PLACE, _PLACES_WRITTEN),
-    Rule("city", PLACES, _place, likely=_PLACES_WRITTEN),
-    Rule("difference", "difference"),
+    Rule("city", PLACES, _place, rf" (?:{_CITIES})", _PLACES_WRITTEN),
+    Rule("difference", "difference | ahead | behind | apart | later | earlier"),
+    *(Rule(name, phrase) for name, phrase in (("tomorrow", "tomorrow | tomorrow's"), ("weeks", "week | weeks"))),
+    *(Rule(name, phrase) for name, phrase in (("year", "year"), ("else", "about | on | of | regarding"))),
+    Rule("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
     Rule("down", "down | backwards | backward"),
     Rule("which", "first | second | third | fourth | last | other"),
-    Rule("day_or_night", "late | early | night | [already | still] dark | light | day | morning | afternoon | evening"),
+    Rule("day_or_night", "late | early | night | dark | morning | afternoon | evening | awake | asleep | still up"),
     Rule("there", "[over] there | in that (city | place | country)"),
     Rule("first_name", PEOPLE, _place, likely=_PEOPLE_WRITTEN),
     Rule("person", PEOPLE, _person, r" [^\W\d_]\S*", _PEOPLE_WRITTEN),
@@ -169,6 +171,7 @@ RULES = (
     Rule("measure", "<unit>", _any_unit, r"(?: (?!to |into |in )[^\W\d_]\S*){1,2}", tuple(UNITS)[:USUAL_UNITS]),
     Rule("duration", "", _duration, _TYPED_DURATION, _DURATIONS),
     Rule("label", TIMER_LABELS, original, r"(?: \S+){1,6}?", tuple(TIMER_LABELS.split("|"))),
+    Rule("item", "", original, r"(?: (?!all |every)\S+)(?: \S+){0,5}?"),
     Rule("errand", ERRANDS, _errand, _FREE, tuple(ERRANDS.split("|"))),
     Rule("topic", "moon | ocean | sea | [honey] bees", _topic, likely=("moon", "ocean", "honey bees")),
 )

@@ -15,14 +15,17 @@ MAX_WORDS = 200
 _PERSONS = ("i", "you", "we", "they")
 _VERBS = ("do", "did", "does", "is", "are", "was", "were", "have", "has", "would", "could", "should")
 CONTRACTIONS = {
-    **{f"{word}'s": f"{word} is" for word in ("what", "who", "where", "when", "how", "it", "that", "there", "name")},
+    **{
+        f"{word}'s": f"{word} is"
+        for word in ("what", "who", "where", "when", "how", "it", "that", "there", "name", "time")
+    },
     **{f"{word}'d": f"{word} would" for word in _PERSONS} | {f"{word}'ll": f"{word} will" for word in _PERSONS},
     **{f"{word}'ve": f"{word} have" for word in _PERSONS} | {f"{word}'re": f"{word} are" for word in _PERSONS[1:]},
     **{f"{word}n't": f"{word} not" for word in _VERBS},
     **{"let's": "let us", "i'm": "i am", "can't": "can not", "won't": "will not"},
 }
 """Written as people speak -> as the phrases are written."""
-_OTHER_WORDS = frozenset({"it's", "i'd", "i'll", "we'd", "we'll", "we're"})
+_OTHER_WORDS = frozenset({"it's", "i'd", "i'll", "we'd", "we'll", "we're", "time's"})
 """Without the apostrophe they are."""
 
 SPELLINGS = {
@@ -123,6 +126,12 @@ def _as_counted(before: Word | None, word: Word, after: Word | None) -> Word:
     reckoned = (before and before.text in _RECKONING) or (after and after.text in _RECKONING)
     large = word.text == "too" and after and after.text in ("hundred", "thousand", "million")
     return replace(word, text=number) if reckoned or large else word
+
+
+def counted(sentence: Sentence) -> Sentence:
+    """With all words as numbers that sound like one: "to cups" where an amount was spoken of."""
+    words = (replace(word, text=_SOUND_LIKE_NUMBERS.get(word.text, word.text)) for word in sentence.words)
+    return Sentence(sentence.source, tuple(words))
 
 
 def _spell(word: str) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from voice_agents.offline.skills import stories
 from voice_agents.offline.skills.model import Act, Say, Skill, Step, Talk
 from voice_agents.offline.skills.phrases import Slots
 from voice_agents.tools.words import spell
-from voice_agents.turns.english.numbers import ordinal
+from voice_agents.turns.english.numbers import ordinal, year
 
 COUNT_LIMIT = 100
+DAYS_LIMIT = 3_000
 
 LISTENING = "I am listening."
 
@@ -21,7 +22,7 @@ ABOUT_ME = (
 
 
 def _next(texts: tuple[str, ...], talk: Talk) -> Say:
-    """The first that was not told yet; from the start again when all were."""
+    "The first that was not told yet; from the start again when all were."
     told = sum(any(answer and text.startswith(answer[:20]) for text in texts) for answer in talk.answers)
     return Say(texts[told % len(texts)])
 
@@ -63,7 +64,9 @@ def _sentence(text: str) -> str:
 
 
 def _topic(slots: Slots, talk: Talk) -> Step:
-    return Say(stories.TOPICS[slots["topic"]]) if "topic" in slots else _next(tuple(stories.TOPICS.values()), talk)
+    if "topic" in slots or "else" not in slots:
+        return Say(stories.TOPICS[slots["topic"]]) if "topic" in slots else _next(tuple(stories.TOPICS.values()), talk)
+    return Say("I only know something about the moon, the ocean and honey bees.")
 
 
 def _count(slots: Slots, talk: Talk) -> Step:
@@ -77,224 +80,249 @@ def _count(slots: Slots, talk: Talk) -> Step:
 
 GO_ON = Skill(
     "go_on",
-    ("go on", "continue"),
+    "go on; continue",
     _says(LISTENING),
     ("Go on.", "Please continue."),
-    typed=("[yes | yeah | mm hmm | uh huh] [please] (go (on | ahead) | continue | keep going | carry on)",),
+    typed="[yes | yeah | mm hmm | uh huh] [please] (go (on | ahead) | continue | keep going | carry on)",
 )
 """Asks for the rest of an answer that was cut. Which that is only the messages show, so here nothing is left to say."""
 
 
 def _date(slots: Slots, talk: Talk) -> Step:
-    today = date.today()
-    return Say(f"Today is {today:%A}, the {ordinal(str(today.day))} of {today:%B}.")
+    days = 1 if "tomorrow" in slots else int(slots.get("days", 0)) * (7 if "weeks" in slots else 1)
+    if days > DAYS_LIMIT:
+        return Say("That is too far away for me.")
+    when, day = {0: "Today", 1: "Tomorrow"}.get(days, "That day"), date.today() + timedelta(days)
+    year_said = f", {year(str(day.year))}" if days > 300 or "year" in slots else ""
+    return Say(f"{when} is {day:%A}, the {ordinal(str(day.day))} of {day:%B}{year_said}.")
 
 
 SKILLS = (
     Skill(
         "date",
-        (),
+        "",
         _date,
         (),
-        free=("(today's date | the date | what day is it | what day is today | day of the week)",),
+        typed="""what is today; is (it | today) <weekday> ...; [what is | what | give me | which | say | i need | do
+            you have | of] [is] [the | today's] [full | exact] (date | day) [of the week] [is (it | today)] [(for | of)
+            today] [is]""",
+        free="""(date | day | what | when) ... in <number:days> (days | <weeks>);
+            in <number:days> (days | <weeks>) ... (date | day | what);
+            (date | day) ... <number:days> (days | <weeks>) from (now | today);
+            (what | which | know | tell me) ... (date | day) ... <tomorrow>; <tomorrow> ... (date | day);
+            (today's | today | current | todays) ... (date | day | month | <year>); (what | which | tell | show | know
+            | say) ... (date | day | day of the week | month | <year>) [is] [it] [is] (today | it | now | this)""",
     ),
     Skill(
         "introduction",
-        ("[hello | hi] my name is <name>", "[hello | hi] i am <first_name:name>", "call me <person:name>"),
+        "[hello | hi] my name is <name>; [hello | hi] i am <first_name:name>; call me <person:name>",
         _name,
         ("My name is Robert.", "I'm Peter.", "Call me Alex."),
-        typed=(
-            "(hello | hi | hey | good (morning | afternoon | evening) | nice to meet you) [there] i am <person:name>",
-            "(i am | you can) (called | call me) <name>",
-            "no (it is | i am | i said) <first_name:name>",
-        ),
-        free=("my name is <name>", "(call me | i am called) <person:name>"),
+        typed="""(hello | hi | hey | good (morning | afternoon | evening) | nice to meet you) [there] i am
+            <person:name>; (i am | you can) (called | call me) <name>;
+            (no | actually | i am | it is | this is | i said) [(it is | i am | i said)] <first_name:name>;
+            <first_name:name> is my name""",
+        free="""my [real | first] name is [actually | really] <person:name>;
+            (call | calls | calling | called | speak to | address) me [as | by] [the name] <person:name>;
+            name [i go by] (to | is) <person:name>; i (prefer to go | go) by [the name] [of] <person:name>""",
         ability="remember your name",
         demo=True,
     ),
     Skill(
         "ask_name",
-        ("what is my name", "do you (know | remember) my name", "who am i"),
+        "what is my name; do you (know | remember) my name; who am i",
         _ask_name,
         ("What's my name?", "Do you remember my name?"),
-        typed=(
-            "(tell me | say) my name",
-            "what am i called",
-            "[do you (know | remember)] who i am",
-        ),
-        free=("(remember | know | what | tell) ... my name", "what i am called"),
+        typed="(what | who) (am i | i am) [called]; do you (know | remember) me",
+        free="""(remember | know | what | tell | guess | say | recall | is) ... my name;
+            (what | which | how | name) ... you ... (call me | refer to me | name for me | address me | addressing me);
+            (what | the) ... (name [do you have] for me | i am called | am i called | have me saved | know me | my name
+            saved) ...; (what | which) name (do | did | is | am | would) ...; (remember | know | tell me) who i am;
+            what i am called""",
         demo=True,
     ),
     Skill(
         "story",
-        ("tell me (a | another) story",),
+        "tell me (a | another) story",
         _says(*stories.STORIES),
         ("Tell me a story.", "Tell me another story."),
-        typed=("(tell | read) [me | us] (a | another | one more) [(short | long | nice | new)] story", "[a] story"),
-        free=("(hear | tell | telling | give | read | know | want | love | another) ... story",),
+        typed="[a] story",
+        free="""(hear | tell | telling | give | read | know | want | love | like | rather | another | any) ... (story |
+            stories)""",
         ability="tell a story or a joke",
         demo=True,
     ),
     Skill(
         "topic",
-        ("tell me [something] about [the] <topic>",),
+        "tell me [something] about [the] <topic>",
         _topic,
         ("Tell me about the moon.", "Tell me something about honey bees.", "Tell me about the ocean."),
-        typed=("[the] <topic>", "what do you know about [the] <topic>", "(describe | explain) [the] <topic>"),
-        free=("(about | know) ... <topic>", "(tell me | know) ... (something interesting | fact | facts)"),
+        typed="[(describe | explain | what is)] [the] <topic> [like]",
+        free="""(about | know | like) ... <topic>; (tell | know | give | what | any | hear | say | have | share) ...
+            (something (interesting | i do not know) | (fun | interesting | cool | random | a | any | some) (fact |
+            facts) | trivia) [<else>]""",
         ability="tell you about the moon, the ocean or honey bees",
         demo=True,
     ),
     Skill(
         "joke",
-        ("tell me (a | another) joke",),
+        "tell me (a | another) joke",
         _says(*stories.JOKES),
         ("Tell me a joke.", "Tell me another joke."),
-        typed=("[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke",),
-        free=(
-            "(hear | tell | give | know | got | have | want | another | crack | any) ... (joke | jokes)",
-            "something funny",
-            "(cheer me up | make (me | us) (laugh | smile))",
-        ),
+        typed="[(tell | say)] [me | us] (a | another | one more) [(good | funny | new)] joke",
+        free="""(hear | tell | give | know | got | have | want | need | what | share | crack | any | good) ... (joke |
+            jokes | pun); (something | anything) (funny | hilarious | amusing);
+            (cheer me up | make (me | us) (laugh | smile | giggle) | (a | good) laugh)""",
         demo=True,
     ),
     Skill(
         "count",
-        ("count [from one] to <number>",),
+        "count [from one] to <number>",
         _count,
         ("Count to twenty.", "Count from one to ten."),
-        typed=("count [from 1] [up] to <number>", "count <down> from <number> [to (one | zero)]"),
+        typed="count [from 1] [up] to <number>; count <down> from <number> [to (one | zero)]",
         ability="count",
         demo=True,
     ),
     Skill(
         "said_before",
-        ("what did i (say | ask) [before]", "what was my last question"),
+        "what did i (say | ask) [before]; what was my last question",
         _said,
         ("What did I say before?",),
-        typed=("what (was the last thing | did) i (said | say | just say) [last]",),
+        typed="what (was the last thing | did) i [just] (said | say | ask [you]) [last]",
     ),
     Skill(
         "repeat",
-        ("(repeat | say) that [again]", "what did you say", "say that once more"),
+        "(repeat | say) that [again]; what did you say; say that once more",
         _repeat,
         ("Repeat that.", "What did you say?"),
-        typed=(
-            "(repeat | again | pardon | excuse me | come again | what was that)",
-            "i did not (hear | get | catch) (that | you)",
-            "what did you just say",
-            "(say | repeat) (that | it) again [(slowly | more slowly | slower)]",
-        ),
+        typed="""(repeat | again | pardon [me] | excuse me | come again | what was that | one more time);
+            what [did | was [it | that]] you [just] (say | said | tell me | told me)""",
+        free="""(say | said | ask | run | tell | hear | read) ... (again | once more | one more time | another time);
+            (repeat [(that | it | yourself | this | what you)] | that repeated);
+            (did not | could not | can not | not quite) (hear | get | catch | understand) (that | you | it | what)""",
     ),
     Skill(
         "hello",
-        ("(hello | hi) [there]", "good (morning | afternoon | evening)"),
+        "(hello | hi) [there]; good (morning | afternoon | evening)",
         _hello,
         ("Hello!", "Hi there.", "Good morning."),
-        typed=("(hey | hello | hi | greetings) [(there | you | agent | robot | everyone)]", "good day"),
+        typed="(hey | hello | hi | greetings) [(there | you | agent | robot | everyone)]; good day",
     ),
     Skill(
         "how_are_you",
-        ("how are you [doing] [today]",),
+        "how are you [doing] [today]",
         _says("I am fine, thank you. What can I do for you?"),
         ("How are you?", "How are you doing today?"),
-        typed=("(how is it going | what is up | how do you do)",),
+        typed="what is (up | new | going on | happening); (how do you do | how have you been | how goes it)",
+        free="""how (is it going | are you | are things | is everything | is life | is your day) [all]; (how | what |
+            (is | are) ...) ... you (doing | feeling | feel | been | up to) [today | okay | well | all right]""",
     ),
     Skill(
         "who_are_you",
-        (
-            "who are you",
-            "what are you",
-            "are you (real | a robot | human | a person)",
-            "what is your name",
-            "who made you",
-        ),
+        "who are you; what are you; are you (real | a robot | human | a person); what is your name; who made you",
         _says(ABOUT_ME),
         ("Are you real?", "Who are you?", "What's your name?"),
-        typed=(
-            "are you (an ai | a human [being] | a real person | a bot | a machine | a language model | alive)",
-            "are you there a person",
-            "who (am i (talking | speaking) (to | with) | is (this | there | that))",
-            "how (old | smart) are you",
-            "where (are you [from] | do you live)",
-            "(do | can | are) you (sleep | dream | eat | tired | happy | sad | lonely | smart | feel [pain])",
-        ),
-        free=("what is your favorite", "do you (like | love | have (a | any) (feelings | family | friends | name))"),
+        typed="""are you (an ai | a human [being] | a real person | a bot | a machine | a language model | alive);
+            who is (this | there | that)""",
+        free="""what is your favorite; who (am i (talking | speaking) (to | with) | are you); (do | can | are) you
+            (sleep | dream | eat | tired | happy | sad | lonely | like | love | need [the] internet); (your | you ...)
+            (feelings | family | friends | pets | pet | hobbies | fun | free time | spare time | parents); (are | is |
+            am i) (talking to | you | this | it) ... (real | live | robot | bot | human | person | computer | machine |
+            ai | automated); you (are | as) ... (robot | bot | human | person | computer); (made | built | created |
+            programmed | designed | invented | developed | trained | wrote | coded | named | formed) (you | this ai |
+            the ai); (creator | inventor | maker | developer | designer | responsible) ... (you | ai);
+            (what | which | where) ... you (live | come from | hail from | from | originate [from]);
+            you [were | are | originally | was | are originally] (made | built | created | born | from | old);
+            (how old | what age) ... you; your [full | own] (age | name | birthday | birth | birthplace | creator |
+            maker | origin | home | nationality); (call | refer to) you; (place | country | city) of origin;
+            (tell me about | describe | introduce) (you | yourself)""",
         demo=True,
     ),
     Skill(
         "hear_me",
-        ("can you hear me", "are you (there | listening)"),
+        "can you hear me; are you (there | listening)",
         _says("Yes, I can hear you."),
         ("Can you hear me?", "Are you there?"),
-        typed=(
-            "(test | testing) [one two three | 1 2 3]",
-            "do you hear me",
-        ),
-        free=("(can | could | does) (you | anybody | anyone | somebody | someone) hear me",),
+        typed="(test | testing) [one two three | 1 2 3]; (do you hear | are you listening to) me; is anybody there",
+        free="(can | could | does) (you | anybody | anyone | somebody | someone) hear me",
     ),
     Skill(
         "thanks",
-        ("(thank you | thanks) [very much]",),
+        "(thank you | thanks) [very much]",
         _says("You are welcome.", "My pleasure.", "Any time."),
         ("Thank you.", "Thanks."),
-        typed=(
-            "(thank you | thanks) [(so much | a lot)] [that is (all | it | everything)]",
-            "(great | good | nice | perfect | cool | awesome) [thanks]",
-            "(thank you | thanks) (anyway | for (that | the (help | info | story | joke) | your help | helping [me]))",
-            "(that | it | this) (is | was) [(a | so | really | very | just | quite)]"
-            " (great | good | nice | fine | perfect | cool | funny | lovely | helpful) [(one | joke | story)]",
-        ),
+        typed="""[many | okay | why | oh] (thank you | thanks | cheers) [(very | so) much | a lot | again | anyway |
+            take care] [for (that | the | your | helping | telling | all) ... | (that | you) (is | are | was | have)
+            ...]; (great | good | nice | perfect | cool | awesome | excellent | lovely) [(one | job | work | answer)];
+            (that | it | this | you | your answer) (is | was | are | have been) [(a | so | really | very | just | quite
+            | pretty)] [(big | good | great)] (great | good | nice | fine | perfect | cool | funny | lovely | helpful |
+            help | handy) [(one | joke | story | help)]""",
+        free="""(i [really | so | also | do] (appreciate | thank) | (am | so | very) (grateful | thankful | glad)) ...;
+            (many thanks | thank (you | ya) so | is appreciated | appreciate (it | that))""",
     ),
     Skill(
         "impressed",
-        (),
+        "",
         _says("What else can I do for you?"),
         (),
-        typed=(
-            "[oh] (wow | amazing | interesting | ha [ha] | haha | really | good to know | funny | maybe)",
-            "i am [doing] (fine | good | well | okay | great) [too] [(thanks | thank you) [for asking]]",
-        ),
+        typed="""[oh] (wow | amazing | interesting | ha [ha] | haha | really | good to know | funny | maybe | perhaps |
+            not much);
+            i am [doing] (fine | good | well | okay | great) [(too | today)] [(thanks | thank you) [for asking]]; [i]
+            (do not know | can not (say | tell | decide) | am [really] not [quite] sure | have no idea | no idea | not
+            sure | who knows | i guess [so | maybe] | could (be | go) ...) [that | which | for sure]""",
     ),
     Skill(
         "pleased",
-        (),
+        "",
         _says("Nice to meet you, too."),
         (),
-        typed=("[it is] (nice | good | great | lovely | pleased) to (meet | see | hear) you [too]",),
+        typed="""[it is] [so | very] (nice | good | great | lovely | pleased | a pleasure) to (meet | see | hear | talk
+            to | speak to) you [too | again]""",
     ),
     Skill(
         "goodbye",
-        ("(goodbye | bye [bye])", "good night", "see you [later]"),
+        "(goodbye | bye [bye]); good night; see you [later]",
         _goodbye,
         ("Goodbye.", "See you later."),
-        typed=(
-            "good bye",
-            "(good bye | goodbye | bye) for now",
-            "(ciao | farewell | see you soon | have a (nice | good | great) (day | evening | night | one | weekend))",
-            "(talk to you (later | soon | tomorrow) | i (have to | must | need to) go [now])",
-        ),
+        typed="""(ciao | adios | farewell | good bye | peace out | catch you later); (take care | until next time |
+            have a (nice | good | great | lovely) (day | evening | night | one | weekend));
+            (goodbye | good bye | bye | [i (have | want | need) to | time to] say (goodbye | good bye)) [ai];
+            (i (have [got] to | must | need to | am) | time to) [get] (go | going | run | leave | leaving) [now]""",
+        free="""(bye | see (you | ya) ... (later | soon | next | around) | (talk | speak) [to you] (later | soon) | see
+            ya); (nice | great | good | pleasant | lovely | pleasure | fun | glad | cool) ... (talking | talk |
+            chatting | speaking | speak | chat | conversation | conversing)""",
     ),
     Skill(
         "stop",
-        ("stop [it]", "never mind", "be quiet", "forget it", "stop talking"),
+        "stop [it]; never mind; be quiet; forget it; stop talking",
         _says("Okay."),
         ("Stop.", "Never mind."),
-        typed=("(cancel | shut up | enough | that is enough | wait | hold on | quiet | silence)",),
+        typed="""(shut up | [that is] enough | wait | hold on | quiet | silence | pause | undo | whatever | (no | not)
+            matter); (stop | cancel | quit | end | leave | forget | scratch | drop | abort | halt | terminate | do not
+            do) [about | doing] [(my | the | that | this | your)] [last | current | present] [(that | it | this |
+            talking | speaking | what you are doing | everything | command | request | task | action | process)] [now];
+            (no more | stop) talking ...; (sorry | oops) [wrong (button | word | one | thing)]""",
     ),
     GO_ON,
     Skill(
         "yes",
-        ("yes", "(okay | sure)"),
+        "yes; (okay | sure)",
         _says("Good. What shall I do?"),
         ("Yes.", "Okay."),
-        typed=("(yeah | yep | yup | of course | right)",),
+        typed="""[yes | yeah] (yeah | yep | yup | of course | right | sure | why not | correct | exactly | true |
+            absolutely | definitely | please | i (think | guess) so | go ahead); [i (think | believe)] (that | it |
+            you) (is | are) [absolutely | definitely | very] (right | correct | true | it | good | accurate | a yes)""",
     ),
     Skill(
         "no",
-        ("no", "no thanks", "no thank you"),
+        "no; no thanks; no thank you",
         _says("All right."),
         ("No.", "No, thank you."),
-        typed=("(nope | nah | not now | that is (all | it) [for (now | today)])",),
+        typed="""[no] (nope | nah | not (now | really | at all | yet | true | right) | i do not think so | wrong |
+            never); [no] [i think | i believe] (that | it) is [definitely | completely] (not ... (right | correct |
+            true | it | case) | wrong | false | incorrect);
+            (no way | [definitely | absolutely] not | negative | incorrect | false | i think not);
+            that is (all | it) [for (now | today)]; (no more | i do not have any more | i have no more) questions""",
     ),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
 from voice_agents.offline.skills.model import Skill
-from voice_agents.offline.skills.phrases import Pattern, Rule, Slots
+from voice_agents.offline.skills.phrases import Pattern, Rule, Slots, alternatives
 from voice_agents.offline.skills.sentence import Pause, Sentence
 
 MAX_REQUESTS = 4
@@ -16,18 +16,15 @@ MAX_REQUESTS = 4
 MAX_JOINTS = 8
 """At how many places a text is tried to be split, so that no text takes noticeable time."""
 
-_LEAD = (
-    "[(hello | hi | hey) [there] | good (morning | afternoon | evening)]"
-    " [oh | ah | wow | nice | cool | interesting]"
-    " ([and | end] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now | then]"
-    " [please | (can | could | would | will) you [please | maybe | just | kindly] [please]"
-    " | i (want | would like | need) you to | i was wondering if you could | do you think you could"
-    " | would you mind | go ahead and | just]"
-)
-_TAIL = (
-    "[for me] [right now | now | again | today | then | instead | this time]"
-    " [if you (can | could | like | want | do not mind)] [please] [thanks | thank you]"
-)
+_LEAD = """[(hello | hi | hey) [there] | good (morning | afternoon | evening)] [ai]
+    [oh | ah | wow | nice | cool | interesting | perfect | fine | good]
+    ([(and | end | but)] [then] [also] | so | well | okay | right | all right | sorry | thanks | great) [now | then]
+    [please | (can | could | would | will) you [please | maybe | just | kindly] [please] [(tell me | let me know)]
+    | i (want | would like | need) (you to | to [know]) | i was wondering if you could | do you think you could
+    | would you [mind] | go ahead and | just | let us | show me | [please] help me [to]
+    | tell me | let me know | do you know | quick question]"""
+_TAIL = """[for me] [right now | now | again | today | then | instead | this time | at the moment | currently]
+    [if you (can | could | like | want | do not mind)] [please] [thanks | thank you]"""
 FILLERS = frozenset({"um", "uh", "uhm", "er", "erm", "eh", "hm", "hmm", "mm", "basically", "actually", "please"})
 """Words that may stand anywhere and mean nothing."""
 CORRECTIONS = (
@@ -60,9 +57,13 @@ class SkillMatcher:
 
     def __init__(self, skills: Sequence[Skill], rules: Iterable[Rule]) -> None:
         known = {rule.name: rule for rule in rules}
-        self._closed = [(skill, Pattern(p, known, open=False)) for skill in skills for p in skill.phrases]
-        self._open = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.phrases + skill.typed]
-        self._free = [(skill, Pattern(p, known, open=True)) for skill in skills for p in skill.free]
+
+        def patterns(phrases: Callable[[Skill], str], open: bool = True) -> list[tuple[Skill, Pattern]]:
+            return [(skill, Pattern(p, known, open=open)) for skill in skills for p in alternatives(phrases(skill))]
+
+        self._closed = patterns(lambda skill: skill.phrases, open=False)
+        self._open = patterns(lambda skill: f"{skill.phrases}; {skill.typed}")
+        self._free = patterns(lambda skill: skill.free)
         self._lead = Pattern(_LEAD, known, open=False)
         self._tail = Pattern(_TAIL, known, open=False)
         self.understand = lru_cache(maxsize=1024)(self._wishes)
@@ -80,12 +81,12 @@ class SkillMatcher:
         return bool(understood.requests) and not understood.missed
 
     def _wishes(self, text: str) -> Understanding:
-        """An "okay", a "no" or a "nice to meet you" before something else is no wish of its own."""
+        """An "okay", a "no" or a "nice to meet you" beside something else is no wish of its own."""
         understood = self._understand(text)
-        first, *rest = understood.requests or (None,)
-        if rest and first is not None and first.skill.name in ("yes", "no", "pleased", "impressed"):
-            return Understanding(tuple(rest), understood.missed)
-        return understood
+        names = {request.skill.name for request in understood.requests}
+        beside = {"yes", "no", "pleased", "impressed"} | (set() if names <= {"thanks", "goodbye"} else {"thanks"})
+        wishes = tuple(request for request in understood.requests if request.skill.name not in beside)
+        return Understanding(wishes, understood.missed) if wishes or understood.missed else understood
 
     def _understand(self, text: str) -> Understanding:
         sentence = Sentence.of(text)
@@ -113,18 +114,23 @@ class SkillMatcher:
         """What the missed pieces ask for in words of their own."""
         requests, missed = list(understood.requests), list[str]()
         for piece in understood.missed:
-            found = self._found(piece)
-            if found is None:
-                missed.append(piece)
-            else:
-                requests.append(found)
-        if not requests and len(missed) > 1 and (found := self._found(" ".join(missed))):
-            return Understanding((found,))  # "I call a friend in Rome. Is it late there?"
+            found = self._found(Sentence.of(piece).without(FILLERS))
+            requests += found
+            missed += [] if found else [piece]
+        if not requests and len(missed) > 1 and (found := self._found(Sentence.of(" ".join(missed)))):
+            return Understanding(tuple(found))  # "I call a friend in Rome. Is it late there?"
         return Understanding(tuple(requests[:MAX_REQUESTS]), tuple(missed))
 
-    def _found(self, text: str) -> Request | None:
-        """The skill that is asked for somewhere in a text."""
-        sentence = Sentence.of(text).without(FILLERS)
+    def _found(self, sentence: Sentence) -> list[Request]:
+        """The skill that is asked for somewhere in some words, or the two if there is one on each side of an "and"."""
+        for end, start in islice(_joints(sentence), MAX_JOINTS):
+            parts = sentence.part(0, end), sentence.part(start, len(sentence.words))
+            both = [self._request(part, self._open) or self._somewhere(part) for part in parts] if start > end else []
+            if both and all(both) and both[0] != both[1]:
+                return [request for request in both if request]
+        return list(filter(None, [self._somewhere(sentence)]))
+
+    def _somewhere(self, sentence: Sentence) -> Request | None:
         slots = ((skill, pattern.find(sentence)) for skill, pattern in self._free)
         return next((Request(skill, filled) for skill, filled in slots if filled is not None), None)
 
