@@ -25,8 +25,8 @@ from typing import Self, cast
 
 import numpy as np
 
-from tests.bench.provider import fixed_delays
-from tests.bench.subject import PHRASES, PROVIDERS, VOICES, Kind, arguments, engine_of
+from tests.bench.provider import VOICES, fixed_delays
+from tests.bench.subject import PHRASES, PROVIDERS, Kind, arguments, engine_of
 from tests.voices import flite, resampled
 from voice_agents.audio import Pcm, from_bytes
 from voice_agents.engines.base import Session

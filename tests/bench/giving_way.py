@@ -5,7 +5,8 @@ Both engines on virtual time, with the real voice detector and real sounds: voic
 which are soft now and then, too. What recognisers would write is known beforehand and comes as late as theirs. Times
 count from the first sample of the sound within 30 dB of its loud parts to the moment the speaker is told; a transport
 adds its own (:mod:`tests.bench.transports`). A *gap* is a silence of over 40 ms in the
-answer; an answer is *lost* when it was cut for what was no interruption.
+answer; an answer is *lost* when it was cut for what was no interruption. An interruption silences the agent *in time*
+after 0.35 s of voice, or 0.15 s after the end of its first word if that is later: a word takes its share of the sound.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ PARTIALS_S, COMMIT_S = 0.25, 0.15
 AUDIBLE = 300
 """Louder samples are speech to the server."""
 GAP_S = 0.04
+VOICE_S, AFTER_WORD_S = 0.35, 0.15
+"""Of voice, or after the first word that can be recognised: then the agent is to be silent."""
 LISTENED_S = (0.8, 6.0)
 SETTLES_S = 6.0
 
@@ -86,6 +89,13 @@ class Sound:
     @property
     def interrupts(self) -> bool:
         return self.kind in ("word", "sentence")
+
+    @property
+    def silent_by_s(self) -> float:
+        """When the agent is to be silent, since the sound can be heard."""
+        words = self.words.split()
+        share = len(words[0]) / sum(map(len, words)) if words else 1.0
+        return max(VOICE_S, (len(self.pcm) * share - onset(self.pcm, 30.0)) / RATE + AFTER_WORD_S)
 
     def said(self, seconds: float) -> str:
         """The words that are over after so many seconds of it."""
@@ -215,6 +225,11 @@ class Outcome:
     gap: bool
     cut: bool
 
+    @property
+    def in_time(self) -> bool:
+        """It silenced the agent as soon as an interruption is to."""
+        return self.silent_s is not None and self.silent_s <= self.sound.silent_by_s
+
 
 async def listen_to(kind: Kind, sound: Sound, folder: Path, listened_s: float, turns: TurnSettings) -> Outcome:
     """One sound, after so many seconds of the agent's speech."""
@@ -286,12 +301,24 @@ def tell(title: str, outcomes: Sequence[Outcome]) -> None:
     show(title, rows)
     real = [each for each in outcomes if each.sound.interrupts]
     print(f"{'interruptions that cut the answer':40}{sum(each.cut for each in real)} of {len(real)}")
+    for kind, level_db in product(("word", "sentence"), sorted({each.sound.level_db for each in real}, reverse=True)):
+        those = [each for each in real if (each.sound.kind, each.sound.level_db) == (kind, level_db)]
+        late = [f"{e.sound.voice} {e.sound.words.split()[0]} {e.silent_s or 0:.2f}" for e in those if not e.in_time]
+        in_time = len(those) - len(late)
+        print(
+            f"{f'{kind}s of {level_db:.0f} dB silent in time':40}{in_time} of {len(those)} ({in_time / len(those):.0%})"
+        )
+        if late and level_db == 0:
+            print(f"  late: {', '.join(late)}")
     groups = {(each.sound.kind, each.sound.level_db) for each in outcomes if not each.sound.interrupts}
     for kind, level_db in sorted(groups, key=lambda group: (group[0], -group[1])):
         those = [each for each in outcomes if (each.sound.kind, each.sound.level_db) == (kind, level_db)]
         whole, cut = sum(not each.gap and not each.cut for each in those), sum(each.cut for each in those)
         name = f"{kind}s{f' of {level_db:.0f} dB' if kind == 'murmur' else ''} without a gap"
         print(f"{name:40}{whole} of {len(those)} ({whole / len(those):.0%}), {cut} cost the answer")
+    those = [each for each in outcomes if not each.sound.interrupts and each.sound.level_db == 0.0]
+    whole = sum(not each.gap and not each.cut for each in those)
+    print(f"{'noises and murmurs of 0 dB without a gap':40}{whole} of {len(those)} ({whole / max(1, len(those)):.0%})")
 
 
 def main(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 
 from tests.bench.latency import conversation
+from tests.bench.provider import Partials
 from tests.bench.subject import Kind, Subject, arguments, subject
 from tests.bench.table import show
 from voice_agents.engines.base import Engine
@@ -30,7 +31,7 @@ async def _later(engine: Engine, turns: int, number: int) -> tuple[list[float], 
 
 
 async def main(kind: Kind, sessions: int, turns: int) -> None:
-    async with subject(kind) as measuring:
+    async with subject(kind, Partials.LAGGING) as measuring:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         for count in (1, sessions):

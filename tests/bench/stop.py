@@ -14,7 +14,8 @@ import random
 from dataclasses import dataclass
 
 from tests.bench.caller import RealTimeCaller
-from tests.bench.subject import VOICES, Kind, arguments, subject
+from tests.bench.provider import VOICES
+from tests.bench.subject import Kind, arguments, subject
 from tests.bench.table import show
 from tests.voices import RATE, flite, onset, resampled
 from voice_agents.audio import Pcm

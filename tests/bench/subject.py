@@ -11,15 +11,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from tests.bench import provider, realtime_provider
-from tests.bench.provider import fixed_delays
-from tests.voices import flite
+from tests.bench.provider import Partials, fixed_delays, said
+from tests.bench.sentences import SENTENCES
 from voice_agents.engines.base import Engine
 from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
 from voice_agents.settings import Settings
 
 SILENCE_S = 0.5
 PHRASES = ("what time is it in tokyo", "tell me a story please", "what is twelve times seven", "flip a coin for me")
-VOICES = ("slt", "rms", "awb", "kal16")
 
 
 class Kind(StrEnum):
@@ -47,13 +46,17 @@ class Subject:
 
 
 @asynccontextmanager
-async def subject(kind: Kind) -> AsyncIterator[Subject]:
-    """Start the provider and the engine; every phrase is spoken once before, so that no voice is made meanwhile."""
-    for phrase in PHRASES:
-        for voice in VOICES:
-            flite(phrase, voice)
+async def subject(kind: Kind, partials: Partials | None = None) -> AsyncIterator[Subject]:
+    """Start the provider and the engine.
+
+    ``partials``: its recogniser knows the sentences, and every one is spoken once before, so that no voice is made
+    meanwhile; else whatever it hears is words without a meaning.
+    """
+    for number in range(len(SENTENCES) if partials is not None else 0):
+        said(number)
     sandwich = kind is Kind.SANDWICH
-    with fixed_delays(PROVIDERS[kind]) as url, tempfile.TemporaryDirectory() as folder:
+    options = ("--partials", partials.name) if sandwich and partials is not None else ()
+    with fixed_delays(PROVIDERS[kind], *options) as url, tempfile.TemporaryDirectory() as folder:
         settings = Settings(database=Path(folder) / "bench.sqlite3").with_offline(url)
         async with engine_of(kind, settings) as engine:
             yield Subject(engine, SILENCE_S + (provider.FIXED_S if sandwich else realtime_provider.FIRST_AUDIO_S))

@@ -27,8 +27,8 @@ import uvicorn
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from fastapi import FastAPI
 
-from tests.bench.provider import fixed_delays
-from tests.bench.subject import PHRASES, VOICES, Kind, engine_of
+from tests.bench.provider import VOICES, fixed_delays
+from tests.bench.subject import PHRASES, Kind, engine_of
 from tests.bench.table import show
 from tests.browser.helpers.process import free_port
 from tests.transports.page_caller import FRAME_S, PageCaller, page_call

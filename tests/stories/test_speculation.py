@@ -122,15 +122,29 @@ def test_a_dropped_answer_leaves_no_trace(tmp_path: Path, turns: TurnSettings) -
     play(story())
 
 
-def test_words_that_need_more_are_waited_for(tmp_path: Path) -> None:
+def test_words_that_need_more_are_waited_for_until_the_patience_is_nearly_over(tmp_path: Path) -> None:
     async def story() -> None:
         async with call(tmp_path, echo, ["my name is", "Ada"], turns=CAREFUL) as caller:
             await caller.speak(0)
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.18)
             assert not caller.parts.model.seen
+            await asyncio.sleep(0.22)
+            assert len(caller.parts.model.seen) == 1
             await caller.speak(1)
             await turn_done(caller)
             assert (await caller.texts())[0] == (Speaker.USER, "my name is Ada")
+
+    play(story())
+
+
+def test_who_says_no_more_is_answered_as_if_the_words_were_whole(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with call(tmp_path, echo, ["my name is"], turns=OFF) as caller:
+            plain_s = await asked_and_answered(caller, 0)
+        async with call(tmp_path / "early", echo, ["my name is"], turns=CAREFUL) as caller:
+            assert await asked_and_answered(caller, 0) < plain_s - 0.25
+
+    (tmp_path / "early").mkdir()
 
     play(story())
 

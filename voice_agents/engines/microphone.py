@@ -165,6 +165,12 @@ class MicrophoneInput:
         return self._endpointer is not None and self._endpointer.deadline is not None
 
     @property
+    def over_at(self) -> float | None:
+        """When silence will end the user's turn, as things stand."""
+        deadline = self._endpointer.deadline if self._endpointer is not None else None
+        return None if deadline is None else self.time_of(deadline)
+
+    @property
     def pausing(self) -> bool:
         """The user has been silent for a moment at least."""
         return self._pause is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from langchain_core.language_models import BaseChatModel
 
+from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
 from voice_agents.engines.base import SessionParts, UserSign
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""
+NEARLY_OVER_S = 0.3
+"""When no more of the patience is left, words that sound unfinished are answered early, too: who pauses within a
+sentence has mostly gone on by then."""
 ANNOUNCEMENT = "announcement"
 """The message id of what the agent says by itself."""
 
@@ -119,6 +123,7 @@ class SandwichBackend:
         self.begins_early = not isinstance(parts.graph, OwnGraph) or parts.graph.speculative
         self._early: Piece | None = None
         """What was asked for when the user fell silent; None: something was said since, or may have been."""
+        self._nearly_over = Alarm(guard)
         self._recalls: PatientSpeechToText | None = None
         """Can make it a part of what is said next."""
         self._commit_s = 0.0
@@ -135,6 +140,7 @@ class SandwichBackend:
 
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What closes the connections; first of all the recogniser gives up the words that have not come."""
+        self._nearly_over.cancel()
         leaving = [self._stt.__aexit__(None, None, None)] if self._listening else []
         if self._voice_open is not None:
             leaving.append(self._tts.__aexit__(None, None, None))
@@ -239,6 +245,7 @@ class SandwichBackend:
 
     def _end_early(self) -> None:
         """What was asked for early stays a piece of its own."""
+        self._nearly_over.cancel()
         if self._recalls is not None:
             self._recalls.confirm()
         self._early = self._recalls = None
@@ -255,6 +262,12 @@ class SandwichBackend:
         host.tell.emit(UserTranscript, turn=host.user_number, text=self._told(user.shown), final=False)
         if self._early is piece:
             self._drafts.consider(host.coming, user.said)
+            if (over := host.microphone.over_at) is not None:
+                self._nearly_over.set(max(host.clock(), over - NEARLY_OVER_S), partial(self._on_nearly_over, piece))
+
+    def _on_nearly_over(self, piece: Piece) -> None:
+        if self._early is piece and self.floor.state is FloorState.USER_SPEAKING:
+            self._drafts.consider(self._host.coming, self._host.coming.user.said, lately=True)
 
     def _released(self) -> None:
         """The user did not wait for us, so the time since the last speech sample counts as silence."""

@@ -133,15 +133,18 @@ class Drafts:
         """Partial words are worth a beginning."""
         return self._host.turns.speculation is Speculation.EAGER or self._current >= TRUSTED_AFTER
 
-    def consider(self, turn: Turn, text: str) -> None:
-        """These may be all words of the turn that is coming: begin its answer, unless that was done already."""
+    def consider(self, turn: Turn, text: str, *, lately: bool = False) -> None:
+        """These may be all words of the turn that is coming: begin its answer, unless that was done already.
+
+        Words that sound as if more came are begun with ``lately``: the user has been silent for long all the same.
+        """
         draft = self._draft
         if draft is not None and draft.turn is turn and same_words(draft.text, text):
             return
         self.drop()
         eager = self._host.turns.speculation is Speculation.EAGER
         opens = completeness(text, self._host.turns.language) is Completeness.OPEN
-        if not self.wanted or not _plain(text) or (opens and not eager):
+        if not self.wanted or not _plain(text) or (opens and not eager and not lately):
             return
         if self._dropped.tokens(self._host.clock()) < BUDGET[self._host.turns.speculation]:
             self._draft = self._begin(turn, text)

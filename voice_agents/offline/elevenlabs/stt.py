@@ -147,6 +147,7 @@ def routes(services: Services) -> list[BaseRoute]:
 class _Commit:
     """A segment whose words are wanted. Positions are seconds since the start of the session."""
 
+    utterance: AnyUtterance
     words: asyncio.Task[str]
     start_s: float
     end_s: float
@@ -168,6 +169,8 @@ class _Hearing:
         self._segment_start = 0
         self._tasks = Tasks()
         self._commits: asyncio.Queue[_Commit] = asyncio.Queue()
+        self._answering: AnyUtterance | None = None
+        """Its final words are being found; what was found by then is still sent."""
         self._last_audio = time.monotonic()
 
     async def run(self) -> None:
@@ -220,9 +223,9 @@ class _Hearing:
         return (self._samples - self._segment_start) / ENGINE_RATE
 
     def _commit(self) -> None:
-        words = self._tasks.start(self._utterance.finish())
+        utterance, words = self._utterance, self._tasks.start(self._utterance.finish())
         start_s, end_s = self._segment_start / ENGINE_RATE, self._samples / ENGINE_RATE
-        self._commits.put_nowait(_Commit(words, start_s, end_s, time.monotonic()))
+        self._commits.put_nowait(_Commit(utterance, words, start_s, end_s, time.monotonic()))
         self._segment_start = self._samples
         self._partial_changed.clear()
         self._utterance = self._listen()
@@ -232,8 +235,11 @@ class _Hearing:
 
     async def _answer_commits(self) -> None:
         while True:
-            await self._answer(await self._commits.get())
-            self._commits.task_done()
+            commit = await self._commits.get()
+            self._answering = commit.utterance
+            await self._answer(commit)
+            self._answering = None
+            self._partial_changed.set()
 
     async def _answer(self, commit: _Commit) -> None:
         text = await commit.words
@@ -262,9 +268,9 @@ class _Hearing:
         sent: tuple[AnyUtterance, str] | None = None
         while True:
             await self._partial_changed.wait()
-            await self._commits.join()
             self._partial_changed.clear()
-            current = self._utterance, self._utterance.partial
+            utterance = self._answering or self._utterance
+            current = utterance, utterance.partial
             if current[1] and current != sent:
                 sent = current
                 await self._socket.send({"message_type": "partial_transcript", "text": current[1]})
