@@ -48,9 +48,9 @@ KNOCK = 250
 """Samples of a sound that is loud enough to be heard and too soft to be taken for speech."""
 
 
-def sentence(_: Pcm) -> float:
-    """Whatever is said sounds like the beginning of a sentence."""
-    return math.inf
+def sentence(_: Pcm, over: bool = False) -> float:
+    """Whatever is said sounds like the beginning of a sentence, and what is over by then might be anything."""
+    return -0.5 if over else math.inf
 
 
 class LoudnessModel:

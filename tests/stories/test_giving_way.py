@@ -14,6 +14,7 @@ from tests.stories.clock import play
 from tests.stories.realtime.caller import RealtimeCaller
 from tests.stories.realtime.items import Habits
 from tests.stories.test_both import LONG, QUESTION, long_answer, talk, texts
+from voice_agents.audio import Pcm
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, AgentResumed, Interrupted, ToolCalled
 from voice_agents.settings import Interruptions, TurnSettings
@@ -67,6 +68,35 @@ def test_a_short_murmur_or_noise_leaves_a_dip_and_no_gap(
             if isinstance(caller, RealtimeCaller):
                 assert [item.kind for item in caller.server.items] == ["user", "assistant"]
                 assert not caller.server.errors
+
+    play(story())
+
+
+@pytest.mark.parametrize(("words", "cut"), [("stop", True), ("Bye.", False)])
+def test_a_word_that_is_over_silences_the_agent_if_it_sounds_like_one(
+    tmp_path: Path, engine: str, words: str, cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(_: Pcm, over: bool = False) -> float:
+        return (5.0 if cut else -5.0) if over else -5.0
+
+    for caller_of in ("tests.stories.caller", "tests.stories.realtime.caller"):
+        monkeypatch.setattr(f"{caller_of}.sentence", judge)
+
+    async def story() -> None:
+        async with talk(engine, tmp_path, long_answer, words=[WORDS[QUESTION], words]) as caller:
+            await speaking(caller)
+            if isinstance(caller, Caller):
+                caller.stt.partial_delay_s = 2.0
+            began = asyncio.get_running_loop().time()
+            caller.say(1, 0.2)
+            if cut:
+                paused = await caller.until(AgentPaused)
+                assert paused.at - began < 0.2 + 0.15
+                await caller.until(Interrupted)
+            elif engine == "realtime":  # where words come late, and one is no reason to stop for what was a murmur
+                await caller.until(AgentResumed)
+                done = await turn_done(caller)
+                assert done.heard_text.split() == LONG.split() and not caller.all(AgentPaused)
 
     play(story())
 

@@ -5,43 +5,64 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.voices import RATE, espeak, flite
+from tests.voices import RATE, espeak, flite, trimmed
 from voice_agents.audio import Pcm, silence
-from voice_agents.turns.floor import DOUBTED_S, PERHAPS
-from voice_agents.turns.prosody import measures, sentence_odds
-from voice_agents.turns.vad import VoiceActivity
+from voice_agents.turns.floor import WORD
+from voice_agents.turns.prosody import VoiceJudge, measures
+from voice_agents.turns.vad import SileroVad, VoiceActivity
 
 SENTENCES = ("tell me about the second one", "could you say that again please", "what about the train to rome")
 MURMURS = ("okay", "aha", "right", "i see", "yeah", "uh-huh")
 
 
-def begins(text: str, voice: str) -> Pcm:
-    """What is heard of it when the agent has to decide."""
-    pcm = espeak(text, voice) if "-" in voice else flite(text, voice)
-    return pcm[: round(DOUBTED_S * RATE)]
+WORDS = ("stop", "wait", "hold on")
+VOICES = ("slt", "rms", "awb", "en-us+f3")
+HEARD_S = 0.34
 
 
-def share_taken_for_sentences(texts: tuple[str, ...]) -> float:
-    odds = [sentence_odds(begins(text, voice)) for text in texts for voice in ("slt", "rms", "awb", "en-us+f3")]
-    return float(np.mean(np.array(odds) > PERHAPS))
+@pytest.fixture
+def judge() -> VoiceJudge:
+    return VoiceJudge(SileroVad())
 
 
-def test_sentences_are_known_by_their_sound_far_more_often_than_murmurs_are_taken_for_them() -> None:
-    sentences, murmurs = share_taken_for_sentences(SENTENCES), share_taken_for_sentences(MURMURS)
-    assert sentences >= 0.75
-    assert sentences - murmurs >= 0.25
+def spoken(text: str, voice: str) -> Pcm:
+    return trimmed(espeak(text, voice) if "-" in voice else flite(text, voice), 300)
 
 
-@pytest.mark.parametrize("gain", [0.25, 3.0])
-def test_how_loud_it_is_changes_little(gain: float) -> None:
-    sound = flite("okay", "slt")[: round(DOUBTED_S * RATE)] // 4
-    other = (sound * gain).astype(np.int16)
-    assert sentence_odds(other) == pytest.approx(sentence_odds(sound), abs=0.3)
+def share_taken_for_sentences(judge: VoiceJudge, texts: tuple[str, ...]) -> float:
+    """Of what is heard of them when the agent has to decide."""
+    odds = [judge(spoken(text, voice)[: round(HEARD_S * RATE)]) for text in texts for voice in VOICES]
+    return float(np.mean(np.array(odds) > 0))
+
+
+def share_taken_for_words(judge: VoiceJudge, texts: tuple[str, ...]) -> float:
+    """Of what is over."""
+    whole = [np.concatenate([spoken(text, voice), silence(0.09, RATE)]) for text in texts for voice in VOICES]
+    return float(np.mean([judge(pcm, True) > WORD for pcm in whole]))
+
+
+def test_sentences_are_known_by_their_sound_and_few_murmurs_are_taken_for_them(judge: VoiceJudge) -> None:
+    sentences, murmurs = share_taken_for_sentences(judge, SENTENCES), share_taken_for_sentences(judge, MURMURS)
+    assert sentences >= 0.8
+    assert murmurs <= 0.25
+
+
+def test_a_word_alone_is_told_from_a_murmur_when_it_is_over(judge: VoiceJudge) -> None:
+    words, murmurs = share_taken_for_words(judge, WORDS), share_taken_for_words(judge, MURMURS)
+    assert words >= 0.8
+    assert murmurs <= 0.3
+
+
+def test_every_sound_is_judged_by_itself(judge: VoiceJudge) -> None:
+    one, other = spoken("okay", "slt")[:5000], spoken("tell me", "rms")[:5000]
+    first = judge(one)
+    judge(other)
+    assert judge(one) == first
 
 
 @pytest.mark.parametrize("sound", [silence(0.4, RATE), np.full(6400, 9000, np.int16), np.zeros(0, np.int16)])
-def test_silence_and_hum_are_judged_without_a_fault(sound: Pcm) -> None:
-    assert np.isfinite(sentence_odds(sound))
+def test_silence_and_hum_are_judged_without_a_fault(judge: VoiceJudge, sound: Pcm) -> None:
+    assert np.isfinite(judge(sound)) and np.isfinite(judge(sound, True))
 
 
 def test_pitch_that_falls_and_a_dip_between_syllables_are_measured() -> None:
@@ -57,7 +78,7 @@ def test_pitch_that_falls_and_a_dip_between_syllables_are_measured() -> None:
 def test_the_voice_is_judged_from_its_first_sample_to_the_newest() -> None:
     heard: list[Pcm] = []
 
-    def judge(pcm: Pcm) -> float:
+    def judge(pcm: Pcm, over: bool) -> float:
         heard.append(pcm)
         return 0.0
 

@@ -85,6 +85,24 @@ def test_what_the_server_takes_while_the_agent_speaks_depends_on_its_words() -> 
     assert murmuring().advance(5.7 + WORDS_S) == [CANCEL, TAKE_TURN], "nobody says that it was nothing"
 
 
+def test_one_word_that_hardly_anybody_interrupts_with_is_none_of_a_voice_that_sounds_like_a_murmur() -> None:
+    def sounding(odds: float) -> ServerFloor:
+        floor = speaking()
+        floor.user_started(5.1, 5.0)
+        floor.server_heard(5.2)
+        floor.voice_faded(5.3, odds=lambda: odds)
+        floor.user_stopped(5.2)
+        floor.taken(5.7)
+        return floor
+
+    assert sounding(-2.0).words("Bye.", 6.0, final=True) == [RESUME]
+    assert sounding(-2.0).words("No.", 6.0, final=True) == [CANCEL, TAKE_TURN]
+    assert sounding(-2.0).words("Bye for now.", 6.0, final=True) == [CANCEL, TAKE_TURN]
+    assert sounding(-2.0).words("Bye.", 6.0, final=True, answers=True) == [CANCEL, TAKE_TURN]
+    assert sounding(-0.5).words("Bye.", 6.0, final=True) == [CANCEL, TAKE_TURN]
+    assert sounding(1.0).state is FloorState.AGENT_PAUSED
+
+
 def test_words_decide_before_the_turn_is_taken_where_the_server_writes_so_early() -> None:
     floor = speaking()
     floor.user_started(5.1, 5.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import given
 from tests.chance import SEEDS
 from voice_agents.settings import Interruptions
 from voice_agents.turns.backchannel import is_backchannel
-from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
+from voice_agents.turns.floor import LOOKS, UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
 
 DUCK, PAUSE, RESUME, CANCEL = FloorAction.DUCK, FloorAction.PAUSE, FloorAction.RESUME, FloorAction.CANCEL
@@ -530,7 +531,7 @@ def test_nothing_becomes_quieter_that_is_not_heard_yet() -> None:
     assert floor.user_started(20.0) == [PAUSE]
 
 
-@pytest.mark.parametrize(("odds", "after_s"), [(1.0, 0.28), (0.0, 0.33), (-2.0, 0.65)])
+@pytest.mark.parametrize(("odds", "after_s"), [(2.0, 0.25), (1.2, 0.28), (0.1, 0.34), (-0.1, 0.38), (-2.0, 0.65)])
 def test_how_a_voice_sounds_says_how_long_it_is_given(odds: float, after_s: float) -> None:
     floor, asked = ducked(), list[float]()
 
@@ -540,7 +541,31 @@ def test_how_a_voice_sounds_says_how_long_it_is_given(odds: float, after_s: floa
 
     after = next(t for t in range(1, 100) if floor.voice_goes_on(20 + t / 100, 20 + t / 100, odds=judge))
     assert after / 100 == after_s
-    assert len(asked) <= 2, "it is not looked at more often than needed"
+    assert len(asked) <= len(LOOKS), "it is not looked at more often than needed"
+
+
+def test_what_is_over_silences_the_agent_if_it_sounds_like_a_word() -> None:
+    asked = list[float]()
+
+    def judge(odds: float) -> Callable[[], float]:
+        def sounds() -> float:
+            asked.append(odds)
+            return odds
+
+        return sounds
+
+    assert ducked().voice_faded(20.3, odds=judge(1.0)) == [PAUSE]
+    assert ducked().voice_faded(20.3, odds=lambda: 0.5, soft=True) == []
+    assert ducked(Interruptions.WORDS_ONLY).voice_faded(20.3, odds=judge(1.0)) == []
+    floor = ducked()
+    assert floor.voice_faded(20.3, odds=judge(-2.0)) == floor.voice_faded(20.32, odds=judge(-2.0)) == []
+    assert asked == [1.0, -2.0], "it is asked once"
+    floor.user_stopped(20.2)
+    floor.user_started(20.5, 20.45)
+    assert floor.voice_faded(20.7, odds=judge(1.0)) == [PAUSE], "another word"
+    floor.user_stopped(20.6)
+    assert floor.advance(20.85) == [PROBE]
+    assert floor.probed("Yeah.", 20.9) == [RESUME]
 
 
 @pytest.mark.parametrize(("so_far", "whole"), [("I", "I see"), ("got", "Got it."), ("that's", "that's right")])

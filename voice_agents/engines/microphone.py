@@ -16,6 +16,7 @@ from voice_agents.errors import InvalidInput
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer
 from voice_agents.turns.vad import (
+    FADED_S,
     RATE,
     SoundIgnored,
     SoundStarted,
@@ -28,9 +29,6 @@ from voice_agents.turns.vad import (
 SLICE_S = 0.02
 """The most audio handled in one go, so that a long recording pushed at once does not block the event loop.
 Short ones are gathered to longer ones while nothing depends on them."""
-PAUSE_S = 0.08
-"""A moment's silence. With the voice model's word that it is no speech, an end is noticed 90 ms after it, and within
-one sentence in seven something is taken for an end (measured with flite's voices; 60 ms: in every second sentence)."""
 BLIP_S = 0.06
 """Sound in a pause that is too short to be a word: the last one fading, a click."""
 MICROPHONE_GAP_S = 0.3
@@ -301,7 +299,7 @@ class MicrophoneInput:
         if self._pause is not None and last - self._pause > BLIP_S * RATE:
             self._pause = None
             self._listener.on_pause_over()
-        if self._pause is None and not self.voice.likely and self.voice.position - last >= PAUSE_S * RATE:
+        if self._pause is None and not self.voice.likely and self.voice.position - last >= FADED_S * RATE:
             self._pause = last
             self._listener.on_pause()
 

@@ -216,8 +216,11 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         if ducked or self.microphone.voice.speaking:
             self._own_loudness.hear(pcm)
         if ducked and (until := self.microphone.speech_end) is not None:
-            odds, soft = self.microphone.voice.sentence_odds, self._own_loudness.softer
-            self.act(self.floor.voice_goes_on(until, self.clock(), odds=odds, soft=soft))
+            voice, now, soft = self.microphone.voice, self.clock(), self._own_loudness.softer
+            if voice.fades:
+                self.act(self.floor.voice_faded(now, odds=voice.word_odds, soft=soft))
+            elif voice.speaking:
+                self.act(self.floor.voice_goes_on(until, now, odds=voice.sentence_odds, soft=soft))
 
     @override
     def on_sound(self) -> None:

@@ -14,6 +14,21 @@ _PHRASES = ("i see", "got it", "all right", "that's right", "of course", "makes 
 BACKCHANNELS = frozenset(_WORDS.split()) | frozenset(_PHRASES)
 """Lower case, hyphens left out. "Yes", "no" and "sure" are not among them: they answer a question of the agent."""
 
+_ALONE = """
+again back cancel continue enough exactly excuse faster go hello help hey hi how later listen louder never next no
+nope pardon pause please quiet quit repeat shush silence skip slower softer sorry stop thanks wait what when where
+which who why yes
+alto arrête aspetta attends basta espera ferma halt ja moment nee nein non oui para pare si sì stopp wacht warte
+"""
+SAID_ALONE = frozenset(_ALONE.split())
+"""Words by which people interrupt that say only one, also in other languages."""
+
+
+def is_doubtful(text: str) -> bool:
+    """Whether it is one word that hardly anybody interrupts with: what recognisers make of a murmur, such as "Bye"."""
+    words = re.findall(r"[\w']+", text.lower())
+    return len(words) == 1 and words[0] not in SAID_ALONE
+
 
 def is_real(
     text: str, backchannels: frozenset[str] = BACKCHANNELS, *, answers: bool = False, final: bool = True

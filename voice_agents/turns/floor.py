@@ -73,12 +73,12 @@ TALKING = (FloorState.AGENT_SPEAKING, *UNDECIDED)
 AGENT_STATES = (FloorState.THINKING, *TALKING)
 
 
-PAUSE_AFTER_S, DOUBTED_S = 0.28, 0.33
-"""A voice that goes on for so long while the agent speaks silences it: earlier if it surely begins a sentence, by how
-it sounds (:mod:`voice_agents.turns.prosody`), later if it may."""
-SURELY, PERHAPS = 0.85, -1.1
-"""Logarithms of odds: 70 %, 25 %. Above them half of the sentences are after 0.28 s, and a twentieth of the murmurs;
-after 0.33 s they are nine in ten, and a quarter."""
+LOOKS = ((0.25, 1.5), (0.28, 1.0), (0.31, 0.5), (0.34, 0.0), (0.38, -0.2), (0.42, -0.2), (0.47, -0.2), (0.52, -0.2))
+"""A voice that goes on for so long while the agent speaks silences it if it sounds so much like the beginning of a
+sentence (:mod:`voice_agents.turns.prosody`): seconds, and the logarithm of the odds."""
+WORD, SOFT_WORD, MURMUR = -0.35, 0.8, -0.7
+"""... and so does one that has fallen silent again, if the odds that it was a word are so, or so where it was soft, as
+murmurs are; below the third it surely was one."""
 MURMUR_S = 0.65
 """... of a voice that sounds like a murmur, is as soft as one, or of which the words so far are one: "mm-hmm" and
 "yeah" are over by then, "yeah, but" is not."""
@@ -100,11 +100,15 @@ class AgentPause:
     sound_s: float = 0.0
     """How long the user was heard since the agent gave way, without the sound that goes on now."""
     judged: int = 0
-    """How many times it was asked how the voice sounds, and it was no sentence."""
+    """How many of the :data:`LOOKS` were taken, and it was no sentence."""
+    word_judged: bool = False
+    """It was asked whether what is over was a word, and it was none."""
+    hummed: bool = False
+    """By its sound it was clearly a murmur, as a whole."""
 
     def go_on(self, began: float) -> None:
         """A voice is heard since then."""
-        self.began, self.stopped, self.doubtful = began, None, False
+        self.began, self.stopped, self.doubtful, self.word_judged, self.hummed = began, None, False, False, False
 
     def stop(self, at: float) -> None:
         """It fell silent then."""
@@ -166,17 +170,39 @@ class Floor(ABC):
     def voice_goes_on(
         self, until: float, at: float, *, odds: Callable[[], float] = lambda: math.inf, soft: bool = False
     ) -> list[FloorAction]:
-        """The user is heard, at least until then: PAUSE after :data:`PAUSE_AFTER_S` to :data:`MURMUR_S`.
+        """The user is heard, at least until then: PAUSE after the first of :data:`LOOKS` to :data:`MURMUR_S`.
 
         ``odds``: the logarithm of those that it begins a sentence, by its sound so far; asked for when it is needed.
         ``soft``: it is clearly softer than the user's turns, as murmurs are. An agent that has finished meanwhile
         leaves the floor to the voice.
         """
         pause = self._pause
-        if self._state is not FloorState.AGENT_DUCKED or pause is None or pause.doubtful or pause.stopped is not None:
+        if pause is None or pause.stopped is not None or not self._gives_way_to_voices:
             return []
-        if self.interruptions is Interruptions.WORDS_ONLY or not self._is_no_murmur(pause, until, odds, soft):
+        pause.word_judged = pause.hummed = False
+        return self._fall_silent(pause, at) if self._is_no_murmur(pause, until, odds, soft) else []
+
+    def voice_faded(
+        self, at: float, *, odds: Callable[[], float] = lambda: -math.inf, soft: bool = False
+    ) -> list[FloorAction]:
+        """The user has been silent for a moment, and was heard shortly: PAUSE if that was rather a word than a murmur.
+
+        ``odds``: the logarithm of those, by its sound; asked for once. ``soft``: as for :meth:`voice_goes_on`.
+        """
+        pause = self._pause
+        if pause is None or pause.word_judged or pause.murmured or not self._gives_way_to_voices:
             return []
+        pause.word_judged, likely = True, odds()
+        pause.hummed = likely < MURMUR
+        return self._fall_silent(pause, at) if likely > (SOFT_WORD if soft else WORD) else []
+
+    @property
+    def _gives_way_to_voices(self) -> bool:
+        """A voice, and no mere sound, has made the agent quieter, and may silence it."""
+        ducked = self._state is FloorState.AGENT_DUCKED and self._pause is not None and not self._pause.doubtful
+        return ducked and self.interruptions is not Interruptions.WORDS_ONLY
+
+    def _fall_silent(self, pause: AgentPause, at: float) -> list[FloorAction]:
         if pause.resume_to is FloorState.LISTENING:
             self._go(FloorState.USER_SPEAKING, at)
             return []
@@ -190,13 +216,11 @@ class Floor(ABC):
             return True
         if pause.murmured or soft:
             return False
-        for after_s, enough in ((PAUSE_AFTER_S, SURELY), (DOUBTED_S, PERHAPS))[pause.judged :]:
-            if until < pause.heard_for(after_s):
-                return False
-            if odds() > enough:
-                return True
-            pause.judged += 1
-        return False
+        passed = sum(until >= pause.heard_for(after_s) for after_s, _ in LOOKS)
+        if passed <= pause.judged:
+            return False
+        pause.judged = passed
+        return odds() > LOOKS[passed - 1][1]
 
     def sound_started(self, at: float) -> list[FloorAction]:
         """A sudden sound, perhaps the user's voice (SoundStarted): DUCK while the agent speaks."""

@@ -1,13 +1,17 @@
 """Tells from the first third of a second of a voice, before any words, whether it begins a sentence or is a murmur.
 
-A sentence changes fast and keeps its pitch up: consonants and vowels of several syllables. Who only shows that they
-listen makes one or two syllables of low, falling pitch that are loud all along. The seven measures below are weighed
-by logistic regression; ``python -m tests.bench.prosody`` makes the weights again and tries them with other voices.
+Silero's voice detector remembers what it has heard in 256 numbers, and what it remembers of "mm-hmm" differs from what
+it remembers of "could you": how these numbers stand and how they have moved, with seven measures of how the voice
+sounds (a sentence changes fast and keeps its pitch up), is weighed by logistic regression. There are three sets of
+weights: for a voice that has just begun, for one that goes on, and for one that has fallen silent again, which was a
+word or a murmur. ``python -m tests.bench.prosody --write`` makes them again and tries them with other voices.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +19,12 @@ from numpy.typing import NDArray
 from voice_agents.audio import Pcm
 
 RATE = 16_000
-SHORTEST_S = 0.2
-"""Less sound says nothing."""
+SHORTEST_S, LONGEST_S = 0.14, 1.0
+"""Less sound says nothing; of more, the end is looked at."""
+GOES_ON_S = 0.36
+"""A voice that has lasted longer is weighed by the second set."""
+WEIGHTS = Path(__file__).with_name("prosody.npz")
+_CHUNK, _UNITS = 512, 128
 _HOP, _WINDOW, _FFT = 160, 400, 512
 _BANDS, _LOWEST_HZ, _HIGHEST_HZ = 20, 100.0, 4000.0
 _LOW_BANDS, _HIGH_BANDS = 8, 14
@@ -32,22 +40,60 @@ _VOICED, _OCTAVE_ERROR, _FEWEST_PITCHES, _PITCH_ENDS = 0.6, 6.0, 6, 5
 MEASURES = ("change", "brightness", "begins", "ends", "loudness varies", "pitch rises", "deepest dip")
 """dB rms per 50 ms; dB of high against low bands; the spectrum's centre of gravity in the first and in the last third,
 in bands; dB standard deviation; semitones from the beginning to the end; dB below both its sides."""
-_MEANS = (7.11, -18.77, 4.43, 5.00, 4.71, -0.30, 18.76)
-_SPREADS = (2.43, 8.31, 2.78, 3.49, 1.25, 2.13, 16.65)
-_WEIGHTS = (0.28, -0.80, 0.55, -0.31, 0.66, 0.97, -0.09)
-_BIAS = 0.17
 
 _Values = NDArray[np.float64]
 
 
-def sentence_odds(pcm: Pcm) -> float:
-    """What a voice has said so far (int16 mono at 16 kHz, from its first sample) -> the logarithm of the odds that it
-    begins a sentence: above 0 more likely than a murmur. 0 for less than :data:`SHORTEST_S`. Takes two milliseconds.
-    """
-    if len(pcm) < SHORTEST_S * RATE:
-        return 0.0
-    standard = (measures(pcm) - np.array(_MEANS)) / np.array(_SPREADS)
-    return float(standard @ np.array(_WEIGHTS) + _BIAS)
+class RemembersSpeech(Protocol):
+    """A voice detector that remembers what it heard; see :class:`~voice_agents.turns.vad.SileroVad`."""
+
+    @property
+    def memory(self) -> NDArray[np.float32]:
+        """256 numbers: how it was left by the last chunk, and its cells."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def probability(self, chunk: Pcm) -> float:
+        """Hear the next 512 samples."""
+
+
+class VoiceJudge:
+    """Judges how a voice sounds; has a detector for itself."""
+
+    def __init__(self, model: RemembersSpeech) -> None:
+        self._model = model
+
+    def __call__(self, pcm: Pcm, over: bool = False) -> float:
+        """What a voice has said so far (int16 mono at 16 kHz, from its first sample) -> the logarithm of the odds that
+        it begins a sentence, or is a word (``over``: it has been silent for a moment): above 0 more likely than a
+        murmur. 0 for less than :data:`SHORTEST_S`. Takes some five milliseconds.
+        """
+        if len(pcm) < SHORTEST_S * RATE:
+            return 0.0
+        weights = _weights()[2 if over else int(len(pcm) > GOES_ON_S * RATE)]
+        return float(traits(pcm, self._model) @ weights[:-1] + weights[-1])
+
+
+def traits(pcm: Pcm, model: RemembersSpeech) -> _Values:
+    """What is weighed: the detector's memory at the end and how it moved, the seven measures, and the length."""
+    pcm = pcm[-round(LONGEST_S * RATE) :]
+    model.reset()
+    likely, memories = [], []
+    for chunk in pcm[len(pcm) % _CHUNK :].reshape(-1, _CHUNK):
+        likely.append(model.probability(chunk))
+        memories.append(model.memory)
+    put_out, cells = np.array(memories, dtype=np.float64).reshape(-1, 2, _UNITS).swapaxes(0, 1)
+    cells = np.tanh(cells)
+    moved = [put_out[-1], cells[-1], put_out.mean(axis=0), cells.mean(axis=0), put_out.std(axis=0)]
+    return np.concatenate([*moved, measures(pcm), [likely[-1], np.mean(likely), len(pcm) / RATE]])
+
+
+@cache
+def _weights() -> _Values:
+    """Shape (3, traits + 1)."""
+    with np.load(WEIGHTS) as stored:
+        return np.asarray(stored["weights"], dtype=np.float64)
 
 
 def measures(pcm: Pcm) -> _Values:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_agents.settings import TurnMode
-from voice_agents.turns.backchannel import is_real
+from voice_agents.turns.backchannel import is_doubtful, is_real
 from voice_agents.turns.floor import AGENT_STATES, UNDECIDED, AgentPause, Floor, FloorAction, FloorState
 
 DECIDE_S = 0.6
@@ -114,6 +114,15 @@ class ServerFloor(Floor):
             self._decide(at)
         return actions
 
+    def voice_faded(
+        self, at: float, *, odds: Callable[[], float] = lambda: -math.inf, soft: bool = False
+    ) -> list[FloorAction]:
+        """See :class:`Floor`."""
+        before, actions = self._state, super().voice_faded(at, odds=odds, soft=soft)
+        if self._state is not before:
+            self._decide(at)
+        return actions
+
     def user_stopped(self, at: float) -> list[FloorAction]:
         """The user fell silent."""
         self._voice = False
@@ -154,11 +163,13 @@ class ServerFloor(Floor):
         """Words of what the user is saying, or has said (``final``: all of them).
 
         CANCEL or MERGE if they are real, and TAKE_TURN if the turn was taken; RESUME (IGNORE) if they are all, and none
-        are real. ``answers``: they were said at the end of a question of the agent, so that an "okay" is real too.
+        are real: one word that hardly anybody interrupts with is none where the voice sounded like a murmur.
+        ``answers``: they were said at the end of a question of the agent, so that an "okay" is real too.
         """
         if self._state not in AGENT_STATES and not self.asking:
             return []
-        if is_real(text, answers=answers, final=final):
+        hummed = self._pause is not None and self._pause.hummed and is_doubtful(text)
+        if is_real(text, answers=answers, final=final) and (answers or not hummed):
             return self._take(at) if self.asking else self._user_takes_floor(at)
         if self._pause is not None:
             self._pause.murmured = bool(text.strip())
