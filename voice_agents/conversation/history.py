@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 
+from voice_agents.conversation.copies import same_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.message_rows import MESSAGES
@@ -221,7 +221,7 @@ class History:
             state = {name: value for name, value in values.items() if name != MESSAGES and not _of_a_run(name)}
             stored = values.get(MESSAGES, ())
             messages = tuple(valid(stored))
-            rows = len(messages) if in_rows and _same(messages, stored) else 0
+            rows = len(messages) if in_rows and same_messages(messages, stored) else 0
             self._known = _Known(conversation, newest, messages, state, rows)
         return self._known
 
@@ -246,7 +246,7 @@ class _Known:
 
     def kept_in(self, messages: Sequence[AnyMessage]) -> int:
         """How many rows are still right when the conversation becomes this."""
-        return self.rows if _same(messages[: self.rows], self.messages) else 0
+        return self.rows if same_messages(messages[: self.rows], self.messages) else 0
 
     def followed_by(self, checkpoint_id: str, messages: tuple[AnyMessage, ...], state: State) -> _Known:
         """The next, all of which is in rows."""
@@ -255,10 +255,6 @@ class _Known:
             ids = self.ids
             ids.update(message.id for message in messages[self.rows :])
         return _Known(self.conversation, checkpoint_id, messages, state, len(messages), ids)
-
-
-def _same(some: Sequence[AnyMessage], others: Sequence[AnyMessage]) -> bool:
-    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _of_a_run(channel: str) -> bool:
