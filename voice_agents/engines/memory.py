@@ -15,7 +15,7 @@ from voice_agents.conversation.turn import AgentTurn
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn
-from voice_agents.errors import ProviderError
+from voice_agents.errors import ProviderError, VoiceAgentError
 from voice_agents.events import TurnDone, UserTranscript
 from voice_agents.turns.backchannel import is_backchannel
 
@@ -48,11 +48,20 @@ class Memory:
         """Stores the turn that came last; over when all are stored."""
         self._unsettled: list[tuple[Turn, int]] = []
         self._entries: list[HistoryEntry] = []
-        """What was said before, and the turns since then that no run of the agent keeps account of."""
+        """What was said last before, and the turns since then that no run of the agent keeps account of."""
 
     async def open(self) -> None:
-        """Read what was said before. Raises InvalidInput when the conversation may not be continued."""
+        """Read what was said last. Raises InvalidInput when the conversation may not be continued.
+
+        The first turn needs the rest of it, which is read meanwhile.
+        """
         self._entries = await self._history.open(self._conversation)
+        if self._entries and self._entries[0].position:
+            self._tasks.start(self._read_rest())
+
+    async def _read_rest(self) -> None:
+        with contextlib.suppress(VoiceAgentError):  # whoever needs it is told
+            await self._history.load(self._conversation)
 
     @property
     def behind(self) -> bool:

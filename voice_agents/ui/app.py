@@ -157,8 +157,8 @@ class App:
     def _daily(self, minutes: float) -> DailyMinutes | None:
         return DailyMinutes(minutes, TalkTime(lambda: self._sandwich.store)) if minutes else None
 
-    async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
-        return await History(self._sandwich.store).messages(conversation)
+    async def _history(self, conversation: Conversation, before: int | None) -> Sequence[HistoryEntry]:
+        return await History(self._sandwich.store).newest(conversation, before)
 
     async def _written_elsewhere(self, conversation: Conversation) -> str:
         return await self._sandwich.store.written_elsewhere(conversation)
