@@ -13,7 +13,7 @@ from tests.bench.caller import RealTimeCaller
 from tests.bench.subject import PHRASES, SILENCE_S, VOICES, Kind, arguments, subject
 from tests.bench.table import show
 from tests.voices import flite, resampled
-from voice_agents.engines.base import Engine
+from voice_agents.engines.engine import Engine
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.latency import TurnLatency
 

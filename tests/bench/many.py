@@ -12,7 +12,7 @@ import os
 from tests.bench.latency import conversation
 from tests.bench.subject import Kind, Subject, arguments, subject
 from tests.bench.table import show
-from voice_agents.engines.base import Engine
+from voice_agents.engines.engine import Engine
 from voice_agents.turns.latency import TurnLatency
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from voice_agents.conversation.facts import TurnFacts
@@ -80,16 +81,16 @@ class Memory:
         """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
         self._unsettled.append((turn, position))
         heard, unheard = turn.heard(position), turn.unheard(position)
-        self._start(self._settle(self._before(turn.run), turn, position, heard, unheard, answered))
+        self._start(partial(self._settle, turn, position, heard, unheard, answered), turn.run)
 
     def discard(self, turn: Turn) -> None:
         """Nothing remains of the answer that was begun."""
-        self._start(self._discard(self._before(turn.run), turn.work))
+        self._start(partial(self._discard, turn.work), turn.run)
 
     def reword(self, turn: Turn) -> None:
         """The user's words of a turn that is stored have come, or have come anew."""
         if turn.stored_as and turn.user.said:
-            self._start(self._reword(self._before(None), turn.stored_as, turn.user.said))
+            self._start(partial(self._reword, turn.stored_as, turn.user.said))
 
     def give_up_words(self) -> None:
         """Words that have not come will not come."""
@@ -103,26 +104,14 @@ class Memory:
             entries += turn.entries(position)
         return entries
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._settling = self._tasks.start(work)
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]], run: asyncio.Task[None] | None = None) -> None:
+        """After all that was started before, and when this ``run`` has let go."""
+        before = [task for task in (self._settling, run) if task is not None]
+        self._settling = self._tasks.start(_after(before, work))
         self.unfinished.add(self._settling)
         self._settling.add_done_callback(self.unfinished.discard)
 
-    def _before(self, run: asyncio.Task[None] | None) -> Sequence[asyncio.Task[None]]:
-        """What has to be over first."""
-        return [task for task in (self._settling, run) if task is not None]
-
-    async def _settle(
-        self,
-        before: Sequence[asyncio.Task[None]],
-        turn: Turn,
-        position: int,
-        heard: Mapping[str, str],
-        unheard: str,
-        answered: bool,
-    ) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _settle(self, turn: Turn, position: int, heard: Mapping[str, str], unheard: str, answered: bool) -> None:
         try:
             if turn.work is not None:
                 await turn.work.settle(heard, TurnFacts.of(self._engine, turn.marks.result(), unheard))
@@ -161,17 +150,19 @@ class Memory:
         finally:
             self._entries += [first, *entries[1:]]
 
-    async def _reword(self, before: Sequence[asyncio.Task[None]], id: str, text: str) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _reword(self, id: str, text: str) -> None:
         self._entries = [replace(entry, text=text) if entry.id == id else entry for entry in self._entries]
         try:
             await self._history.reword(self._conversation, id, text)
         except Exception as error:
             self._tell.fail(error)
 
-    async def _discard(self, before: Sequence[asyncio.Task[None]], work: AgentTurn | None) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _discard(self, work: AgentTurn | None) -> None:
         if work is not None:
             await work.discard()
+
+
+async def _after(before: Sequence[asyncio.Task[None]], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if before:
+        await asyncio.wait(before)
+    await work()
