@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from voice_agents import errors, events
     from voice_agents.conversation.agent import AgentParts
     from voice_agents.conversation.model import Conversation
-    from voice_agents.engines.base import Engine, Session
-    from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
+    from voice_agents.engines.base import Session
+    from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
     from voice_agents.errors import ConfigurationError, ProviderError, VoiceAgentError
     from voice_agents.providers.interfaces import (
         SpeechChunk,
@@ -32,7 +32,7 @@ _HOMES = {
     "AgentParts": "conversation.agent",
     "ConfigurationError": "errors",
     "Conversation": "conversation.model",
-    "Engine": "engines.base",
+    "Engine": "engines.engine",
     "PlainRecogniser": "providers.plain",
     "PlainVoice": "providers.plain",
     "ProviderError": "errors",

@@ -16,7 +16,7 @@ from tests.bench.provider import Partials, said
 from tests.bench.subject import SILENCE_S, Kind, arguments, subject
 from tests.bench.table import show
 from tests.voices import resampled
-from voice_agents.engines.base import Engine
+from voice_agents.engines.engine import Engine
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.latency import TurnLatency
 

@@ -2,7 +2,8 @@
 graphs, in SQLite and, if it is installed, PostgreSQL.
 
 ``CPU`` is that of the event loop's thread: for so long nobody else is heard. A whole turn begins while the user's words
-are on their way, and ends when it is on disk.
+are on their way, and ends when it is on disk. Opened is what a page shows at first; the rest is read while the user
+begins to speak.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ async def measure(database: Path | PostgresUrl, talks: int) -> Mapping[tuple[str
                 gc.collect()
                 with told.timed("opening"):
                     await history.open(conversation)
+                with told.timed("the rest of it"):
+                    await history.load(conversation)
                 agent = VoiceAgent(graphs[name], line, history, Toolbox([]))
                 await one_turn(agent, conversation, Figures())
                 await one_turn(agent, conversation, told)
@@ -107,7 +110,7 @@ def show(database: str, measured: Mapping[tuple[str, int], Figures]) -> None:
     columns = "".join(f"{f'after {before}':>18}" for before in BEFORE)
     print(f"\n{database}, median ms: CPU / wall\n{'':28}{columns}{f'{BEFORE[-1]} : {BEFORE[0]}':>18}")
     for name in AGENTS:
-        for step in ("opening", "first token", "storing", "whole turn"):
+        for step in ("opening", "the rest of it", "first token", "storing", "whole turn"):
             ms = [
                 [1000 * median(seconds[step]) for seconds in (figures.cpu_s, figures.wall_s)]
                 for figures in (measured[name, before] for before in BEFORE)

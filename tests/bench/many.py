@@ -13,7 +13,7 @@ from tests.bench.latency import conversation
 from tests.bench.provider import Partials
 from tests.bench.subject import Kind, Subject, arguments, subject
 from tests.bench.table import show
-from voice_agents.engines.base import Engine
+from voice_agents.engines.engine import Engine
 from voice_agents.turns.latency import TurnLatency
 
 

@@ -19,7 +19,7 @@ from tests.bench.subject import Kind, arguments, subject
 from tests.bench.table import show
 from tests.voices import RATE, flite, onset, resampled
 from voice_agents.audio import Pcm
-from voice_agents.engines.base import Engine
+from voice_agents.engines.engine import Engine
 from voice_agents.settings import TurnSettings
 
 WORDS = (

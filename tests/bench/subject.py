@@ -13,8 +13,7 @@ from pathlib import Path
 from tests.bench import provider, realtime_provider
 from tests.bench.provider import Partials, fixed_delays, said
 from tests.bench.sentences import SENTENCES
-from voice_agents.engines.base import Engine
-from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
+from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
 from voice_agents.settings import Settings
 
 SILENCE_S = 0.5

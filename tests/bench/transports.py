@@ -242,7 +242,7 @@ def serving(provider: str, kind: Kind = Kind.SANDWICH) -> Iterator[tuple[str, in
 async def serve(port: int, provider: str, kind: Kind) -> None:
     """The page with one engine, until it is ended."""
 
-    async def nothing(_: Conversation) -> Sequence[HistoryEntry]:
+    async def nothing(_: Conversation, before: int | None) -> Sequence[HistoryEntry]:
         return []
 
     with tempfile.TemporaryDirectory() as folder:

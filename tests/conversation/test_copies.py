@@ -19,13 +19,16 @@ from voice_agents.tools import Toolbox
 def test_a_copy_that_was_written_into_is_made_again_and_no_other() -> None:
     messages: list[AnyMessage] = [HumanMessage("one", id="1"), AIMessage("two", id="2"), HumanMessage("three", id="3")]
     copies = Copies()
-    first = copies.take(messages)
+    lent = copies.take(messages)
+    first: list[Any] = lent.copies[:]
     assert first == messages and not any(one is two for one, two in zip(first, messages, strict=True))
     first[0].content += "!"
     first[2].colour = "red"
-    copies.give_back(messages, first)
+    copies.give_back(lent)
     messages = [*messages, AIMessage("four", id="4")]
-    second = copies.take(messages)
+    lent = copies.take(messages)
+    second: list[Any] = lent.copies
+    assert lent.ids == {"1", "2", "3", "4"}
     assert [one.text for one in second] == ["one", "two", "three", "four"] == [one.text for one in messages]
     assert [one is two for one, two in zip(first, second, strict=False)] == [False, True, False]
     assert not hasattr(second[2], "colour")
@@ -34,8 +37,12 @@ def test_a_copy_that_was_written_into_is_made_again_and_no_other() -> None:
 def test_what_is_lent_is_lent_once() -> None:
     messages = [HumanMessage("one", id="1")]
     copies = Copies()
-    copies.give_back(messages, copies.take(messages))
-    assert copies.take(messages)[0] is not copies.take(messages)[0]
+    copies.give_back(copies.take(messages))
+    first, second = copies.take(messages), copies.take(messages)
+    assert first.copies[0] is not second.copies[0]
+    copies.give_back(first)
+    second.copies[0].content = "two"
+    assert copies.take(messages).copies[0].text == "one"
 
 
 def writer(seen: list[list[str]]) -> OwnGraph:

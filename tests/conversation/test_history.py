@@ -6,13 +6,17 @@ import asyncio
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from tests.conversation.scripted import agent_of, assert_valid, heard_of, say, scripted, spoken
 from voice_agents.conversation import sqlite
-from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.facts import TurnFacts
+from voice_agents.conversation.history import PART, History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -202,3 +206,45 @@ async def test_a_killed_process_has_lost_no_finished_turn(database: Path | Postg
         model = scripted(["You are Ada."])
         await say(agent_of(model, History(store)), conversation, "Who am I?")
         assert spoken(model.asked[0][1:]) == ["user: I am Ada.", "agent: Hello Ada.", "user: Who am I?"]
+
+
+def long_talk(turns: int) -> list[HistoryEntry]:
+    """With tools, and turns that nobody asked for."""
+    said: list[HistoryEntry] = []
+    for number in range(turns):
+        turn = [HistoryEntry(role=Speaker.AGENT, text=f"Answer {number}")]
+        if not number % 3:
+            about: dict[str, Any] = {"name": "clock", "args": {"n": number}, "call_id": f"c{number}"}
+            turn.insert(0, HistoryEntry(role=Speaker.TOOL, text=f"Result {number}", **about))
+        if number % 5:
+            turn.insert(0, HistoryEntry(role=Speaker.USER, text=f"Question {number}"))
+        turn[0] = replace(turn[0], facts=TurnFacts(engine="sandwich", at=float(number)))
+        said += turn
+    return said
+
+
+async def test_of_a_long_talk_the_end_is_read_and_the_rest_piece_by_piece(store: Store, history: History) -> None:
+    talk, said = Conversation(), long_talk(400)
+    await history.append(talk, *said)
+    whole = await History(store).messages(talk)
+    read = await History(store).open(talk)
+    assert 0 < len(read) < PART and read == whole[-len(read) :]
+    assert read[0].facts is not None
+    places = {entry.position: entry for entry in whole}
+    assert len(places) == len(whole)
+    known = list(read)
+    for _ in range(len(whole) // len(read)):
+        first = known[0].position
+        assert first is not None
+        earlier = await History(store).newest(talk, first)
+        assert all(places[entry.position] == entry for entry in earlier)
+        known = [*(entry for entry in earlier if (entry.position or 0) < first), *known]
+    assert known == whole
+
+
+async def test_what_is_not_stored_yet_stands_at_the_end_of_what_is_read(store: Store, history: History) -> None:
+    talk = Conversation()
+    await history.append(talk, *long_talk(300))
+    store.unstored[talk] = {"late": [HumanMessage("One more", id="late")]}
+    assert [entry.text for entry in (await History(store).open(talk))[-2:]] == ["Answer 299", "One more"]
+    store.unstored.clear()

@@ -138,7 +138,7 @@ async def test_while_silence_decides_each_piece_counts(rate: int) -> None:
 async def test_while_the_agent_talks_a_voice_counts_at_once(rate: int) -> None:
     heard = Heard(rate)
     await heard.hears(2000, 10.0)
-    heard.microphone.expect_interruption(True)
+    heard.microphone.voice.eager = True
     assert set(await heard.hears(600, 10.0)) == {100}
     assert 20 in await heard.hears(60, 4000.0)
     assert heard.notes.told[:1] == ["sound"]

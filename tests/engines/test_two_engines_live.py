@@ -14,8 +14,8 @@ from tests.bench.caller import RealTimeCaller
 from tests.voices import flite, resampled
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Engine, Session
-from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
+from voice_agents.engines.base import Session
+from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
 from voice_agents.events import Interrupted, ToolCalled, TurnDone, UserTranscript
 from voice_agents.offline.embedded import EmbeddedServer
 from voice_agents.settings import Settings

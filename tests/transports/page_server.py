@@ -56,7 +56,7 @@ async def serve_page(
         sessions.append(session)
         return session
 
-    async def nothing(_: Conversation) -> Sequence[HistoryEntry]:
+    async def nothing(_: Conversation, before: int | None) -> Sequence[HistoryEntry]:
         return []
 
     async with SessionRegistry(make, max_sessions, limits or Limits(), per_visitor=per_visitor) as registry:

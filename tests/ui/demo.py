@@ -71,8 +71,8 @@ def main(port: int, folder: Path) -> None:
             session.pace = 0.55 if request.kind == "realtime" else 0.7
         return session
 
-    async def history(conversation: Conversation) -> Sequence[HistoryEntry]:
-        return await History(store).messages(conversation)
+    async def history(conversation: Conversation, before: int | None) -> Sequence[HistoryEntry]:
+        return await History(store).newest(conversation, before)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -44,7 +44,7 @@ async def running_desk(places: int = 2, size: int = 500) -> AsyncIterator[Desk]:
             return ClosedSession(request.conversation, request.turns)
         return FakeSession(request.conversation, request.turns, answer_s=0.2)
 
-    async def history(conversation: Conversation) -> Sequence[HistoryEntry]:
+    async def history(conversation: Conversation, before: int | None) -> Sequence[HistoryEntry]:
         if conversation.owner == "bad":
             raise InvalidInput("This conversation belongs to somebody else.")
         return [HistoryEntry(role=Speaker.USER, text="earlier")]
@@ -225,7 +225,7 @@ def test_what_a_browser_sends_is_an_id_of_ours_or_replaced() -> None:
 async def test_what_was_said_at_another_instance_meanwhile_is_shown() -> None:
     said, state = ["earlier"], "state 1"
 
-    async def history(_: Conversation) -> Sequence[HistoryEntry]:
+    async def history(_: Conversation, before: int | None) -> Sequence[HistoryEntry]:
         return [HistoryEntry(role=Speaker.USER, text=text) for text in said]
 
     async def written_elsewhere(_: Conversation) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.ui.fake_engine import FakeSession
-from voice_agents.conversation.history import History, HistoryEntry, Speaker
+from voice_agents.conversation.history import PART, History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import Store, open_store
@@ -39,8 +39,8 @@ class House:
     """A page's server side: a store, a desk, a shelf."""
 
     def __init__(self, store: Store, registry: SessionRegistry) -> None:
-        async def history(conversation: Conversation) -> Sequence[HistoryEntry]:
-            return await History(store).messages(conversation)
+        async def history(conversation: Conversation, before: int | None) -> Sequence[HistoryEntry]:
+            return await History(store).newest(conversation, before)
 
         self.store = store
         self.shelf = Shelf(lambda: store)
@@ -204,9 +204,10 @@ async def test_what_no_page_sends_is_refused(house: House, message: dict[str, An
             await page.window.take(message)
 
 
-async def test_a_long_transcript_is_read_backwards(house: House) -> None:
+@pytest.mark.parametrize("count", [2 * SHOWN_LINES + 3, 2 * PART + 5])
+async def test_a_long_transcript_is_read_backwards(house: House, count: int) -> None:
     talk = Conversation()
-    texts = [str(number) for number in range(2 * SHOWN_LINES + 3)]
+    texts = [str(number) for number in range(count)]
     await house.said(talk, *texts)
     async with opened(house, talk) as page:
         first = await page.until(lambda message: bool(message.get("lines")))

@@ -128,7 +128,7 @@ async def test_what_cuts_an_answer_tells_first_how_far_it_was_heard(deed: dict[s
             order.append("cut")
             super().interrupt()
 
-    async def history(_: Conversation) -> list[HistoryEntry]:
+    async def history(_: Conversation, before: int | None) -> list[HistoryEntry]:
         return []
 
     async with (

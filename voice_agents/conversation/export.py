@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,9 @@ from voice_agents.conversation.shelf import ConversationSummary
 
 _FIGURES = 1000.0
 """Latencies are milliseconds in what people and programs are given."""
+
+
+_NO_FACTS = TurnFacts(at=0.0)
 
 
 class Format(StrEnum):
@@ -29,7 +32,7 @@ class ExportedTurn:
     """What the user said and what came of it. ``facts`` are empty where an earlier version stored it."""
 
     facts: TurnFacts
-    entries: Sequence[HistoryEntry] = field(default_factory=list)
+    entries: list[HistoryEntry] = field(default_factory=list)
 
 
 def turns_of(entries: Iterable[HistoryEntry]) -> list[ExportedTurn]:
@@ -37,8 +40,8 @@ def turns_of(entries: Iterable[HistoryEntry]) -> list[ExportedTurn]:
     turns: list[ExportedTurn] = []
     for entry in entries:
         if entry.facts is not None or entry.role is Speaker.USER or not turns:
-            turns.append(ExportedTurn(entry.facts or TurnFacts(at=0.0)))
-        turns[-1] = replace(turns[-1], entries=[*turns[-1].entries, entry])
+            turns.append(ExportedTurn(entry.facts or _NO_FACTS))
+        turns[-1].entries.append(entry)
     return turns
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.constants import TAG_NOSTREAM
 
+from voice_agents.conversation.copies import same_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.graph_tools import deed_of
 from voice_agents.conversation.model import new_id
@@ -72,17 +72,22 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     run_inline = True
 
     def __init__(
-        self, graph: OwnGraph, known: Sequence[AnyMessage], deeds: Deeds, tell: Callable[[AgentOutput], None]
+        self,
+        graph: OwnGraph,
+        known: Sequence[AnyMessage],
+        ids: set[str | None],
+        deeds: Deeds,
+        tell: Callable[[AgentOutput], None],
     ) -> None:
-        """``known``: what was in the conversation before, each with an id. ``deeds``: what was done for this turn."""
+        """``known``: what is in the conversation, with these ``ids``. ``deeds``: what was done for this turn."""
         self.record = GraphRecord()
         self.over = False
         """The turn is being stored or forgotten."""
         self._graph = graph
-        self._known = {message.id for message in known}
+        self._known = ids
         self._seen = list(known)
-        self._ids = set(self._known)
-        """Those and what models wrote since."""
+        self._written: set[str | None] = set()
+        """The ids of what models wrote since."""
         self._deeds = deeds
         self._tell_in_loop = tell
         self._loop = asyncio.get_running_loop()
@@ -97,7 +102,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_messages(self, messages: Sequence[AnyMessage]) -> None:
         """A step of the graph is over; what is new in its ``messages`` is the answer."""
         seen, self._seen = self._seen, list(messages)  # a graph may go on with the same list
-        added_to = len(messages) >= len(seen) and all(map(operator.is_, seen, messages))
+        added_to = same_messages(messages[: len(seen)], seen)
         for message in messages[len(seen) :] if added_to else messages:
             if message.id is None:
                 message.id = new_id()
@@ -198,9 +203,10 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             self._tell(ModelUsed(usage["input_tokens"], usage["output_tokens"]))
         if remark := message.response_metadata.pop(REMARK, ""):
             self._tell(Remark(remark))
-        if message.id in self._ids:  # careless servers give each answer the same, and one would replace the other
+        # Careless servers give each answer the same, and one would replace the other.
+        if message.id in self._known or message.id in self._written:
             message.id = new_id()
-        self._ids.add(message.id)
+        self._written.add(message.id)
         said = self._models.pop(run_id, None)
         if said is None:
             return

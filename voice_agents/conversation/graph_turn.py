@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import operator
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolCa
 from langgraph.errors import GraphRecursionError
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
-from voice_agents.conversation.copies import Copies
+from voice_agents.conversation.copies import Copies, Lent, same_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.fork import Fork
 from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
@@ -42,10 +41,8 @@ class _Run:
 
     doing: Doing
     copies: Copies
-    stored: Sequence[AnyMessage] = ()
-    """The conversation it began with."""
-    before: Sequence[AnyMessage] = ()
-    """The copies of it that the graph was given."""
+    lent: Lent = field(default_factory=Lent)
+    """The conversation it began with, as the graph was given it."""
     messages: Sequence[AnyMessage] = ()
     """After the last step that was over."""
     done: Sequence[AnyMessage] = ()
@@ -89,15 +86,15 @@ class GraphTurn(AgentTurn):
             await self._history.extend(self._conversation, [words])
             return
         messages, changes = _with_unfinished(left.messages, left.fork), list[AnyMessage]()
-        if _is_longer(messages, left.before):
-            messages = messages[len(left.before) :]
+        if _is_longer(messages, left.lent.copies):
+            messages = messages[len(left.lent.copies) :]
         else:
             changes.append(cast(AnyMessage, RemoveMessage(id=REMOVE_ALL_MESSAGES)))
         for message in _kept(left, messages, left.listener.record, heard):
             changes.append(words if message.id == words.id else message)  # with what is kept beside them
         state = self._history.storable(self._graph.lasting(left.fork.state))
         if left.finished:
-            left.copies.give_back(left.stored, left.before)
+            left.copies.give_back(left.lent)
         await self._history.extend(self._conversation, changes, state, key=words.id)
 
 
@@ -107,11 +104,13 @@ async def _follow(
     """Run the graph, and tell what it says and does."""
     await _know(question, left, tell)
     DOING.set(left.doing)
-    left.listener = listener = GraphListener(graph, left.messages, left.doing.deeds, tell)
-    left.fork = Fork({**history.state(conversation), MESSAGES: [*left.before]})
-    asked = left.messages[len(left.before) :] if graph.adds else left.messages
-    steps = graph.with_memory(left.fork).astream(
-        {MESSAGES: asked},
+    before = [*left.lent.copies]
+    new = left.messages[len(before) :]
+    ids = left.lent.ids.union(message.id for message in new)
+    left.listener = listener = GraphListener(graph, left.messages, ids, left.doing.deeds, tell)
+    left.fork = Fork({**history.state(conversation), MESSAGES: before})
+    steps = graph.with_memory(left.fork, before, left.lent.ids).astream(
+        {MESSAGES: new if graph.adds else left.messages},
         {"configurable": {"thread_id": conversation.id}, "callbacks": [listener]},
         stream_mode="values",
         output_keys=[MESSAGES],
@@ -144,14 +143,14 @@ async def _know(question: Question, left: _Run, tell: Tell) -> None:
     """The conversation, the user's words, and what was done for them already."""
     ahead = await question.ahead()
     if ahead is not None:  # before the words are known, as it takes a while after a long talk
-        left.stored, left.before = ahead, left.copies.take(ahead)
+        left.lent = left.copies.take(ahead)
     try:
         before = await question.before()
     except asyncio.CancelledError:
-        left.copies.give_back(left.stored, left.before)
+        left.copies.give_back(left.lent)
         raise
     if before is not ahead:
-        left.stored, left.before = before, left.copies.take(before)
+        left.lent = left.copies.take(before)
     assert question.words is not None
     if left.over:
         raise asyncio.CancelledError
@@ -160,7 +159,7 @@ async def _know(question: Question, left: _Run, tell: Tell) -> None:
     left.done = Record(deeds=left.doing.deeds).done_before()
     for message in left.done:
         message.id = message.id or new_id()
-    left.messages = [*left.before, question.words.model_copy(), *left.done]
+    left.messages = [*left.lent.copies, question.words.model_copy(), *left.done]
 
 
 def _plain(error: Exception) -> AgentFailed:
@@ -194,14 +193,14 @@ def _is_longer(messages: Sequence[AnyMessage], before: Sequence[AnyMessage]) -> 
     new = messages[len(before) :]
     called = {call["id"] for message in new if isinstance(message, AIMessage) for call in message.tool_calls}
     answered = {message.tool_call_id for message in new if isinstance(message, ToolMessage)}
-    return len(messages) >= len(before) and all(map(operator.is_, before, messages)) and answered <= called
+    return same_messages(messages[: len(before)], before) and answered <= called
 
 
 def _kept(
     left: _Run, messages: Sequence[AnyMessage], record: GraphRecord, heard: Mapping[str, str]
 ) -> list[AnyMessage]:
     """The graph's messages as they were heard, every call answered; then what was heard that is not among them."""
-    known = {message.id for message in left.before}
+    known = left.lent.ids
     kept: list[AnyMessage] = []
     keys: set[str] = set()
     done_again = _done_again(left)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import operator
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,10 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 
+from voice_agents.conversation.copies import same_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.facts import TurnFacts
-from voice_agents.conversation.message_rows import MESSAGES
+from voice_agents.conversation.message_rows import MESSAGES, Stored
 from voice_agents.conversation.messages import INTERRUPTED, storable
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, State, Store
@@ -24,6 +25,12 @@ from voice_agents.providers.rules import valid
 
 logger = logging.getLogger(__name__)
 
+PART = 400
+"""Messages that are read of a conversation at once where not all of it is needed: more than a page shows, or a model
+is shown; some six milliseconds' work.
+"""
+_REST_OF_TURN = 50
+"""So many messages belong to one turn at most, as far as it matters for what is read."""
 _REWORDED = "reworded "
 """How the key of words begins that replace others."""
 
@@ -55,6 +62,8 @@ class HistoryEntry:
     """Of the turn that begins with this entry."""
     id: str = field(default="", compare=False)
     """By which it can be reworded; "": it is given one when it is stored."""
+    position: int | None = field(default=None, compare=False)
+    """Of its message in the stored conversation; None: it was not read from there."""
 
 
 def done_entries(deeds: Deeds) -> list[HistoryEntry]:
@@ -90,6 +99,7 @@ class History:
         self._begun = time.monotonic()
         self._known = _Known()
         """What was read or written last: decoding an hour of talk takes milliseconds."""
+        self._reading = asyncio.Lock()
 
     async def messages(self, conversation: Conversation) -> list[HistoryEntry]:
         """All entries in the order they were said; empty for a new conversation."""
@@ -108,9 +118,30 @@ class History:
         await self.extend(conversation, [HumanMessage(text, id=id)], key=f"{_REWORDED}{id} {new_id()}")
 
     async def open(self, conversation: Conversation) -> list[HistoryEntry]:
-        """As :meth:`messages`, after what an earlier session of the conversation is storing just now."""
+        """As :meth:`newest`, after what an earlier session of the conversation is storing just now."""
         async with self._store.changing(conversation):
-            return await self.messages(conversation)
+            return await self.newest(conversation)
+
+    async def newest(self, conversation: Conversation, before: int | None = None) -> list[HistoryEntry]:
+        """The last entries, from the beginning of a turn on: all of a short conversation, the end of a long one.
+
+        Of those whose position is ``before`` this one, and the rest of their turn; a long conversation is so read
+        piece by piece, from its end on.
+        """
+        newest = await self._store.latest_checkpoint(conversation)
+        stored = Stored({})
+        if newest is not None:
+            end = None if before is None else before + _REST_OF_TURN
+            stored = await self._store.checkpoint(conversation, newest, PART, end)
+        known = _Known.of(conversation, newest, stored)
+        if stored.whole:
+            self._known = known
+        messages = tuple(stored.values.get(MESSAGES, ()))
+        if before is None:
+            messages = _joined(messages, self._missing(conversation, known))
+        entries = _entries(messages, stored.first)
+        begins = (number for number, entry in enumerate(entries) if entry.facts or entry.role is Speaker.USER)
+        return entries[next(begins, 0) :] if stored.first else entries
 
     async def load(self, conversation: Conversation) -> tuple[AnyMessage, ...]:
         """The messages as LangChain has them, valid for the next run."""
@@ -212,17 +243,16 @@ class History:
 
     async def _load(self, conversation: Conversation) -> _Known:
         """What is stored, as it is now."""
+        async with self._reading:  # two who ask at once have it read once
+            return await self._read(conversation)
+
+    async def _read(self, conversation: Conversation) -> _Known:
         newest = await self._store.latest_checkpoint(conversation)
         if newest is None:
             self._known = _Known(conversation)
             return self._known
         if self._known.checkpoint_id != newest:
-            values, in_rows = await self._store.checkpoint(conversation, newest)
-            state = {name: value for name, value in values.items() if name != MESSAGES and not _of_a_run(name)}
-            stored = values.get(MESSAGES, ())
-            messages = tuple(valid(stored))
-            rows = len(messages) if in_rows and _same(messages, stored) else 0
-            self._known = _Known(conversation, newest, messages, state, rows)
+            self._known = _Known.of(conversation, newest, await self._store.checkpoint(conversation, newest))
         return self._known
 
 
@@ -244,9 +274,18 @@ class _Known:
         if not self.ids:
             self.ids.update(message.id for message in self.messages)
 
+    @classmethod
+    def of(cls, conversation: Conversation, checkpoint_id: str | None, stored: Stored) -> _Known:
+        """As it was read."""
+        state = {name: value for name, value in stored.values.items() if name != MESSAGES and not _of_a_run(name)}
+        there = stored.values.get(MESSAGES, ())
+        messages = tuple(valid(there))
+        rows = len(messages) if stored.in_rows and same_messages(messages, there) else 0
+        return cls(conversation, checkpoint_id, messages, state, rows)
+
     def kept_in(self, messages: Sequence[AnyMessage]) -> int:
         """How many rows are still right when the conversation becomes this."""
-        return self.rows if _same(messages[: self.rows], self.messages) else 0
+        return self.rows if same_messages(messages[: self.rows], self.messages) else 0
 
     def followed_by(self, checkpoint_id: str, messages: tuple[AnyMessage, ...], state: State) -> _Known:
         """The next, all of which is in rows."""
@@ -255,10 +294,6 @@ class _Known:
             ids = self.ids
             ids.update(message.id for message in messages[self.rows :])
         return _Known(self.conversation, checkpoint_id, messages, state, len(messages), ids)
-
-
-def _same(some: Sequence[AnyMessage], others: Sequence[AnyMessage]) -> bool:
-    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def _of_a_run(channel: str) -> bool:
@@ -281,27 +316,31 @@ def _reworded(message: AnyMessage, other: AnyMessage) -> AnyMessage:
     return message.model_copy(update={"content": other.content}) if message.id == other.id else message
 
 
-def _entries(messages: Iterable[AnyMessage]) -> list[HistoryEntry]:
+def _entries(messages: Iterable[AnyMessage], first: int = 0) -> list[HistoryEntry]:
+    """Those of the messages at the positions from ``first`` on."""
     calls: dict[str, Mapping[str, Any]] = {}
     entries: list[HistoryEntry] = []
     facts: TurnFacts | None = None
-    for message in messages:
+    for position, message in enumerate(messages, first):
         facts = TurnFacts.on(message) or facts
         if isinstance(message, AIMessage):
             calls.update((call["id"] or "", call["args"]) for call in message.tool_calls)
-        if (entry := _entry(message, calls, facts)) is not None:
+        if (entry := _entry(message, calls, facts, position)) is not None:
             entries.append(entry)
             facts = None
     return entries
 
 
-def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None) -> HistoryEntry | None:
+def _entry(
+    message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None, position: int
+) -> HistoryEntry | None:
     match message:
         case HumanMessage():
-            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts, id=message.id or "")
+            id = message.id or ""
+            return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts, id=id, position=position)
         case AIMessage() if text := message.text:
-            interrupted = bool(message.additional_kwargs.get(INTERRUPTED))
-            return HistoryEntry(role=Speaker.AGENT, text=text, interrupted=interrupted, facts=facts)
+            cut = bool(message.additional_kwargs.get(INTERRUPTED))
+            return HistoryEntry(role=Speaker.AGENT, text=text, interrupted=cut, facts=facts, position=position)
         case ToolMessage():
             return HistoryEntry(
                 role=Speaker.TOOL,
@@ -311,6 +350,7 @@ def _entry(message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: T
                 call_id=message.tool_call_id,
                 error=message.status == "error",
                 facts=facts,
+                position=position,
             )
     return None
 

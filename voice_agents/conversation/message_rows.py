@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -20,7 +21,10 @@ knows nothing of the rows fails with it, and does not take the conversation for 
 
 PUT_ROW = "INSERT INTO messages VALUES (:id, :position, :type, :data, :words)"
 CUT_ROWS = "DELETE FROM messages WHERE conversation = :id AND position >= :kept"
-READ_ROWS = "SELECT type, data FROM messages WHERE conversation = :id AND position < :count ORDER BY position"
+READ_ROWS = (
+    "SELECT type, data FROM messages WHERE conversation = :id AND position >= :first AND position < :end"
+    " ORDER BY position"
+)
 
 Row = tuple[str, bytes]
 """How a message is encoded, and as what."""
@@ -58,22 +62,36 @@ def rows_of(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was read of a checkpoint."""
+
+    values: Mapping[str, Any]
+    """By channel; empty if there is no such checkpoint."""
+    in_rows: bool = False
+    """Its messages are in rows: else an earlier version, or another LangGraph agent, has stored them."""
+    first: int = 0
+    """The position of the first message that was read."""
+    whole: bool = True
+    """All messages were read."""
+
+
 class RowsSaver(BaseCheckpointSaver[Any]):
     """What makes a LangGraph saver one whose checkpoints may have their messages in rows; whoever reads gets both."""
 
     @abstractmethod
-    async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
-        """The first ``count``, in the order of their position."""
+    async def read_rows(self, thread_id: str, first: int, end: int) -> Iterable[Row]:
+        """Those at the positions from ``first`` on and before ``end``, in their order."""
 
-    async def read(self, config: RunnableConfig) -> tuple[CheckpointTuple | None, bool]:
-        """The checkpoint with its messages, and whether they are in rows."""
+    async def read(self, config: RunnableConfig, most: int | None = None, before: int | None = None) -> Stored:
+        """What the checkpoint holds; of its messages at most so many, the last of those before this position."""
         found = await super().aget_tuple(config)
-        return (found, False) if found is None else await self._whole(found)
+        return Stored({}) if found is None else await self._whole(found, most, before)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The latest checkpoint, with the messages that are kept in rows beside it."""
-        found, _ = await self.read(config)
-        return found
+        found = await super().aget_tuple(config)
+        return None if found is None else await self._with_messages(found)
 
     async def alist(
         self,
@@ -86,19 +104,30 @@ class RowsSaver(BaseCheckpointSaver[Any]):
         """The checkpoints, newest first, each with its messages."""
         found = [one async for one in super().alist(config, filter=filter, before=before, limit=limit)]
         for one in found:  # reading the rows while the list is being read would wait for it
-            whole, _ = await self._whole(one)
-            yield whole
+            yield await self._with_messages(one)
 
-    async def _whole(self, found: CheckpointTuple) -> tuple[CheckpointTuple, bool]:
+    async def _with_messages(self, found: CheckpointTuple) -> CheckpointTuple:
+        checkpoint: Checkpoint = {**found.checkpoint, "channel_values": dict((await self._whole(found)).values)}
+        return found._replace(checkpoint=checkpoint)
+
+    async def _whole(self, found: CheckpointTuple, most: int | None = None, before: int | None = None) -> Stored:
         values = found.checkpoint["channel_values"]
-        count = values.get(MESSAGES)
-        if type(count) is not int:
-            return found, False
-        rows = await self.read_rows(found.config["configurable"]["thread_id"], count)
+        there: Any = values.get(MESSAGES, ())
+        in_rows = type(there) is int
+        count = there if in_rows else len(there)
+        end = count if before is None else min(before, count)
+        first = 0 if most is None else max(0, end - most)
+        if in_rows:
+            messages = await self._decoded(found.config["configurable"]["thread_id"], first, end)
+        else:
+            messages = there[first:end]
+        values = {**values, MESSAGES: messages} if MESSAGES in values else values
+        return Stored(values, in_rows, first, whole=end - first == count)
+
+    async def _decoded(self, thread_id: str, first: int, end: int) -> list[AnyMessage]:
         messages = []
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(await self.read_rows(thread_id, first, end), 1):
             messages.append(_decoded(self.serde, row))
             if not number % _AT_ONCE:
                 await asyncio.sleep(0)  # others speak and listen meanwhile
-        checkpoint: Checkpoint = {**found.checkpoint, "channel_values": {**values, MESSAGES: messages}}
-        return found._replace(checkpoint=checkpoint), True
+        return messages

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
+from langchain_core.messages import AnyMessage, RemoveMessage
 from langgraph.channels import BinaryOperatorAggregate, EphemeralValue, UntrackedValue
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END
+from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 
 from voice_agents.conversation.graph_tools import guarded
@@ -68,10 +70,20 @@ class OwnGraph:
         }
         self._trusted: set[Path] = set()
 
-    def with_memory(self, saver: BaseCheckpointSaver[Any]) -> AnyGraph:
-        """The same graph, keeping its state there, whatever it was compiled with."""
+    def with_memory(
+        self, saver: BaseCheckpointSaver[Any], messages: list[AnyMessage], ids: Set[str | None]
+    ) -> AnyGraph:
+        """The same graph, keeping its state there, whatever it was compiled with.
+
+        ``messages`` are those in its state, ``ids`` theirs.
+        """
         graph = copy.copy(self._graph)
         graph.checkpointer = saver
+        channel = graph.channels["messages"]
+        if isinstance(channel, BinaryOperatorAggregate) and channel.operator is add_messages:
+            adding: Any = BinaryOperatorAggregate(channel.typ, _adding(messages, ids))
+            adding.key = channel.key
+            graph.channels = {**graph.channels, "messages": adding}
         return graph
 
     def lasting(self, state: State) -> State:
@@ -87,6 +99,31 @@ class OwnGraph:
     def trust(self, path: Path) -> None:
         """What this node's model wrote got into the conversation."""
         self._trusted.add(path)
+
+
+def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, Any], Any]:
+    """``add_messages`` for one run that begins with these: it looks at each of them whenever one is added, which after
+    a thousand turns takes longer than the rest of a step. What only comes to what there is, is put at its end.
+    """
+    last, length, known = messages, len(messages), {*ids}
+
+    def add(left: Any, right: Any) -> Any:
+        nonlocal last, length
+        new = right if isinstance(right, list) else [right]
+        ours = left is last and len(left) == length  # else somebody has written into the list
+        if not ours or any(isinstance(message, RemoveMessage) for message in new):
+            merged: Any = add_messages(left, right)
+            known.clear()
+            known.update(message.id for message in merged)
+        else:
+            added: Any = add_messages([], new)
+            there = known.intersection(message.id for message in added)
+            merged = add_messages(left, added) if there else [*left, *added]
+            known.update(message.id for message in added)
+        last, length = merged, len(merged)
+        return merged
+
+    return add
 
 
 def _may_end(graph: AnyGraph) -> Mapping[str, bool]:

@@ -20,7 +20,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from voice_agents.conversation.leases import Leases
-from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, rows_of
+from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, Stored, rows_of
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.postgres_schema import START_S, conninfo, prepare, reason_of, unusable
 from voice_agents.conversation.store import (
@@ -59,10 +59,10 @@ _Connection = AsyncConnection[DictRow]
 class RowsPostgresSaver(RowsSaver, AsyncPostgresSaver):
     """LangGraph's, with the messages of our checkpoints."""
 
-    async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
-        """The first ``count`` messages of a conversation, in the order of their position."""
+    async def read_rows(self, thread_id: str, first: int, end: int) -> Iterable[Row]:
+        """The messages of a conversation at these positions, in their order."""
         async with self._cursor() as cursor:
-            found = await cursor.execute(_named(READ_ROWS), {"id": thread_id, "count": count})
+            found = await cursor.execute(_named(READ_ROWS), {"id": thread_id, "first": first, "end": end})
             return [(row["type"], row["data"]) for row in await found.fetchall()]
 
     async def aput(
@@ -151,12 +151,13 @@ class PostgresStore(Store):
         async with self._connection() as connection, connection.transaction():
             return [(await connection.execute(_named(sql), bindable(values))).rowcount for sql, values in statements]
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
-        """What one checkpoint holds (empty if it is gone), and whether its messages are in rows."""
+    async def checkpoint(
+        self, conversation: Conversation, checkpoint_id: str, most: int | None = None, before: int | None = None
+    ) -> Stored:
+        """What one checkpoint holds, or the last of its messages (before this position)."""
         async with self._connection() as connection:
             # A saver of our own: that of the pool lets one in after the other.
-            saved, in_rows = await RowsPostgresSaver(connection).read(thread(conversation, checkpoint_id))
-        return saved.checkpoint["channel_values"] if saved else {}, in_rows
+            return await RowsPostgresSaver(connection).read(thread(conversation, checkpoint_id), most, before)
 
     async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str, kept: int) -> str:
         first = self._first(conversation, parent, said)

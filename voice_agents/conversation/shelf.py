@@ -94,7 +94,8 @@ class Shelf:
 
     async def entries(self, conversation: Conversation) -> Sequence[HistoryEntry]:
         """All that was said. Raises InvalidInput when it is somebody else's."""
-        return await History(self._store).open(conversation)
+        async with self._store.changing(conversation):
+            return await History(self._store).messages(conversation)
 
     async def rename(self, conversation: Conversation, name: str) -> None:
         """Give it this title. Raises InvalidInput when there is nothing of it left, or no such conversation."""

@@ -17,7 +17,7 @@ from langgraph.checkpoint.base import Checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from voice_agents.conversation.file import BUSY_TIMEOUT_S, NO_DATABASE, prepare, repair, unusable
-from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, rows_of
+from voice_agents.conversation.message_rows import MESSAGES, PUT_ROW, READ_ROWS, Row, RowsSaver, Stored, rows_of
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import (
     FOREIGN,
@@ -46,10 +46,10 @@ _Mark = tuple[int, ...]
 class SqliteSaver(RowsSaver, AsyncSqliteSaver):
     """LangGraph's, with the messages of our checkpoints."""
 
-    async def read_rows(self, thread_id: str, count: int) -> Iterable[Row]:
-        """The first ``count`` messages of a conversation, in the order of their position."""
+    async def read_rows(self, thread_id: str, first: int, end: int) -> Iterable[Row]:
+        """The messages of a conversation at these positions, in their order."""
         async with self.lock:
-            found = await self.conn.execute_fetchall(READ_ROWS, {"id": thread_id, "count": count})
+            found = await self.conn.execute_fetchall(READ_ROWS, {"id": thread_id, "first": first, "end": end})
         return [(kind, data) for kind, data in found]
 
 
@@ -103,13 +103,15 @@ class SqliteStore(Store):
             return ()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
-        """What one checkpoint holds (empty if it is gone), and whether its messages are in rows."""
+    async def checkpoint(
+        self, conversation: Conversation, checkpoint_id: str, most: int | None = None, before: int | None = None
+    ) -> Stored:
+        """What one checkpoint holds, or the last of its messages (before this position)."""
         async with self._plainly():
-            saved, in_rows = await self.checkpointer.read(thread(conversation, checkpoint_id))
-        state: State = saved.checkpoint["channel_values"] if saved else {}
-        self._remember(conversation, state)
-        return state, in_rows
+            stored = await self.checkpointer.read(thread(conversation, checkpoint_id), most, before)
+        if stored.whole:
+            self._remember(conversation, stored.values)
+        return stored
 
     async def _save(self, conversation: Conversation, parent: str | None, state: State, said: str, kept: int) -> str:
         self._remember(conversation, state)

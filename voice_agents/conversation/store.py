@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 
 from voice_agents.conversation.digest import ADD_TO_DIGEST, PUT_DIGEST, Digest
-from voice_agents.conversation.message_rows import CUT_ROWS, MESSAGES
+from voice_agents.conversation.message_rows import CUT_ROWS, MESSAGES, Stored
 from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -138,10 +138,12 @@ class Store(ABC):
         """Run changing statements, all or none, and commit them; how many rows each touched."""
 
     @abstractmethod
-    async def checkpoint(self, conversation: Conversation, checkpoint_id: str) -> tuple[State, bool]:
+    async def checkpoint(
+        self, conversation: Conversation, checkpoint_id: str, most: int | None = None, before: int | None = None
+    ) -> Stored:
         """What one of its checkpoints holds: ``messages``, and what else a graph keeps; empty if it is gone.
 
-        And whether the messages are in rows: else an earlier version, or another LangGraph agent, has stored them.
+        ``most``: of the messages at most so many, the last ones, or the last ``before`` this position.
         """
 
     @abstractmethod

@@ -107,19 +107,6 @@ class Session(Protocol):
     def __aiter__(self) -> AsyncIterator[Event]: ...
 
 
-class Engine(Protocol):
-    """Makes sessions; holds only what sessions may share: settings, connection pools, warm models."""
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def session(self, conversation: Conversation | None = None, turns: TurnSettings | None = None) -> Session:
-        """A session on a conversation (a new one by default)."""
-
-
 class SessionParts(Protocol):
     """Makes the parts of one session; what it holds itself is shared by all sessions."""
 

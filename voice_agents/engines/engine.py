@@ -53,7 +53,7 @@ AgentFactory = Callable[[AgentParts], object]
 """Makes the compiled graph of an engine, once."""
 
 
-class VoiceEngine(ABC):
+class Engine(ABC):
     """Makes sessions; ``async with engine`` keeps what they share. It is the parts of its sessions."""
 
     def __init__(
@@ -137,7 +137,7 @@ class SandwichTimeouts:
     failover: FailoverTimes = field(default_factory=FailoverTimes)
 
 
-class SandwichEngine(VoiceEngine):
+class SandwichEngine(Engine):
     """Makes Sandwich sessions. ``async with SandwichEngine(settings) as engine`` keeps what all share."""
 
     def __init__(
@@ -161,7 +161,7 @@ class SandwichEngine(VoiceEngine):
         ``speculative``: False for an agent whose graph does something in the world without a tool, such as a node that
         sends a mail: else it may be begun before it is certain that the user has finished (``SPECULATION``).
 
-        ``tools``: as :class:`~voice_agents.engines.engine.VoiceEngine` takes them.
+        ``tools``: as :class:`~voice_agents.engines.engine.Engine` takes them.
 
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
@@ -224,10 +224,10 @@ class SandwichEngine(VoiceEngine):
             return agent_name(self._chat_endpoint.present)
         return self._names[role]
 
-    def chat(self) -> Chat:
+    def chat(self) -> Chat | None:
         """A chat model for one session; a graph that a developer brings has its own."""
         if self._chat_endpoint is None or isinstance(self._graph, OwnGraph):
-            return NoChat()
+            return None
         return ChatModel(self._chat_endpoint, self._timeouts.chat, self._timeouts.failover)
 
     def speech_to_text(
@@ -239,23 +239,6 @@ class SandwichEngine(VoiceEngine):
     def text_to_speech(self, on_connection: ConnectionListener) -> TextToSpeech:
         """A voice for one session."""
         return self._text_to_speech(on_connection)
-
-
-class NoChat:
-    """For an agent that has a model of its own."""
-
-    model = None
-
-    async def warm(self) -> None:
-        """There is nothing to connect to."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close."""
 
 
 def _recognisers(settings: Settings, timeouts: SandwichTimeouts) -> SpeechToTextFactory:
@@ -307,7 +290,7 @@ def _voices(settings: Settings, timeouts: SandwichTimeouts) -> TextToSpeechFacto
     )
 
 
-class RealtimeEngine(VoiceEngine):
+class RealtimeEngine(Engine):
     """Makes Realtime sessions; ``async with RealtimeEngine(settings) as engine`` keeps the store for all.
 
     ``store`` shares one that is open already (another engine's); ``token`` is asked for a Microsoft Entra access token
@@ -325,7 +308,7 @@ class RealtimeEngine(VoiceEngine):
     ) -> None:
         """Raises ConfigurationError when the realtime role has no provider (see :meth:`Settings.with_offline`).
 
-        ``tools``: as :class:`~voice_agents.engines.engine.VoiceEngine` takes them.
+        ``tools``: as :class:`~voice_agents.engines.engine.Engine` takes them.
         """
         super().__init__(settings, tools, with_standard_tools=standard_tools, store=store)
         self._endpoint = settings.endpoint(Role.REALTIME)

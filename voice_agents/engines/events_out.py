@@ -139,7 +139,7 @@ class EventsOut:
         self.emit(ProviderReplaced, role=role, offline=error is not None)
         if error is not None:
             self._replaced[role] = error.provider
-            self.emit(Notice, level="warning", text=str(error), error=error)
+            self._tell_trouble(error, False)
         else:
             self.emit(Notice, level="info", text=f"{self._replaced.pop(role)} works again for {role.value}.")
 

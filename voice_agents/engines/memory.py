@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from voice_agents.conversation.facts import TurnFacts
@@ -15,7 +16,7 @@ from voice_agents.conversation.turn import AgentTurn
 from voice_agents.engines.events_out import EventsOut
 from voice_agents.engines.tasks import SessionTasks
 from voice_agents.engines.turn import Turn
-from voice_agents.errors import ProviderError
+from voice_agents.errors import ProviderError, VoiceAgentError
 from voice_agents.events import TurnDone, UserTranscript
 from voice_agents.turns.backchannel import is_backchannel
 
@@ -48,11 +49,20 @@ class Memory:
         """Stores the turn that came last; over when all are stored."""
         self._unsettled: list[tuple[Turn, int]] = []
         self._entries: list[HistoryEntry] = []
-        """What was said before, and the turns since then that no run of the agent keeps account of."""
+        """What was said last before, and the turns since then that no run of the agent keeps account of."""
 
     async def open(self) -> None:
-        """Read what was said before. Raises InvalidInput when the conversation may not be continued."""
+        """Read what was said last. Raises InvalidInput when the conversation may not be continued.
+
+        The first turn needs the rest of it, which is read meanwhile.
+        """
         self._entries = await self._history.open(self._conversation)
+        if self._entries and self._entries[0].position:
+            self._tasks.start(self._read_rest())
+
+    async def _read_rest(self) -> None:
+        with contextlib.suppress(VoiceAgentError):  # whoever needs it is told
+            await self._history.load(self._conversation)
 
     @property
     def behind(self) -> bool:
@@ -71,16 +81,16 @@ class Memory:
         """The turn is over, its sound was played up to ``position``; the user's words may still be on their way."""
         self._unsettled.append((turn, position))
         heard, unheard = turn.heard(position), turn.unheard(position)
-        self._start(self._settle(self._before(turn.run), turn, position, heard, unheard, answered))
+        self._start(partial(self._settle, turn, position, heard, unheard, answered), turn.run)
 
     def discard(self, turn: Turn) -> None:
         """Nothing remains of the answer that was begun."""
-        self._start(self._discard(self._before(turn.run), turn.work))
+        self._start(partial(self._discard, turn.work), turn.run)
 
     def reword(self, turn: Turn) -> None:
         """The user's words of a turn that is stored have come, or have come anew."""
         if turn.stored_as and turn.user.said:
-            self._start(self._reword(self._before(None), turn.stored_as, turn.user.said))
+            self._start(partial(self._reword, turn.stored_as, turn.user.said))
 
     def give_up_words(self) -> None:
         """Words that have not come will not come."""
@@ -94,26 +104,14 @@ class Memory:
             entries += turn.entries(position)
         return entries
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._settling = self._tasks.start(work)
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]], run: asyncio.Task[None] | None = None) -> None:
+        """After all that was started before, and when this ``run`` has let go."""
+        before = [task for task in (self._settling, run) if task is not None]
+        self._settling = self._tasks.start(_after(before, work))
         self.unfinished.add(self._settling)
         self._settling.add_done_callback(self.unfinished.discard)
 
-    def _before(self, run: asyncio.Task[None] | None) -> Sequence[asyncio.Task[None]]:
-        """What has to be over first."""
-        return [task for task in (self._settling, run) if task is not None]
-
-    async def _settle(
-        self,
-        before: Sequence[asyncio.Task[None]],
-        turn: Turn,
-        position: int,
-        heard: Mapping[str, str],
-        unheard: str,
-        answered: bool,
-    ) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _settle(self, turn: Turn, position: int, heard: Mapping[str, str], unheard: str, answered: bool) -> None:
         try:
             if turn.work is not None:
                 await turn.work.settle(heard, TurnFacts.of(self._engine, turn.marks.result(), unheard))
@@ -152,17 +150,19 @@ class Memory:
         finally:
             self._entries += [first, *entries[1:]]
 
-    async def _reword(self, before: Sequence[asyncio.Task[None]], id: str, text: str) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _reword(self, id: str, text: str) -> None:
         self._entries = [replace(entry, text=text) if entry.id == id else entry for entry in self._entries]
         try:
             await self._history.reword(self._conversation, id, text)
         except Exception as error:
             self._tell.fail(error)
 
-    async def _discard(self, before: Sequence[asyncio.Task[None]], work: AgentTurn | None) -> None:
-        if before:
-            await asyncio.wait(before)
+    async def _discard(self, work: AgentTurn | None) -> None:
         if work is not None:
             await work.discard()
+
+
+async def _after(before: Sequence[asyncio.Task[None]], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if before:
+        await asyncio.wait(before)
+    await work()

@@ -142,10 +142,6 @@ class MicrophoneInput:
         if self._endpointer is not None:
             self._endpointer.configure(turns)
 
-    def expect_interruption(self, expected: bool) -> None:
-        """Report sudden sounds; see :attr:`VoiceActivity.eager`."""
-        self.voice.eager = expected
-
     def stop(self) -> None:
         """No turn ends by silence any more."""
         self._alarm.cancel()

@@ -51,8 +51,8 @@ class Chat(Protocol):
     """One session's line to the chat model; entered and left with the session."""
 
     @property
-    def model(self) -> BaseChatModel | None:
-        """What it raises is a ProviderError. None: the agent has a model of its own."""
+    def model(self) -> BaseChatModel:
+        """What it raises is a ProviderError."""
 
     async def warm(self) -> None:
         """Open the connection ahead of use; never raises."""
@@ -80,8 +80,8 @@ class SandwichParts(SessionParts, Protocol):
     def provider(self, role: Role) -> str:
         """What users call who fills this role."""
 
-    def chat(self) -> Chat:
-        """A chat model."""
+    def chat(self) -> Chat | None:
+        """A chat model; None: the agent has one of its own."""
 
     def speech_to_text(
         self, on_partial: PartialListener, on_connection: ConnectionListener, language: str
@@ -112,7 +112,8 @@ class SandwichBackend:
         self._gate = SpeechGate(self._stt.send_audio)
         self._tts = parts.text_to_speech(guard(partial(connection, Role.TTS)))
         self._chat = parts.chat()
-        self._agent = VoiceAgent(parts.graph, self._chat.model, host.history, host.toolbox)
+        model = None if self._chat is None else self._chat.model
+        self._agent = VoiceAgent(parts.graph, model, host.history, host.toolbox)
         self._listening = False
         """The recogniser is entered; a conversation that is only typed needs none."""
         self._voice_open: asyncio.Task[TextToSpeech] | None = None
@@ -135,7 +136,8 @@ class SandwichBackend:
 
     async def open(self) -> None:
         """Begin to connect."""
-        await self._chat.__aenter__()
+        if self._chat is not None:
+            await self._chat.__aenter__()
         self._warm()
 
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
@@ -144,7 +146,9 @@ class SandwichBackend:
         leaving = [self._stt.__aexit__(None, None, None)] if self._listening else []
         if self._voice_open is not None:
             leaving.append(self._tts.__aexit__(None, None, None))
-        return [*leaving, self._chat.__aexit__(None, None, None)]
+        if self._chat is not None:
+            leaving.append(self._chat.__aexit__(None, None, None))
+        return leaving
 
     def _listen(self) -> None:
         """There is (or will be) something to hear, and somebody who listens."""
@@ -160,7 +164,8 @@ class SandwichBackend:
 
     def _warm(self) -> None:
         self._warmed_at = self._host.clock()
-        self._host.tasks.start(self._chat.warm())
+        if self._chat is not None:
+            self._host.tasks.start(self._chat.warm())
 
     def configure(self, *, voice: str | None = None, speaking: bool | None = None) -> None:
         """The recogniser keeps its language."""

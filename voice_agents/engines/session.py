@@ -287,7 +287,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         """Do what the floor has decided, and follow where it stands now."""
         self.do(actions)
         self.tell.show(self.floor.state)
-        self.microphone.expect_interruption(self.floor.state in TALKING)
+        self.microphone.voice.eager = self.floor.state in TALKING
         self._floor_alarm.set(self.floor.wake_at, self._on_floor_alarm)
         self._announce()
 

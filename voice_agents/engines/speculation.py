@@ -82,21 +82,6 @@ class Draft:
         return (asked + OVERHEAD_TOKENS if asked else 0) + self.answer.tokens
 
 
-@dataclass(slots=True)
-class _Dropped:
-    """What was thrown away of late."""
-
-    times: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def add(self, at: float, tokens: int) -> None:
-        self.times.append((at, tokens))
-
-    def tokens(self, at: float) -> int:
-        while self.times and at - self.times[0][0] > MINUTE_S:
-            self.times.popleft()
-        return sum(tokens for _, tokens in self.times)
-
-
 class Drafts:
     """One per session: the answer that was begun early, if there is one."""
 
@@ -115,7 +100,8 @@ class Drafts:
         self._voice_ready = voice_ready
         self._connect = connect
         self._draft: Draft | None = None
-        self._dropped = _Dropped()
+        self._dropped: deque[tuple[float, int]] = deque()
+        """When, and how many tokens."""
         self._current = 0
         """How many times in a row the partial words were the final ones."""
 
@@ -146,8 +132,14 @@ class Drafts:
         opens = completeness(text, self._host.turns.language) is Completeness.OPEN
         if not self.wanted or not _plain(text) or (opens and not eager and not lately):
             return
-        if self._dropped.tokens(self._host.clock()) < BUDGET[self._host.turns.speculation]:
+        if self._dropped_tokens() < BUDGET[self._host.turns.speculation]:
             self._draft = self._begin(turn, text)
+
+    def _dropped_tokens(self) -> int:
+        """Those of the last minute."""
+        while self._dropped and self._host.clock() - self._dropped[0][0] > MINUTE_S:
+            self._dropped.popleft()
+        return sum(tokens for _, tokens in self._dropped)
 
     def claim(self, turn: Turn) -> Draft | None:
         """The turn was taken: its draft, which is then somebody else's to promote or drop."""
@@ -214,7 +206,7 @@ class Drafts:
             self._connect()
         draft.work.cancel()
         tokens = draft.tokens
-        self._dropped.add(host.clock(), tokens)
+        self._dropped.append((host.clock(), tokens))
         turn.steps.clear()
         turn.read = host.read
         turn.deeds.withdraw()

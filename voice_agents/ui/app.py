@@ -18,8 +18,8 @@ from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.talk_time import TalkTime
-from voice_agents.engines.base import Engine, Session
-from voice_agents.engines.engine import RealtimeEngine, SandwichEngine
+from voice_agents.engines.base import Session
+from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
@@ -157,8 +157,8 @@ class App:
     def _daily(self, minutes: float) -> DailyMinutes | None:
         return DailyMinutes(minutes, TalkTime(lambda: self._sandwich.store)) if minutes else None
 
-    async def _history(self, conversation: Conversation) -> Sequence[HistoryEntry]:
-        return await History(self._sandwich.store).messages(conversation)
+    async def _history(self, conversation: Conversation, before: int | None) -> Sequence[HistoryEntry]:
+        return await History(self._sandwich.store).newest(conversation, before)
 
     async def _written_elsewhere(self, conversation: Conversation) -> str:
         return await self._sandwich.store.written_elsewhere(conversation)

@@ -15,12 +15,13 @@ from voice_agents.events import Event, Status
 from voice_agents.transports.line import Wait
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.registry import SessionRegistry
-from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, TranscriptLine, earlier_lines
+from voice_agents.ui.view import MOST_LINES, Banner, ConversationView, TranscriptLine, earlier_lines, position_of
 
 log = logging.getLogger(__name__)
 
-LoadHistory = Callable[[Conversation], Awaitable[Sequence[HistoryEntry]]]
-"""What was said in a stored conversation, oldest first; nothing for a conversation nobody has begun."""
+LoadHistory = Callable[[Conversation, int | None], Awaitable[Sequence[HistoryEntry]]]
+"""What was said last in a stored conversation (or last before this position), oldest first; nothing for one that
+nobody has begun. See :meth:`voice_agents.conversation.history.History.newest`."""
 
 WrittenElsewhere = Callable[[Conversation], Awaitable[str]]
 """The newest state of a stored conversation if another instance of this server wrote it, else nothing."""
@@ -188,7 +189,7 @@ class Desk:
         try:
             state = await self._foreign_state(conversation)
             if conversation not in self._sheets or (state not in ("", sheet.restored) and sheet.live is None):
-                entries = await self._load_history(conversation)
+                entries = await self._load_history(conversation, None)
                 sheet = self._sheets.get(conversation, sheet)  # another window of the page may have been quicker
                 if sheet.live is None:
                     sheet.view.restore(entries)
@@ -226,7 +227,7 @@ class Desk:
             sheet.wait_no_more()
             raise
         if sheet.live is not live and len(sheet.view.lines) > MOST_LINES:
-            sheet.view.restore(await self._load_history(request.conversation))
+            sheet.view.restore(await self._load_history(request.conversation, None))
         sheet.follow(live)
         return live
 
@@ -292,14 +293,15 @@ class Desk:
     async def read_again(self, conversation: Conversation) -> None:
         """It is as it was: windows that still show it see that."""
         if (sheet := self._sheets.get(conversation)) is not None and sheet.live is None:
-            sheet.restore(await self._load_history(conversation))
+            sheet.restore(await self._load_history(conversation, None))
 
     async def earlier(self, conversation: Conversation, before: int) -> Sequence[TranscriptLine]:
         """The lines above the one with this id, oldest first; none when it is the first one there is."""
         sheet = await self.sheet(conversation)
         if shown := sheet.view.lines_before(before):
             return shown
-        return earlier_lines(await self._load_history(conversation), min(before, sheet.view.first_id))
+        before = min(before, sheet.view.first_id)
+        return earlier_lines(await self._load_history(conversation, position_of(before)), before)
 
     def _forget(self, conversation: Conversation) -> None:
         if (sheet := self._sheets.get(conversation)) is not None and not sheet.followed:

@@ -34,8 +34,8 @@ SHOWN_LINES = 80
 """The page's transcript, at first and so many more whenever somebody scrolls up."""
 MOST_LINES = 400
 """Kept over the end of a session; more are read from the store again."""
-_LINES_OF_A_TURN, _FIRST_STORED = 1000, -(10**9)
-"""Ids of lines that were read from the store are below zero and always the same; no turn has so many lines."""
+_FIRST_STORED = -(10**9)
+"""Ids of lines that were read from the store are below zero and always the same: they say where in it the line is."""
 
 
 @dataclass(slots=True)
@@ -106,12 +106,15 @@ class ConversationView:
     _numbered: int = 0
 
     def restore(self, entries: Iterable[HistoryEntry]) -> None:
-        """Show what was said on an earlier visit, or meanwhile elsewhere, in the place of what was shown."""
+        """Show what was said on an earlier visit, or meanwhile elsewhere, in the place of what was shown.
+
+        ``entries``: the last ones at least, see :meth:`~voice_agents.conversation.history.History.newest`.
+        """
         turns = turns_of(entries)
-        self._before = len(turns)
         self.revision += 1
         self.restorations += 1
         self.lines[:] = stored_lines(turns)[-SHOWN_LINES:]
+        self._before = max((line.turn for line in self.lines), default=0)
         self._figures.clear()
         for turn in turns:
             if turn.facts.engine and "voice_to_voice" in turn.facts.latency:
@@ -296,20 +299,22 @@ class ConversationView:
 
 
 def stored_lines(turns: Iterable[ExportedTurn]) -> list[TranscriptLine]:
-    """The lines of stored turns, from the first on; what nobody heard of an answer stands at its end."""
+    """The lines of stored turns; what nobody heard of an answer stands at its end."""
     lines: list[TranscriptLine] = []
-    for number, turn in enumerate(turns):
-        found = [_stored_line(entry, number + 1) for entry in turn.entries]
+    entries = 0
+    for turn in turns:
+        first, found = _position(turn.entries[0], entries), list[TranscriptLine]()
+        for entry in turn.entries:
+            found.append(_stored_line(entry, first + 1, _FIRST_STORED + 2 * _position(entry, entries)))
+            entries += 1
         answers = [line for line in found if line.speaker is Speaker.AGENT]
         if turn.facts.unheard and not answers:
-            answers = [TranscriptLine(Speaker.AGENT, number + 1)]
+            answers = [TranscriptLine(Speaker.AGENT, first + 1, id=found[-1].id + 1)]
             found += answers
         if turn.facts.unheard:
             answers[-1].unheard = f" {turn.facts.unheard}"
         if answers:
             answers[0].latency_s = turn.facts.latency.get("voice_to_voice")
-        for place, line in enumerate(found):
-            line.id = _FIRST_STORED + _LINES_OF_A_TURN * number + place
         lines += found
     return lines
 
@@ -319,8 +324,17 @@ def earlier_lines(entries: Iterable[HistoryEntry], before: int) -> Sequence[Tran
     return [line for line in stored_lines(turns_of(entries)) if line.id < before][-SHOWN_LINES:]
 
 
-def _stored_line(entry: HistoryEntry, turn: int) -> TranscriptLine:
-    line = TranscriptLine(entry.role, turn, entry.text, tool=entry.name, failed=entry.error)
+def position_of(id: int) -> int | None:
+    """Where in the store a line of this id is; None: it was not read from there."""
+    return (id - _FIRST_STORED) // 2 if id < 0 else None
+
+
+def _position(entry: HistoryEntry, number: int) -> int:
+    return number if entry.position is None else entry.position
+
+
+def _stored_line(entry: HistoryEntry, turn: int, id: int) -> TranscriptLine:
+    line = TranscriptLine(entry.role, turn, entry.text, id, tool=entry.name, failed=entry.error)
     line.unheard = " …" if entry.interrupted else ""
     line.arguments = _readable(entry.args)
     return line
