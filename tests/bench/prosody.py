@@ -204,7 +204,7 @@ def learn(values: Values, real: Values, counts: Values) -> Values:
     """A weight for each trait, and the bias, by logistic regression in which both kinds weigh the same."""
     means, spreads = values.mean(axis=0), values.std(axis=0) + 1e-3
     rows = np.column_stack([(values - means) / spreads, np.ones(len(values))])
-    share = counts.copy()
+    share = counts.astype(np.float64)
     for kind in (0.0, 1.0):
         share[real == kind] *= 0.5 * len(real) / share[real == kind].sum()
     stiff, weights = np.append(np.full(values.shape[1], STIFFNESS), 1e-6), np.zeros(rows.shape[1])
