@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -46,6 +47,10 @@ KEEPS_WHAT_IS_SENT = """(() => {
 })();"""
 
 
+AT_LEAST_EIGHT_SECONDS = re.compile(r"^(0:0[89]|0:[1-5]\d|[1-9]\d*:\d\d)$")
+"""A busy machine may have come further by the time it is looked at."""
+
+
 @asynccontextmanager
 async def called(demo: AppProcess, *scripts: str) -> AsyncIterator[VoicePage]:
     """A call over the page's own port, in a browser where nothing can be played."""
@@ -68,7 +73,7 @@ async def is_told_where_the_answer_is(page: VoicePage) -> None:
 
 async def outlives_silence(page: VoicePage) -> None:
     """A call whose microphone sends nothing is ended after five seconds."""
-    await expect(page.part("timer")).to_have_text("0:08", timeout=20_000)
+    await expect(page.part("timer")).to_have_text(AT_LEAST_EIGHT_SECONDS, timeout=20_000)
     await page.shows("Listening")
     assert await page.page.evaluate("__calls") == 1
     assert "lost" not in await page.transcript()
