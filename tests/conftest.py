@@ -43,9 +43,9 @@ REAL_TIME = {
     "tests/transports/api/test_live_figures.py",
 }
 """Files in which the real voices and ears take part in a call, or its sound is judged as an ear would."""
-NICENESS = {"in real time": 0, "pages": 5}
+NICENESS = {"in real time": 0, "pages": 8}
 """How far the two groups step back that run beside each other from the beginning on."""
-REST_NICENESS = 10
+REST_NICENESS = 15
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
