@@ -34,6 +34,7 @@ ONE_SERVER = (
 )
 """Files whose tests share a server, a recogniser or speech that takes long to begin; what takes longest comes first."""
 REAL_TIME = {
+    "tests/browser/test_always_connects.py",
     "tests/browser/test_api_in_the_browser.py",
     "tests/browser/test_app_page.py",
     "tests/browser/test_demo_page.py",
@@ -43,7 +44,7 @@ REAL_TIME = {
     "tests/transports/api/test_live_figures.py",
 }
 """Files in which the real voices and ears take part in a call, or its sound is judged as an ear would."""
-NICENESS = {"in real time": 0, "pages": 8}
+NICENESS = {"in real time": 0, "pages": 5}
 """How far the two groups step back that run beside each other from the beginning on."""
 REST_NICENESS = 15
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
