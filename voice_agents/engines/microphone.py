@@ -16,7 +16,6 @@ from voice_agents.errors import InvalidInput
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer
 from voice_agents.turns.vad import (
-    FADED_S,
     RATE,
     SoundIgnored,
     SoundStarted,
@@ -295,7 +294,7 @@ class MicrophoneInput:
         if self._pause is not None and last - self._pause > BLIP_S * RATE:
             self._pause = None
             self._listener.on_pause_over()
-        if self._pause is None and not self.voice.likely and self.voice.position - last >= FADED_S * RATE:
+        if self._pause is None and self.voice.pauses:
             self._pause = last
             self._listener.on_pause()
 

@@ -217,7 +217,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
             self._own_loudness.hear(pcm)
         if ducked and (until := self.microphone.speech_end) is not None:
             voice, now, soft = self.microphone.voice, self.clock(), self._own_loudness.softer
-            if voice.fades:
+            if voice.speaking and voice.pauses:
                 self.act(self.floor.voice_faded(now, odds=voice.word_odds, soft=soft))
             elif voice.speaking:
                 self.act(self.floor.voice_goes_on(until, now, odds=voice.sentence_odds, soft=soft))

@@ -67,8 +67,7 @@ class VoiceJudge:
     def __call__(self, pcm: Pcm, over: bool = False) -> float:
         """What a voice has said so far (int16 mono at 16 kHz, from its first sample) -> the logarithm of the odds that
         it begins a sentence, or is a word (``over``: it has been silent for a moment): above 0 more likely than a
-        murmur. 0 for less than :data:`SHORTEST_S`. Takes two milliseconds for a quarter of a
-        second, six for a whole one.
+        murmur. 0 for less than :data:`SHORTEST_S`. Takes two milliseconds for a quarter of a second, six for a whole.
         """
         if len(pcm) < SHORTEST_S * RATE:
             return 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from voice_agents.settings import TurnMode
@@ -105,22 +104,9 @@ class ServerFloor(Floor):
         self._decide(at)
         return actions
 
-    def voice_goes_on(
-        self, until: float, at: float, *, odds: Callable[[], float] = lambda: math.inf, soft: bool = False
-    ) -> list[FloorAction]:
-        """See :class:`Floor`."""
-        before, actions = self._state, super().voice_goes_on(until, at, odds=odds, soft=soft)
-        if self._state is not before:
-            self._decide(at)
-        return actions
-
-    def voice_faded(
-        self, at: float, *, odds: Callable[[], float] = lambda: -math.inf, soft: bool = False
-    ) -> list[FloorAction]:
-        """See :class:`Floor`."""
-        before, actions = self._state, super().voice_faded(at, odds=odds, soft=soft)
-        if self._state is not before:
-            self._decide(at)
+    def _fall_silent(self, pause: AgentPause, at: float) -> list[FloorAction]:
+        actions = super()._fall_silent(pause, at)
+        self._decide(at)
         return actions
 
     def user_stopped(self, at: float) -> list[FloorAction]:

@@ -298,10 +298,10 @@ class VoiceActivity:
         return self._detector.likely
 
     @property
-    def fades(self) -> bool:
-        """The voice that is on has been silent for a moment (some 90 ms): perhaps it is over."""
+    def pauses(self) -> bool:
+        """Nothing was heard for a moment (some 90 ms): perhaps the voice is over."""
         last = self._detector.last_speech
-        return self.speaking and not self.likely and last is not None and self._position - last >= FADED_S * RATE
+        return not self.likely and last is not None and self._position - last >= FADED_S * RATE
 
     def sentence_odds(self) -> float:
         """The logarithm of the odds that the voice that is on begins a sentence, by how it sounds until now."""
