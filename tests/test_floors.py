@@ -26,6 +26,7 @@ FLOORS = (
     },
     {"providers"},
     {"conversation"},
+    {"session"},
     {"engines"},
     {"transports"},
     {"ui"},

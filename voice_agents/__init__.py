@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from voice_agents import errors, events
     from voice_agents.conversation.agent import AgentParts
     from voice_agents.conversation.model import Conversation
-    from voice_agents.engines.base import Session
     from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
     from voice_agents.errors import ConfigurationError, ProviderError, VoiceAgentError
     from voice_agents.providers.interfaces import (
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         TextToSpeech,
     )
     from voice_agents.providers.plain import PlainRecogniser, PlainVoice
+    from voice_agents.session.base import Session
     from voice_agents.settings import Settings, TurnSettings
     from voice_agents.tools import Tool, ToolError
 
@@ -38,7 +38,7 @@ _HOMES = {
     "ProviderError": "errors",
     "RealtimeEngine": "engines.engine",
     "SandwichEngine": "engines.engine",
-    "Session": "engines.base",
+    "Session": "session.base",
     "Settings": "settings",
     "SpeechChunk": "providers.interfaces",
     "SpeechStream": "providers.interfaces",

@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.base import Session
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, Event, Failed, Interrupted, TurnDone
+from voice_agents.session.base import Session
 
 FRAME_S = 0.02
 

@@ -29,8 +29,8 @@ from tests.bench.provider import VOICES, fixed_delays
 from tests.bench.subject import PHRASES, PROVIDERS, Kind, arguments, engine_of
 from tests.voices import flite, resampled
 from voice_agents.audio import Pcm, from_bytes
-from voice_agents.engines.base import Session
 from voice_agents.events import AgentAudio, Failed, TurnDone
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings, Speculation, TurnSettings
 
 FRAME_S = 0.02

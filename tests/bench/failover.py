@@ -20,10 +20,10 @@ import numpy as np
 
 from tests.engines.failing import HEARD_OFFLINE, LOUD, SECRET, Failing, failing
 from tests.engines.live import SAID, answer
-from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.engines.engine import SandwichTimeouts
 from voice_agents.events import AgentAudio, Event, Failed, Notice, TurnDone
 from voice_agents.providers.interfaces import STT_RATE
+from voice_agents.session.base import OUTPUT_RATE
 
 AT_MOST_S = 2.0
 AT_LEAST = 0.95

@@ -38,7 +38,7 @@ from tests.voices import RATE, flite, onset, resampled
 from voice_agents.audio import Pcm, first_audible
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.page_call import PATH

@@ -17,7 +17,7 @@ from tests.bench.provider import WORD_S, fixed_delays
 from tests.bench.transports import serving
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.voices import RATE, flite, onset
-from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.session.base import OUTPUT_RATE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

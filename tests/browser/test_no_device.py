@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from tests.browser.helpers.chromium import VoicePage, chromium
 from tests.browser.helpers.process import AppProcess
 from tests.voices import RATE, flite
-from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.session.base import OUTPUT_RATE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.conversation.scripted import agent_of, say, scripted
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import checked_text
+from voice_agents.session.base import checked_text
 
 HALF = "It is \ud83d fine"
 WHOLE = "It is ? fine"

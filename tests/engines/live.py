@@ -20,7 +20,6 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.engine import SandwichEngine, SandwichTimeouts
-from voice_agents.engines.session import VoiceSession
 from voice_agents.events import (
     AgentAudio,
     AgentText,
@@ -40,6 +39,7 @@ from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import SttTimeouts
 from voice_agents.providers.interfaces import STT_RATE
 from voice_agents.providers.standby import FailoverTimes
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import Settings, TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 

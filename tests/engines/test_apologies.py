@@ -9,9 +9,9 @@ import pytest
 
 from tests.engines.failing import LOUD, SECRET, Failing, failing
 from tests.engines.live import answer
-from voice_agents.engines.waiting import BROKEN_OFF, NO_ANSWER, apology
 from voice_agents.errors import AuthenticationFailed, ProviderUnavailable, RateLimited, Role
 from voice_agents.offline.faults import Fault
+from voice_agents.session.waiting import BROKEN_OFF, NO_ANSWER, apology
 
 
 def said_aloud(house: Failing, turn: int) -> set[str]:

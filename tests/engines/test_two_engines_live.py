@@ -14,10 +14,10 @@ from tests.bench.caller import RealTimeCaller
 from tests.voices import flite, resampled
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
 from voice_agents.events import Interrupted, ToolCalled, TurnDone, UserTranscript
 from voice_agents.offline.embedded import EmbeddedServer
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 
 

@@ -30,11 +30,11 @@ from voice_agents.conversation.agent import Graph, agent_graph
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Session
-from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import Role
 from voice_agents.events import AgentAudio, AgentPaused, AgentText, Event, Interrupted, TurnDone
 from voice_agents.providers.interfaces import ConnectionListener, PartialListener, SpeechToText
+from voice_agents.session.base import Session
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import Interruptions, TurnSettings
 from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity

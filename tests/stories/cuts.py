@@ -29,8 +29,8 @@ from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.turn import WORDS_UNKNOWN
 from voice_agents.events import Failed, Interrupted, TurnDone, UserTranscript
+from voice_agents.session.turn import WORDS_UNKNOWN
 from voice_agents.settings import TurnSettings
 
 AGENTS = ("standard", *GRAPHS, "realtime")

@@ -7,7 +7,7 @@ from functools import partial
 from voice_agents.conversation.model import Conversation
 from voice_agents.engines.realtime import RealtimeBackend, RealtimeParts
 from voice_agents.engines.sandwich import SandwichBackend, SandwichParts
-from voice_agents.engines.session import VoiceSession
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import TurnSettings
 
 

@@ -13,8 +13,8 @@ from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Call, Step
 from voice_agents.conversation.history import Speaker
-from voice_agents.engines.waiting import filler
 from voice_agents.events import Interrupted, Notice
+from voice_agents.session.waiting import filler
 from voice_agents.tools import Tool
 
 

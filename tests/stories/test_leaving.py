@@ -21,9 +21,9 @@ from tests.stories.sessions import sandwich_session
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Session
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.realtime.events import UserPartial
+from voice_agents.session.base import Session
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
 from voice_agents.transports.registry import SessionRegistry

@@ -26,12 +26,12 @@ from voice_agents.conversation import question, sqlite
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import open_store
-from voice_agents.engines.events_out import Troubles
 from voice_agents.engines.server_answer import ServerAnswer
-from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import InternalError, StorageFailed
 from voice_agents.events import AgentAudio, AgentText, Failed, Interrupted, Notice, SpeechEnded, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
+from voice_agents.session.events_out import Troubles
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.endpointing import Endpointer
 from voice_agents.turns.playout import Playout

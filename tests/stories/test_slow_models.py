@@ -12,8 +12,8 @@ import pytest
 from tests.stories.caller import Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
 from voice_agents.conversation.history import Speaker
-from voice_agents.engines.waiting import waiting_aloud
 from voice_agents.events import AgentAudio, TurnDone
+from voice_agents.session.waiting import waiting_aloud
 
 STORY = "Once upon a time. There was a fox. It lived in a wood."
 

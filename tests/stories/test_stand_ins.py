@@ -19,9 +19,9 @@ import pytest
 
 from tests.stories.caller import Caller, StoryParts, call
 from tests.stories.clock import play
-from voice_agents.engines.waiting import waiting_aloud
 from voice_agents.events import AgentAudio, Failed, Notice, ToolCalled, TurnDone
 from voice_agents.providers.chat import ChatModel
+from voice_agents.session.waiting import waiting_aloud
 from voice_agents.settings import Endpoint, Provider
 from voice_agents.turns.sentences import speakable
 

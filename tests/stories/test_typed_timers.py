@@ -20,8 +20,8 @@ from tests.stories.realtime.items import Step as RealtimeStep
 from tests.stories.sessions import realtime_session, sandwich_session
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Session
 from voice_agents.events import AgentText, Event, ToolReturned
+from voice_agents.session.base import Session
 from voice_agents.tools import timers
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.registry import SessionRegistry

@@ -13,8 +13,8 @@ from tests.stories.caller import Caller, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import Step
 from voice_agents.conversation.history import Speaker
-from voice_agents.engines import memory
 from voice_agents.events import AgentAudio, AgentText, SpeechEnded, SpeechStarted, TurnDone, UserTranscript
+from voice_agents.session import memory
 
 
 def fine(_messages: list[BaseMessage]) -> Sequence[Step]:

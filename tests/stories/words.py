@@ -21,8 +21,8 @@ from tests.stories.sessions import realtime_session, sandwich_session
 from voice_agents.conversation.history import History, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Session
 from voice_agents.events import Interrupted, UserTranscript
+from voice_agents.session.base import Session
 from voice_agents.settings import TurnSettings
 
 Engine = Literal["sandwich", "realtime"]

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.door import Door
 from voice_agents.transports.live import Limits, SessionRequest

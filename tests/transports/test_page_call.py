@@ -22,8 +22,8 @@ from tests.transports.page_caller import page_call
 from tests.ui.fake_engine import FakeSession, sweep
 from voice_agents.audio import silence, to_bytes
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.events import AgentDucked, AgentPaused, AgentResumed
+from voice_agents.session.base import Session
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import Ending, Limits, LiveSession, SessionRequest
 from voice_agents.transports.page_call import LIMITS, LOST, NOT_UNDERSTOOD, PATH, PageCall

@@ -11,9 +11,9 @@ import pytest
 from tests.stories.clock import play
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.errors import SessionLimitReached, VoiceAgentError
 from voice_agents.events import Event, Failed, Status, StatusChanged, UserTranscript
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
 from voice_agents.transports.registry import SessionRegistry

@@ -14,9 +14,9 @@ import pytest
 
 from tests.stories.clock import VirtualTimeLoop, play
 from tests.transports.test_registry import Ear, make, request
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.waiting import Waiting
 from voice_agents.events import Notice
+from voice_agents.session.events_out import EventsOut
+from voice_agents.session.waiting import Waiting
 from voice_agents.transports import sleep
 from voice_agents.transports.live import Ending, LiveSession
 from voice_agents.transports.registry import SessionRegistry

@@ -23,8 +23,8 @@ from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import open_store
-from voice_agents.engines.base import Session
 from voice_agents.local_models import ModelChoice
+from voice_agents.session.base import Session
 from voice_agents.settings import CallWay, Settings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.registry import SessionRegistry

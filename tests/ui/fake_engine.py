@@ -13,8 +13,6 @@ from voice_agents.audio import Pcm, rms_dbfs
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import InvalidInput
 from voice_agents.events import (
     AgentAudio,
@@ -32,6 +30,8 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.session.base import OUTPUT_RATE
+from voice_agents.session.events_out import EventsOut
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.latency import TurnLatency
 
@@ -55,7 +55,7 @@ Keep = Callable[[Conversation, Sequence[HistoryEntry]], None]
 
 
 class FakeSession:
-    """Implements engines.base.Session."""
+    """Implements session.base.Session."""
 
     input_rate = 16_000
     output_rate = OUTPUT_RATE

@@ -12,9 +12,9 @@ import pytest
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, InvalidInput
 from voice_agents.events import Status
+from voice_agents.session.base import Session
 from voice_agents.transports.line import Line
 from voice_agents.transports.live import Ending, SessionRequest
 from voice_agents.transports.registry import SessionRegistry

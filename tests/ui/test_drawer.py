@@ -17,8 +17,8 @@ from voice_agents.conversation.history import PART, History, HistoryEntry, Speak
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Session
 from voice_agents.errors import InvalidInput
+from voice_agents.session.base import Session
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import SessionRequest
 from voice_agents.transports.registry import SessionRegistry

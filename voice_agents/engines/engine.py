@@ -14,11 +14,9 @@ from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.base import Backend
 from voice_agents.engines.realtime import RealtimeBackend
 from voice_agents.engines.sandwich import Chat, SandwichBackend
 from voice_agents.engines.server_answer import RealtimeConnection
-from voice_agents.engines.session import VoiceSession
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
@@ -40,6 +38,8 @@ from voice_agents.providers.realtime.client import RealtimeClient, TokenProvider
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
 from voice_agents.providers.sockets import tls
 from voice_agents.providers.standby import FailoverTimes
+from voice_agents.session.base import Backend
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import UNDERSTOOD_OFFLINE, Endpoint, Provider, Settings, TurnSettings
 from voice_agents.tools import AnyTool, Notes, Timers, Toolbox, as_tools, standard_tools
 from voice_agents.turns.vad import VoiceActivity, load_speech_model

@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
-from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, SessionParts, UserSign
-from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
 from voice_agents.engines.server_turns import DeafServer, ServerTurns
-from voice_agents.engines.turn import SpeechStep, Turn
-from voice_agents.engines.waiting import Excuses, apology, still_waiting
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, TextToSpeech
@@ -36,12 +32,16 @@ from voice_agents.providers.realtime.events import (
     UserSpeechStopped,
 )
 from voice_agents.providers.rules import newest
+from voice_agents.session.base import NO_COUGH_S, OUTPUT_RATE, SessionParts, UserSign
+from voice_agents.session.microphone import SpeechGate
+from voice_agents.session.turn import SpeechStep, Turn
+from voice_agents.session.waiting import Excuses, apology, still_waiting
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.floor import UNDECIDED, FloorState
 from voice_agents.turns.server_floor import ServerFloor
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 LAST_WORDS = (UserCommitted, UserPartial, UserFinal, UserFinalFailed)
 """All that is listened to when the session is being left."""

@@ -15,12 +15,8 @@ from langchain_core.language_models import BaseChatModel
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.agent import AgentOutput, AgentTurn, Graph, OwnGraph, Token, VoiceAgent
-from voice_agents.engines.base import SessionParts, UserSign
-from voice_agents.engines.microphone import SpeechGate
 from voice_agents.engines.speculation import Draft, Drafts
 from voice_agents.engines.spoken_answer import SpokenAnswer
-from voice_agents.engines.turn import Piece, Turn
-from voice_agents.engines.waiting import TOOL_WAIT, apologise, apology, awaited_role, still_waiting
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import BegunEarly, ProviderUsed, UserTranscript
 from voice_agents.providers.interfaces import (
@@ -31,12 +27,16 @@ from voice_agents.providers.interfaces import (
     SpeechToText,
     TextToSpeech,
 )
+from voice_agents.session.base import SessionParts, UserSign
+from voice_agents.session.microphone import SpeechGate
+from voice_agents.session.turn import Piece, Turn
+from voice_agents.session.waiting import TOOL_WAIT, apologise, apology, awaited_role, still_waiting
 from voice_agents.turns.backchannel import is_backchannel
 from voice_agents.turns.floor import UNDECIDED, FloorAction, FloorState
 from voice_agents.turns.words_floor import WordsFloor
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 IDLE_S = 60.0
 """So long after a connection to the chat model was opened ahead it may be gone: servers close idle ones."""

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.engines.waiting import Excuses, apology, delay, still_waiting
 from voice_agents.errors import (
     ProtocolViolation,
     ProviderError,
@@ -24,11 +22,13 @@ from voice_agents.events import AgentText, Failed, Notice, ToolCalled, ToolRetur
 from voice_agents.providers.realtime.config import RealtimeConfig
 from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, ResponseDone, TextDelta, ToolCall
 from voice_agents.providers.rules import CANCELLED
+from voice_agents.session.turn import SpeechStep, ToolStep, Turn
+from voice_agents.session.waiting import Excuses, apology, delay, still_waiting
 from voice_agents.tools import ToolResult
 from voice_agents.turns.voiced import VoicedWords, VoiceHabit
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 SERVER = "the realtime server"
 ANSWER_WAIT_S = 30.0

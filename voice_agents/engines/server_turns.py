@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm
-from voice_agents.engines.microphone import MicrophoneInput
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.turn import Turn
-from voice_agents.engines.waiting import Excuses, delay
 from voice_agents.events import SpeechStarted, UserTranscript
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -22,6 +19,9 @@ from voice_agents.providers.realtime.events import (
     UserPartial,
 )
 from voice_agents.providers.rules import CANCELLED
+from voice_agents.session.microphone import MicrophoneInput
+from voice_agents.session.turn import Turn
+from voice_agents.session.waiting import Excuses, delay
 from voice_agents.settings import TurnDetection, TurnSettings
 from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
@@ -29,7 +29,7 @@ from voice_agents.turns.server_floor import ServerFloor
 from voice_agents.turns.vad import RATE
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 OTHER_EAR_S = 0.25
 """By so much at most two detectors differ about where speech ends; a server that says more counts otherwise."""

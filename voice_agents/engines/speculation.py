@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 from voice_agents.conversation.agent import AgentTurn, VoiceAgent
 from voice_agents.conversation.deeds import Deed
 from voice_agents.engines.spoken_answer import SpokenAnswer
-from voice_agents.engines.turn import Turn
 from voice_agents.errors import Role
 from voice_agents.events import BegunEarly, ProviderUsed
 from voice_agents.providers.interfaces import TextToSpeech
+from voice_agents.session.turn import Turn
 from voice_agents.settings import Speculation
 from voice_agents.turns.completeness import Completeness, completeness
 from voice_agents.turns.latency import TurnMarks
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 BUDGET = {Speculation.OFF: 0, Speculation.CAREFUL: 20_000, Speculation.EAGER: 100_000}
 """Tokens that may be thrown away in a minute; then no answer is begun early for a while."""

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from voice_agents.alarm import Alarm
 from voice_agents.audio import first_audible
 from voice_agents.conversation.agent import AgentOutput, ModelUsed, Remark, Retracted, Token, ToolFinished, ToolStarted
-from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.turn import SpeechStep, ToolStep, Turn
-from voice_agents.engines.waiting import AGAIN_ALOUD_S, ALOUD_AFTER_S, FILLED_AFTER_S, filler, waiting_aloud
 from voice_agents.errors import ProviderError, ProviderUnavailable, Role
 from voice_agents.events import AgentText, Event, Notice, ProviderUsed, ToolCalled, ToolReturned
 from voice_agents.providers.interfaces import SpeechChunk, TextToSpeech
 from voice_agents.providers.reading import ReadingStream
+from voice_agents.session.base import OUTPUT_RATE
+from voice_agents.session.turn import SpeechStep, ToolStep, Turn
+from voice_agents.session.waiting import AGAIN_ALOUD_S, ALOUD_AFTER_S, FILLED_AFTER_S, filler, waiting_aloud
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.sentences import DRIP_AFTER_S, RELEASE_AFTER_S, SpeechSplitter
 from voice_agents.turns.tongue import ENGLISH, language_of
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 VOICE = "The voice"
 THOUGHTS = "What was said so far were the model's thoughts, which its server did not mark: here is its answer."

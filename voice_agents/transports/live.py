@@ -15,10 +15,10 @@ from typing import Protocol
 
 from voice_agents.audio import Pcm
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import Event, Failed, Notice, Status, StatusChanged
 from voice_agents.logs import Mark, current
+from voice_agents.session.base import Session
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.daily import Meter
 from voice_agents.transports.sleep import StandStill

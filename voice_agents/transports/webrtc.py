@@ -16,9 +16,9 @@ from fastrtc.tracks import AudioCallback
 from numpy.typing import NDArray
 
 from voice_agents.audio import LiveDownsampler
-from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import AgentAudio, AgentAudioDone, AgentDucked, AgentPaused, AgentResumed, Event, Interrupted
+from voice_agents.session.base import OUTPUT_RATE
 from voice_agents.transports.ice import DIRECT, Relays
 from voice_agents.transports.live import Ending, LiveSession
 from voice_agents.transports.offers import ANSWERED_AT_ONCE, CONTROLS_S, Switchboard

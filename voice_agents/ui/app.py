@@ -18,11 +18,11 @@ from voice_agents.conversation.history import History, HistoryEntry
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
 from voice_agents.conversation.talk_time import TalkTime
-from voice_agents.engines.base import Session
 from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.local_models import ModelChoice
 from voice_agents.providers.elevenlabs.http import list_voices, stream_speech
+from voice_agents.session.base import Session
 from voice_agents.settings import PostgresUrl, Settings
 from voice_agents.stopping import STOP_S, Stopping
 from voice_agents.transports.api.access import PasswordCheck

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from voice_agents.conversation.history import HistoryEntry
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import Session, checked_text
 from voice_agents.errors import VoiceAgentError
 from voice_agents.events import Event, Status
+from voice_agents.session.base import Session, checked_text
 from voice_agents.transports.line import Wait
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.registry import SessionRegistry

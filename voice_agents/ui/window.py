@@ -11,8 +11,8 @@ from typing import Any
 
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.shelf import Shelf
-from voice_agents.engines.base import OUTPUT_RATE, Session
 from voice_agents.errors import InvalidInput, VoiceAgentError
+from voice_agents.session.base import OUTPUT_RATE, Session
 from voice_agents.transports.page_call import place_of
 from voice_agents.ui.desk import Desk
 from voice_agents.ui.drawer import Drawer

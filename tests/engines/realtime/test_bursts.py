@@ -14,8 +14,8 @@ from tests.providers.other_server import WAIT_S
 from tests.providers.realtime.caller import endpoint
 from tests.providers.realtime.other_server import OtherRealtime, RealtimeSocket, Script, tone
 from voice_agents.engines.engine import RealtimeEngine
-from voice_agents.engines.session import VoiceSession
 from voice_agents.events import AgentAudio, Event, SpeechStarted, TurnDone
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import Settings
 
 TENTH = np.zeros(2_400, dtype=np.int16)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderUnavailable, Role
 from voice_agents.events import Event, Failed, Notice
 from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.session.events_out import EventsOut
 
 OPEN, RECONNECTING, FAILED = ConnectionState.OPEN, ConnectionState.RECONNECTING, ConnectionState.FAILED
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from voice_agents.audio import Pcm, silence
-from voice_agents.engines.microphone import MicrophoneInput
 from voice_agents.engines.realtime import RealtimeBackend
 from voice_agents.engines.server_turns import marks_when_taken
+from voice_agents.session.microphone import MicrophoneInput
 from voice_agents.settings import TurnDetection, TurnSettings
 from voice_agents.turns.latency import TurnMarks
 from voice_agents.turns.vad import VoiceActivity

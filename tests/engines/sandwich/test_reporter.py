@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from voice_agents.engines.events_out import EventsOut
 from voice_agents.errors import ProviderUnavailable, Role
 from voice_agents.events import Notice, Status, StatusChanged
 from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.session.events_out import EventsOut
 from voice_agents.turns.floor import FloorState
 
 

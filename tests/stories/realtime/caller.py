@@ -20,10 +20,10 @@ from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.engines.realtime import RealtimeBackend
-from voice_agents.engines.session import VoiceSession
 from voice_agents.events import Status, StatusChanged, UserTranscript
 from voice_agents.providers.interfaces import ConnectionListener
 from voice_agents.providers.realtime.config import PastItem, RealtimeConfig
+from voice_agents.session.voice_session import VoiceSession
 from voice_agents.settings import TurnSettings
 from voice_agents.tools import Notes, Timers, Tool, Toolbox, standard_tools
 from voice_agents.turns.vad import VoiceActivity

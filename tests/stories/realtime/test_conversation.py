@@ -16,7 +16,6 @@ from tests.stories.realtime.items import Habits, Item, Step
 from tests.stories.realtime.scripts import echo, long_answer
 from voice_agents.conversation.history import Speaker
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.turn import WORDS_UNKNOWN
 from voice_agents.events import (
     AgentAudio,
     AgentAudioDone,
@@ -29,6 +28,7 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.session.turn import WORDS_UNKNOWN
 
 
 def test_a_spoken_question_is_transcribed_answered_heard_and_remembered(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from tests.ui.fake_engine import FakeSession
-from voice_agents.engines.base import Session
 from voice_agents.impatience import impatient_socket
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.api.health import ProviderRecord
 from voice_agents.transports.api.limits import SocketLimits

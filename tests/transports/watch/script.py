@@ -12,7 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.ui.fake_engine import FakeSession
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import OUTPUT_RATE, Session
 from voice_agents.errors import ProviderTimeout, Role
 from voice_agents.events import (
     AgentAudio,
@@ -33,6 +32,7 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.session.base import OUTPUT_RATE, Session
 from voice_agents.settings import Settings
 from voice_agents.transports.live import LiveSession, SessionRequest, Watcher
 from voice_agents.transports.registry import SessionRegistry

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.transports.watch.script import ANSWER, SECRET, cut_turn, failed_turn, play, registry, request, spoken_turn
-from voice_agents.engines.base import Session
 from voice_agents.errors import ConfigurationError, VoiceAgentError
 from voice_agents.logs import set_up_logging
+from voice_agents.session.base import Session
 from voice_agents.settings import Settings
 from voice_agents.transports.watch.lines import Lines
 

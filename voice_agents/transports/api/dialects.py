@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from voice_agents.audio import EMPTY, Pcm, Resampler, Volume, to_bytes
-from voice_agents.engines.base import OUTPUT_RATE
 from voice_agents.errors import NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
@@ -30,6 +29,7 @@ from voice_agents.events import (
     TurnDone,
     UserTranscript,
 )
+from voice_agents.session.base import OUTPUT_RATE
 
 Outgoing = dict[str, Any] | bytes
 """A JSON message, or a binary frame."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agents.audio import Pcm, from_bytes
-from voice_agents.engines.base import checked_text
 from voice_agents.errors import InvalidInput
+from voice_agents.session.base import checked_text
 from voice_agents.transports.api.options import rate_of
 
 LARGEST_MESSAGE = 1_000_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voice_agents.audio import Pcm
-from voice_agents.engines.microphone import MicrophoneInput
+from voice_agents.session.microphone import MicrophoneInput
 from voice_agents.settings import TurnSettings
 from voice_agents.turns.vad import VoiceActivity
 

@@ -13,11 +13,11 @@ from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.turn import AgentTurn
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.tasks import SessionTasks
-from voice_agents.engines.turn import Turn
 from voice_agents.errors import ProviderError, VoiceAgentError
 from voice_agents.events import TurnDone, UserTranscript
+from voice_agents.session.events_out import EventsOut
+from voice_agents.session.tasks import SessionTasks
+from voice_agents.session.turn import Turn
 from voice_agents.turns.backchannel import is_backchannel
 
 LATE_WORDS_S = 4.0

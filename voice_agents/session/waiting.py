@@ -9,18 +9,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm, Guard
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.speaker import PacedSpeaker
-from voice_agents.engines.turn import Turn
 from voice_agents.errors import ProviderError, Role
 from voice_agents.events import Notice
 from voice_agents.providers.interfaces import TextToSpeech
 from voice_agents.providers.standby import reason
+from voice_agents.session.events_out import EventsOut
+from voice_agents.session.speaker import PacedSpeaker
+from voice_agents.session.turn import Turn
 from voice_agents.turns.floor import FloorState
 from voice_agents.turns.latency import TurnMarks
 
 if TYPE_CHECKING:
-    from voice_agents.engines.session import VoiceSession
+    from voice_agents.session.voice_session import VoiceSession
 
 TOLD_AFTER_S = 7.0
 """After the user's last word. Models that think take longer, so it is no reason to give up."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from voice_agents.engines.events_out import Troubles
 from voice_agents.errors import AuthenticationFailed, ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import ConnectionState
+from voice_agents.session.events_out import Troubles
 from voice_agents.turns.latency import TurnLatency
 from voice_agents.turns.slowness import NOT_AGAIN_TURNS, Slowness
 

@@ -1,4 +1,4 @@
-"""The shape of an engine: a conversation in, events out, and a backend that answers in it."""
+"""What a session is to its callers, a conversation in and events out; and what a backend in it has to do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.messages import whole
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store
-from voice_agents.engines.turn import Turn
 from voice_agents.errors import InvalidInput
 from voice_agents.events import Event
+from voice_agents.session.turn import Turn
 from voice_agents.settings import TurnSettings
 from voice_agents.tools import Notes, Timers, Toolbox
 from voice_agents.turns.floor import Floor
@@ -141,9 +141,9 @@ class UserSign(Enum):
 class Backend(Protocol):
     """One session's way from the user's turn to the agent's words and sound.
 
-    It is made with the :class:`~voice_agents.engines.session.VoiceSession` it works for, its ``host``. It learns of the
-    user by :meth:`hear` and :meth:`notice` and tells the host what the floor makes of it; the floor's decisions come
-    back as :meth:`probe`, :meth:`take`, :meth:`let_pass` and :meth:`cut`.
+    It is made with the :class:`~voice_agents.session.voice_session.VoiceSession` it works for, its ``host``. It learns
+    of the user by :meth:`hear` and :meth:`notice` and tells the host what the floor makes of it; the floor's decisions
+    come back as :meth:`probe`, :meth:`take`, :meth:`let_pass` and :meth:`cut`.
     """
 
     name: str

@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from voice_agents.engines.realtime import past_items
-from voice_agents.engines.turn import SpeechStep, ToolStep, Turn, UserWords
+from voice_agents.session.turn import SpeechStep, ToolStep, Turn, UserWords
 from voice_agents.turns.heard import AlignedWords, SpokenWord
 from voice_agents.turns.voiced import VoicedWords
 

@@ -12,14 +12,14 @@ from tests.stories.clock import play
 from voice_agents.conversation.history import History, HistoryEntry, Speaker
 from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.memory import LATE_WORDS_S, Memory
 from voice_agents.engines.realtime import PAST_BUDGET, past_items
-from voice_agents.engines.tasks import SessionTasks
-from voice_agents.engines.turn import Turn, UserWords
 from voice_agents.errors import TURN_BROKE
 from voice_agents.events import Failed, TurnDone
 from voice_agents.providers.realtime.config import PastItem
+from voice_agents.session.events_out import EventsOut
+from voice_agents.session.memory import LATE_WORDS_S, Memory
+from voice_agents.session.tasks import SessionTasks
+from voice_agents.session.turn import Turn, UserWords
 
 
 class Kept:

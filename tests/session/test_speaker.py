@@ -6,8 +6,8 @@ import asyncio
 
 import numpy as np
 
-from voice_agents.engines.base import OUTPUT_RATE
-from voice_agents.engines.speaker import PacedSpeaker
+from voice_agents.session.base import OUTPUT_RATE
+from voice_agents.session.speaker import PacedSpeaker
 from voice_agents.turns.playout import Frame
 
 FRAME = OUTPUT_RATE // 50

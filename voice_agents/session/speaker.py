@@ -8,7 +8,7 @@ from typing import Protocol
 
 from voice_agents.alarm import Alarm, Guard
 from voice_agents.audio import Pcm, first_audible
-from voice_agents.engines.base import OUTPUT_RATE
+from voice_agents.session.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout
 
 FRAMES_AT_ONCE = 2

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.stories.clock import play
-from voice_agents.engines.tasks import SessionTasks, end_all
+from voice_agents.session.tasks import SessionTasks, end_all
 
 
 def test_a_part_that_fails_or_hangs_keeps_no_other_from_its_end(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,14 +15,6 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import History
 from voice_agents.conversation.model import Conversation
-from voice_agents.engines.base import NO_COUGH_S, OUTPUT_RATE, Backend, Session, SessionParts, UserSign, checked_text
-from voice_agents.engines.events_out import EventsOut
-from voice_agents.engines.memory import Memory
-from voice_agents.engines.microphone import MicrophoneInput, MicrophoneListener
-from voice_agents.engines.speaker import PacedSpeaker, SpeakerListener
-from voice_agents.engines.tasks import SessionTasks, end_all
-from voice_agents.engines.turn import Turn, UserWords
-from voice_agents.engines.waiting import Waiting
 from voice_agents.errors import NOT_UNDERSTOOD, NOTHING_HEARD
 from voice_agents.events import (
     AgentAudio,
@@ -37,6 +29,14 @@ from voice_agents.events import (
     SpeechStarted,
     UserTranscript,
 )
+from voice_agents.session.base import NO_COUGH_S, OUTPUT_RATE, Backend, Session, SessionParts, UserSign, checked_text
+from voice_agents.session.events_out import EventsOut
+from voice_agents.session.memory import Memory
+from voice_agents.session.microphone import MicrophoneInput, MicrophoneListener
+from voice_agents.session.speaker import PacedSpeaker, SpeakerListener
+from voice_agents.session.tasks import SessionTasks, end_all
+from voice_agents.session.turn import Turn, UserWords
+from voice_agents.session.waiting import Waiting
 from voice_agents.settings import Speculation, TurnSettings
 from voice_agents.tools import Timers
 from voice_agents.turns.floor import AGENT_STATES, TALKING, UNDECIDED, FloorAction, FloorState
@@ -56,7 +56,7 @@ GONE_S = 0.95
 
 
 class VoiceSession(Session, MicrophoneListener, SpeakerListener):
-    """One conversation, as its callers know it by :class:`~voice_agents.engines.base.Session`.
+    """One conversation, as its callers know it by :class:`~voice_agents.session.base.Session`.
 
     Everything happens in the event loop of its ``async with``. Microphone, backend and speaker report here, the floor
     decides, and :meth:`do` carries it out.
