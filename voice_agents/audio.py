@@ -19,11 +19,12 @@ FILTER_DELAY_S = 0.000625
 CUT_OFF = 0.45
 """Times the sample rate: just below the highest tone it can hold."""
 EMPTY: Pcm = np.zeros(0, dtype=np.int16)
+_WIRE = np.dtype("<i2")
 
 
 def from_bytes(data: bytes) -> Pcm:
     """Little-endian PCM16 bytes -> samples. A trailing odd byte is dropped."""
-    return np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.int16, copy=False)
+    return np.frombuffer(data[: len(data) // 2 * 2], dtype=_WIRE).astype(EMPTY.dtype, copy=False)
 
 
 class SampleJoiner:
@@ -41,7 +42,7 @@ class SampleJoiner:
 
 def to_bytes(pcm: Pcm) -> bytes:
     """Samples -> little-endian PCM16 bytes."""
-    return pcm.astype("<i2", copy=False).tobytes()
+    return pcm.astype(_WIRE, copy=False).tobytes()
 
 
 class Volume:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from voice_agents.alarm import Alarm, Guard
-from voice_agents.audio import LiveDownsampler, Pcm, silence
+from voice_agents.audio import EMPTY, LiveDownsampler, Pcm, silence
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer
@@ -99,7 +99,7 @@ class MicrophoneInput:
         self._listener = listener
         self._clock = clock
         self._endpointer = Endpointer(turns) if ends_turns else None
-        self._alarm = Alarm(guard)
+        self._alarm, self._gap_alarm = Alarm(guard), Alarm(guard)
         self._voice_start = 0
         self._pause: int | None = None
         """The sample with which the pause began that was told; None: none is on."""
@@ -114,7 +114,7 @@ class MicrophoneInput:
 
     def push(self, pcm: Pcm) -> None:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
-        if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype != np.int16:
+        if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype != EMPTY.dtype:
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
         self._queued += len(pcm)
         self._newest = len(pcm)
@@ -223,7 +223,7 @@ class MicrophoneInput:
 
     def _may_gather_s(self, pcm: Pcm) -> float:
         """How much sound may be gathered before this is handled; nothing while silence is to decide something."""
-        if len(pcm) > self._longest or self._waiting or (self._needs_silence and not self.voice.speaking):
+        if len(pcm) > self._longest or self._waiting or (not self.voice.speaking and self._needs_silence):
             return 0.0
         return self.voice.may_gather_s(pcm, self._input_rate)
 
@@ -238,21 +238,22 @@ class MicrophoneInput:
 
     async def run(self) -> None:
         """Handle audio for ever; while something is undecided, a microphone that stops sending is taken as silent."""
-        while True:
-            while self._waiting:
-                self._handle(self._waiting.popleft())
-                if self._waiting:
-                    await asyncio.sleep(0)
-            self._arrived.clear()
-            if not self._needs_silence:
+        try:
+            while True:
+                while self._waiting:
+                    self._handle(self._waiting.popleft())
+                    if self._waiting:
+                        await asyncio.sleep(0)
+                self._arrived.clear()
+                gap_at = self._clock() + MICROPHONE_GAP_S if self._needs_silence else None
+                self._gap_alarm.set(gap_at, self._on_gap)
                 await self._arrived.wait()
-                continue
-            try:
-                async with asyncio.timeout(MICROPHONE_GAP_S):
-                    await self._arrived.wait()
-            except TimeoutError:
-                if not self._waiting:
-                    self.push(silence(MICROPHONE_GAP_S, self._input_rate))
+        finally:
+            self._gap_alarm.cancel()
+
+    def _on_gap(self) -> None:
+        if not self._waiting:
+            self.push(silence(MICROPHONE_GAP_S, self._input_rate))
 
     def _handle(self, item: Pcm | Callable[[], None]) -> None:
         if not isinstance(item, np.ndarray):

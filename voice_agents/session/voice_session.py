@@ -53,6 +53,7 @@ DUCKED = 10 ** (-15 / 20)
 """15 dB lower: under the user's voice, and not gone."""
 GONE_S = 0.95
 """A session is gone so soon, last words included, whatever a provider does."""
+_UNCERTAIN = (FloorState.USER_SPEAKING, *UNDECIDED)
 
 
 class VoiceSession(Session, MicrophoneListener, SpeakerListener):
@@ -279,7 +280,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @property
     @override
     def undecided(self) -> bool:
-        return self.floor.state in (FloorState.USER_SPEAKING, *UNDECIDED)
+        return self.floor.state in _UNCERTAIN
 
     # What the floor decides
 
