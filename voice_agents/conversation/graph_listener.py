@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -74,18 +74,23 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def __init__(
         self,
         graph: OwnGraph,
-        known: Sequence[AnyMessage],
-        ids: set[str | None],
+        before: Sequence[AnyMessage],
+        ids: Set[str | None],
+        new: Sequence[AnyMessage],
         deeds: Deeds,
         tell: Callable[[AgentOutput], None],
     ) -> None:
-        """``known``: what is in the conversation, with these ``ids``. ``deeds``: what was done for this turn."""
+        """``before``: the conversation, with these ``ids``, which are not changed meanwhile; ``new``: what it is told.
+
+        ``deeds``: what was done for this turn.
+        """
         self.record = GraphRecord()
         self.over = False
         """The turn is being stored or forgotten."""
         self._graph = graph
-        self._known = ids
-        self._seen = list(known)
+        self._before = ids
+        self._since = {message.id for message in new}
+        self._seen = [*before, *new]
         self._written: set[str | None] = set()
         """The ids of what models wrote since."""
         self._deeds = deeds
@@ -106,9 +111,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         for message in messages[len(seen) :] if added_to else messages:
             if message.id is None:
                 message.id = new_id()
-            if message.id in self._known:
+            if message.id in self._before or message.id in self._since:
                 continue
-            self._known.add(message.id)
+            self._since.add(message.id)
             if isinstance(message, AIMessage):
                 self._landed(message, message.id)
             elif isinstance(message, ToolMessage):
@@ -204,7 +209,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if remark := message.response_metadata.pop(REMARK, ""):
             self._tell(Remark(remark))
         # Careless servers give each answer the same, and one would replace the other.
-        if message.id in self._known or message.id in self._written:
+        if any(message.id in ids for ids in (self._before, self._since, self._written)):
             message.id = new_id()
         self._written.add(message.id)
         said = self._models.pop(run_id, None)

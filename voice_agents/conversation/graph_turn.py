@@ -106,8 +106,7 @@ async def _follow(
     DOING.set(left.doing)
     before = [*left.lent.copies]
     new = left.messages[len(before) :]
-    ids = left.lent.ids.union(message.id for message in new)
-    left.listener = listener = GraphListener(graph, left.messages, ids, left.doing.deeds, tell)
+    left.listener = listener = GraphListener(graph, before, left.lent.ids, new, left.doing.deeds, tell)
     left.fork = Fork({**history.state(conversation), MESSAGES: before})
     steps = graph.with_memory(left.fork, before, left.lent.ids).astream(
         {MESSAGES: new if graph.adds else left.messages},

@@ -105,21 +105,21 @@ def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, 
     """``add_messages`` for one run that begins with these: it looks at each of them whenever one is added, which after
     a thousand turns takes longer than the rest of a step. What only comes to what there is, is put at its end.
     """
-    last, length, known = messages, len(messages), {*ids}
+    last, length, before, since = messages, len(messages), ids, set[str | None]()
 
     def add(left: Any, right: Any) -> Any:
-        nonlocal last, length
+        nonlocal last, length, before
         new = right if isinstance(right, list) else [right]
         ours = left is last and len(left) == length  # else somebody has written into the list
         if not ours or any(isinstance(message, RemoveMessage) for message in new):
             merged: Any = add_messages(left, right)
-            known.clear()
-            known.update(message.id for message in merged)
+            before = {message.id for message in merged}
+            since.clear()
         else:
             added: Any = add_messages([], new)
-            there = known.intersection(message.id for message in added)
+            there = any(message.id in before or message.id in since for message in added)
             merged = add_messages(left, added) if there else [*left, *added]
-            known.update(message.id for message in added)
+            since.update(message.id for message in added)
         last, length = merged, len(merged)
         return merged
 
