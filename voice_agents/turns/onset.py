@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm
+from voice_agents.audio import EMPTY, Pcm, mean_squares
 
 RATE = 16_000
 FRAME = 64
@@ -86,9 +86,8 @@ class SoundOnset:
         waiting = np.concatenate([self._rest, pcm])
         whole = len(waiting) // FRAME * FRAME
         self._rest = waiting[whole:].copy()
-        frames = waiting[:whole].reshape(-1, FRAME).astype(np.float32)
-        levels = 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / FRAME / 32768**2 + 1e-12)
-        guesses = (self._judge(level, noise_db) for level in levels.tolist())
+        powers = mean_squares(waiting[:whole], FRAME)
+        guesses = (self._judge(10 * math.log10(power / 32768**2 + 1e-12), noise_db) for power in powers)
         return [guess for guess in guesses if guess is not None]
 
     def _judge(self, level_db: float, noise_db: float) -> Guess | None:

@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from voice_agents.audio import Pcm
+from voice_agents.audio import Pcm, mean_squares
 
 RATE = 16_000
 FRAME = 160
@@ -47,8 +47,7 @@ class OwnLoudness:
 
     def hear(self, pcm: Pcm) -> None:
         """The user is heard (int16 mono at 16 kHz); what is left of 10 ms is not looked at."""
-        whole = pcm[: len(pcm) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float32)
-        self._powers.extend((np.einsum("ij,ij->i", whole, whole) / FRAME).tolist())
+        self._powers.extend(mean_squares(pcm[: len(pcm) // FRAME * FRAME], FRAME))
 
     def take(self) -> None:
         """It was a turn."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voice_agents.audio import Pcm
+from voice_agents.audio import Pcm, mean_squares
 
 RATE = 24_000
 """Hz of the sound."""
@@ -85,9 +85,8 @@ class VoicedWords:
         data = np.concatenate([self._rest, pcm])
         whole = len(data) // FRAME * FRAME
         self._rest = data[whole:]
-        frames = data[:whole].reshape(-1, FRAME).astype(np.float32)
-        loud = np.sqrt(np.mean(np.square(frames), axis=1)) >= VOICED_RMS if len(frames) else np.zeros(0, dtype=bool)
-        self._voiced += (self._voiced[-1] + np.cumsum(loud)).tolist()
+        for power in mean_squares(data[:whole], FRAME):
+            self._voiced.append(self._voiced[-1] + (power >= VOICED_RMS**2))
 
     def add_text(self, text: str) -> None:
         """More of what is said."""
