@@ -13,6 +13,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.forked import FORKS, WARM, offline_program, warm
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.collector import no_collections
@@ -56,7 +57,7 @@ settings.load_profile("same everywhere")
 @pytest.fixture(scope="session")
 def offline_server() -> Iterator[EmbeddedServer]:
     """An offline server of this process's own; for tests that only need providers, and leave it as it is."""
-    with EmbeddedServer() as server:
+    with EmbeddedServer(program=offline_program()) as server:
         yield server
 
 
@@ -67,6 +68,12 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(MISSING)
     with postgres_server() as server:
         yield server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers have their apps forked from one process, which this one starts before it starts them."""
+    if FORKS and config.getoption("tx") and "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[WARM] = str(warm())
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

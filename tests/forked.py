@@ -1,4 +1,4 @@
-"""``python app.py`` and the like without the six seconds of its imports: forked from a process that has made them.
+"""``python app.py`` and the like without the six seconds of its imports: forked from :mod:`tests.warm`.
 
 What a start does before its imports (order, sentences, exit codes) is tested with the real command, in test_app.py.
 """
@@ -7,25 +7,73 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import multiprocessing
+import json
 import os
-import random
-import runpy
+import shutil
 import signal
+import socket
+import subprocess
 import sys
-import threading
+import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
-from multiprocessing.reduction import DupFd
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
+
+from tests.warm import OFFLINE, Request
 
 ROOT = Path(__file__).parents[1]
-FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
+WARM = "VOICE_AGENTS_TESTS_WARM"
+"""The variable that tells the workers of a run where :mod:`tests.warm` listens."""
 READ_BY_IMPORTS = ("HF_",)
 """Beginnings of variables that a library reads while it is imported: with one of them the real command is run."""
+
+
+@cache
+def warm() -> Path:
+    """The folder of this run's :mod:`tests.warm`, which is started where nobody has, and ends with this process.
+
+    In it are the socket it listens at, and a "python" that has it fork apps and offline servers.
+    """
+    if WARM in os.environ:
+        return Path(os.environ[WARM])
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    python, start = folder / "python", ROOT / "tests" / "warm_start.py"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{start}" "{folder}/socket" "$@"\n')
+    python.chmod(0o755)
+    reading, writing = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen(64)
+        descriptors = (listener.fileno(), reading)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", python, *map(str, descriptors)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=descriptors,
+        )
+    os.close(reading)
+
+    @atexit.register
+    def end() -> None:
+        os.close(writing)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return folder
+
+
+def quick_python() -> str:
+    """In the place of ``sys.executable``: apps and offline servers without the seconds of their imports."""
+    return str(warm() / "python") if FORKS else sys.executable
+
+
+def offline_program() -> tuple[str, ...]:
+    """For :class:`EmbeddedServer`: the offline server without the four seconds of its start."""
+    return (quick_python(), *OFFLINE)
 
 
 class Process(Protocol):
@@ -68,31 +116,32 @@ async def start_python(
 class _Forked:
     """A forked app as :class:`Process`."""
 
-    def __init__(self, process: Any, stdout: asyncio.StreamReader | None, stderr: asyncio.StreamReader | None) -> None:
+    def __init__(
+        self,
+        asked: socket.socket,
+        pid: int,
+        stdout: asyncio.StreamReader | None = None,
+        stderr: asyncio.StreamReader | None = None,
+    ) -> None:
         self.stdout = stdout
+        self.pid = pid
         self.returncode: int | None = None
         self._stderr = stderr
-        self._process = process
+        self._asked = asked
         self._ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(process.sentinel, self._over)
+        asyncio.get_running_loop().add_reader(asked, self._over)
 
     @classmethod
     async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool) -> _Forked:
         """Start Python with these arguments in a fork of a process that has imported the libraries already."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.imported"])
+        request = Request(arguments=list(arguments), env=dict(env), folder=str(ROOT), group=0, nice=os.nice(0))
         pipes = [os.pipe(), os.pipe()] if piped else []
         outputs = [writing for _, writing in pipes] or [1, 2]
-        process = context.Process(target=_run, args=(list(arguments), dict(env), _Outputs(outputs)))
-        await asyncio.to_thread(process.start)
+        asked, pid = await asyncio.to_thread(_ask, request, outputs)
         for _, writing in pipes:
             os.close(writing)
         streams = [await _reader(reading) for reading, _ in pipes]
-        return cls(process, *streams) if piped else cls(process, None, None)
-
-    @property
-    def pid(self) -> int:
-        return int(self._process.pid)
+        return cls(asked, pid, *streams)
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -106,17 +155,33 @@ class _Forked:
         return said, complained
 
     def kill(self) -> None:
-        self._process.kill()
+        self._signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        self._process.terminate()
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):  # of which the news is on its way
+                os.kill(self.pid, number)
 
     def _over(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._process.sentinel)
-        self._process.join()
-        self.returncode = self._process.exitcode
-        self._process.close()
+        asyncio.get_running_loop().remove_reader(self._asked)
+        with self._asked:
+            self.returncode = int(self._asked.recv(64))
         self._ended.set()
+
+
+def _ask(request: Request, outputs: Sequence[int]) -> tuple[socket.socket, int]:
+    """The connection that tells of its end, and its process id. Blocks while imports are made that are new."""
+    asked = socket.socket(socket.AF_UNIX)
+    asked.connect(str(warm() / "socket"))
+    with Path(os.devnull).open() as nothing:
+        socket.send_fds(asked, [json.dumps(request).encode() + b"\n"], [nothing.fileno(), *outputs])
+    pid = b""
+    while not pid.endswith(b"\n"):
+        pid += asked.recv(1)
+    return asked, int(pid)
 
 
 async def _reader(descriptor: int) -> asyncio.StreamReader:
@@ -124,44 +189,3 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     protocol = asyncio.StreamReaderProtocol(stream)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
     return stream
-
-
-class _Outputs:
-    """Standard output and error for the child; pickled while it is started, as descriptors have to be."""
-
-    def __init__(self, descriptors: Sequence[int]) -> None:
-        self._descriptors = descriptors
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_duplicates": [DupFd(descriptor) for descriptor in self._descriptors]}
-
-    def take(self) -> None:
-        """In the child: from now on it writes there."""
-        for number, duplicate in enumerate(vars(self)["_duplicates"], 1):
-            os.dup2(duplicate.detach(), number)
-
-
-def _run(arguments: list[str], env: dict[str, str], outputs: _Outputs) -> None:
-    """In the child: be ``python -u <arguments>``."""
-    os.setpgrp()  # and no session of its own: where each has its own share of the machine, being nice means nothing
-    os.chdir(ROOT)
-    outputs.take()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(env)
-    random.seed()  # two apps are not to have the same chance
-    cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)
-    code: Any = 0
-    try:
-        if arguments[0] == "-m":
-            sys.argv = arguments[1:]
-            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-        else:
-            sys.argv = arguments
-            runpy.run_path(arguments[0], run_name="__main__")
-    except SystemExit as ending:
-        code = ending.code
-    with suppress(KeyboardInterrupt):
-        threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter's end does
-    atexit._run_exitfuncs()
-    sys.exit(code)

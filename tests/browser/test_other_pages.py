@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import secrets
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from playwright.async_api import BrowserContext, Error, Frame
 from tests.attacks import routes
 from tests.browser.helpers.chromium import chromium
 from tests.browser.helpers.process import AppProcess
-from tests.forked import ROOT
+from tests.forked import start_python
 from tests.instances import provided_by
+from tests.warm import OFFLINE
 from voice_agents.offline.embedded import EmbeddedServer
 
 pytestmark = [
@@ -88,9 +89,7 @@ async def house(
 @contextlib.asynccontextmanager
 async def offline_alone() -> AsyncIterator[tuple[str, str]]:
     """Its address and key, run alone as a developer does."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "-m", "voice_agents.offline", "--port", "0"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+    process = await start_python([*OFFLINE, "--port", "0"], os.environ, piped=True)
     try:
         assert process.stdout is not None
         said = b""
