@@ -199,9 +199,10 @@ def _load_offline() -> None:
         importlib.import_module(module)
     del sys.modules["voice_agents.offline.__main__"]  # which will be run
     from voice_agents.offline import tts
-    from voice_agents.offline.brain import expectation
+    from voice_agents.offline.brain import expectation, warm_up
     from voice_agents.offline.stt import ears, recogniser
 
+    warm_up()
     load = ears._whisper
     patch.object(ears, "_whisper", lambda needed: _Later(lambda: load(needed))).start()
     voice, listener = tts._load(), ears.Ears(expectation())

@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voice_agents.audio import Pcm
+from voice_agents.offline import tts
 from voice_agents.offline.tts import SAMPLE_RATE, Voice
 
 AUDIBLE = 300
@@ -46,9 +49,14 @@ def likeness(one: Pcm, one_rate: int, other: Pcm, other_rate: int) -> float:
 
 async def spoken(text: str, voice: str = "") -> Pcm:
     """The text in the offline voice, without the silence around it, at ``SAMPLE_RATE``."""
-    async with Voice() as speaker:
-        pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
+    with patch.object(tts, "_load", _loaded):
+        async with Voice() as speaker:
+            pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
     return bursts(np.concatenate(pieces), SAMPLE_RATE)[0]
+
+
+_loaded = cache(tts._load)
+"""The default voice; it takes a second."""
 
 
 @contextmanager
