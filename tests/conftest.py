@@ -29,6 +29,7 @@ NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 ONE_SERVER = (
     "tests/test_stopping.py",
     "tests/offline/test_stt.py",
+    "tests/offline/test_tts.py",
     "tests/test_instances.py",
     "tests/offline/realtime/test_sdk.py",
     "tests/turns/test_voiced.py",

@@ -31,8 +31,8 @@ def forked(address: str, arguments: list[str]) -> int:
 
 
 def is_known(arguments: list[str]) -> bool:
-    """Whether it is one of the programs whose imports have been made."""
-    return arguments[:2] == ["-m", "voice_agents.offline"] or arguments[0].endswith("/app.py")
+    """Whether it is one of the programs whose imports have been made: a module of this project, or the app."""
+    return arguments[0] == "-m" or arguments[0].endswith("/app.py")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_a_wrong_fault_on_the_command_line_is_explained(capsys: pytest.CaptureFi
 
 
 def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
-    server = EmbeddedServer(["--fault", "stt:refuse:401"])
+    server = EmbeddedServer(["--fault", "stt:refuse:401"], program=offline_program())
     with server:
         pid_fd = os.pidfd_open(cast(int, server.pid))
         faults = httpx.get(f"{server.url}/faults", timeout=WAIT_S, trust_env=False, headers={"api-key": server.key})
