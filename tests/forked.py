@@ -1,6 +1,8 @@
 """``python app.py`` and the like without the six seconds of its imports: forked from :mod:`tests.warm`.
 
-What a start does before its imports (order, sentences, exit codes) is tested with the real command, in test_app.py.
+``python -m tests.forked`` starts that for several programs at once, prints the value of :data:`WARM` for them, and ends
+with its standard input. What a start does before its imports (order, sentences, exit codes) is tested with the real
+command, in test_app.py.
 """
 
 from __future__ import annotations
@@ -83,6 +85,9 @@ class Process(Protocol):
     def stdout(self) -> asyncio.StreamReader | None: ...
 
     @property
+    def stderr(self) -> asyncio.StreamReader | None: ...
+
+    @property
     def pid(self) -> int: ...
 
     @property
@@ -98,18 +103,23 @@ class Process(Protocol):
 
 
 async def start_python(
-    arguments: Sequence[str], env: Mapping[str, str], *, piped: bool = False, forked: bool = True
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    piped: bool = False,
+    forked: bool = True,
+    folder: Path = ROOT,
 ) -> Process:
-    """``python -u <arguments>`` in the project's folder, the leader of a process group, with exactly this environment.
+    """``python -u <arguments>`` in this folder, the leader of a process group, with exactly this environment.
 
     ``piped``: its output is read through :class:`Process`; otherwise it goes where the test's own goes.
     ``forked=False``: the imports are part of what is tested.
     """
     if forked and FORKS and not any(name.startswith(READ_BY_IMPORTS) for name in env):
-        return await _Forked.start(arguments, env, piped)
+        return await _Forked.start(arguments, env, piped, folder)
     output = PIPE if piped else None
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", *arguments), cwd=ROOT, env=env, stdout=output, stderr=output, process_group=0
+        *(sys.executable, "-u", *arguments), cwd=folder, env=env, stdout=output, stderr=output, process_group=0
     )
 
 
@@ -126,15 +136,15 @@ class _Forked:
         self.stdout = stdout
         self.pid = pid
         self.returncode: int | None = None
-        self._stderr = stderr
+        self.stderr = stderr
         self._asked = asked
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(asked, self._over)
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool) -> _Forked:
+    async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool, folder: Path) -> _Forked:
         """Start Python with these arguments in a fork of a process that has imported the libraries already."""
-        request = Request(arguments=list(arguments), env=dict(env), folder=str(ROOT), group=0, nice=os.nice(0))
+        request = Request(arguments=list(arguments), env=dict(env), folder=str(folder), group=0, nice=os.nice(0))
         pipes = [os.pipe(), os.pipe()] if piped else []
         outputs = [writing for _, writing in pipes] or [1, 2]
         asked, pid = await asyncio.to_thread(_ask, request, outputs)
@@ -149,8 +159,8 @@ class _Forked:
         return self.returncode
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        assert self.stdout is not None and self._stderr is not None
-        said, complained = await asyncio.gather(self.stdout.read(), self._stderr.read())
+        assert self.stdout is not None and self.stderr is not None
+        said, complained = await asyncio.gather(self.stdout.read(), self.stderr.read())
         await self.wait()
         return said, complained
 
@@ -189,3 +199,9 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     protocol = asyncio.StreamReaderProtocol(stream)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb", 0))
     return stream
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{warm()}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
