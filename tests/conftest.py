@@ -49,8 +49,16 @@ REAL_TIME = {
 
 The second needs little of the machine: its voices are tones. Two such calls at once are what two cores can do.
 """
-NICENESS = {"voices in real time": 0, "sounds in real time": 0, "pages": 5}
-"""How far the rows step back that run beside each other from the beginning on."""
+LATER_PAGES = {
+    "tests/browser/test_other_pages.py",
+    "tests/browser/test_own_addresses.py",
+    "tests/browser/test_page_for_all.py",
+    "tests/browser/test_truth.py",
+    "tests/browser/test_two_tabs.py",
+}
+"""Half of the other files with a browser: they begin when a worker has ended its first row, and not with the rest."""
+NICENESS = {"voices in real time": 0, "sounds in real time": 0, "pages": 5, "later pages": 5}
+"""How far the rows step back that run beside each other."""
 REST_NICENESS = 15
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
@@ -92,7 +100,7 @@ def group(nodeid: str) -> str:
     if file in REAL_TIME:
         return REAL_TIME[file]
     if file.startswith("tests/browser/"):
-        return "pages"
+        return "later pages" if file in LATER_PAGES else "pages"
     return file if file in ONE_SERVER else nodeid
 
 
@@ -109,6 +117,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
     first = [*NICENESS, *ONE_SERVER]
+    first.insert(WORKERS, first.pop(first.index("later pages")))
     items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
