@@ -30,8 +30,6 @@ ROOT = Path(__file__).parents[1]
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
 WARM = "VOICE_AGENTS_TESTS_WARM"
 """The variable that tells the workers of a run where :mod:`tests.warm` listens."""
-READ_BY_IMPORTS = "HF_HOME"
-"""A variable that a library reads while it is imported: with it the real command is run."""
 
 
 @cache
@@ -115,7 +113,7 @@ async def start_python(
     ``piped``: its output is read through :class:`Process`; otherwise it goes where the test's own goes.
     ``forked=False``: the imports are part of what is tested.
     """
-    if forked and FORKS and READ_BY_IMPORTS not in env:
+    if forked and FORKS:
         return await _Forked.start(arguments, env, piped, folder)
     output = PIPE if piped else None
     return await asyncio.create_subprocess_exec(

@@ -143,6 +143,7 @@ def _be(request: Request) -> None:
     for module, name in MADE_UP:
         if module in sys.modules:
             setattr(sys.modules[module], name, secrets.token_hex(8))
+    _read_again()
     cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)
     code = _ran(request["arguments"])
     with suppress(KeyboardInterrupt):
@@ -152,6 +153,16 @@ def _be(request: Request) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _read_again() -> None:
+    """What gradio reads of the environment while it is imported."""
+    if "HF_HOME" in os.environ and "gradio" in sys.modules:
+        from gradio import networking, tunneling
+
+        folder = Path(os.environ["HF_HOME"], "gradio", "frpc")
+        networking.GRADIO_SHARE_SERVER_ADDRESS = os.environ.get("GRADIO_SHARE_SERVER_ADDRESS")
+        tunneling.BINARY_FOLDER, tunneling.BINARY_PATH = folder, str(folder / tunneling.BINARY_FILENAME)
 
 
 MADE_UP = (("voice_agents.ui.socket", "BOOT"),)
