@@ -13,6 +13,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.forked import FORKS, WARM, offline_program, warm
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.collector import no_collections
@@ -28,24 +29,36 @@ NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 ONE_SERVER = (
     "tests/test_stopping.py",
     "tests/offline/test_stt.py",
+    "tests/offline/test_tts.py",
     "tests/test_instances.py",
     "tests/offline/realtime/test_sdk.py",
     "tests/turns/test_voiced.py",
 )
 """Files whose tests share a server, a recogniser or speech that takes long to begin; what takes longest comes first."""
 REAL_TIME = {
-    "tests/browser/test_always_connects.py",
-    "tests/browser/test_api_in_the_browser.py",
-    "tests/browser/test_app_page.py",
-    "tests/browser/test_demo_page.py",
-    "tests/browser/test_interrupting_over_the_port.py",
-    "tests/engines/test_two_engines_live.py",
-    "tests/transports/api/test_live.py",
-    "tests/transports/api/test_live_figures.py",
+    "tests/browser/test_api_in_the_browser.py": "voices in real time",
+    "tests/browser/test_app_page.py": "voices in real time",
+    "tests/engines/test_two_engines_live.py": "voices in real time",
+    "tests/transports/api/test_live.py": "voices in real time",
+    "tests/transports/api/test_live_figures.py": "voices in real time",
+    "tests/browser/test_always_connects.py": "sounds in real time",
+    "tests/browser/test_demo_page.py": "sounds in real time",
+    "tests/browser/test_interrupting_over_the_port.py": "sounds in real time",
 }
-"""Files in which the real voices and ears take part in a call, or its sound is judged as an ear would."""
-NICENESS = {"in real time": 0, "pages": 5}
-"""How far the two groups step back that run beside each other from the beginning on."""
+"""Files in which real voices and ears take part in a call, or the sound of one is judged as an ear would: two rows.
+
+The second needs little of the machine: its voices are tones. Two such calls at once are what two cores can do.
+"""
+LATER_PAGES = {
+    "tests/browser/test_other_pages.py",
+    "tests/browser/test_own_addresses.py",
+    "tests/browser/test_page_for_all.py",
+    "tests/browser/test_truth.py",
+    "tests/browser/test_two_tabs.py",
+}
+"""Half of the other files with a browser: they begin when a worker has ended its first row, and not with the rest."""
+NICENESS = {"voices in real time": 0, "sounds in real time": 0, "pages": 5, "later pages": 5}
+"""How far the rows step back that run beside each other."""
 REST_NICENESS = 15
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
@@ -56,7 +69,7 @@ settings.load_profile("same everywhere")
 @pytest.fixture(scope="session")
 def offline_server() -> Iterator[EmbeddedServer]:
     """An offline server of this process's own; for tests that only need providers, and leave it as it is."""
-    with EmbeddedServer() as server:
+    with EmbeddedServer(program=offline_program()) as server:
         yield server
 
 
@@ -69,6 +82,12 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers have their apps forked from one process, which this one starts before it starts them."""
+    if FORKS and config.getoption("tx") and "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[WARM] = str(warm())
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Workers for ``-n auto``: none for a single file, where starting them takes longer than they save."""
     one_file = len(config.args) == 1 and config.args[0].partition("::")[0].endswith(".py")
@@ -79,9 +98,9 @@ def group(nodeid: str) -> str:
     """What a test runs one after the other with, in one process; itself if with nothing."""
     file = nodeid.partition("::")[0]
     if file in REAL_TIME:
-        return "in real time"
+        return REAL_TIME[file]
     if file.startswith("tests/browser/"):
-        return "pages"
+        return "later pages" if file in LATER_PAGES else "pages"
     return file if file in ONE_SERVER else nodeid
 
 
@@ -98,6 +117,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
     first = [*NICENESS, *ONE_SERVER]
+    first.insert(WORKERS, first.pop(first.index("later pages")))
     items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 

@@ -1,31 +1,79 @@
-"""``python app.py`` and the like without the six seconds of its imports: forked from a process that has made them.
+"""``python app.py`` and the like without the six seconds of its imports: forked from :mod:`tests.warm`.
 
-What a start does before its imports (order, sentences, exit codes) is tested with the real command, in test_app.py.
+``python -m tests.forked`` starts that for several programs at once, prints the value of :data:`WARM` for them, and ends
+with its standard input. What a start does before its imports (order, sentences, exit codes) is tested with the real
+command, in test_app.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import multiprocessing
+import json
 import os
-import random
-import runpy
+import shutil
 import signal
+import socket
+import subprocess
 import sys
-import threading
+import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
-from multiprocessing.reduction import DupFd
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
+
+from tests.warm import OFFLINE, Request
 
 ROOT = Path(__file__).parents[1]
-FORKS = "forkserver" in multiprocessing.get_all_start_methods()
-READ_BY_IMPORTS = ("HF_",)
-"""Beginnings of variables that a library reads while it is imported: with one of them the real command is run."""
+FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
+WARM = "VOICE_AGENTS_TESTS_WARM"
+"""The variable that tells the workers of a run where :mod:`tests.warm` listens."""
+
+
+@cache
+def warm() -> Path:
+    """The folder of this run's :mod:`tests.warm`, which is started where nobody has, and ends with this process.
+
+    In it are the socket it listens at, and a "python" that has it fork apps and offline servers.
+    """
+    if WARM in os.environ:
+        return Path(os.environ[WARM])
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    python, start = folder / "python", ROOT / "tests" / "warm_start.py"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{start}" "{folder}/socket" "$@"\n')
+    python.chmod(0o755)
+    reading, writing = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen(64)
+        descriptors = (listener.fileno(), reading)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", python, *map(str, descriptors)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=descriptors,
+        )
+    os.close(reading)
+
+    @atexit.register
+    def end() -> None:
+        os.close(writing)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return folder
+
+
+def quick_python() -> str:
+    """In the place of ``sys.executable``: apps and offline servers without the seconds of their imports."""
+    return str(warm() / "python") if FORKS else sys.executable
+
+
+def offline_program() -> tuple[str, ...]:
+    """For :class:`EmbeddedServer`: the offline server without the four seconds of its start."""
+    return (quick_python(), *OFFLINE)
 
 
 class Process(Protocol):
@@ -33,6 +81,9 @@ class Process(Protocol):
 
     @property
     def stdout(self) -> asyncio.StreamReader | None: ...
+
+    @property
+    def stderr(self) -> asyncio.StreamReader | None: ...
 
     @property
     def pid(self) -> int: ...
@@ -50,49 +101,55 @@ class Process(Protocol):
 
 
 async def start_python(
-    arguments: Sequence[str], env: Mapping[str, str], *, piped: bool = False, forked: bool = True
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    piped: bool = False,
+    forked: bool = True,
+    folder: Path = ROOT,
 ) -> Process:
-    """``python -u <arguments>`` in the project's folder, the leader of a process group, with exactly this environment.
+    """``python -u <arguments>`` in this folder, the leader of a process group, with exactly this environment.
 
     ``piped``: its output is read through :class:`Process`; otherwise it goes where the test's own goes.
     ``forked=False``: the imports are part of what is tested.
     """
-    if forked and FORKS and not any(name.startswith(READ_BY_IMPORTS) for name in env):
-        return await _Forked.start(arguments, env, piped)
+    if forked and FORKS:
+        return await _Forked.start(arguments, env, piped, folder)
     output = PIPE if piped else None
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", *arguments), cwd=ROOT, env=env, stdout=output, stderr=output, process_group=0
+        *(sys.executable, "-u", *arguments), cwd=folder, env=env, stdout=output, stderr=output, process_group=0
     )
 
 
 class _Forked:
     """A forked app as :class:`Process`."""
 
-    def __init__(self, process: Any, stdout: asyncio.StreamReader | None, stderr: asyncio.StreamReader | None) -> None:
+    def __init__(
+        self,
+        asked: socket.socket,
+        pid: int,
+        stdout: asyncio.StreamReader | None = None,
+        stderr: asyncio.StreamReader | None = None,
+    ) -> None:
         self.stdout = stdout
+        self.pid = pid
         self.returncode: int | None = None
-        self._stderr = stderr
-        self._process = process
+        self.stderr = stderr
+        self._asked = asked
         self._ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(process.sentinel, self._over)
+        asyncio.get_running_loop().add_reader(asked, self._over)
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool) -> _Forked:
+    async def start(cls, arguments: Sequence[str], env: Mapping[str, str], piped: bool, folder: Path) -> _Forked:
         """Start Python with these arguments in a fork of a process that has imported the libraries already."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.imported"])
+        request = Request(arguments=list(arguments), env=dict(env), folder=str(folder), group=0, nice=os.nice(0))
         pipes = [os.pipe(), os.pipe()] if piped else []
         outputs = [writing for _, writing in pipes] or [1, 2]
-        process = context.Process(target=_run, args=(list(arguments), dict(env), _Outputs(outputs)))
-        await asyncio.to_thread(process.start)
+        asked, pid = await asyncio.to_thread(_ask, request, outputs)
         for _, writing in pipes:
             os.close(writing)
         streams = [await _reader(reading) for reading, _ in pipes]
-        return cls(process, *streams) if piped else cls(process, None, None)
-
-    @property
-    def pid(self) -> int:
-        return int(self._process.pid)
+        return cls(asked, pid, *streams)
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -100,23 +157,39 @@ class _Forked:
         return self.returncode
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        assert self.stdout is not None and self._stderr is not None
-        said, complained = await asyncio.gather(self.stdout.read(), self._stderr.read())
+        assert self.stdout is not None and self.stderr is not None
+        said, complained = await asyncio.gather(self.stdout.read(), self.stderr.read())
         await self.wait()
         return said, complained
 
     def kill(self) -> None:
-        self._process.kill()
+        self._signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        self._process.terminate()
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):  # of which the news is on its way
+                os.kill(self.pid, number)
 
     def _over(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._process.sentinel)
-        self._process.join()
-        self.returncode = self._process.exitcode
-        self._process.close()
+        asyncio.get_running_loop().remove_reader(self._asked)
+        with self._asked:
+            self.returncode = int(self._asked.recv(64))
         self._ended.set()
+
+
+def _ask(request: Request, outputs: Sequence[int]) -> tuple[socket.socket, int]:
+    """The connection that tells of its end, and its process id. Blocks while imports are made that are new."""
+    asked = socket.socket(socket.AF_UNIX)
+    asked.connect(str(warm() / "socket"))
+    with Path(os.devnull).open() as nothing:
+        socket.send_fds(asked, [json.dumps(request).encode() + b"\n"], [nothing.fileno(), *outputs])
+    pid = b""
+    while not pid.endswith(b"\n"):
+        pid += asked.recv(1)
+    return asked, int(pid)
 
 
 async def _reader(descriptor: int) -> asyncio.StreamReader:
@@ -126,42 +199,7 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     return stream
 
 
-class _Outputs:
-    """Standard output and error for the child; pickled while it is started, as descriptors have to be."""
-
-    def __init__(self, descriptors: Sequence[int]) -> None:
-        self._descriptors = descriptors
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_duplicates": [DupFd(descriptor) for descriptor in self._descriptors]}
-
-    def take(self) -> None:
-        """In the child: from now on it writes there."""
-        for number, duplicate in enumerate(vars(self)["_duplicates"], 1):
-            os.dup2(duplicate.detach(), number)
-
-
-def _run(arguments: list[str], env: dict[str, str], outputs: _Outputs) -> None:
-    """In the child: be ``python -u <arguments>``."""
-    os.setpgrp()  # and no session of its own: where each has its own share of the machine, being nice means nothing
-    os.chdir(ROOT)
-    outputs.take()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(env)
-    random.seed()  # two apps are not to have the same chance
-    cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)
-    code: Any = 0
-    try:
-        if arguments[0] == "-m":
-            sys.argv = arguments[1:]
-            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-        else:
-            sys.argv = arguments
-            runpy.run_path(arguments[0], run_name="__main__")
-    except SystemExit as ending:
-        code = ending.code
-    with suppress(KeyboardInterrupt):
-        threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter's end does
-    atexit._run_exitfuncs()
-    sys.exit(code)
+if __name__ == "__main__":
+    sys.stdout.write(f"{warm()}\n")
+    sys.stdout.flush()
+    sys.stdin.read()

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.helpers.process import AppProcess
+from tests.instances import provided_by
 from tests.small_proxies import SmallProxy
 from voice_agents import proxies
 from voice_agents.proxies import prepare, proxy_for
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -76,15 +75,17 @@ def test_what_was_taken_out_is_known_to_who_can_use_it(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("value", "forked"),
+    ("value", "forked", "others"),
     [
-        ("http://{proxy}", False),
-        ("socks4://{proxy}", False),
-        ("socks5://ada:s3cret@{proxy}", True),
-        ("gopher://{proxy}", True),
+        ("http://{proxy}", False, {}),
+        ("socks4://{proxy}", False, provided_by("http://127.0.0.1:9", "key")),
+        ("socks5://ada:s3cret@{proxy}", True, {}),
+        ("gopher://{proxy}", True, {}),
     ],
 )
-async def test_the_app_starts_and_asks_nothing_of_the_proxy(tmp_path: Path, value: str, forked: bool) -> None:
+async def test_the_app_starts_and_asks_nothing_of_the_proxy(
+    tmp_path: Path, value: str, forked: bool, others: dict[str, str]
+) -> None:
     """Neither for its own page nor to report to anybody, which onnxruntime would do.
 
     Imports that ask a proxy, or fail over its name, do so with the first two.
@@ -92,6 +93,12 @@ async def test_the_app_starts_and_asks_nothing_of_the_proxy(tmp_path: Path, valu
     async with SmallProxy() as proxy:
         url = value.format(proxy=f"127.0.0.1:{proxy.port}")
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-        env = {**dict.fromkeys(names, url), "NO_PROXY": "", "no_proxy": "", "DATABASE_URL": str(tmp_path / "x.sqlite3")}
-        async with AppProcess([str(ROOT / "app.py"), "--port"], env, forked=forked):
+        env = {
+            **dict.fromkeys(names, url),
+            "NO_PROXY": "",
+            "no_proxy": "",
+            "DATABASE_URL": str(tmp_path / "x.sqlite3"),
+            **others,
+        }
+        async with AppProcess(["app.py", "--port"], env, forked=forked):
             assert proxy.reached == []

@@ -356,12 +356,8 @@ sys.exit(app.main())
 async def test_a_stop_in_the_moment_in_which_it_is_served_is_an_orderly_one(
     tmp_path: Path, speech: dict[str, str]
 ) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", AS_IT_IS_SERVED),
-        cwd=ROOT,
-        env={**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
-        stdout=asyncio.subprocess.PIPE,
-    )
+    env = {**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")}
+    process = await start_python(["-c", AS_IT_IS_SERVED], env, piped=True)
     said, _ = await process.communicate()
     assert process.returncode == 0
     assert b"Stopping: whoever is talking" in said
@@ -371,19 +367,14 @@ async def test_a_stop_in_the_moment_in_which_it_is_served_is_an_orderly_one(
 async def test_a_doctor_that_is_stopped_ends_the_app_it_started(
     tmp_path: Path, speech: dict[str, str], number: int
 ) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "app.py", "--doctor"),
-        cwd=ROOT,
-        env={**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")},
-        stdout=asyncio.subprocess.PIPE,
-        process_group=0,
-    )
+    env = {**os.environ, **speech, "DATABASE_URL": str(tmp_path / "talk.sqlite3")}
+    process = await start_python(["app.py", "--doctor"], env, piped=True)
     assert process.stdout is not None
     try:
         async with asyncio.timeout(WITHIN_S):
             while b"started inside" not in (line := await process.stdout.readline()):
                 assert line
-            process.send_signal(number)
+            os.kill(process.pid, number)
             assert b"it was stopped before its end" in await process.stdout.read()
             assert await process.wait() == 1
             await group_ended(process.pid)

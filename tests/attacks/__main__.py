@@ -112,7 +112,7 @@ def still_served(house: Targets) -> Outcome:
     """All servers live, and their logs hold no secret and no traceback but numbered ones."""
     outcome = Outcome("servers alive, logs without secrets and surprises")
     for server in house.servers:
-        log = "\n".join([*server.process.said, server.process.errors.read_text(errors="replace")])
+        log = "\n".join([*server.process.said, server.process.complaints])
         outcome.expect(server.process.runs, "a server has ended")
         lines = log.splitlines()
         told = [line for line in lines if re.match(r"(ERROR|CRITICAL)\b", line) and not NUMBERED.search(line)]

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from typing import Any, Self
 
 from tests.attacks import routes
 from tests.attacks.wire import Wire
+from tests.forked import Process as StartedProcess
+from tests.forked import start_python
 
 ROOT = Path(__file__).parents[2]
 START_S = 120.0
@@ -28,29 +29,27 @@ PROVIDERS = ("AZURE_", "OPENAI_", "ELEVENLABS_", "GRADIO_", "HF_", "SPACE_", "AP
 
 
 class Process:
-    """A Python program of this project in a process of its own, in an empty folder, so that no ``.env`` is read."""
+    """A Python program of this project in a process of its own, in an empty folder, so that no ``.env`` is read.
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+    ``forked``: without the seconds of its imports, see :mod:`tests.forked`.
+    """
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, *, forked: bool = False) -> None:
         self._arguments = arguments
+        self._forked = forked
         own = {name: value for name, value in os.environ.items() if not name.startswith(PROVIDERS)}
         self._env = {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env}
         self._folder = folder
         self._reading: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process
-        self.errors = folder / f"stderr-{secrets.token_hex(4)}"
+        self._process: StartedProcess
+        self._complained = bytearray()
         self.said: list[str] = []
         self._news = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
-        with self.errors.open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._arguments,
-                cwd=self._folder,
-                env=self._env,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-            )
+        self._process = await start_python(
+            self._arguments, self._env, piped=True, forked=self._forked, folder=self._folder
+        )
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -83,10 +82,25 @@ class Process:
                 if found := re.search(pattern, "\n".join(self.said)):
                     return found[1]
                 if self._reading is None or self._reading.done():
-                    raise RuntimeError(f"it ended instead of serving: {self.errors.read_text(errors='replace')[-600:]}")
+                    raise RuntimeError(f"it ended instead of serving: {self.complaints[-600:]}")
                 await self._news.wait()
 
+    @property
+    def complaints(self) -> str:
+        """What it wrote to standard error so far."""
+        return self._complained.decode(errors="replace")
+
     async def _read(self) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._listen())
+            both.create_task(self._hear_complaints())
+
+    async def _hear_complaints(self) -> None:
+        assert self._process.stderr is not None
+        while some := await self._process.stderr.read(65_536):
+            self._complained += some
+
+    async def _listen(self) -> None:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             async with self._news:
@@ -191,9 +205,11 @@ class Targets:
 
 
 @contextlib.asynccontextmanager
-async def providers_of_our_own(folder: Path) -> AsyncIterator[tuple[Process, str, str, dict[str, str]]]:
+async def providers_of_our_own(
+    folder: Path, *, forked: bool = False
+) -> AsyncIterator[tuple[Process, str, str, dict[str, str]]]:
     """The offline server as a process, its address, its key, and what makes an app use it as its providers."""
-    async with Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder) as process:
+    async with Process(["-m", "voice_agents.offline", "--port", "0"], {}, folder, forked=forked) as process:
         address, key = await process.finds(r"^(http://\S+)"), await process.finds(r"OPENAI_API_KEY=(\S+)")
         env = {
             "ELEVENLABS_API_KEY": key,
@@ -210,10 +226,13 @@ async def providers_of_our_own(folder: Path) -> AsyncIterator[tuple[Process, str
 async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
     """Everything started, and ended afterwards. The providers' keys are real here: the offline server takes them."""
     async with contextlib.AsyncExitStack() as stack:
-        offline_process, address, key, providers = await stack.enter_async_context(providers_of_our_own(folder))
+        offline_process, address, key, providers = await stack.enter_async_context(
+            providers_of_our_own(folder, forked=short)
+        )
         canary = secrets.token_hex(16)
         secret = [key, PASSWORD, HF_TOKEN, canary]
         providers["GRADIO_TEMP_DIR"] = str(folder / "gradio")
+        providers["FAILOVER"] = "off"  # else each app starts an offline server of its own beside the one attacked here
         reading = asyncio.create_task(asyncio.to_thread(routes.of_the_app))  # takes as long as a start
         started = [
             await stack.enter_async_context(
@@ -221,6 +240,7 @@ async def targets(folder: Path, short: bool) -> AsyncIterator[Targets]:
                     [str(ROOT / "app.py"), "--port", "0"],
                     {**providers, "DATABASE_URL": f"sqlite:///{folder / name}", **env},
                     folder,
+                    forked=short,
                 )
             )
             for name, env in (("open.sqlite3", {}), ("locked.sqlite3", {"APP_PASSWORD": PASSWORD}))

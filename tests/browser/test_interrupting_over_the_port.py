@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from playwright.async_api import expect
@@ -16,6 +18,7 @@ from playwright.async_api import expect
 from tests.bench.provider import WORD_S, fixed_delays
 from tests.bench.transports import serving
 from tests.browser.helpers.chromium import VoicePage, chromium
+from tests.forked import quick_python
 from tests.voices import RATE, flite, onset
 from voice_agents.session.base import OUTPUT_RATE
 
@@ -81,7 +84,10 @@ async def is_cut(page: VoicePage) -> None:
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """The page's address; every test is a visitor of its own there."""
-    with fixed_delays() as provider, serving(provider) as (url, _):
+    with ExitStack() as stack:
+        with patch("sys.executable", quick_python()):
+            provider = stack.enter_context(fixed_delays())
+            url, _ = stack.enter_context(serving(provider))
         yield url
 
 

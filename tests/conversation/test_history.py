@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
-import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from tests.conversation.scripted import agent_of, assert_valid, heard_of, say, scripted, spoken
+from tests.forked import start_python
 from voice_agents.conversation import sqlite
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.history import PART, History, HistoryEntry, Speaker
@@ -184,15 +185,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.mark.parametrize("when", ["between turns", "in the middle of a turn"])
 async def test_a_killed_process_has_lost_no_finished_turn(database: Path | PostgresUrl, when: str) -> None:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        CHILD,
-        database.url if isinstance(database, PostgresUrl) else str(database),
-        when,
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-    )
+    url = database.url if isinstance(database, PostgresUrl) else str(database)
+    child = await start_python(["-c", CHILD, url, when], os.environ, piped=True)
     assert child.stdout is not None
     try:
         async with asyncio.timeout(60):
@@ -200,7 +194,6 @@ async def test_a_killed_process_has_lost_no_finished_turn(database: Path | Postg
     finally:
         child.kill()
         await child.wait()
-        child.stdout._transport.close()  # type: ignore[attr-defined]
     async with open_store(database) as store:
         conversation = Conversation(id="the one", owner="ada")
         model = scripted(["You are Ada."])

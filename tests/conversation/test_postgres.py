@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.conversation.scripted import agent_of, assert_valid, say, scripted, spoken
+from tests.forked import start_python
 from tests.postgres import PostgresServer
 from voice_agents.conversation import leases, postgres_schema
 from voice_agents.conversation.file import check_database
@@ -151,10 +151,7 @@ asyncio.run(main(sys.argv[1]))
 
 async def test_an_instance_that_was_killed_is_not_waited_for(url: PostgresUrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "TAKE_OVER_S", 3600.0)
-    root = Path(__file__).parents[2]
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLDER, url.url, cwd=root, stdout=asyncio.subprocess.PIPE
-    )
+    child = await start_python(["-c", HOLDER, url.url], os.environ, piped=True)
     assert child.stdout is not None
     try:
         async with asyncio.timeout(60):
@@ -162,7 +159,6 @@ async def test_an_instance_that_was_killed_is_not_waited_for(url: PostgresUrl, m
     finally:
         child.kill()
         await child.wait()
-        child.stdout._transport.close()  # type: ignore[attr-defined]
     talk = Conversation(id="the one", owner="ada")
     async with open_store(url) as store, asyncio.timeout(WAIT_S), store.hold(talk, nothing):
         assert texts(await History(store).messages(talk)) == ["before"]

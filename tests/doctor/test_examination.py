@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.forked import offline_program, quick_python
 from voice_agents.doctor.calls import word_error
 from voice_agents.doctor.run import run
 from voice_agents.doctor.script import SPOKEN, TYPED
@@ -186,7 +188,8 @@ def test_a_fresh_machine_is_examined_from_python_to_a_call(
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/talk.sqlite3")
     monkeypatch.setattr("voice_agents.doctor.script.STEPS", ("question", "typed turn"))
-    code = run(EmbeddedServer, host=None, port=0, as_json=True)
+    monkeypatch.setattr("sys.executable", quick_python())
+    code = run(partial(EmbeddedServer, program=offline_program()), host=None, port=0, as_json=True)
     told = json.loads(capsys.readouterr().out)
     outcomes = {check["name"]: check["outcome"] for check in told["checks"]}
     assert "failed" not in outcomes.values(), told

@@ -18,8 +18,10 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from tests.forked import offline_program, start_python
 from tests.offline.conftest import WAIT_S, FakeRecogniser, FakeVoice, close_code, connect, said, tell
 from tests.voices import flite, padded
+from tests.warm import OFFLINE
 from voice_agents.audio import first_audible, from_bytes, to_bytes
 from voice_agents.errors import ConfigurationError, VoiceAgentError
 from voice_agents.offline.__main__ import main
@@ -115,7 +117,7 @@ def test_a_wrong_fault_on_the_command_line_is_explained(capsys: pytest.CaptureFi
 
 
 def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
-    server = EmbeddedServer(["--fault", "stt:refuse:401"])
+    server = EmbeddedServer(["--fault", "stt:refuse:401"], program=offline_program())
     with server:
         pid_fd = os.pidfd_open(cast(int, server.pid))
         faults = httpx.get(f"{server.url}/faults", timeout=WAIT_S, trust_env=False, headers={"api-key": server.key})
@@ -127,7 +129,10 @@ def test_the_embedded_server_answers_and_ends_with_its_block() -> None:
 
 
 def test_a_child_that_cannot_start_says_why() -> None:
-    with pytest.raises(VoiceAgentError, match="explode"), EmbeddedServer(["--fault", "stt:explode"]):
+    with (
+        pytest.raises(VoiceAgentError, match="explode"),
+        EmbeddedServer(["--fault", "stt:explode"], program=offline_program()),
+    ):
         pass
 
 
@@ -145,15 +150,16 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
     os.close(pid_fd)
 
 
-def test_the_server_alone_ends_politely_when_asked_to() -> None:
-    command = [sys.executable, "-m", "voice_agents.offline", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as alone:
-        assert alone.stdout is not None
-        url = alone.stdout.readline().strip()
-        hints = [alone.stdout.readline() for _ in range(4)]
-        assert any(f"ELEVENLABS_BASE_URL={url}" in hint for hint in hints)
-        alone.terminate()
-        assert alone.wait(ENDS_S) == 0
+async def test_the_server_alone_ends_politely_when_asked_to() -> None:
+    alone = await start_python([*OFFLINE, "--port", "0"], os.environ, piped=True)
+    assert alone.stdout is not None
+    url = (await alone.stdout.readline()).strip()
+    hints = [await alone.stdout.readline() for _ in range(4)]
+    assert any(b"ELEVENLABS_BASE_URL=" + url in hint for hint in hints)
+    alone.terminate()
+    async with asyncio.timeout(ENDS_S):
+        _, complained = await alone.communicate()
+    assert (alone.returncode, complained) == (0, b"")
 
 
 # with the real engines

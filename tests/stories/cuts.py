@@ -108,12 +108,12 @@ class Cutter:
         self._asked = 0
         """Turns of the user in all calls before."""
 
-    async def cut(self, cuts: int) -> Account:
+    async def cut(self, cuts: int, in_a_call: int) -> Account:
         """So many answers, in as many calls as it takes."""
         while self.account.cuts.total() < cuts:
             self.account.calls += 1
             async with open_store(self._database) as store, self._call(store) as caller:
-                await self._talk(caller, min(IN_A_CALL, cuts - self.account.cuts.total()))
+                await self._talk(caller, min(in_a_call, cuts - self.account.cuts.total()))
                 await asyncio.sleep(TO_THE_END_S)
                 await self._audit(caller, store)
         return self.account
@@ -265,6 +265,6 @@ def _spoken_by_server(caller: Any, turn: int) -> list[str]:
     ]
 
 
-async def interrupted(agent: str, folder: Path, cuts: int, seed: int) -> Account:
+async def interrupted(agent: str, folder: Path, cuts: int, seed: int, in_a_call: int = IN_A_CALL) -> Account:
     """What became of an agent's memory over so many cuts."""
-    return await Cutter(agent, folder, random.Random(f"{agent} {seed}")).cut(cuts)
+    return await Cutter(agent, folder, random.Random(f"{agent} {seed}")).cut(cuts, in_a_call)

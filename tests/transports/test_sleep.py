@@ -6,12 +6,11 @@ import asyncio
 import os
 import re
 import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forked import start_python
 from tests.stories.clock import VirtualTimeLoop, play
 from tests.transports.test_registry import Ear, make, request
 from voice_agents.events import Notice
@@ -184,11 +183,7 @@ asyncio.run(main())
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system stops no processes")
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_a_process_that_was_stopped_knows_it(goes_on: bool) -> None:
-    program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PROGRAM.format(goes_on=goes_on)),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
+    program = await start_python(["-c", PROGRAM.format(goes_on=goes_on)], os.environ, piped=True)
     assert program.stdout is not None
     try:
         async with asyncio.timeout(60):

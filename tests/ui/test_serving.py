@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import start_python
 from voice_agents.ui.serving import why_not_served
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +36,7 @@ sys.exit(app.main())
 @pytest.mark.skipif(os.name != "posix", reason="no SIGTERM elsewhere")
 async def test_a_page_whose_machine_is_slow_is_served_all_the_same(tmp_path: Path) -> None:
     env = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path}/talk.sqlite3"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "-c", SLOW_MACHINE),
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    process = await start_python(["-c", SLOW_MACHINE], env, piped=True)
     assert process.stdout is not None
     told = b""
     try:
@@ -51,7 +44,7 @@ async def test_a_page_whose_machine_is_slow_is_served_all_the_same(tmp_path: Pat
             while b"public link" not in (line := await process.stdout.readline()):  # the last it says as it starts
                 told += line
                 assert line, told.decode()
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             await process.communicate()
     finally:
         if process.returncode is None:

@@ -15,6 +15,7 @@ from importlib import import_module
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.errors import ConfigurationError
 from voice_agents.offline import new_key
+from voice_agents.offline.brain import warm_up
 from voice_agents.offline.faults import Fault, FaultPlan
 from voice_agents.offline.model_server import ModelServer
 from voice_agents.offline.server import OfflineServer
@@ -139,10 +140,15 @@ async def _serve(options: argparse.Namespace) -> None:
             _end_with_stdin(lambda: loop.call_soon_threadsafe(end.set))
         else:
             print(welcome(server.url, server.key, any_key=options.open), flush=True)
-        # what checks requests takes long to import; who asks meanwhile waits for the rest of it
-        await asyncio.to_thread(import_module, "voice_agents.offline.vendor_types")
+        await asyncio.to_thread(_get_ready)
         leave_out_what_is_loaded()
         await end.wait()
+
+
+def _get_ready() -> None:
+    """What takes long and only the first request needs; who asks meanwhile waits for the rest of it."""
+    warm_up()
+    import_module("voice_agents.offline.vendor_types")
 
 
 def welcome(url: str, key: str, *, any_key: bool = False) -> str:

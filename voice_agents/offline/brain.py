@@ -140,6 +140,13 @@ def expectation() -> Expectation:
     return Expectation((*expected(), *LISTENERS_WORDS), said_alone(), _means_something, _is_request)
 
 
+def warm_up() -> None:
+    """Compile the phrases (0.2 s of work), which the first words would have to wait for otherwise."""
+    nothing = "something that nobody says to anybody"
+    _means_something(nothing)
+    _is_request(nothing)
+
+
 def _means_something(text: str) -> bool:
     found = LISTENER.understand(text)
     return bool(found.requests) and not found.missed and not MISHEARD.search(text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from voice_agents.offline.brain import FunctionCall, Message
 from voice_agents.turns.sentences import SpeechSplitter
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 CONNECT_S, SILENT_S = 5.0, 120.0
 """A model that is not in memory yet takes long to say its first word."""
@@ -30,6 +31,8 @@ class ModelServer:
 
         ``functions`` as in a Realtime session. Raises RuntimeError with a plain sentence when it does not answer.
         """
+        import openai  # half a second, which a server that starts has no need of
+
         splitter, calls = SpeechSplitter(), dict[int, dict[str, str]]()
         tools: Any = [{"type": "function", "function": _without_type(function)} for function in functions]
         try:
@@ -51,7 +54,9 @@ class ModelServer:
         for at, call in sorted(calls.items()):
             yield FunctionCall.lenient(call["id"] or f"call_{at}", call["name"], call["arguments"])
 
-    def _client(self) -> openai.AsyncOpenAI:
+    def _client(self) -> AsyncOpenAI:
+        import openai
+
         timeout = openai.Timeout(SILENT_S, connect=CONNECT_S)
         direct = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)  # no proxy leads to this machine
         return openai.AsyncOpenAI(

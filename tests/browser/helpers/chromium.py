@@ -193,9 +193,13 @@ class VoicePage:
         """Wait for words in the transcript, however they are capitalised."""
         await expect(self.part("chat")).to_contain_text(words, timeout=within_s * 1000, ignore_case=True)
 
-    async def played(self) -> Pcm:
-        """Everything played so far, mono at 48 kHz, silences included."""
-        return from_bytes(base64.b64decode(await self.page.evaluate("__playedBase64()")))
+    async def played(self, since: int = 0) -> Pcm:
+        """Everything played so far but the first ``since`` samples, mono at 48 kHz, silences included."""
+        return from_bytes(base64.b64decode(await self.page.evaluate("since => __playedBase64(since)", since)))
+
+    async def played_samples(self) -> int:
+        """How much was played so far."""
+        return int(await self.page.evaluate("__playedSamples()"))
 
     def _note(self, url: str) -> None:
         if not url.startswith((self._own, "data:", "blob:")):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voice_agents.audio import Pcm
+from voice_agents.offline import tts
 from voice_agents.offline.tts import SAMPLE_RATE, Voice
 
 AUDIBLE = 300
@@ -46,18 +51,24 @@ def likeness(one: Pcm, one_rate: int, other: Pcm, other_rate: int) -> float:
 
 async def spoken(text: str, voice: str = "") -> Pcm:
     """The text in the offline voice, without the silence around it, at ``SAMPLE_RATE``."""
-    async with Voice() as speaker:
-        pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
+    with patch.object(tts, "_load", _loaded):
+        async with Voice() as speaker:
+            pieces = [piece.pcm async for piece in speaker.speak(text, voice)]
     return bursts(np.concatenate(pieces), SAMPLE_RATE)[0]
+
+
+_loaded = cache(tts._load)
+"""The default voice; it takes a second."""
 
 
 @contextmanager
 def starved() -> Iterator[Callable[[], float]]:
-    """For how long, in seconds, this machine has kept a process waiting that wanted to run; up to ``USUAL_S`` is usual.
+    """For how long, in seconds, this machine has kept a thread waiting that wanted to run; up to ``USUAL_S`` is usual.
 
-    Whoever is kept waiting while an answer is played hears a hole in it, whatever the program does.
+    A thread of this process, the browser or the app that it started: if one of them is kept waiting while an answer is
+    played, there is a hole in it, whatever the program does.
     """
-    late_s, over = 0.0, threading.Event()
+    late_s, over, in_line = 0.0, threading.Event(), _in_line_s()
 
     def watch() -> None:
         nonlocal late_s
@@ -70,10 +81,26 @@ def starved() -> Iterator[Callable[[], float]]:
     watching = threading.Thread(target=watch, name="starved")
     watching.start()
     try:
-        yield lambda: late_s
+        yield lambda: max(late_s, *(now - in_line.get(thread, now) for thread, now in _in_line_s().items()), 0.0)
     finally:
         over.set()
         watching.join()
+
+
+def _in_line_s() -> dict[str, float]:
+    """How long each thread of this process and its descendants has stood in line; nothing where that is not told."""
+    found, family = dict[str, float](), {os.getpid()}
+    parents = dict[int, int]()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    for pid in family:
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with suppress(OSError):
+                found[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+    return found
 
 
 def _envelope(pcm: Pcm, rate: int) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
+from tests.forked import offline_program
 from tests.voices import flite, padded
 from voice_agents.audio import Pcm, first_audible, from_bytes, resample, to_bytes
 from voice_agents.offline.embedded import EmbeddedServer
@@ -30,7 +31,7 @@ TIME = {
 @pytest.fixture(scope="module")
 def served() -> Iterator[EmbeddedServer]:
     """An answer's sound takes a quarter as long to arrive as to play: there is time to cancel it."""
-    with EmbeddedServer(["--realtime-speed", "4"]) as running:
+    with EmbeddedServer(["--realtime-speed", "4"], program=offline_program()) as running:
         yield running
 
 

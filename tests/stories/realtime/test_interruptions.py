@@ -19,7 +19,7 @@ from tests.stories.realtime.server import FIRST_WORD
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import Interrupted, SpeechEnded, Status, TurnDone
 
-CALLS = 5
+CALLS = 3
 INTERRUPTIONS = int(os.environ.get("INTERRUPTIONS", "20"))
 """In each call."""
 

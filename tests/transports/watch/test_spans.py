@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.forked import start_python
 from tests.transports.watch.collector import Collector, attributes, collector
 from tests.transports.watch.script import (
     ANSWER,
@@ -157,10 +158,11 @@ async def test_the_collector_is_asked_as_its_variables_say() -> None:
     assert b"talk" in body
 
 
-def test_without_a_collector_nothing_of_it_is_loaded() -> None:
+async def test_without_a_collector_nothing_of_it_is_loaded() -> None:
     code = "import sys, voice_agents.ui.app; print([m for m in sys.modules if 'exporter' in m or m.endswith('.spans')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+    loading = await start_python(["-c", code], os.environ, piped=True)
+    said, _ = await loading.communicate()
+    assert (loading.returncode, said.strip().splitlines()[-1]) == (0, b"[]")
 
 
 def test_who_wants_traces_without_the_packages_is_told_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

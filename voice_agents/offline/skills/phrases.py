@@ -72,7 +72,12 @@ class Pattern:
         self._rules = rules
         self._open = open
         self._slots: dict[str, Rule] = {}
-        self._regex = re.compile(self._render(phrase, outermost=True))
+        self._written = self._render(phrase, outermost=True)
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        """Compiled when it is needed first: all patterns together take half a second, which the page does not need."""
+        return re.compile(self._written)
 
     def match(self, sentence: Sentence) -> Slots | None:
         """The slots, if all the words are this phrase."""
@@ -80,7 +85,7 @@ class Pattern:
 
     @cached_property
     def _anywhere(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{self._regex.pattern})(?= |$)")
+        return re.compile(f"(?:{self._written})(?= |$)")
 
     def find(self, sentence: Sentence) -> Slots | None:
         """The slots, if this phrase stands anywhere among the words."""
