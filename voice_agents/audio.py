@@ -48,7 +48,7 @@ def to_bytes(pcm: Pcm) -> bytes:
 class Volume:
     """Changes how loud a stream of samples is, without a click: linearly within :attr:`RAMP_S`."""
 
-    RAMP_S = 0.02
+    RAMP_S = 0.006
 
     def __init__(self, rate: int) -> None:
         """``rate`` in Hz; as loud as it comes at first."""

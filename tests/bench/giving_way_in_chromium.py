@@ -3,8 +3,8 @@
 The page in headless Chromium, its engine in a process of its own, the provider with fixed delays in a third. The
 browser asks, hears three seconds of the answer, a tone, and interrupts it with a sentence, over and over. Both times
 are taken in the page, from the clocks of its sound: the first sample of the sentence within 30 dB of its loud parts as
-it enters the browser's microphone, and what the page plays, as it leaves the jitter buffer of WebRTC or the page's
-player. So the browser, both ways of the network and the jitter buffer are in it; the loudspeaker's own delay is not.
+it enters the browser's microphone, and what the page plays, as its last node gives it to the loudspeaker. So the
+browser, both ways of the network and what waits in the page are in it; the loudspeaker's own delay is not.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.bench.giving_way import SENTENCES, VOICES
+from tests.bench.giving_way import SENTENCES, UNSEEN, VOICES, spoken
 from tests.bench.provider import fixed_delays
 from tests.bench.subject import PROVIDERS, Kind
 from tests.bench.table import show
 from tests.bench.transports import serving
 from tests.browser.helpers.chromium import VoicePage, chromium
-from tests.voices import RATE, flite, onset, trimmed
+from tests.voices import RATE, onset
 
 LEVELS = (Path(__file__).parents[1] / "browser/helpers/levels.js").read_text(encoding="utf-8")
 WITHOUT_WEBRTC = "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;"
@@ -119,7 +119,7 @@ def _sounds(played: Track, seconds: float) -> bool:
     return bool(np.mean(level_db > max(AUDIBLE_DB, np.median(level_db) + DIP_DB)) > SOUNDING)
 
 
-async def interrupt(kind: Kind, way: str, times: int) -> Yields:
+async def interrupt(kind: Kind, way: str, voices: Sequence[str], times: int) -> Yields:
     """One call with so many interruptions."""
     found = Yields()
     with fixed_delays(PROVIDERS[kind]) as provider, serving(provider, kind) as (url, _):
@@ -134,9 +134,7 @@ async def interrupt(kind: Kind, way: str, times: int) -> Yields:
             for number in range(times):
                 if not await ear.listens(LISTENS_S):
                     break
-                speech = trimmed(
-                    flite(SENTENCES[number // len(VOICES) % len(SENTENCES)], VOICES[number % len(VOICES)]), 300
-                )
+                speech = spoken(SENTENCES[number // len(voices) % len(SENTENCES)], voices[number % len(voices)])
                 await page.speak(speech, RATE)
                 from_ms = float(await page.page.evaluate("__saidFrom"))
                 played = await ear.look()
@@ -144,11 +142,11 @@ async def interrupt(kind: Kind, way: str, times: int) -> Yields:
     return found
 
 
-async def main(kinds: Sequence[Kind], times: int) -> None:
+async def main(kinds: Sequence[Kind], ways: Sequence[str], voices: Sequence[str], times: int) -> None:
     """A table for each engine and way."""
     for kind in kinds:
-        for way in WAYS:
-            found = await interrupt(kind, way, times)
+        for way in ways:
+            found = await interrupt(kind, way, voices, times)
             rows = {"quieter by 15 dB": found.quieter, "silent": found.silent}
             show(f"{kind.value} over {way}: first sample of an interruption -> in the browser", rows)
             print(f"{'did not become quiet while spoken to':40}{found.missed} of {found.tried}", flush=True)
@@ -158,5 +156,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", type=Kind, choices=tuple(Kind), nargs="*", default=list(Kind))
     parser.add_argument("--times", type=int, default=24, help="interruptions of each engine over each way")
+    parser.add_argument("--way", choices=tuple(WAYS), nargs="*", default=list(WAYS))
+    parser.add_argument("--unseen", action="store_true", help="voices by which nothing was chosen")
     options = parser.parse_args()
-    asyncio.run(main(options.engine, options.times))
+    asyncio.run(main(options.engine, options.way, UNSEEN if options.unseen else VOICES, options.times))

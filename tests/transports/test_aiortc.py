@@ -78,8 +78,8 @@ async def test_a_call_that_is_over_keeps_no_encoder(monkeypatch: pytest.MonkeyPa
     made: list[weakref.ref[Playback]] = []
 
     class Watched(Playback):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
             made.append(weakref.ref(self))
 
     monkeypatch.setattr(webrtc, "Playback", Watched)

@@ -21,12 +21,22 @@ def tone(seconds: float, hertz: float = 440) -> Pcm:
 
 
 class Call:
-    """A playback whose clock the test turns, and whose packets it takes out as the track would."""
+    """A playback whose clock the test turns, and whose packets it takes out as the track would.
 
-    def __init__(self) -> None:
+    ``listens``: at its other end is a page that turns down what it plays when it is told.
+    """
+
+    def __init__(self, *, listens: bool = False) -> None:
         self.now = 100.0
         self.queue: asyncio.Queue[OpusPacket] = asyncio.Queue()
-        self.playback = Playback(self.queue, self.clear, RATE, lambda: self.now)
+        self.playback = Playback(self.queue, self.clear, RATE, lambda: self.now, self.tell)
+        self.told: list[dict[str, object]] = []
+        self._listens = listens
+
+    def tell(self, message: dict[str, object]) -> bool:
+        if self._listens:
+            self.told.append(message)
+        return self._listens
 
     def clear(self) -> None:
         self.take()
@@ -140,3 +150,27 @@ def test_the_next_answer_is_as_loud_as_it_comes() -> None:
     call.take()
     call.play(tone(0.2), turn=2)
     assert rms_dbfs(decoded(call.take())[2 * FRAME :]) > -15
+
+
+def test_a_page_that_turns_down_what_it_plays_is_told_and_gets_the_samples_as_loud_as_ever() -> None:
+    call = Call(listens=True)
+    call.play(tone(0.2), turn=1)
+    call.playback.set_volume(0.178)
+    assert call.told == [{"type": "volume", "volume": 0.178}]
+    assert rms_dbfs(decoded(call.take())[FRAME:]) > -15
+    call.play(tone(0.2), turn=1)
+    call.playback.hush()
+    assert call.told[1:] == [{"type": "hush"}]
+    assert rms_dbfs(decoded(call.take())) < -60
+
+
+def test_a_page_plays_the_next_answer_as_loud_as_it_comes() -> None:
+    call = Call(listens=True)
+    call.play(tone(0.2), turn=1)
+    call.playback.set_volume(0.178)
+    call.playback.finish(turn=1)
+    call.play(tone(0.2), turn=2)
+    assert call.told[1:] == [{"type": "volume", "volume": 1.0}]
+    call.playback.hush()
+    call.play(tone(0.2), turn=3)
+    assert call.told[2:] == [{"type": "hush"}, {"type": "volume", "volume": 1.0}], "not when the hush ends by itself"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import pairwise
 from typing import Any, cast
 
+import av
 import numpy as np
 import pytest
 from av import AudioFrame
 
 from tests.ui.fake_engine import FRAME, FakeSession, sweep
-from voice_agents.audio import Pcm
+from voice_agents.audio import Pcm, rms_dbfs
 from voice_agents.conversation.model import Conversation
-from voice_agents.events import AgentAudio, AgentAudioDone
+from voice_agents.events import AgentAudio, AgentAudioDone, AgentDucked, AgentPaused, AgentResumed
 from voice_agents.settings import TurnSettings
 from voice_agents.transports.live import Ending, LiveSession, SessionRequest
 from voice_agents.transports.playback import FRAME as PACKET
@@ -134,6 +136,49 @@ async def test_a_server_that_stops_ends_the_call_unless_another_one_takes_it(oth
             goodbye = await line.handler.emit()
             assert goodbye is not None
             assert goodbye.msg == ""
+
+
+class Channel:
+    """A call's data channel."""
+
+    def __init__(self, state: str) -> None:
+        self.readyState = state
+        self.sent: list[dict[str, Any]] = []
+
+    def send(self, message: str) -> None:
+        self.sent.append(json.loads(message))
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("state", ["open", "closed"])
+async def test_a_page_is_told_to_be_softer_and_silent_before_sound_could_come_there(told: bool, state: str) -> None:
+    async with SessionRegistry(make) as registry:
+        line, channel = Line(registry, Conversation()), Channel(state)
+        line.handler.set_args(["the call's id", {"turns_down": told}])
+        line.handler._channel = channel
+        line.gate.set()
+        await line.handler.start_up()
+        line.handler.hear(AgentAudio(turn=1, at=0, pcm=sweep(0.1), position=0, epoch=0))
+        loud = [bytes(packet) for packet in line.track.take()]
+        line.handler.hear(AgentDucked(turn=1, at=0, position=0, volume=0.2))
+        line.handler.hear(AgentResumed(turn=1, at=0, position=0))
+        line.handler.hear(AgentDucked(turn=1, at=0, position=0, volume=0.2))
+        line.handler.hear(AgentAudio(turn=1, at=0, pcm=sweep(0.1), position=2400, epoch=0))
+        softer = [bytes(packet) for packet in line.track.take()]
+        line.handler.hear(AgentPaused(turn=1, at=0, position=0))
+        volumes = [
+            message.get("volume", message["type"]) for message in channel.sent if message["type"] != "send_input"
+        ]
+        assert volumes == ([0.2, 1.0, 0.2, "hush"] if told and state == "open" else [])
+        as_loud = abs(loudness(loud) - loudness(softer)) < 3
+        assert as_loud == bool(volumes), "not made softer twice"
+
+
+def loudness(packets: list[bytes]) -> float:
+    decoder = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout, decoder.format = WIRE_RATE, "mono", "s16"
+    frames = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
+    return rms_dbfs(np.concatenate([frame.to_ndarray()[0] for frame in frames]))
 
 
 def heard(pcm: Pcm, layout: str, rate: int = WIRE_RATE) -> list[tuple[int, Pcm]]:

@@ -219,6 +219,18 @@ def test_another_player_that_tells_nothing_is_paced_by_the_clock_again() -> None
     assert playout.position(now + 0.05) == round(0.05 * RATE)
 
 
+def test_a_player_known_to_be_late_is_sent_as_much_as_soon_and_has_heard_less() -> None:
+    here, late = speaking(), speaking()
+    here.set_reporting(False)
+    late.set_reporting(False, late_s=0.06)
+    for step in range(200):
+        now = step * 0.01
+        assert [frame.position for frame in late.due(now)] == [frame.position for frame in here.due(now)]
+        assert late.position(now) == max(0, here.position(now) - round(0.06 * RATE))
+    assert late.pause(now) == here.pause(now) - round(0.06 * RATE)
+    assert late.resume() == late.due(now)[0].position, "what fell silent on its way is said again"
+
+
 def test_after_a_pause_as_much_is_handed_out_at_once_as_at_first() -> None:
     playout = speaking()
     at_first = len(playout.due(0.0))

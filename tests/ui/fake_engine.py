@@ -155,7 +155,7 @@ class FakeSession:
     def set_speaking(self, speaking: bool) -> None:
         self.speaking = speaking
 
-    def set_reporting(self, reporting: bool) -> None:
+    def set_reporting(self, reporting: bool, late_s: float = 0.0) -> None:
         self.reporting = reporting
 
     def played(self, turn: int, epoch: int, position: int) -> None:

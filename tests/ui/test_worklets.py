@@ -61,6 +61,12 @@ const kept = capture.port.sent.length;
 process_(given.after);
 console.log(JSON.stringify({ early, kept, sizes: capture.port.sent.map((it) => it.byteLength / 2) }));
 """
+_CAPTURE_LEVELS = """
+const capture = new Kind();
+capture.port.onmessage({ data: 16000 });
+for (const level of given) capture.process([[new Float32Array(128).fill(level)]]);
+console.log(JSON.stringify(capture.port.sent.map((it) => it.byteLength / 2)));
+"""
 BLOCK_S = 128 / 24_000
 
 
@@ -108,6 +114,18 @@ def test_what_was_said_before_the_call_is_up_is_kept_and_sent_in_pieces_of_20_ms
     assert found["kept"] == 50
     assert len(found["sizes"]) == 60
     assert set(found["sizes"][1:]) == {320}
+
+
+def test_what_begins_suddenly_is_sent_at_once_and_what_goes_on_in_pieces_of_20_ms_again() -> None:
+    levels = [0.001] * 400 + [0.3] * 400 + [0.001] * 400 + [0.3] * 2
+    sizes = np.array(node(_CAPTURE_LEVELS, "capture", 48_000, levels))
+    before = np.cumsum(sizes) - sizes
+    begins = 400 * 128 / 48_000 * 16_000
+    sudden = sizes[(before > begins) & (before < begins + 0.05 * 16_000)]
+    assert len(sudden) and sudden.max() <= 0.008 * 16_000
+    assert sizes[(before < begins - 320) | ((before > 2 * begins - 3200) & (before < 3 * begins - 320))].min() >= 310
+    assert len(sizes) < sizes.sum() / 320 + 20, "it costs hardly anything"
+    assert sizes.sum() >= (3 * begins + 200) - 320, "the last sound has left, too"
 
 
 def test_a_call_that_never_comes_up_keeps_four_seconds_at_most() -> None:
@@ -199,7 +217,7 @@ def test_another_volume_is_heard_at_once_without_a_click_and_ends_with_a_stop_or
     )
     full = 8192 / 32768
     assert np.allclose([sample for sample in loud["out"] if sample], full)
-    assert np.abs(np.diff(lower["out"])).max() <= full / 480 * 1.01 and np.allclose(lower["out"][600:], full * 0.2)
-    assert np.allclose(again["out"][600:], full)
+    assert np.abs(np.diff(lower["out"])).max() <= full / 144 * 1.01 and np.allclose(lower["out"][360:], full * 0.2)
+    assert np.allclose(again["out"][360:], full)
     assert not any(cleared["out"][480:])
     assert np.allclose([sample for sample in after["out"] if sample], full)

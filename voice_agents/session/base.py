@@ -94,8 +94,11 @@ class Session(Protocol):
     def set_speaking(self, speaking: bool) -> None:
         """Whether answers are spoken (as at first) or, where nobody listens, only written; from the next one on."""
 
-    def set_reporting(self, reporting: bool) -> None:
-        """Whether whoever plays the sound reports by :meth:`played` how far it is; at first nobody does."""
+    def set_reporting(self, reporting: bool, late_s: float = 0.0) -> None:
+        """Whether whoever plays the sound reports by :meth:`played` how far it is; at first nobody does.
+
+        ``late_s``: who does not is known to play it so much later than it is told, and falls silent when it is told.
+        """
 
     def played(self, turn: int, epoch: int, position: int) -> None:
         """Of the AgentAudio of this turn and epoch, all samples before ``position`` have sounded.

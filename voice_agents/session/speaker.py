@@ -118,9 +118,9 @@ class PacedSpeaker:
         self._active = False
         return self._playout.cancel(self._clock())
 
-    def set_reporting(self, reporting: bool) -> None:
-        """Whether who plays it reports how far it is; at first nobody does."""
-        self._playout.set_reporting(reporting)
+    def set_reporting(self, reporting: bool, late_s: float = 0.0) -> None:
+        """Whether who plays it reports how far it is; at first nobody does, and nobody is late by ``late_s``."""
+        self._playout.set_reporting(reporting, late_s)
         self._changed.set()
 
     def played(self, epoch: int, position: int) -> None:

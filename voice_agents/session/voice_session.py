@@ -200,8 +200,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         self.backend.configure(speaking=speaking)
 
     @override
-    def set_reporting(self, reporting: bool) -> None:
-        self.speaker.set_reporting(reporting)
+    def set_reporting(self, reporting: bool, late_s: float = 0.0) -> None:
+        self.speaker.set_reporting(reporting, late_s)
 
     @override
     def played(self, turn: int, epoch: int, position: int) -> None:

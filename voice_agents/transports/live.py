@@ -252,12 +252,14 @@ class LiveSession:
         *,
         sends_silence: bool = True,
         reports: bool = False,
+        late_s: float = 0.0,
         transport: Transport = Transport.WEBRTC,
     ) -> None:
         """Give the session a microphone and a speaker; an earlier call of the same conversation is hung up.
 
         ``sends_silence``: its microphone never rests, so when nothing comes the call is over. Otherwise the caller
-        decides how long it may say nothing. ``reports``: it tells :meth:`Session.played`.
+        decides how long it may say nothing. ``reports``: it tells :meth:`Session.played`; ``late_s``: as in
+        :meth:`Session.set_reporting`.
         """
         if self._over:
             self.listen(call)
@@ -268,7 +270,7 @@ class LiveSession:
             self._called(transport)
         self.listen(call)
         self.do(lambda session: session.set_speaking(True))
-        self.do(lambda session: session.set_reporting(reports))
+        self.do(lambda session: session.set_reporting(reports, late_s))
         if earlier is not None and earlier is not call:
             self._listeners.remove(earlier)
             earlier.ended(Ending.REPLACED)

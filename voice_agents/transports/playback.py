@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import av
 import numpy as np
@@ -67,7 +68,14 @@ class Playback:
         clear: Callable[[], None],
         source_rate: int,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[dict[str, Any]], bool] = lambda _message: False,
     ) -> None:
+        """``tell``: makes what is heard softer or silent where it is heard, and so before what is on its way has come:
+        ``{"type": "volume", "volume": v}``, or ``{"type": "hush"}`` for a moment. False: it cannot be told.
+        """
+        self._tell = tell
+        self._told = 1.0
+        """The volume there."""
         self._queue = queue
         self._clear = clear
         self._source_rate = source_rate
@@ -83,6 +91,8 @@ class Playback:
         if turn != self._turn:
             self._turn = turn
             self._begin()
+            if self._told != 1.0:
+                self.set_volume(1.0)
         self._put(self._resampler.feed(pcm))
 
     def finish(self, turn: int) -> None:
@@ -95,11 +105,16 @@ class Playback:
         self._begin()
 
     def set_volume(self, volume: float) -> None:
-        """Of all that has not left yet, within 20 ms; 1.0 is as loud as it came."""
-        self._volume.set(volume)
+        """Of all that is heard from now on, or that has not left yet, within 6 ms; 1.0 is as loud as it came."""
+        if self._tell({"type": "volume", "volume": volume}):
+            self._told = volume
+        else:
+            self._volume.set(volume)
 
     def hush(self) -> None:
-        """Drop everything that has not left yet."""
+        """Drop everything that has not left yet, or is not heard yet."""
+        if self._tell({"type": "hush"}):
+            self._told = 0.0
         self._clear()
         self._begin()
         self._next = self._now() + FRAME

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ LAST_WORDS_S = 0.5
 GOODBYE_S = 2.0
 """For a page to hang up a call that is over; a peer that stays would hold its place without one."""
 CHANNELS = {"mono": 1, "stereo": 2}
+JITTER_S = 0.06
+"""So much sound waits in a browser's jitter buffer at least: it is not heard any more when the page falls silent."""
 EMIT_TURN_S = 50.0
 """fastrtc cancels an ``emit()`` after 60 s and warns; ours comes back earlier."""
 
@@ -106,7 +109,12 @@ class MonoFrame:
 
 
 class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
-    """One connection. Audio leaves through a :class:`Playback`, so ``emit`` only waits for the end of the call."""
+    """One connection. Audio leaves through a :class:`Playback`, so ``emit`` only waits for the end of the call.
+
+    A page that has said ``turns_down`` is told over the data channel how loud to play, since some 100 ms of sound wait
+    in its jitter buffer: ``{"type": "volume", "volume": v}``; ``{"type": "hush"}``: nothing for 0.3 s, then all again.
+    For others what leaves is made softer.
+    """
 
     def __init__(self, open_call: OpenCall, peers: Mapping[str, RTCPeerConnection]) -> None:
         super().__init__(output_sample_rate=OUTPUT_RATE, input_sample_rate=WIRE_RATE)
@@ -155,10 +163,23 @@ class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
             await live.leave(self)
             return
         track: AudioCallback = self.clear_queue.__self__  # a handler is given its track only as this bound method
-        self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate)
+        self._playback = Playback(track.queue, track.clear_queue, live.session.output_rate, tell=self._tell_page)
         self._microphone = LiveDownsampler(WIRE_RATE, live.session.input_rate)
         self._live = live
-        live.attach_call(self)
+        live.attach_call(self, late_s=JITTER_S if self._page_turns_down else 0.0)
+
+    @property
+    def _page_turns_down(self) -> bool:
+        """The page makes what it plays softer or silent when it is told, and has said so."""
+        said = self.latest_args[2:]
+        return bool(said) and isinstance(said[0], Mapping) and said[0].get("turns_down") is True
+
+    def _tell_page(self, message: dict[str, Any]) -> bool:
+        """Of a volume, sooner than sound comes there. False: it cannot be told."""
+        if not self._page_turns_down or self.channel is None or self.channel.readyState != "open":
+            return False
+        self.channel.send(json.dumps(message))
+        return True
 
     def resample(self, frame: AudioFrame) -> Iterator[AudioFrame | MonoFrame]:
         """fastrtc's way to one channel at 48 kHz. What Opus decodes to needs no filter for it, which has two threads

@@ -83,9 +83,12 @@ class Playout:
         self._player.begin()
         self._state = _Playing.PLAYING
 
-    def set_reporting(self, reporting: bool) -> None:
-        """Whether the player reports its position; false at first, and whenever another player takes over."""
-        self._player = _Player(self._rate, reporting)
+    def set_reporting(self, reporting: bool, late_s: float = 0.0) -> None:
+        """Whether the player reports its position; false at first, and whenever another player takes over.
+
+        ``late_s``: where it does not, how much later than it was handed out a sample sounds, as is known beforehand.
+        """
+        self._player = _Player(self._rate, reporting, 0.0 if reporting else late_s)
 
     def played(self, epoch: int, position: int, now: float) -> None:
         """A reporting player says that all samples before ``position`` have sounded, of frames of this ``epoch``.
@@ -218,16 +221,15 @@ class Playout:
 
 
 class _Player:
-    """How far behind the clock a player is that reports, in samples; one that does not is never behind."""
+    """How far behind the clock a player is that reports, in samples; one that does not is always as late."""
 
-    def __init__(self, rate: int, reporting: bool = False) -> None:
+    def __init__(self, rate: int, reporting: bool = False, late_s: float = 0.0) -> None:
         self.reporting = reporting
-        self.behind = 0.0
-        self.usual = 0.0
+        self.behind = self.usual = late_s * rate
         """The least of late: the way to it. What it is further behind by waits there, and is not to become more."""
         self.silent_from = math.inf
         """Told nothing else, it stands still from then on."""
-        self.furthest = FURTHEST_BEHIND_S * rate if reporting else 0.0
+        self.furthest = FURTHEST_BEHIND_S * rate if reporting else self.behind
         self._least = math.inf
 
     def begin(self) -> None:

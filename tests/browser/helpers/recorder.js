@@ -1,5 +1,5 @@
-// Keeps what the page's calls play, over WebRTC or the page's own port: mono float samples at 48 kHz, from each call's
-// first packet on, silence included; when the last sound was; and every microphone the page opened.
+// Keeps what the page's calls play, over WebRTC or the page's own port, as it goes to the loudspeaker: mono float samples
+// at 48 kHz, from each call's beginning on, silence included; when the last sound was; and every microphone the page opened.
 (() => {
   const Native = window.RTCPeerConnection;
   // Many blocks in one message: one each would be 375 a second, which holds up the page that is listened to.
@@ -37,7 +37,7 @@
   const tap = (context, connect) => window.__taps.forEach((listen) => listen(context, connect));
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (to, ...rest) {
-    const plays = to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && this.numberOfInputs === 0;
+    const plays = to instanceof AudioDestinationNode && this instanceof GainNode;
     if (plays) tap(this.context, (node) => connect.call(this, node));
     return connect.call(this, to, ...rest);
   };
@@ -48,11 +48,6 @@
     constructor(...args) {
       super(...args);
       window.__peers.push(this);
-      this.addEventListener("track", ({ track }) => {
-        const context = new AudioContext({ sampleRate: 48000 });
-        const source = context.createMediaStreamSource(new MediaStream([track]));
-        tap(context, (node) => source.connect(node));
-      });
     }
   };
   window.__microphones = [];

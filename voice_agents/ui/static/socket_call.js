@@ -1,11 +1,11 @@
 // A call over a WebSocket on the page's own port, where WebRTC does not get through; it has the shape told in webrtc_call.js.
 
+import { Loudspeaker } from "./loudspeaker.js";
 import { Level, runs, sound } from "./microphone.js";
 import { ClockedNode, RecordedMicrophone } from "./no_device.js";
 import { NotConnected } from "./webrtc_call.js";
 
 const CONNECT_MS = 10000;
-const LAST_WORDS_MS = 300;
 const MOST_UNSENT_BYTES = 150000; // 3 s of sound at 24 kHz: a network so slow is no use to a conversation
 
 export class SocketCall {
@@ -99,13 +99,12 @@ export class SocketCall {
   }
 
   async #sounding(rate) {
-    const context = (this.context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" }));
-    context.onstatechange = () => !this.over && context.state !== "running" && context.resume(); // a phone call interrupts it
+    const { context } = (this.loudspeaker = new Loudspeaker(rate));
     await context.audioWorklet.addModule(worklet("player"));
-    if (this.over) return context.close();
+    if (this.over) return;
     const player = new AudioWorkletNode(context, "player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.meter = new Level(player);
-    player.connect(context.destination);
+    this.loudspeaker.plays(player);
     return player;
   }
 
@@ -115,7 +114,7 @@ export class SocketCall {
   }
 
   #played({ turn, epoch, position, stopped }) {
-    const { outputLatency = 0, sampleRate = 0 } = this.context ?? {};
+    const { outputLatency = 0, sampleRate = 0 } = this.loudspeaker?.context ?? {};
     const onItsWay = stopped ? 0 : Math.round((outputLatency || 0) * sampleRate);
     this.played = { turn, epoch, position: Math.max(0, position - onItsWay) };
     this.#send(JSON.stringify({ type: "played", ...this.played }));
@@ -140,22 +139,7 @@ export class SocketCall {
 
   async output(deviceId) {
     this.outputId = deviceId;
-    if (!this.player || this.silent) return;
-    if (this.context.setSinkId) return this.context.setSinkId(deviceId).catch(() => {});
-    this.#outputByElement(deviceId);
-  }
-
-  #outputByElement(deviceId) {
-    if (!this.speaker) {
-      if (!deviceId) return;
-      const out = this.context.createMediaStreamDestination();
-      this.player.disconnect(this.context.destination);
-      this.player.connect(out);
-      this.speaker = new Audio();
-      this.speaker.srcObject = out.stream;
-      this.speaker.play().catch(() => {});
-    }
-    this.speaker.setSinkId?.(deviceId).catch(() => {});
+    await this.loudspeaker?.output(deviceId);
   }
 
   stop() {
@@ -166,8 +150,7 @@ export class SocketCall {
       node?.port.postMessage("stop");
       node?.disconnect();
     }
-    this.speaker?.pause();
-    setTimeout(() => this.context?.state !== "closed" && this.context?.close(), LAST_WORDS_MS); // for who listens to it
+    this.loudspeaker?.stop();
   }
 
   #close() {

@@ -2,7 +2,8 @@
 //   new Call(kind, wanted, stream), .start() -> promise, .stop(), .replace(track), .level, .voice, .output(deviceId),
 //   .onup(), .onlost(), .onend(sentence)   sentence: why the server ended it, or "" when the user knows.
 
-import { Meter } from "./microphone.js";
+import { Loudspeaker } from "./loudspeaker.js";
+import { Level } from "./microphone.js";
 
 const CONNECT_MS = 10000;
 const GATHER_MS = 300; // addresses found by then go with the offer, later ones after it
@@ -36,7 +37,7 @@ export class WebRtcCall {
     if (this.over) return;
     const { sdp, type } = peer.localDescription;
     waiting.length = 0; // they stand in the offer
-    const answer = await this.#ask("offer", { sdp, type, webrtc_id: this.id, wanted: this.wanted });
+    const answer = await this.#ask("offer", { sdp, type, webrtc_id: this.id, wanted: { ...this.wanted, turns_down: true } });
     if (this.over) return;
     if (!answer?.sdp) throw new NotConnected(answer?.meta?.error ?? "");
     await peer.setRemoteDescription(answer);
@@ -65,15 +66,19 @@ export class WebRtcCall {
   }
 
   #play(stream) {
-    this.speaker = new Audio();
-    this.speaker.srcObject = stream;
-    this.speaker.play().catch(() => {});
-    this.meter = new Meter(stream);
+    this.receiver = new Audio(); // in Chromium nothing comes of a stream that no element plays
+    Object.assign(this.receiver, { muted: true, srcObject: stream });
+    this.receiver.play().catch(() => {});
+    this.loudspeaker = new Loudspeaker();
+    this.loudspeaker.plays(this.loudspeaker.context.createMediaStreamSource(stream));
+    this.meter = new Level(this.voice);
     if (this.outputId) this.output(this.outputId);
   }
 
-  #hear(message) {
-    if (message.type === "end_stream") this.#end(typeof message.data === "string" ? message.data : "");
+  #hear({ type, data, volume }) {
+    if (type === "end_stream") this.#end(typeof data === "string" ? data : "");
+    else if (type === "volume") this.loudspeaker?.setVolume(volume);
+    else if (type === "hush") this.loudspeaker?.hush();
   }
 
   async #ask(fn_name, data) {
@@ -93,7 +98,7 @@ export class WebRtcCall {
 
   /** The node the agent sounds from, once it is up. */
   get voice() {
-    return this.meter?.source;
+    return this.loudspeaker?.node;
   }
 
   get level() {
@@ -102,13 +107,13 @@ export class WebRtcCall {
 
   output(deviceId) {
     this.outputId = deviceId;
-    this.speaker?.setSinkId?.(deviceId).catch(() => {});
+    this.loudspeaker?.output(deviceId);
   }
 
   stop() {
     this.over = true;
-    this.meter?.stop();
-    this.speaker?.pause();
+    this.receiver?.pause();
+    this.loudspeaker?.stop();
     this.peer?.close();
   }
 

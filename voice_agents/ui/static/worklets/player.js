@@ -4,7 +4,7 @@ const LEAST_WAITING_S = 0.06; // before the sound begins
 const MOST_WAITING_S = 0.12; // once a hole was heard
 const TELL_S = 0.1;
 const FADE = 96; // samples: an end without a click
-const RAMP_S = 0.02; // from one volume to another
+const RAMP_S = 0.006; // from one volume to another
 const HEADER_BYTES = 12;
 
 class Player extends AudioWorkletProcessor {
