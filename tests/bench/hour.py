@@ -131,7 +131,7 @@ class Talk:
             server = self._parts.server
             assert server is not None
             server.sent_outputs.clear()
-            del server.items[:-KEPT_ITEMS]
+            del server.items[:-KEPT_ITEMS], server.spoken[:-KEPT_ITEMS]
 
     async def _held(self) -> Held:
         entries = await History(self._store).messages(self.conversation)
