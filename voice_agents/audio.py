@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from typing_extensions import TypeIs
 
 Pcm = NDArray[np.int16]
 """Mono PCM16 samples, shape (n,)."""
@@ -18,13 +19,18 @@ FILTER_DELAY_S = 0.000625
 """By so much the filters of live sound delay it."""
 CUT_OFF = 0.45
 """Times the sample rate: just below the highest tone it can hold."""
-EMPTY: Pcm = np.zeros(0, dtype=np.int16)
-_WIRE = np.dtype("<i2")
+_PCM16, _WIRE = np.dtype(np.int16), np.dtype("<i2")
+EMPTY: Pcm = np.zeros(0, dtype=_PCM16)
+
+
+def is_pcm(samples: object) -> TypeIs[Pcm]:
+    """Mono int16 samples, shape (n,)."""
+    return isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == _PCM16
 
 
 def from_bytes(data: bytes) -> Pcm:
     """Little-endian PCM16 bytes -> samples. A trailing odd byte is dropped."""
-    return np.frombuffer(data[: len(data) // 2 * 2], dtype=_WIRE).astype(EMPTY.dtype, copy=False)
+    return np.frombuffer(data[: len(data) // 2 * 2], dtype=_WIRE).astype(_PCM16, copy=False)
 
 
 class SampleJoiner:

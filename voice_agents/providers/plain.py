@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from voice_agents.audio import EMPTY, Pcm, first_audible, resample
+from voice_agents.audio import EMPTY, Pcm, first_audible, is_pcm, resample
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import STT_RATE, TTS_RATE, SpeechChunk, SpokenWord
@@ -60,7 +60,7 @@ class PlainVoice:
 
     async def _sound(self, text: str) -> Pcm:
         pcm = await _asked(self._speak, text, Role.TTS, self._name)
-        if not isinstance(pcm, np.ndarray) or pcm.dtype != np.int16 or pcm.ndim != 1:
+        if not is_pcm(pcm):
             raise ProviderUnavailable(
                 Role.TTS, self._name, f"{self._name} gave no int16 mono samples: see its function."
             )

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from voice_agents.alarm import Alarm, Guard
-from voice_agents.audio import EMPTY, LiveDownsampler, Pcm, silence
+from voice_agents.audio import LiveDownsampler, Pcm, is_pcm, silence
 from voice_agents.errors import InvalidInput
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.turns.endpointing import Endpointer
@@ -114,7 +114,7 @@ class MicrophoneInput:
 
     def push(self, pcm: Pcm) -> None:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
-        if not isinstance(pcm, np.ndarray) or pcm.ndim != 1 or pcm.dtype != EMPTY.dtype:
+        if not is_pcm(pcm):
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
         self._queued += len(pcm)
         self._newest = len(pcm)
