@@ -29,7 +29,6 @@ NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 ONE_SERVER = (
     "tests/test_stopping.py",
     "tests/offline/test_stt.py",
-    "tests/offline/test_tts.py",
     "tests/test_instances.py",
     "tests/offline/realtime/test_sdk.py",
     "tests/turns/test_voiced.py",
@@ -42,12 +41,14 @@ REAL_TIME = {
     "tests/transports/api/test_live.py": "voices in real time",
     "tests/transports/api/test_live_figures.py": "voices in real time",
     "tests/browser/test_always_connects.py": "sounds in real time",
+    "tests/browser/test_conversations.py": "sounds in real time",
     "tests/browser/test_demo_page.py": "sounds in real time",
     "tests/browser/test_interrupting_over_the_port.py": "sounds in real time",
+    "tests/offline/test_tts.py": "sounds in real time",
 }
 """Files in which real voices and ears take part in a call, or the sound of one is judged as an ear would: two rows.
 
-The second needs little of the machine: its voices are tones. Two such calls at once are what two cores can do.
+The second needs little of the machine: in its calls voices are tones. Two at once are what two cores can do.
 """
 LATER_PAGES = {
     "tests/browser/test_other_pages.py",
