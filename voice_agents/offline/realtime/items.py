@@ -27,7 +27,7 @@ Role = Literal["user", "assistant", "system"]
 
 
 @dataclass(slots=True)
-class Part:
+class ContentPart:
     """One content part of a message."""
 
     type: Literal["input_text", "input_audio", "output_text", "output_audio"]
@@ -66,10 +66,10 @@ class MessageItem:
 
     id: str
     role: Role
-    content: list[Part]
+    content: list[ContentPart]
     status: ItemStatus = "completed"
     listening: asyncio.Task[None] | None = None
-    """Ends when the words of its sound are known; they are in ``Part.text`` then. Never fails, see ``deaf``."""
+    """Ends when the words of its sound are known; they are in ``ContentPart.text`` then. Never fails, see ``deaf``."""
     deaf: str = ""
     """What went wrong in the recogniser."""
 
@@ -207,7 +207,7 @@ def parse_item(given: dict[str, Any], path: str) -> Item:
             return OutputItem(item_id, given["call_id"], given["output"])
 
 
-def _part(given: dict[str, Any], path: str, role: Role) -> Part:
+def _part(given: dict[str, Any], path: str, role: Role) -> ContentPart:
     kind = given.get("type")
     offered = {"user": ("input_text", "input_audio"), "system": ("input_text",), "assistant": ("output_text",)}[role]
     if kind not in offered:
@@ -216,11 +216,11 @@ def _part(given: dict[str, Any], path: str, role: Role) -> Part:
     if given.get(content) is None:
         raise missing(f"{path}.{content}")
     if kind != "input_audio":
-        return Part(kind, given["text"])
+        return ContentPart(kind, given["text"])
     sound = decoded(given["audio"], f"{path}.audio")
     audio_ms = len(sound) * 1000 / VOICE_RATE
     sound = resample(sound, VOICE_RATE, RATE) if len(sound) else sound
-    return Part("input_audio", transcript=given.get("transcript"), audio_ms=audio_ms, sound=sound)
+    return ContentPart("input_audio", transcript=given.get("transcript"), audio_ms=audio_ms, sound=sound)
 
 
 def decoded(audio: str, path: str) -> Pcm:

@@ -20,11 +20,11 @@ from voice_agents.offline.realtime.config import PCM, SessionConfig
 from voice_agents.offline.realtime.events import Event, Outbox, new_id
 from voice_agents.offline.realtime.items import (
     CallItem,
+    ContentPart,
     ConversationItems,
     Item,
     ItemStatus,
     MessageItem,
-    Part,
     as_messages,
     heard,
 )
@@ -136,7 +136,7 @@ class Response:
     async def _say(self, text: str) -> None:
         """The next piece of the message, spoken or written."""
         if self._speech is None:
-            part = Part("output_audio", transcript="") if self._config.spoken else Part("output_text")
+            part = ContentPart("output_audio", transcript="") if self._config.spoken else ContentPart("output_text")
             item = MessageItem(new_id("item"), "assistant", [], "in_progress")
             self._begin_item(item)
             item.content.append(part)
@@ -177,7 +177,7 @@ class Response:
         self._out_of_tokens = tokens(said) + round(self.audio_ms / AUDIO_TOKEN_MS) >= self._config.max_tokens
         return self._out_of_tokens
 
-    async def _write(self, part: Part, text: str) -> None:
+    async def _write(self, part: ContentPart, text: str) -> None:
         for piece in _WRITTEN_PIECE.findall(text):
             await self._when_due()
             part.text += piece
@@ -275,7 +275,7 @@ class Response:
         }
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: ContentPart) -> dict[str, Any]:
     """A content part in the response events, which name the kinds otherwise than items do."""
     if part.type == "output_text":
         return {"type": "text", "text": part.text}
@@ -285,7 +285,7 @@ def _part(part: Part) -> dict[str, Any]:
 class Speech:
     """The sound of one part on its way to the client; the part holds what was sent, no more."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: ContentPart) -> None:
         self.part = part
         self.said = ""
         """The words that were sent."""

@@ -30,7 +30,7 @@ from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.config import SessionConfig
 from voice_agents.offline.realtime.events import Event, Outbox, check, error_event, new_id
 from voice_agents.offline.realtime.hearing import InputBuffer
-from voice_agents.offline.realtime.items import ConversationItems, Item, MessageItem, Part, decoded, parse_item
+from voice_agents.offline.realtime.items import ContentPart, ConversationItems, Item, MessageItem, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
 from voice_agents.offline.services import Services
 from voice_agents.offline.sockets import Message, Tasks, VendorDialect, VendorSocket, serve
@@ -207,7 +207,7 @@ class RealtimeSession:
         """What is in the buffer becomes an item of the user's."""
         self._turn_item_id = None
         audio_ms, utterance = self._buffer.take()
-        item = MessageItem(item_id, "user", [Part("input_audio", audio_ms=audio_ms, utterance=utterance)])
+        item = MessageItem(item_id, "user", [ContentPart("input_audio", audio_ms=audio_ms, utterance=utterance)])
         committed = {"type": "input_audio_buffer.committed", "item_id": item_id}
         self._add(item, before_it=lambda previous: self._emit(committed | {"previous_item_id": previous}))
         item.listening = self._tasks.start(self._listen(item))
