@@ -58,7 +58,13 @@ LATER_PAGES = {
     "tests/browser/test_two_tabs.py",
 }
 """Half of the other files with a browser: they begin when a worker has ended its first row, and not with the rest."""
-NICENESS = {"voices in real time": 0, "sounds in real time": 0, "pages": 5, "later pages": 5}
+NICENESS = {
+    "voices in real time": 0,
+    "sounds in real time": 0,
+    "pages": 5,
+    "later pages": 5,
+    "tests/test_stopping.py": 5,  # a server that is stopped has six seconds for the answer under way
+}
 """How far the rows step back that run beside each other."""
 REST_NICENESS = 15
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
@@ -117,7 +123,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
-    first = [*NICENESS, *ONE_SERVER]
+    first = list(dict.fromkeys([*NICENESS, *ONE_SERVER]))
     first.insert(WORKERS, first.pop(first.index("later pages")))
     items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 

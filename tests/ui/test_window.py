@@ -301,3 +301,37 @@ async def test_a_window_that_is_closed_leaves_the_line() -> None:
             assert len(desk.registry.line) == 1
         await asyncio.sleep(0)  # in which what was cancelled ends
         assert len(desk.registry.line) == 0
+
+
+@pytest.mark.parametrize("places", [1, 0], ids=["answered", "would have to wait in line"])
+async def test_words_typed_just_before_a_window_is_gone_are_answered_but_take_no_place_in_the_line(places: int) -> None:
+    """And nothing that waited for them is left to the garbage collector, which would log it as an error."""
+    asked, reads = asyncio.Event(), asyncio.Event()
+    reads.set()
+
+    async def written_elsewhere(_: Conversation) -> str:
+        asked.set()
+        await reads.wait()
+        return ""
+
+    async def history(_: Conversation, before: int | None) -> list[HistoryEntry]:
+        return []
+
+    conversation = Conversation()
+    async with SessionRegistry(lambda asked: FakeSession(asked.conversation, asked.turns), 1) as registry:
+        desk = Desk(registry, history, written_elsewhere=written_elsewhere)
+        if not places:
+            await desk.open(SessionRequest("sandwich", Conversation()))
+        async with opened(desk, conversation) as page:
+            asked.clear()
+            reads.clear()
+            before = asyncio.all_tasks()
+            taking = asyncio.create_task(page.window.take({"do": "say", "kind": "sandwich", "text": "hello"}))
+            await asked.wait()
+            begun = asyncio.all_tasks() - before - {taking}
+            taking.cancel()
+        reads.set()
+        await asyncio.wait(begun, timeout=10.0)
+        assert all(task.done() for task in begun)
+        assert len(registry.line) == 0
+        assert bool((await desk.sheet(conversation)).view.lines) == bool(places)

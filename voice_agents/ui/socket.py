@@ -54,9 +54,11 @@ async def serve_window(socket: WebSocket, page: str, make_window: MakeWindow) ->
     window = make_window(send)
     await send({"type": "hello", "boot": BOOT, "page": page})
     tasks = {asyncio.create_task(window.run()), asyncio.create_task(_listen(socket, window))}
-    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in others:
-        task.cancel()
+    try:
+        done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
     await asyncio.gather(*others, return_exceptions=True)  # a window that is gone may end both
     reasons = [task.exception() for task in done]
     await _explain(socket, reasons[0])

@@ -155,7 +155,12 @@ class Window:
         self._in_line.add(saying)
         saying.add_done_callback(self._in_line.discard)
         waiting = asyncio.create_task(waits.wait())
-        await asyncio.wait({saying, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        saying.add_done_callback(lambda _: waiting.cancel())
+        try:
+            await asyncio.wait({saying, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the window is gone: it is answered all the same, but not if it has to wait
+            waiting.add_done_callback(lambda _: saying.cancel())
+            raise
         waiting.cancel()
         taken = self._taken(saying, text)
         if saying.done() or self._tasks is None:
