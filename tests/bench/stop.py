@@ -4,7 +4,7 @@ From the first sample of the caller's speech to the last sound of the agent that
 first sample makes a difference (the voices begin softly, awb with a quarter of a second of its room's noise), so three
 are shown: where the recording first comes within 30 or 40 dB of its loud parts, and its first sample over -54 dBFS.
 Every other interruption falls into the first three seconds of an answer, in which more evidence is asked for than a
-sound before the answer is given up.
+sound before the answer is given up. ``--setting sensitive`` falls silent where the others become quieter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.bench.table import show
 from tests.voices import RATE, flite, onset, resampled
 from voice_agents.audio import Pcm
 from voice_agents.engines.engine import Engine
-from voice_agents.settings import TurnSettings
+from voice_agents.settings import Interruptions, TurnSettings
 
 WORDS = (
     "wait a moment please",
@@ -58,11 +58,12 @@ class Stop:
         return onset(self.speech, below_db) / RATE
 
 
-async def measure(engine: Engine, interruptions: int) -> list[Stop]:
+async def measure(engine: Engine, interruptions: int, setting: Interruptions = Interruptions.NORMAL) -> list[Stop]:
     """Interrupt so many long answers."""
+    turns = TurnSettings(adaptive=False, interruptions=setting)
     dice = random.Random(1)
     stops: list[Stop] = []
-    async with engine.session(turns=TurnSettings(adaptive=False)) as session, RealTimeCaller(session) as caller:
+    async with engine.session(turns=turns) as session, RealTimeCaller(session) as caller:
         session.send_text("begin")
         for number in range(interruptions):
             turn = number + 1
@@ -79,12 +80,12 @@ async def measure(engine: Engine, interruptions: int) -> list[Stop]:
     return stops
 
 
-async def main(kind: Kind, interruptions: int) -> None:
+async def main(kind: Kind, interruptions: int, setting: Interruptions) -> None:
     for words in WORDS:
         for voice in VOICES:
             flite(words, voice)
     async with subject(kind) as measuring:
-        stops = await measure(measuring.engine, interruptions)
+        stops = await measure(measuring.engine, interruptions, setting)
     show("First speech sample -> 15 dB quieter", {"within 30 dB": [stop.quieter_since(30.0) for stop in stops]})
     rows = {"within 30 dB": [stop.since(30.0) for stop in stops]}
     rows |= {f"  {voice}": [stop.since(30.0) for stop in stops if stop.voice == voice] for voice in VOICES}
@@ -95,5 +96,6 @@ async def main(kind: Kind, interruptions: int) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--interruptions", type=int, default=40)
+    parser.add_argument("--setting", type=Interruptions, choices=tuple(Interruptions), default=Interruptions.NORMAL)
     options = parser.parse_args()
-    asyncio.run(main(options.engine, options.interruptions))
+    asyncio.run(main(options.engine, options.interruptions, options.setting))
