@@ -11,6 +11,7 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
+from voice_agents.engines.server_patience import ServerPatience
 from voice_agents.engines.server_turns import DeafServer, ServerTurns
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, UserTranscript
@@ -112,7 +113,8 @@ class RealtimeBackend:
         self._spoke_of_loss = False
         """That the connection is lost was said aloud, if it could be."""
         self._leaving = False
-        self._turns = ServerTurns(host, self.floor, self._client, self._answer)
+        self._patience = ServerPatience(host)
+        self._turns = ServerTurns(host, self.floor, self._client, self._answer, self._patience)
 
     # The connection
 
@@ -124,6 +126,7 @@ class RealtimeBackend:
     def closings(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What closes the connection; words that have not come will not."""
         self._deaf.close()
+        self._patience.end()
         self._host.memory.give_up_words()
         return [self._client.__aexit__(None, None, None)]
 
@@ -168,6 +171,7 @@ class RealtimeBackend:
         """A server keeps the voice it has spoken with, so it is replaced for another one, in a pause."""
         turns, was = self._host.turns, self._config
         self.floor.mode = turns.mode
+        self._patience.configure()
         self._config = replace(
             was,
             voice=was.voice if voice is None else voice,
@@ -195,6 +199,10 @@ class RealtimeBackend:
     def notice(self, sign: UserSign, *, voice_s: float = 0.0) -> None:
         """The server hears for itself; what it does not take notice of is kept for another one."""
         automatic = self.floor.mode is TurnMode.AUTOMATIC
+        if sign is UserSign.STARTED:
+            self._patience.voice_started()
+        elif sign is UserSign.STOPPED:
+            self._patience.voice_stopped()
         if sign is UserSign.STARTED and automatic:
             self._client.hold(True)
         elif sign is UserSign.STOPPED and automatic and (voice_s >= NO_COUGH_S or self.floor.confirmed):
@@ -288,6 +296,7 @@ class RealtimeBackend:
             return
         if turn.of_user:
             self._deaf.took(typed=turn.typed)
+            self._patience.begin(turn)
         self._answer.begin(turn)
         if turn.typed:
             turn.user.told = True
@@ -304,6 +313,7 @@ class RealtimeBackend:
 
     def cut(self, turn: Turn, position: int) -> None:
         """Make no more of it; the server is told what was heard."""
+        self._patience.end()
         self._answer.cut(turn, position)
 
     def played(self, turn: Turn) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
+from voice_agents.engines.server_patience import ServerPatience
 from voice_agents.events import SpeechStarted, UserTranscript
 from voice_agents.providers.realtime.events import (
     AudioDelta,
@@ -69,12 +70,18 @@ class ServerTurns:
     """
 
     def __init__(
-        self, host: VoiceSession, floor: ServerFloor, client: RealtimeConnection, answer: ServerAnswer
+        self,
+        host: VoiceSession,
+        floor: ServerFloor,
+        client: RealtimeConnection,
+        answer: ServerAnswer,
+        patience: ServerPatience,
     ) -> None:
         self._host = host
         self._floor = floor
         self._client = client
         self._answer = answer
+        self._patience = patience
         self._taken = 0
         """Where the last turn ended, in the detector's samples; a word may fade for a moment after the button."""
         self._heard = False
@@ -138,6 +145,7 @@ class ServerTurns:
         text = "" if isinstance(event, UserFinalFailed) else event.text
         final = not isinstance(event, UserPartial)
         turn.user.hear(event.item_id, text, final=final)
+        self._patience.words(turn)
         known = final and event.item_id in turn.user and turn.user.known
         turn.user.told = turn.user.told or known
         host.tell.emit(UserTranscript, turn=turn.number, text=turn.user.shown, final=known)

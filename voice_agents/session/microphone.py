@@ -169,6 +169,11 @@ class MicrophoneInput:
         return self._pause is not None
 
     @property
+    def voice_start(self) -> int:
+        """The first 16 kHz sample of the voice that is on, or was on last."""
+        return self._voice_start
+
+    @property
     def speech_end(self) -> float | None:
         """When the last speech sample arrived; None: none ever did."""
         return None if self.voice.last_speech is None else self.time_of(self.voice.last_speech)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -54,6 +55,7 @@ class PacedSpeaker:
         """Something of this turn was handed out already."""
         self._sounding = False
         """Something was handed out, and its end was not told."""
+        self._held_until = -math.inf
         self._plays_until: float | None = None
         self.dry_s = 0.0
         """How long there was nothing to play in the middle of this turn."""
@@ -75,9 +77,10 @@ class PacedSpeaker:
 
     def begin_again(self) -> None:
         """The same turn without what it had so far; as silent as it was."""
-        paused = self._playout.paused
+        paused, held_until = self._playout.paused, self._held_until
         self.cancel()
         self.begin()
+        self._held_until = held_until
         if paused:
             self.pause()
 
@@ -85,7 +88,12 @@ class PacedSpeaker:
         """A new turn."""
         self._playout.begin(self._clock())
         self._active, self.audible, self._sounding = True, False, False
-        self._plays_until, self.dry_s = None, 0.0
+        self._plays_until, self.dry_s, self._held_until = None, 0.0, -math.inf
+
+    def hold(self, until: float) -> None:
+        """Of this turn nothing is handed out before then, by the clock; asked again, the last word counts."""
+        self._held_until = until
+        self._changed.set()
 
     def add(self, pcm: Pcm) -> None:
         """More of the turn's audio. The first that can be heard is handed out at once."""
@@ -140,7 +148,8 @@ class PacedSpeaker:
 
     def _step(self) -> None:
         self._hand_out()
-        self._alarm.set(self._playout.wake_at(self._clock()) if self._active else None, self._step)
+        wake_at = self._playout.wake_at(self._clock()) if self._active else None
+        self._alarm.set(None if wake_at is None else max(wake_at, self._held_until), self._step)
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()
@@ -149,6 +158,8 @@ class PacedSpeaker:
         self._plays_until = max(now, until) + frame_s
 
     def _hand_out(self) -> None:
+        if self._clock() < self._held_until:
+            return
         for frame in self._playout.due(self._clock()):
             self._listener.on_frame(frame)
             self._sounding = True

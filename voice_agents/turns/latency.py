@@ -7,8 +7,12 @@ where a mark is missing (a typed turn has no endpointing, a silent answer no pla
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+
+
+_BEGUN_EARLY = ("model_asked", "first_token", "first_piece_written", "first_text_sent", "first_audio")
+"""Marks that may be set before the turn is certain."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,9 @@ class TurnMarks:
     """The first audible sample of the answer was received."""
     first_played: float | None = None
     """That sample was handed to the transport."""
+    certain: float | None = None
+    """The user had finished for certain, if that was known only after the turn was taken: a sound that was there before
+    was held back until then."""
     silence_s: float = 0.0
     """The silence that was waited for before the turn was taken (after adaptation)."""
     tool_s: float = 0.0
@@ -45,7 +52,7 @@ class TurnMarks:
 
     def go_on_with(self, earlier: TurnMarks, at: float) -> None:
         """What was marked before the turn was certain, which it is ``at``: nobody had to wait for it."""
-        for mark in ("model_asked", "first_token", "first_piece_written", "first_text_sent", "first_audio"):
+        for mark in _BEGUN_EARLY:
             if (reading := getattr(earlier, mark)) is not None:
                 self.mark(mark, max(reading, at))
         if earlier.first_token is None or earlier.first_token > at:
@@ -53,6 +60,8 @@ class TurnMarks:
 
     def result(self) -> TurnLatency:
         """The figures these marks give."""
+        if self.certain is not None and self.first_audio is not None and self.certain > self.first_audio:
+            return self._later_by(self.certain - self.first_audio).result()
         taken = self.turn_taken
         start = self.speech_end if self.speech_end is not None else taken
         asked = self.model_asked if self.model_asked is not None else self.transcript_final
@@ -69,6 +78,15 @@ class TurnMarks:
             playout=_span(self.first_audio, self.first_played),
             voice_to_voice=_span(start, self.first_played),
         )
+
+
+    def _later_by(self, held_s: float) -> TurnMarks:
+        """As if the turn had been taken when it was certain, and the answer had come as quickly then."""
+        later = replace(self, silence_s=self.silence_s + held_s, certain=None)
+        for mark in ("turn_taken", "transcript_final", *_BEGUN_EARLY):
+            if (reading := getattr(self, mark)) is not None:
+                setattr(later, mark, reading + held_s)
+        return later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
