@@ -65,6 +65,8 @@ ASIDES = ("Hold on a second, mum.", "Close the door please, Tom.", "I am on the 
 TICS = ("cough", "um", "two coughs", "sneeze", "uh", "cough")
 RECORDINGS = ("two_cities.wav", "endgame_nagg_nell.wav", "beckett.wav")
 """English read and acted by people, in the package moonshine_voice."""
+QUIET = 300
+"""Softer samples at both ends are silence."""
 ASIDE_DB, BACKGROUND_DB, MURMUR_DB = -8.0, -18.0, -4.0
 """Against who speaks to the agent: turned away, somebody at the other end of the room, half aloud."""
 
@@ -115,10 +117,10 @@ class Material:
         return flite(STORY, next(self._voices))
 
     def hesitation(self) -> Pcm:
-        """A sentence with a pause in it."""
+        """A sentence with a pause in it, which is as long as it is said to be: flite's voices end with 0.2 s of silence."""
         voice, (one, other) = next(self._voices), next(self._hesitations)
         gap = silence(self._dice.uniform(0.4, 0.9), RATE)
-        return np.concatenate([flite(one, voice), gap, flite(other, voice)])
+        return np.concatenate([trimmed(flite(one, voice), QUIET), gap, trimmed(flite(other, voice), QUIET)])
 
     def backchannel(self) -> Pcm:
         return softer(flite(next(self._backchannels), next(self._voices)), MURMUR_DB)
