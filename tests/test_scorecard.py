@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from tests.bench.conversation import figures, markdown
-from tests.bench.hesitations import hesitate
+from tests.bench.hesitations import MODES, hesitate
 from tests.bench.lines import track
 from tests.bench.scoring import Meant, Said, Score, share
 from tests.stories.clock import play
 from voice_agents.audio import Pcm, silence
-from voice_agents.settings import TurnSettings
 
 RATE = 8000
 LENGTH_S = 30.0
@@ -142,7 +141,12 @@ def test_a_gap_that_the_user_asked_for_is_no_stutter() -> None:
 
 
 def test_both_talking_for_over_half_a_second_is_an_overlap() -> None:
-    assert score([(Meant.TURN, [(5.0, 7.0)])], recording((3.0, 5.7))).overlaps == pytest.approx([0.7], abs=0.02)
+    interrupted = score([(Meant.TURN, [(5.0, 7.0)])], recording((3.0, 5.7)))
+    assert interrupted.overlaps == pytest.approx([0.7], abs=0.02)
+    assert interrupted.overlaps_by_agent == 0
+    cut_in = score([(Meant.TURN, [(5.0, 7.0)])], recording((5.5, 6.5)))
+    assert cut_in.overlaps == pytest.approx([1.0], abs=0.02)
+    assert cut_in.overlaps_by_agent == 1
     assert not score([(Meant.TURN, [(5.0, 7.0)])], recording((3.0, 5.4))).overlaps
     assert not score([(Meant.ASIDE, [(5.0, 7.0)])], recording((3.0, 9.0))).overlaps
 
@@ -170,12 +174,13 @@ def test_sound_lies_in_the_recording_where_it_sounded() -> None:
     assert not len(loud[(loud > 0.51) & (loud < 0.79)])
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("parts", "cut_off"), [(("tell me what time", "it is in rome"), False), (("what time is it", "in rome"), True)]
 )
 def test_a_sentence_that_seems_whole_in_its_pause_is_cut_off(
-    tmp_path: Path, parts: tuple[str, str], cut_off: bool
+    tmp_path: Path, parts: tuple[str, str], cut_off: bool, mode: str
 ) -> None:
-    said = play(hesitate(tmp_path, "questions", parts, random.Random(1), TurnSettings()))
+    said = play(hesitate(tmp_path, "questions", parts, random.Random(1), mode))
     assert said.cut_off is cut_off
     assert not said.lost

@@ -226,9 +226,12 @@ def show(name: str, score: Score, account: dict[str, float]) -> None:
             more = f"  median {middle:.2f}, p95 {high:.2f}"
         print(f"  {column:4} {value:>6}  of {of}{more}")
     print(f"  false cut-offs {rate(score.hesitations)} ({sum(score.hesitations)} of {len(score.hesitations)})")
+    for pause_s, after_s in score.cut_off:
+        print(f"    a pause of {pause_s:.2f} s, the agent began after {after_s:.2f}")
     a_minute = f"{score.stutters / score.agent_s * 60:.1f}" if score.agent_s else "-"
     print(f"  stutters {a_minute} a minute of the agent's speech ({score.stutters})")
-    print(f"  overlaps over 0.5 s {len(score.overlaps)}, dead air over 3 s {score.dead_air}")
+    begun = f"the agent began {score.overlaps_by_agent} of them, the others are interruptions of it"
+    print(f"  overlaps over 0.5 s {len(score.overlaps)} ({begun}), dead air over 3 s {score.dead_air}")
     print(
         f"  begun early: {account['used']:.0f} used, {account['dropped']:.0f} dropped, "
         f"{account['saved_seconds'] * 1000:.0f} ms saved in all, for nothing {account['tokens']:.0f} tokens "

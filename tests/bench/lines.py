@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -23,6 +25,8 @@ JITTER_S = 0.06
 BEHIND_S = 0.1
 """Silence is left out where the player is so far behind, as browsers do."""
 AUDIBLE = 100
+HUSHED_S = 0.3
+"""So long a page that is told to hush lets nothing be heard."""
 PATIENCE_S = 0.5
 """The page's "normal"."""
 
@@ -51,15 +55,21 @@ class Recorded(Protocol):
 
 
 class RecordedRtc(RtcLine):
-    """Over WebRTC, as a browser with a small jitter buffer plays it."""
+    """Over WebRTC, as a browser with a small jitter buffer plays it whose page turns the sound down when it is told."""
 
     user_rate = agent_rate = RtcLine.rate
 
     async def __aenter__(self) -> RecordedRtc:
         self.user: list[Piece] = []
-        self.agent: list[Piece] = []
+        self._received: list[Piece] = []
+        self._volumes: list[tuple[float, float]] = [(-math.inf, 1.0)]
+        """From when on which volume, oldest first."""
         await super().__aenter__()
         return self
+
+    @property
+    def agent(self) -> Sequence[Piece]:
+        return [(at, self._turned_down(at, pcm)) for at, pcm in self._received]
 
     @property
     def last_sound(self) -> float:
@@ -82,11 +92,36 @@ class RecordedRtc(RtcLine):
                     continue
                 begins = ends if ends > now else now + JITTER_S
                 ends = begins + len(samples) / self.agent_rate
-                self.agent.append((begins, samples))
-                if audible:
+                self._received.append((begins, samples))
+                if audible and self._volume(begins):
                     self.sounds.append(ends)
         except MediaStreamError:
             return
+
+    async def _on_message(self, message: dict[str, Any]) -> None:
+        now = asyncio.get_running_loop().time()
+        if message["type"] == "volume":
+            self._set_volumes((now, message["volume"]))
+        elif message["type"] == "hush":
+            self._set_volumes((now, 0.0), (now + HUSHED_S, 1.0))
+            while self.sounds and self.sounds[-1] > now:
+                self.sounds.pop()
+        await super()._on_message(message)
+
+    def _set_volumes(self, *volumes: tuple[float, float]) -> None:
+        self._volumes = [*(each for each in self._volumes if each[0] < volumes[0][0]), *volumes]
+
+    def _volume(self, at: float) -> float:
+        return self._volumes[bisect_right(self._volumes, at, key=lambda each: each[0]) - 1][1]
+
+    def _turned_down(self, at: float, pcm: Pcm) -> Pcm:
+        size = self.agent_rate // 100
+        parts = [pcm[start : start + size] for start in range(0, len(pcm), size)]
+        return np.concatenate([softer(part, self._volume(at + number / 100)) for number, part in enumerate(parts)])
+
+
+def softer(pcm: Pcm, volume: float) -> Pcm:
+    return pcm if volume == 1.0 else (pcm * volume).astype(np.int16)
 
 
 class RecordedPage(PageLine):
@@ -122,7 +157,7 @@ async def call(url: str, kind: str, way: str) -> Dialled:
     """A call to one of the page's tabs by ``webrtc`` or ``websocket``."""
     wanted = {**identity_of(Conversation()), "patience": PATIENCE_S, "mode": "automatic"}
     if way == "webrtc":
-        async with RecordedRtc(url, f"{kind}-mic", wanted) as line:
+        async with RecordedRtc(url, f"{kind}-mic", wanted | {"turns_down": True}) as line:
             yield line
     else:
         async with page_call(url.replace("http", "ws") + PATH, kind=kind, **wanted) as caller:

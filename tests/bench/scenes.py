@@ -117,7 +117,7 @@ class Material:
         return flite(STORY, next(self._voices))
 
     def hesitation(self) -> Pcm:
-        """A sentence with a pause in it, which is as long as it is said to be: flite's voices end with 0.2 s of silence."""
+        """A sentence with a pause in it that is as long as it is said to be: flite's voices end with silence."""
         voice, (one, other) = next(self._voices), next(self._hesitations)
         gap = silence(self._dice.uniform(0.4, 0.9), RATE)
         return np.concatenate([trimmed(flite(one, voice), QUIET), gap, trimmed(flite(other, voice), QUIET)])

@@ -180,9 +180,13 @@ class Score:
     """S_BC, S_VT, S_ND."""
     hesitations: list[bool] = field(default_factory=list)
     """Turns with a pause in them: cut off there or not."""
+    cut_off: list[tuple[float, float]] = field(default_factory=list)
+    """... of those that were: how long the pause was, and so long after its beginning the agent began, in seconds."""
     stutters: int = 0
     overlaps: list[float] = field(default_factory=list)
-    """Seconds of both talking at once, where it was over 0.5 s."""
+    """Seconds of both talking at once, where it was over 0.5 s; an agent that is turned down still talks."""
+    overlaps_by_agent: int = 0
+    """... of those, where the agent had begun; else the user interrupted it."""
     dead_air: int = 0
     """Turns after which nobody said anything for 3 s."""
     agent_s: float = 0.0
@@ -211,9 +215,13 @@ class Score:
             if took <= YIELDS_WITHIN_S:
                 self.yields.append(took)
         if turn.pauses:
-            self.hesitations.append(bool(side.begins_within(turn.pauses[0][0], turn.end)))
+            pause, until = turn.pauses[0]
+            begun = side.begins_within(pause, turn.end)
+            self.hesitations.append(bool(begun))
+            self.cut_off += [(until - pause, at - pause) for at in begun[:1]]
         if (overlap := side.sounds_s(turn.start, turn.end)) > OVERLAP_S:
             self.overlaps.append(overlap)
+            self.overlaps_by_agent += bool(side.begins_within(turn.start, turn.end))
         if not side.speaks_at(turn.end):
             begins = side.begins_after(turn.end)
             answered = begins is not None and begins < again

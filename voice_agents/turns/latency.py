@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
 
-
 _BEGUN_EARLY = ("model_asked", "first_token", "first_piece_written", "first_text_sent", "first_audio")
 """Marks that may be set before the turn is certain."""
 
@@ -78,7 +77,6 @@ class TurnMarks:
             playout=_span(self.first_audio, self.first_played),
             voice_to_voice=_span(start, self.first_played),
         )
-
 
     def _later_by(self, held_s: float) -> TurnMarks:
         """As if the turn had been taken when it was certain, and the answer had come as quickly then."""
