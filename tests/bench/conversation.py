@@ -34,6 +34,7 @@ from tests.voices import RATE
 from voice_agents.audio import Pcm, resample, write_wav
 
 ENGINES, WAYS = ("sandwich", "realtime"), ("webrtc", "websocket")
+SCENES = ("question", "hesitation", "murmurs", "twice", "early", "correction", "alone")
 QUIET_S = 1.3
 """The agent has finished when it was not heard for so long."""
 ANSWER_S, STORY_S = 8.0, 90.0
@@ -51,6 +52,8 @@ class Caller:
 
     line: RecordedRtc | RecordedPage
     material: Material
+    only: Sequence[str] = ()
+    """Names of the scenes that are played; none: all."""
     said: list[tuple[Meant, float, float]] = field(default_factory=list)
     """With when it was sent, by the loop's clock."""
 
@@ -142,18 +145,19 @@ class Caller:
     @property
     def scenes(self) -> Sequence[Callable[[], Awaitable[None]]]:
         once = (self.question, self.hesitation, self.murmurs, self.twice, self.hesitation, self.early, self.correction)
-        return (*once, self.hesitation, self.twice, self.alone, self.hesitation, self.early)
+        everything = (*once, self.hesitation, self.twice, self.alone, self.hesitation, self.early)
+        return [scene for scene in everything if not self.only or scene.__name__ in self.only]
 
 
-async def conversation(url: str, engine: str, way: str, seconds: float, turns: int, keep: Path | None) -> Score:
-    """One call of so many seconds or turns of the user, whichever comes first; its recordings are kept on request."""
+async def conversation(url: str, engine: str, way: str, options: argparse.Namespace) -> Score:
+    """One call of so many minutes or turns of the user, whichever comes first; its recordings are kept on request."""
     loop, score, material = asyncio.get_running_loop(), Score(), Material()
     async with call(url, engine, way) as line:
-        caller = Caller(line, material)
+        caller, seconds = Caller(line, material, options.only), 60 * options.minutes
         began = loop.time()
         await asyncio.sleep(1.0)
         number = 0
-        while loop.time() - began < seconds and sum(meant is Meant.TURN for meant, _, _ in caller.said) < turns:
+        while loop.time() - began < seconds and sum(meant is Meant.TURN for meant, _, _ in caller.said) < options.turns:
             await caller.scenes[number % len(caller.scenes)]()
             number += 1
         length_s = loop.time() - began
@@ -162,8 +166,8 @@ async def conversation(url: str, engine: str, way: str, seconds: float, turns: i
             for pieces, rate in ((line.user, line.user_rate), (line.agent, line.agent_rate))
         )
         said = [Said(meant, first - began, last - began) for meant, first, last in caller.said]
-        if keep is not None:
-            keep_call(keep / f"{engine}-{way}", said, user, agent, line.user_rate, line.agent_rate)
+        if options.keep is not None:
+            keep_call(options.keep / f"{engine}-{way}", said, user, agent, line.user_rate, line.agent_rate)
         score.add(said, user, agent, line.user_rate, line.agent_rate)
     return score
 
@@ -258,8 +262,7 @@ async def main(options: argparse.Namespace) -> None:
     for engine in options.engine:
         for way in options.transport:
             async with own_app() as url:
-                seconds = 60 * options.minutes
-                score = await conversation(options.url or url, engine, way, seconds, options.turns, options.keep)
+                score = await conversation(options.url or url, engine, way, options)
                 show(f"{engine} over {way}", score, await early_account(options.url or url, engine))
             rows.append(markdown(f"{engine.capitalize()}, {way}", score))
     if options.markdown:
@@ -272,6 +275,7 @@ if __name__ == "__main__":
     parser.add_argument("--transport", choices=WAYS, action="append", help="default: both")
     parser.add_argument("--minutes", type=float, default=8.0, help="of each call (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=1000, help="of the user at most, in each call")
+    parser.add_argument("--only", nargs="+", default=(), choices=SCENES, help="scenes (default: all)")
     parser.add_argument("--markdown", action="store_true", help="print the rows of the README's table, too")
     parser.add_argument("--keep", type=Path, help="a folder for the recordings of both sides")
     parser.add_argument("--url", default="", help="an app that is served already")
