@@ -37,7 +37,8 @@ class Server:
 async def connected() -> AsyncIterator[tuple[Server, ClientConnection]]:
     server = Server()
     async with serve(server.handle, "127.0.0.1", 0, compression=None) as listening:
-        port = listening.sockets[0].getsockname()[1]
+        (listener,) = listening.sockets
+        port = listener.getsockname()[1]
         async with connect(f"ws://127.0.0.1:{port}", compression=None, proxy=None) as socket:
             yield server, socket
             server.reads.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,6 +14,11 @@ from voice_agents.turns.playout import Frame, Playout
 
 FRAMES_AT_ONCE = 2
 """Frames are handed out in pairs, every 40 ms: each time costs more than what is done in it."""
+
+RIDES_S = 0.02
+"""So much later frames may be handed out if somebody will be awake until then anyway."""
+EXPECTED_S = 0.06
+"""Who called :meth:`PacedSpeaker.ride` so shortly before will call it again."""
 
 
 class SpeakerListener(Protocol):
@@ -47,8 +53,11 @@ class PacedSpeaker:
         self._listener = listener
         self._clock = clock
         self._playout = Playout(lead_s=lead_s, at_once=FRAMES_AT_ONCE)
-        self._alarm = Alarm(guard)
+        self._alarm, self._guarded_step = Alarm(guard), guard(self._step)
         self._changed = asyncio.Event()
+        self._due_at: float | None = None
+        """When something is to be done next."""
+        self._ridden_at = -math.inf
         self._active = False
         self.audible = False
         """Something of this turn was handed out already."""
@@ -128,6 +137,12 @@ class PacedSpeaker:
         self._playout.played(epoch, position, self._clock())
         self._changed.set()
 
+    def ride(self) -> None:
+        """A piece of the microphone has woken the process up: what is due is done now, and it need not wake again."""
+        now = self._ridden_at = self._clock()
+        if self._due_at is not None and now >= self._due_at:
+            self._guarded_step()
+
     async def run(self) -> None:
         """Hand out frames when they are due, for ever."""
         try:
@@ -140,7 +155,10 @@ class PacedSpeaker:
 
     def _step(self) -> None:
         self._hand_out()
-        self._alarm.set(self._playout.wake_at(self._clock()) if self._active else None, self._step)
+        now = self._clock()
+        self._due_at = due = self._playout.wake_at(now) if self._active else None
+        rides = due is not None and now < due and not self._playout.handed_out and now - self._ridden_at < EXPECTED_S
+        self._alarm.set(due + RIDES_S if due is not None and rides else due, self._step)
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()
