@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,8 +16,6 @@ FRAMES_AT_ONCE = 2
 
 RIDES_S = 0.02
 """So much later frames may be handed out if somebody will be awake until then anyway."""
-EXPECTED_S = 0.06
-"""Who called :meth:`PacedSpeaker.ride` so shortly before will call it again."""
 
 
 class SpeakerListener(Protocol):
@@ -57,7 +54,8 @@ class PacedSpeaker:
         self._changed = asyncio.Event()
         self._due_at: float | None = None
         """When something is to be done next."""
-        self._ridden_at = -math.inf
+        self._ridden = False
+        """Somebody is awake now and then, and will be in time for what is due next."""
         self._active = False
         self.audible = False
         """Something of this turn was handed out already."""
@@ -139,8 +137,8 @@ class PacedSpeaker:
 
     def ride(self) -> None:
         """A piece of the microphone has woken the process up: what is due is done now, and it need not wake again."""
-        now = self._ridden_at = self._clock()
-        if self._due_at is not None and now >= self._due_at:
+        self._ridden = True
+        if self._due_at is not None and self._clock() >= self._due_at:
             self._guarded_step()
 
     async def run(self) -> None:
@@ -155,10 +153,15 @@ class PacedSpeaker:
 
     def _step(self) -> None:
         self._hand_out()
-        now = self._clock()
-        self._due_at = due = self._playout.wake_at(now) if self._active else None
-        rides = due is not None and now < due and not self._playout.handed_out and now - self._ridden_at < EXPECTED_S
-        self._alarm.set(due + RIDES_S if due is not None and rides else due, self._step)
+        self._due_at = due = self._playout.wake_at(self._clock()) if self._active else None
+        if due is not None and self._ridden and not self._playout.handed_out:
+            self._alarm.set(due + RIDES_S, self._nobody_came)
+        else:
+            self._alarm.set(due, self._step)
+
+    def _nobody_came(self) -> None:
+        self._ridden = False
+        self._step()
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()
