@@ -19,7 +19,7 @@ FILTER_DELAY_S = 0.000625
 """By so much the filters of live sound delay it."""
 CUT_OFF = 0.45
 """Times the sample rate: just below the highest tone it can hold."""
-_PCM16, _WIRE = np.dtype(np.int16), np.dtype("<i2")
+_PCM16, _WIRE, _FLOAT = np.dtype(np.int16), np.dtype("<i2"), np.dtype(np.float32)
 EMPTY: Pcm = np.zeros(0, dtype=_PCM16)
 
 
@@ -30,7 +30,7 @@ def is_pcm(samples: object) -> TypeIs[Pcm]:
 
 def from_bytes(data: bytes) -> Pcm:
     """Little-endian PCM16 bytes -> samples. A trailing odd byte is dropped."""
-    return np.frombuffer(data[: len(data) // 2 * 2], dtype=_WIRE).astype(_PCM16, copy=False)
+    return np.frombuffer(data, _WIRE, len(data) // 2).astype(_PCM16, copy=False)
 
 
 class SampleJoiner:
@@ -100,9 +100,9 @@ def mean_squares(pcm: Pcm, frame: int) -> list[float]:
 
     A list: of so few numbers numpy would take longer for each further step than Python for all.
     """
-    frames = pcm.astype(np.float32).reshape(-1, frame)
-    powers: list[float] = (np.vecdot(frames, frames) / frame).tolist()
-    return powers
+    frames = pcm.reshape(-1, frame)
+    sums: list[float] = np.vecdot(frames, frames, dtype=_FLOAT).tolist()
+    return [squares / frame for squares in sums]
 
 
 def first_audible(pcm: Pcm, threshold: int = 64) -> int | None:

@@ -1,10 +1,10 @@
 """CPU seconds a conversation costs the app: ``python -m tests.bench.cpu``.
 
 Three processes: the provider with fixed delays, the caller (this one, a frame every 20 ms), and the app, whose CPU
-alone is told. The app gets the caller's frames through a pipe; ``feed`` is what reading them costs without a session
-and is part of the figures that follow. ``idle`` is a session whose microphone sends digital silence, ``room`` one that
-sends the hiss of a quiet room, ``conversation`` a question every few seconds, each answered in full. ``--package``
-takes the engine from another checkout, to measure before and after in turns;
+alone is told. The app gets the caller's frames through a pipe; ``feed`` is what waking up for them and reading them
+costs without a session. The other figures are told with it and without. ``idle`` is a session whose microphone sends
+digital silence, ``room`` one that sends the hiss of a quiet room, ``conversation`` a question every few seconds, each
+answered in full. ``--package`` takes the engine from another checkout, to measure before and after in turns;
 ``--speculation off`` begins no answer early.
 """
 
@@ -211,20 +211,25 @@ async def main(options: argparse.Namespace) -> None:
         for voice in VOICES:
             flite(phrase, voice)
     with fixed_delays(PROVIDERS[kind]) as provider:
-        if not options.only:
-            for name, whom, hiss in (("feed", NOBODY, 0.0), ("idle", provider, 0.0), ("room", provider, HISS)):
-                async with app(kind, whom, hiss, package) as running:
-                    share = await running.share(seconds / 2)
-                print(f"{name:14}{60 * share:6.2f} CPU seconds a minute")
+        async with app(kind, NOBODY, HISS, package) as running:
+            feed = await running.share(seconds / 2)
+        print(f"{'feed':14}{60 * feed:6.2f} CPU seconds a minute")
+        for name, hiss in () if options.only else (("idle", 0.0), ("room", HISS)):
+            async with app(kind, provider, hiss, package) as running:
+                print(_line(name, await running.share(seconds / 2), feed))
         async with app(kind, provider, HISS, package, speculation) as running:
             share, turns = await conversation(running, RATES[kind], seconds)
-        print(f"{'conversation':14}{60 * share:6.2f} CPU seconds a minute ({turns} turns in {seconds:.0f} s)")
+        print(f"{_line('conversation', share, feed)} ({turns} turns in {seconds:.0f} s)")
+
+
+def _line(name: str, share: float, feed: float) -> str:
+    return f"{name:14}{60 * share:6.2f} CPU seconds a minute, {60 * (share - feed):.2f} without the feed"
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--only", action="store_true", help="the conversation alone")
+    parser.add_argument("--only", action="store_true", help="the conversation (and the feed) alone")
     parser.add_argument(
         "--speculation",
         type=Speculation,

@@ -107,6 +107,9 @@ class MicrophoneInput:
         self._held: list[Pcm] = []
         """Samples that are gathered to be handled in one go, as long as nothing depends on them."""
         self._arrived = asyncio.Event()
+        self._idle = False
+        """All that came was handled, and :meth:`run` waits for more."""
+        self._handle_now = guard(self._handle_newest)
         self._last_arrival = clock()
         self._slice, self._longest = round(SLICE_S * input_rate), round(LONGEST_PIECE_S * input_rate)
         self._queued = 0
@@ -127,7 +130,10 @@ class MicrophoneInput:
         self._end_gathering()
         if not gathered_s:
             self._waiting.extend(pcm[start : start + self._slice] for start in range(0, len(pcm), self._slice))
-        self._arrived.set()
+        if self._idle and len(self._waiting) == 1:
+            self._handle_now()
+        else:
+            self._arrived.set()
 
     def release(self) -> None:
         """Push-to-talk: the turn ends with the audio pushed so far."""
@@ -250,11 +256,24 @@ class MicrophoneInput:
                     if self._waiting:
                         await asyncio.sleep(0)
                 self._arrived.clear()
-                gap_at = self._clock() + MICROPHONE_GAP_S if self._needs_silence else None
-                self._gap_alarm.set(gap_at, self._on_gap)
+                self._expect_more()
+                self._idle = True
                 await self._arrived.wait()
+                self._idle = False
         finally:
+            self._idle = False
             self._gap_alarm.cancel()
+
+    def _handle_newest(self) -> None:
+        """One piece into an idle microphone is handled without waking the task up, which would cost more."""
+        self._idle = False
+        self._handle(self._waiting.popleft())
+        self._expect_more()
+        self._idle = True
+
+    def _expect_more(self) -> None:
+        gap_at = self._clock() + MICROPHONE_GAP_S if self._needs_silence else None
+        self._gap_alarm.set(gap_at, self._on_gap)
 
     def _on_gap(self) -> None:
         if not self._waiting:

@@ -15,6 +15,9 @@ from voice_agents.turns.playout import Frame, Playout
 FRAMES_AT_ONCE = 2
 """Frames are handed out in pairs, every 40 ms: each time costs more than what is done in it."""
 
+RIDES_S = 0.02
+"""So much later frames may be handed out if somebody will be awake until then anyway."""
+
 
 class SpeakerListener(Protocol):
     """What a session wants to know of its speaker. Called in the event loop."""
@@ -48,8 +51,12 @@ class PacedSpeaker:
         self._listener = listener
         self._clock = clock
         self._playout = Playout(lead_s=lead_s, at_once=FRAMES_AT_ONCE)
-        self._alarm = Alarm(guard)
+        self._alarm, self._guarded_step = Alarm(guard), guard(self._step)
         self._changed = asyncio.Event()
+        self._due_at: float | None = None
+        """When something is to be done next."""
+        self._ridden = False
+        """Somebody is awake now and then, and will be in time for what is due next."""
         self._active = False
         self.audible = False
         """Something of this turn was handed out already."""
@@ -136,6 +143,12 @@ class PacedSpeaker:
         self._playout.played(epoch, position, self._clock())
         self._changed.set()
 
+    def ride(self) -> None:
+        """A piece of the microphone has woken the process up: what is due is done now, and it need not wake again."""
+        self._ridden = True
+        if self._due_at is not None and self._clock() >= self._due_at:
+            self._guarded_step()
+
     async def run(self) -> None:
         """Hand out frames when they are due, for ever."""
         try:
@@ -148,8 +161,16 @@ class PacedSpeaker:
 
     def _step(self) -> None:
         self._hand_out()
-        wake_at = self._playout.wake_at(self._clock()) if self._active else None
-        self._alarm.set(None if wake_at is None else max(wake_at, self._held_until), self._step)
+        due = self._playout.wake_at(self._clock()) if self._active else None
+        self._due_at = due = None if due is None else max(due, self._held_until)
+        if due is not None and self._ridden and self.audible and not self._playout.handed_out:
+            self._alarm.set(due + RIDES_S, self._nobody_came)
+        else:
+            self._alarm.set(due, self._step)
+
+    def _nobody_came(self) -> None:
+        self._ridden = False
+        self._step()
 
     def _count_dry(self, frame_s: float) -> None:
         now = self._clock()

@@ -158,6 +158,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def push_audio(self, pcm: Pcm) -> None:
         self.microphone.push(pcm)
+        self.speaker.ride()
 
     @override
     def send_text(self, text: str) -> None:

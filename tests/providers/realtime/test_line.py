@@ -103,6 +103,13 @@ class Full:
         self._greeting = [b'{"type": "session.created", "session": {"type": "realtime"}}']
         yield self
 
+    @property
+    def transport(self) -> Full:
+        return self
+
+    def get_write_buffer_size(self) -> int:
+        return 2**15
+
     async def recv(self, *, decode: bool) -> bytes:
         if not self._greeting:
             await asyncio.Event().wait()

@@ -92,13 +92,9 @@ def plain_error(message: Mapping[str, Any], name: str) -> ProviderError:
 
 def audio_message(pcm: bytes, commit: bool = False) -> str:
     """PCM16 at 16 kHz as the protocol's only client message; a commit carries no audio."""
-    return json.dumps(
-        {
-            "message_type": "input_audio_chunk",
-            "audio_base_64": base64.b64encode(pcm).decode(),
-            "commit": commit,
-            "sample_rate": STT_RATE,
-        }
+    return (
+        f'{{"message_type":"input_audio_chunk","audio_base_64":"{base64.b64encode(pcm).decode()}",'
+        f'"commit":{json.dumps(commit)},"sample_rate":{STT_RATE}}}'
     )
 
 

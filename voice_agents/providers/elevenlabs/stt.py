@@ -29,6 +29,7 @@ from voice_agents.providers.elevenlabs.utterance import Commit, SentUtterance
 from voice_agents.providers.heard_words import words_in
 from voice_agents.providers.interfaces import STT_RATE, ConnectionListener, ConnectionState, PartialListener
 from voice_agents.providers.names import inside, speech_name, why_gone
+from voice_agents.providers.outbox import Outbox
 from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
@@ -72,7 +73,7 @@ class ElevenLabsStt:
         self._current = SentUtterance()
         self._perhaps: SentUtterance | None = None
         """What was committed in a pause, while it is not known whether that was its end."""
-        self._outgoing: asyncio.Queue[str] | None = None
+        self._outbox: Outbox | None = None
         self._failure: ProviderError | None = None
         self._lost_connection: ProviderError | None = None
         self._tried_again = False
@@ -158,7 +159,7 @@ class ElevenLabsStt:
                 error = refused
             except Exception as surprise:
                 error = unexpected(surprise, self._endpoint, Role.STT)
-            self._outgoing = None
+            self._outbox = None
             self._lost_connection = error
             for commit in self._pending:
                 commit.await_connection()
@@ -178,7 +179,7 @@ class ElevenLabsStt:
         path = f"/v1/speech-to-text/realtime?{urlencode(query)}"
         self._renew.clear()
         async with open_socket(self._endpoint, path, Role.STT, self._timeouts.connect_s) as socket:
-            self._outgoing = asyncio.Queue()
+            outbox = self._outbox = Outbox(socket)
             for commit in self._pending:
                 commit.utterance.sent = 0
                 self._send_commit(commit)
@@ -188,28 +189,24 @@ class ElevenLabsStt:
             self._held = ""
             backoff.opened()
             self._on_connection(ConnectionState.OPEN, None)
-            tasks = [asyncio.create_task(self._write(socket, self._outgoing)), asyncio.create_task(self._renew.wait())]
+            renewing = asyncio.create_task(self._renew.wait())
+            tasks = [renewing, asyncio.create_task(outbox.run()), asyncio.create_task(self._keep_alive(outbox))]
             reading = asyncio.create_task(self._read(socket))
             try:
-                await asyncio.wait([reading, tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([reading, renewing], return_when=asyncio.FIRST_COMPLETED)
                 return reading.result() if reading.done() else self._lost("did not answer")
             finally:
                 for task in (*tasks, reading):
                     task.cancel()
                 await asyncio.wait([*tasks, reading])
 
-    async def _write(self, socket: ClientConnection, outgoing: asyncio.Queue[str]) -> None:
-        """Send what is queued, and a little silence when there is nothing for long."""
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(self._timeouts.keep_alive_s):
-                        message = await outgoing.get()
-                except TimeoutError:
-                    message = audio_message(KEEP_ALIVE)
-                await socket.send(message)
-        except ConnectionClosed:
-            return
+    async def _keep_alive(self, outbox: Outbox) -> None:
+        """Send a little silence when nothing was sent for long."""
+        while True:
+            due = outbox.newest_at + self._timeouts.keep_alive_s
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            if outbox.newest_at + self._timeouts.keep_alive_s <= due:
+                outbox.put(audio_message(KEEP_ALIVE))
 
     async def _read(self, socket: ClientConnection) -> ProviderError | None:
         twins = Twins()
@@ -282,14 +279,14 @@ class ElevenLabsStt:
             self._on_partial(self._current.text(""))
 
     def _send_audio(self, utterance: SentUtterance) -> None:
-        if self._outgoing is not None:
+        if self._outbox is not None:
             for audio in utterance.unsent():
-                self._outgoing.put_nowait(audio_message(audio))
+                self._outbox.put(audio_message(audio))
 
     def _send_commit(self, commit: Commit) -> None:
-        if self._outgoing is not None:
+        if self._outbox is not None:
             self._send_audio(commit.utterance)
-            self._outgoing.put_nowait(audio_message(b"", commit=True))
+            self._outbox.put(audio_message(b"", commit=True))
             commit.await_answer(self._timeouts.commit_s)
 
     def _on_silence(self, commit: Commit) -> None:
@@ -300,7 +297,7 @@ class ElevenLabsStt:
         self._pending.remove(commit)
         sentence = f"{self._name} took too long to understand you. Please say it again."
         late = ProviderTimeout(Role.STT, self._name, sentence)
-        return commit.fail(late if self._outgoing is not None else self._lost_connection or late)
+        return commit.fail(late if self._outbox is not None else self._lost_connection or late)
 
     @property
     def _oldest_commit(self) -> float | None:

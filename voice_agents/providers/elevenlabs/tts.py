@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -20,6 +21,7 @@ from voice_agents.providers.elevenlabs.speech_stream import ContextStream
 from voice_agents.providers.elevenlabs.speech_timing import TtsTimeouts
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState, SpeechStream
 from voice_agents.providers.names import inside, speech_name, why_gone
+from voice_agents.providers.outbox import Outbox
 from voice_agents.providers.sockets import Backoff
 from voice_agents.settings import Endpoint
 
@@ -85,7 +87,7 @@ class _Connection:
         self._timeouts = timeouts
         self._on_connection = on_connection
         self._streams: dict[str, ContextStream] = {}
-        self._outgoing: asyncio.Queue[Mapping[str, Any]] | None = None
+        self._outbox: Outbox | None = None
         self._stall: asyncio.Future[ProviderError | None] | None = None
         """Of the present socket: set when it has stopped answering."""
         self._retired = False
@@ -102,8 +104,8 @@ class _Connection:
         stream = ContextStream(self._endpoint, self.voice, self._timeouts, self)
         self._streams[stream.id] = stream
         self._wanted.set()
-        if self._outgoing is not None:
-            stream.attach(self._outgoing.put_nowait)
+        if self._outbox is not None:
+            stream.attach(partial(_send, self._outbox))
         return stream
 
     def retire(self) -> None:
@@ -156,13 +158,13 @@ class _Connection:
         }
         path = f"/v1/text-to-speech/{quote(self.voice, safe='')}/multi-stream-input?{urlencode(query)}"
         async with open_socket(self._endpoint, path, Role.TTS, self._timeouts.connect_s) as socket:
-            self._outgoing = asyncio.Queue()
+            self._outbox = Outbox(socket)
             self._stall = asyncio.get_running_loop().create_future()
             backoff.opened()
             for stream in tuple(self._streams.values()):
-                stream.attach(self._outgoing.put_nowait)
+                stream.attach(partial(_send, self._outbox))
             self._tell(ConnectionState.OPEN, None)
-            writing = asyncio.create_task(_write(socket, self._outgoing))
+            writing = asyncio.create_task(self._outbox.run())
             reading = asyncio.create_task(self._read(socket))
             try:
                 ends: list[asyncio.Future[ProviderError | None]] = [reading, self._stall]
@@ -171,14 +173,14 @@ class _Connection:
                 self._drop(error)
                 return error
             finally:
-                self._stall = self._outgoing = None
+                self._stall = self._outbox = None
                 for task in (reading, writing):
                     task.cancel()
                 await asyncio.wait([reading, writing])
 
     def _drop(self, error: ProviderError | None) -> None:
         """There is no socket any more; who waited for it goes on without, before the closing handshake."""
-        self._outgoing = None
+        self._outbox = None
         self.failed = error is not None and error.retry is Retry.NEVER
         for stream in tuple(self._streams.values()):
             stream.lost(error)
@@ -237,8 +239,5 @@ class _Connection:
             self._on_connection(state, error)
 
 
-async def _write(socket: ClientConnection, outgoing: asyncio.Queue[Mapping[str, Any]]) -> None:
-    """Send what is queued; the reader notices when the socket is gone."""
-    with suppress(ConnectionClosed):
-        while True:
-            await socket.send(json.dumps(await outgoing.get()))
+def _send(outbox: Outbox, frame: Mapping[str, Any]) -> None:
+    outbox.put(json.dumps(frame))

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from voice_agents.alarm import Alarm
 from voice_agents.errors import ProviderError, ProviderTimeout, Retry
 from voice_agents.providers.interfaces import ConnectionListener, ConnectionState
+from voice_agents.providers.outbox import Outbox
 from voice_agents.providers.realtime.codec import ServerSession, is_greeting
 from voice_agents.providers.realtime.errors import Sentences
 from voice_agents.providers.realtime.events import ServerError
@@ -113,9 +114,6 @@ class ServerLine:
         self._on_connection = on_connection
         self._clock = asyncio.get_running_loop().time
         self._state = ConnectionState.CONNECTING
-        self._outgoing: asyncio.Queue[str] = asyncio.Queue()
-        self._sending_since: float | None = None
-        """When the message that is being sent was begun; the socket takes no more for a while."""
         self._wanted = asyncio.Event()
         self._failed = False
         self._anew = False
@@ -266,10 +264,10 @@ class ServerLine:
         opened = False
         try:
             async with self._way.connector.connect(self._connect_s) as connection:
-                self._outgoing, self._sending_since = asyncio.Queue(), None
-                session = ServerSession(self._ledger, self._way.sentences, self._outgoing.put_nowait)
+                outbox = Outbox(connection)
+                session = ServerSession(self._ledger, self._way.sentences, outbox.put)
                 try:
-                    return await self._attend(connection, session, backoff)
+                    return await self._attend(connection, session, outbox, backoff)
                 finally:
                     opened = session.ready
                     self.session = None
@@ -285,21 +283,22 @@ class ServerLine:
         times = self.timeouts
         return min(times.connect_s, times.hurried_s) if self._may_be_replaced else times.connect_s
 
-    async def _attend(self, connection: ClientConnection, session: ServerSession, backoff: Backoff) -> _Ending:
+    async def _attend(
+        self, connection: ClientConnection, session: ServerSession, outbox: Outbox, backoff: Backoff
+    ) -> _Ending:
         """Until one of the tasks of a connection has found a reason to end it."""
-        work = (
-            self._read(connection, session, backoff),
-            self._write(connection, self._outgoing),
-            self._watch(session),
-        )
-        tasks = [asyncio.create_task(part) for part in work]
+        writing = asyncio.create_task(outbox.run())
+        tasks = [
+            asyncio.create_task(part)
+            for part in (self._read(connection, session, backoff), self._watch(session, outbox))
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return _Ending(next(iter(done)).result(), session.ready)
         finally:
-            for task in tasks:
+            for task in (writing, *tasks):
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait([writing, *tasks])
 
     async def _read(
         self, connection: ClientConnection, session: ServerSession, backoff: Backoff
@@ -338,24 +337,13 @@ class ServerLine:
         elif self._state is not ConnectionState.OPEN:
             self._tell(ConnectionState.OPEN, None)
 
-    async def _write(self, connection: ClientConnection, outgoing: asyncio.Queue[str]) -> ProviderError | None:
-        try:
-            while True:
-                message = await outgoing.get()
-                self._sending_since = self._clock()  # a timer for each message would cost more than sending it
-                await connection.send(message)
-                self._sending_since = None
-        except ConnectionClosed:
-            await asyncio.Event().wait()  # the reader knows more
-        return None
-
-    async def _watch(self, session: ServerSession) -> ProviderError | None:
+    async def _watch(self, session: ServerSession, outbox: Outbox) -> ProviderError | None:
         """A clock for what does not happen."""
         began = self._clock()
         while True:
             await asyncio.sleep(self.timeouts.watch_s)
             now = self._clock()
-            if self._sending_since is not None and now - self._sending_since > self.timeouts.send_s:
+            if outbox.stuck(now, self.timeouts.send_s):
                 return self._way.sentences.lost()
             if not session.ready and now - began > self._connect_s:
                 return self._way.sentences.late()
