@@ -13,7 +13,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.forked import FORKS, WARM, offline_program, warm
+from tests.forked import FORKS, WARM, offline_program, warm, warm_workers
 from tests.postgres import MISSING, PostgresServer, binaries, postgres_server
 from tests.recorded import NOT_HERE
 from voice_agents.collector import no_collections
@@ -22,7 +22,7 @@ from voice_agents.type_stubs import write_no_type_stubs
 
 write_no_type_stubs()
 
-WORKERS = 6
+WORKERS = 8
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
@@ -90,9 +90,13 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The workers have their apps forked from one process, which this one starts before it starts them."""
-    if FORKS and config.getoption("tx") and "PYTEST_XDIST_WORKER" not in os.environ:
+    """Workers are forked from a process that has imported the tests, their apps from one that has imported the app."""
+    workers = config.getoption("tx")
+    if FORKS and workers and "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[WARM] = str(warm())
+        if set(workers) == {"popen"}:
+            python = warm_workers(*(str(config.invocation_params.dir / path) for path in config.args))
+            config.option.tx = [f"popen//python={python}"] * len(workers)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

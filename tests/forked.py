@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,17 @@ def warm() -> Path:
     """
     if WARM in os.environ:
         return Path(os.environ[WARM])
+    return _parent("tests.warm", lambda python: [python])
+
+
+@cache
+def warm_workers(*paths: str) -> str:
+    """A "python" that forks workers of pytest-xdist which have imported the tests at these paths."""
+    return str(_parent("tests.warm_workers", lambda _: paths) / "python")
+
+
+def _parent(module: str, arguments: Callable[[str], Sequence[str]]) -> Path:
+    """Start one that forks, with arguments that may name its "python"; the folder with that and with its socket."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     python, start = folder / "python", ROOT / "tests" / "warm_start.py"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{start}" "{folder}/socket" "$@"\n')
@@ -50,7 +61,7 @@ def warm() -> Path:
         listener.listen(64)
         descriptors = (listener.fileno(), reading)
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", python, *map(str, descriptors)],
+            [sys.executable, "-m", module, *map(str, descriptors), *arguments(str(python))],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,

@@ -11,7 +11,7 @@ from gradio.tunneling import BINARY_FILENAME
 NAME = "0123456789abcdef01.gradio.live"
 
 _PROGRAM = """#!{python}
-import os, pathlib, signal
+import os, pathlib, signal, time
 here = pathlib.Path({here!r})
 here.touch()
 def end(*_):
@@ -20,8 +20,9 @@ def end(*_):
 signal.signal(signal.SIGINT, end)  # as the real one does, however it was started
 signal.signal(signal.SIGTERM, end)
 print("[I] start proxy success: https://{name}", flush=True)
-while True:
-    signal.pause()
+parent = os.getppid()
+while os.getppid() == parent:
+    time.sleep(1)  # whose app was killed is ended by nobody
 """
 
 

@@ -6,14 +6,16 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.forked import FORKS, ROOT, quick_python, start_python
+from tests.forked import FORKS, ROOT, quick_python, start_python, warm_workers
 from tests.warm import MADE_UP, OFFLINE
+from tests.warm_start import WORKER
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="this system does not fork")
 
@@ -65,3 +67,10 @@ def test_what_modules_make_up_is_made_up_for_each_fork() -> None:
         for name in MAKES_UP.findall(path.read_text(encoding="utf-8"))
     }
     assert found == set(MADE_UP)
+
+
+def test_a_worker_of_a_run_begins_with_the_tests_imported_and_pythons_own_executable() -> None:
+    told = "import sys; print(sys.executable, 'tests.test_local_models' in sys.modules)"
+    worker = [warm_workers(str(ROOT / "tests" / "test_local_models.py")), "-u", "-c", WORKER]
+    done = subprocess.run(worker, input=f"{told!r}\n", capture_output=True, text=True, check=True)
+    assert done.stdout == f"{sys.executable} True\n"

@@ -1,6 +1,6 @@
 """The process that apps and offline servers of tests are forked from: it has made the imports and loaded the models.
 
-``python -m tests.warm PYTHON LISTENER PIPE`` accepts at the descriptor LISTENER, a Unix socket, until the descriptor
+``python -m tests.warm LISTENER PIPE PYTHON`` accepts at the descriptor LISTENER, a Unix socket, until the descriptor
 PIPE ends. Who connects sends a :class:`Request` as a line of JSON, with the descriptors for standard input, output and
 error; the answer is a line with the process id, and one with the exit code once it has ended. Who hangs up before ends
 it. Imports are made and models loaded when they are needed first: a run that starts no app pays nothing. What is forked
@@ -50,9 +50,11 @@ class Request(TypedDict):
 class Parent:
     """Forks for whoever asks. It has one thread: what is forked finds no lock that nobody gives back."""
 
-    def __init__(self, listener: socket.socket, pipe: int) -> None:
+    def __init__(self, listener: socket.socket, pipe: int, prepare: Callable[[list[str]], None]) -> None:
+        """``prepare``: makes the imports that a program with these arguments needs, before it is forked."""
         self._children: dict[socket.socket, int] = {}
         self._listener = listener
+        self._prepare = prepare
         self._pipe = pipe
         self._ended, self._wake = os.pipe()
         self._selector = selectors.DefaultSelector()
@@ -89,7 +91,7 @@ class Parent:
         if not data:
             return asking.close()
         request: Request = json.loads(data)
-        (_load_offline if request["arguments"][:2] == OFFLINE else _load_app)()
+        self._prepare(request["arguments"])
         pid = os.fork()
         if pid == 0:
             try:
@@ -192,6 +194,10 @@ def _ran(arguments: list[str]) -> int:
     return 0
 
 
+def _load(arguments: list[str]) -> None:
+    (_load_offline if arguments[:2] == OFFLINE else _load_app)()
+
+
 @cache
 def _load_app() -> None:
     """All that ``app.py`` imports."""
@@ -236,5 +242,5 @@ class _Later:
 
 
 if __name__ == "__main__":
-    sys.executable = sys.argv[1]
-    Parent(socket.socket(fileno=int(sys.argv[2])), int(sys.argv[3])).run()
+    sys.executable = sys.argv[3]
+    Parent(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), _load).run()

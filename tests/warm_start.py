@@ -30,9 +30,13 @@ def forked(address: str, arguments: list[str]) -> int:
             return int(answer.readline())
 
 
+WORKER = "import sys;exec(eval(sys.stdin.readline()))"
+"""With what pytest-xdist starts a worker."""
+
+
 def is_known(arguments: list[str]) -> bool:
-    """Whether it is one of the programs whose imports have been made: a module of this project, or the app."""
-    return arguments[0] == "-m" or arguments[0].endswith("/app.py")
+    """Whether its imports have been made: a module of this project, the app, or a worker of a run of the tests."""
+    return arguments[0] == "-m" or arguments[0].endswith("/app.py") or arguments == ["-c", WORKER]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +36,7 @@ NO_KEYS = {name: "" for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_KEY", "ELE
 async def app(shared_browser: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
     """``python app.py`` with a database of its own."""
     database = tmp_path_factory.mktemp("app") / "conversations.sqlite3"
-    async with AppProcess(
-        ["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}, forked=False
-    ) as process:
+    async with AppProcess(["app.py", "--port"], {**NO_KEYS, "DATABASE_URL": f"sqlite:///{database}"}) as process:
         yield process
 
 
@@ -82,14 +79,10 @@ async def ask(page: VoicePage, words: str, voice: str, right: str) -> Answer:
 async def test_the_page_is_up_and_loads_nothing_from_elsewhere(app: AppProcess) -> None:
     async with chromium() as context:
         page = VoicePage(await context.new_page())
-        began = time.monotonic()
         await page.open(app.url)
-        usable_s = time.monotonic() - began
-        sys.stdout.write(f"the app served after {app.started_s:.1f} s, the page was usable {usable_s:.1f} s later\n")
         await page.record()
         await page.shows("Listening")
         assert page.foreign == []
-    assert app.started_s < 60, "the design wants 15 s; a loaded machine may take longer"
 
 
 QUESTIONS = [

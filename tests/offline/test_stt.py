@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -144,7 +143,7 @@ async def test_hums_are_backchannels(recogniser: Recogniser, phones: str) -> Non
     assert is_backchannel(text)
 
 
-HUMS_HZ = (100, 115, 130, 150, 165)
+HUMS_HZ = (100, 130, 165)
 
 
 def two_notes(hertz: int, second: float) -> Pcm:
@@ -161,8 +160,8 @@ def two_notes(hertz: int, second: float) -> Pcm:
 
 async def test_a_hum_is_no_word_at_any_pitch_of_a_man_and_wherever_it_begins(recogniser: Recogniser) -> None:
     taken_for_words = {}
-    kinds = itertools.cycle(((0.9, 0.5), (1.1, 0.513), (0.9, 0.513), (1.1, 0.5)))
-    for hertz, (second, before_s) in zip(HUMS_HZ, kinds, strict=False):
+    kinds = ((0.9, 0.5), (1.1, 0.513), (0.9, 0.513))
+    for hertz, (second, before_s) in zip(HUMS_HZ, kinds, strict=True):
         partials: list[str] = []
         pcm = padded(two_notes(hertz, second), before_s, 0.4)
         text = await heard(recogniser, pcm, on_partial=partials.append)
@@ -191,27 +190,14 @@ async def test_dark_words_said_alone_are_no_murmur(recogniser: Recogniser) -> No
 
 
 async def test_words_said_alone_are_heard(recogniser: Recogniser) -> None:
-    said = (
-        "two",
-        "seven",
-        "twelve",
-        "june",
-        "november",
-        "thursday",
-        "thanks",
-        "blue",
-        "orange",
-        "milk",
-        "light",
-        "london",
-    )
+    said = ("two", "twelve", "november", "thanks", "orange", "milk", "london")
     texts = {text: await heard(recogniser, padded(flite(text, "kal16"))) for text in said}
     wrong = {text: found for text, found in texts.items() if words(found) != words(text)}
-    assert len(wrong) <= 2, wrong
+    assert len(wrong) <= 1, wrong
     assert not [found for found in texts.values() if not found or is_backchannel(found)], texts
 
 
-LIKE_A_VOICE = ("cough", "sneeze", "door slam", "chord", "siren", "whistle", "buzzer", "talking machine")
+LIKE_A_VOICE = ("cough", "siren", "whistle", "talking machine")
 
 
 async def test_where_a_voice_is_doubtful_its_words_decide(recogniser: Recogniser) -> None:

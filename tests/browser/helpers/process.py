@@ -40,8 +40,6 @@ class AppProcess:
         self._port = free_port()
         self.url = f"http://{host}:{self._port}"
         self._process: Process | None = None
-        self.started_s = 0.0
-        """From the start of the process to its first answer, the last time it was started."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -54,14 +52,12 @@ class AppProcess:
 
     async def start(self) -> None:
         """Start it (again, on the same port) and wait until it serves."""
-        began = asyncio.get_running_loop().time()
         forked = self._forked or self._process is not None
         self._process = await start_python([*self._arguments, str(self._port)], self._env, forked=forked)
         async with asyncio.timeout(START_TIMEOUT_S), httpx.AsyncClient() as http:
             while not await self._serves(http):
                 assert self._process.returncode is None, "the app ended instead of serving"
                 await asyncio.sleep(0.1)
-        self.started_s = asyncio.get_running_loop().time() - began
 
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""
