@@ -28,6 +28,10 @@ class ServerPatience:
         self._alarm = Alarm(host.tasks.guard)
         self._held: Turn | None = None
         """The turn whose answer must not sound yet."""
+        self._last: Turn | None = None
+        """The last one a server took."""
+        self._writes = True
+        """The server writes what was said; one that wrote nothing of a whole turn is not waited for any more."""
 
     def configure(self) -> None:
         """The host's ``turns`` are others now."""
@@ -61,6 +65,11 @@ class ServerPatience:
         """The server took it, and its answer begins: from now on it is held, if it has to be."""
         self.end()
         if turn.typed or turn.read or self._host.turns.detection is not TurnDetection.SERVER_VAD:
+            return
+        if self._last is not None and self._last is not turn:
+            self._writes = bool(self._last.user.shown)
+        self._last = turn
+        if not (turn.user.shown or self._writes):
             return
         self.voice_stopped()
         self._endpointer.partial(turn.user.shown)

@@ -92,6 +92,20 @@ def test_who_does_not_go_on_is_answered_after_twice_the_patience(tmp_path: Path)
     play(story())
 
 
+def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path) -> None:
+    habits = Habits(first_audio_s=0.1, transcript_after_s=None)
+
+    async def story() -> None:
+        async with ring(tmp_path, echo, ["what time is it in tokyo", "and in paris"], habits=habits) as caller:
+            await asyncio.sleep(0.5)
+            caller.say(0)
+            assert (await turn_done(caller)).latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
+            caller.say(1)
+            assert (await turn_done(caller, 2)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
+
+    play(story())
+
+
 def test_patience_that_does_not_adapt_is_the_servers(tmp_path: Path) -> None:
     async def story() -> None:
         async with ring(tmp_path, echo, PAUSED, habits=QUICK, turns=TurnSettings(adaptive=False)) as caller:
