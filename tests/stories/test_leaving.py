@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage
 
-from tests.stories.caller import AnyCaller, StoryParts, call, turn_done
+from tests.stories.caller import AnyCaller, Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
 from tests.stories.fakes import FakeModel, Step
 from tests.stories.realtime.caller import ring
@@ -23,6 +23,7 @@ from voice_agents.conversation.model import Conversation
 from voice_agents.conversation.store import Store, open_store
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, SpeechEnded, SpeechStarted, UserTranscript
 from voice_agents.providers.realtime.events import UserPartial
+from voice_agents.session import voice_session
 from voice_agents.session.base import Session
 from voice_agents.settings import TurnMode, TurnSettings
 from voice_agents.transports.live import Ending, Limits, SessionRequest
@@ -176,6 +177,60 @@ def test_who_hangs_up_on_a_slow_realtime_server_keeps_what_was_shown(tmp_path: P
             [item] = [item for item in caller.server.items if item.kind == "user"]
             caller.backend._turns.words(UserPartial(item.item_id, "my dog is"))
         assert await remembered(tmp_path, caller.session.conversation) == ["my dog is"]
+
+    play(story())
+
+
+async def call_of(engine: str, folder: Path, says: asyncio.Event) -> None:
+    """A call that takes no notice of its end; its sentence's words are late."""
+    calling = call(folder, long, [SENTENCE]) if engine == "sandwich" else ring(folder, echo, [SENTENCE])
+    async with calling as caller:
+        if isinstance(caller, Caller):
+            caller.stt.commit_delay_s = 0.3
+        caller.say(0)
+        await caller.until(SpeechEnded)
+        says.set()
+        await asyncio.Event().wait()
+
+
+async def nothing_runs_on(before: set[asyncio.Task[Any]]) -> None:
+    """What is over ends at once, and at the latest after the last words."""
+    await asyncio.sleep(2.0)
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.5])
+def test_a_call_that_is_cut_off_while_it_ends_ends_all_the_same(tmp_path: Path, engine: str, after_s: float) -> None:
+    """Such as a hang-up in the moment in which the server ends the session by itself."""
+
+    async def story() -> None:
+        before, says = asyncio.all_tasks(), asyncio.Event()
+        talking = asyncio.create_task(call_of(engine, tmp_path, says))
+        await says.wait()
+        talking.cancel()
+        await asyncio.sleep(after_s)
+        talking.cancel()
+        await asyncio.wait([talking])
+        await nothing_runs_on(before)
+
+    play(story())
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+def test_a_machine_that_stands_still_while_a_call_ends_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """When it goes on, the second for the ending is over before anything was done."""
+    monkeypatch.setattr(voice_session, "GONE_S", -1.0)
+
+    async def story() -> None:
+        before, says = asyncio.all_tasks(), asyncio.Event()
+        talking = asyncio.create_task(call_of(engine, tmp_path, says))
+        await says.wait()
+        talking.cancel()
+        await asyncio.wait([talking])
+        await nothing_runs_on(before)
 
     play(story())
 

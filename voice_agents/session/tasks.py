@@ -49,12 +49,18 @@ class SessionTasks:
     async def close(
         self, last: Collection[asyncio.Task[None]], timeout_s: float, outlive: Callable[[asyncio.Task[None]], None]
     ) -> None:
-        """Let ``last`` come to their end for at most ``timeout_s``, then cancel everything else and wait for it.
-
-        Those of ``last`` that are not over are given to ``outlive``, which becomes their owner.
-        """
+        """Let ``last`` come to their end for at most ``timeout_s``, then :meth:`end` everything, and wait for that."""
         if unfinished := [task for task in last if not task.done()]:
             await asyncio.wait(unfinished, timeout=timeout_s)
+        if ended := self.end(last, outlive):
+            await asyncio.wait(ended, timeout=timeout_s)
+
+    def end(
+        self, last: Collection[asyncio.Task[None]], outlive: Callable[[asyncio.Task[None]], None]
+    ) -> Collection[asyncio.Task[Any]]:
+        """Those of ``last`` that are not over are given to ``outlive``, which becomes their owner; all others are
+        cancelled, and returned.
+        """
         for task in last:
             if task in self._tasks:
                 self._tasks.discard(task)
@@ -62,8 +68,7 @@ class SessionTasks:
         tasks = [task for task in self._tasks if not task.done()]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_s)
+        return tasks
 
     def _core_done(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and task.exception() is not None:

@@ -118,20 +118,30 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        leave_by = self.clock() + GONE_S
         self._floor_alarm.cancel()
         self.microphone.stop()
         self.timers.close()
         self.waiting.end()
         self._cut()
         self.backend.unclaimed(murmured=self.floor.state in AGENT_STATES, leaving=True)
+        ending = asyncio.create_task(self._end(self.clock() + GONE_S))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:  # who hangs up in this moment waits for the rest of this second, too
+            await asyncio.wait([ending])
+            raise
+
+    async def _end(self, leave_by: float) -> None:
+        """Until the last words are stored, the connections closed and all tasks over, or it is time to leave."""
         try:
             if self.memory.unfinished:
                 await asyncio.wait(self.memory.unfinished, timeout=self.backend.last_words_s)
             closings = self.backend.closings()
             storing = self.tasks.close(tuple(self.memory.unfinished), STORE_TIMEOUT_S, self._store.owe)
-            await end_all(leave_by - self.clock(), *closings, storing)
+            await end_all(max(STORE_TIMEOUT_S, leave_by - self.clock()), *closings, storing)
         finally:
+            # what had no time on a machine that stood still is owed or cancelled all the same
+            self.tasks.end(tuple(self.memory.unfinished), self._store.owe)
             self.tell.close()
 
     def __aiter__(self) -> AsyncIterator[Event]:
