@@ -67,12 +67,6 @@ NICENESS = {
 }
 """How far the rows step back that run beside each other."""
 REST_NICENESS = 15
-LATER_ROWS = ("later pages", "tests/test_instances.py", "tests/offline/realtime/test_sdk.py")
-"""Their calls would starve beside the others', and a call that waits costs all the while."""
-LONG_ROWS = [row for row in dict.fromkeys([*NICENESS, *ONE_SERVER]) if row not in LATER_ROWS]
-"""What begins with the run."""
-BEFORE_LATER_ROWS = tuple(f"tests/{room}/" for room in ("conversation", "deployment", "doctor", "engines"))
-"""Rooms whose tests need no more than the processor's pauses."""
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
 
 settings.register_profile("same everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -133,15 +127,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
-    later = len(LONG_ROWS)
-
-    def place(item: pytest.Item) -> int:
-        row = group(item.nodeid)
-        if row in LONG_ROWS:
-            return LONG_ROWS.index(row)
-        return later + (1 if row in LATER_ROWS else 0 if item.nodeid.startswith(BEFORE_LATER_ROWS) else 2)
-
-    items.sort(key=place)
+    first = list(dict.fromkeys([*NICENESS, *ONE_SERVER]))
+    first.insert(WORKERS, first.pop(first.index("later pages")))
+    items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
