@@ -22,7 +22,7 @@ from voice_agents.type_stubs import write_no_type_stubs
 
 write_no_type_stubs()
 
-WORKERS = 8
+WORKERS = 6
 """More than most machines' spare cores: many tests wait for a server, a browser or a clock."""
 NO_SKIPS = "VOICE_AGENTS_NO_SKIPS"
 """Set to 1 where a skipped test must fail the run (continuous integration)."""
