@@ -242,8 +242,7 @@ class _Account(AgentMiddleware[AgentState[Any], TurnContext]):
         call = request.tool_call
         name, call_id = call["name"], call["id"] or ""
         deeds = context.record.deeds
-        if context.toolbox.effect(name, call["args"]) is not None:
-            await deeds.allowed()
+        await deeds.may_begin(context.toolbox, name, call["args"])
         if context.record.over:
             raise asyncio.CancelledError  # a cancelled run that was held up: its turn is stored
         if (deed := deeds.again(context.toolbox, name, call["args"])) is not None:

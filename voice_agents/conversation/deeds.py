@@ -62,6 +62,13 @@ class Deeds:
         """Wait until something may be done; who is taken back is cancelled meanwhile."""
         await self._allowed.wait()
 
+    async def may_begin(self, toolbox: Toolbox, name: str, args: str | Mapping[str, Any]) -> None:
+        """:meth:`allowed` for what has side effects; the rest begins at once. Ask :meth:`again` afterwards: another
+        call may have waited for the same.
+        """
+        if toolbox.effect(name, args) is not None:
+            await self.allowed()
+
     def withdraw(self) -> None:
         """The answer they were done for is taken back; another one will be given."""
         self._withdrawn += self._present

@@ -409,10 +409,9 @@ class ServerAnswer:
 
     async def _do(self, turn: Turn, step: ToolStep) -> None:
         toolbox, arguments = self._host.toolbox, step.arguments or "{}"
+        await turn.deeds.may_begin(toolbox, step.name, arguments)
         # Another call of this response may ask for the same.
         step.deed = step.deed or turn.deeds.again(toolbox, step.name, arguments)
-        if step.deed is None and toolbox.effect(step.name, arguments) is not None:
-            await turn.deeds.allowed()
         step.deed = step.deed or turn.deeds.begin(toolbox, step.name, step.args, step.call_id)
         if step.deed is not None:
             await self._deed_done(turn, step)

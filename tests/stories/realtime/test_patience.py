@@ -35,6 +35,13 @@ async def hesitate(caller: RealtimeCaller, pause_s: float) -> tuple[float, float
     return paused_at, loop.time()
 
 
+async def answered(caller: RealtimeCaller) -> TurnDone:
+    """What is said first gets its whole answer."""
+    await asyncio.sleep(0.5)
+    caller.say(0)
+    return await turn_done(caller)
+
+
 def sounded(caller: RealtimeCaller, start: float, end: float) -> bool:
     return any(start < played.at < end and np.any(played.pcm) for played in caller.played)
 
@@ -57,9 +64,7 @@ def test_who_pauses_within_a_sentence_is_not_spoken_over(tmp_path: Path, transcr
 def test_who_has_finished_for_certain_does_not_wait(tmp_path: Path) -> None:
     async def story() -> None:
         async with ring(tmp_path, echo, ["what time is it in tokyo"], habits=QUICK) as caller:
-            await asyncio.sleep(0.5)
-            caller.say(0)
-            latency = (await turn_done(caller)).latency
+            latency = (await answered(caller)).latency
             assert latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
 
     play(story())
@@ -70,9 +75,7 @@ def test_what_is_held_back_sounds_as_soon_as_the_words_are_known_to_be_complete(
 
     async def story() -> None:
         async with ring(tmp_path, echo, ["what time is it in tokyo"], habits=habits) as caller:
-            await asyncio.sleep(0.5)
-            caller.say(0)
-            latency = (await turn_done(caller)).latency
+            latency = (await answered(caller)).latency
             assert latency.voice_to_voice == pytest.approx(0.7, abs=0.03)
             assert latency.silence == pytest.approx(0.65, abs=0.03), "what was waited for on purpose"
             assert latency.overhead == pytest.approx(0.0, abs=0.03)
@@ -83,9 +86,7 @@ def test_what_is_held_back_sounds_as_soon_as_the_words_are_known_to_be_complete(
 def test_who_does_not_go_on_is_answered_after_twice_the_patience(tmp_path: Path) -> None:
     async def story() -> None:
         async with ring(tmp_path, echo, PAUSED, habits=QUICK) as caller:
-            await asyncio.sleep(0.5)
-            caller.say(0)
-            done = await turn_done(caller)
+            done = await answered(caller)
             assert done.latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
             assert done.heard_text == caller.text(1), "from its first word on"
 
@@ -97,9 +98,7 @@ def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path) -> Non
 
     async def story() -> None:
         async with ring(tmp_path, echo, ["what time is it in tokyo", "and in paris"], habits=habits) as caller:
-            await asyncio.sleep(0.5)
-            caller.say(0)
-            assert (await turn_done(caller)).latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
+            assert (await answered(caller)).latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
             caller.say(1)
             assert (await turn_done(caller, 2)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
 
@@ -109,14 +108,14 @@ def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path) -> Non
 def test_patience_that_does_not_adapt_is_the_servers(tmp_path: Path) -> None:
     async def story() -> None:
         async with ring(tmp_path, echo, PAUSED, habits=QUICK, turns=TurnSettings(adaptive=False)) as caller:
-            await asyncio.sleep(0.5)
-            caller.say(0)
-            assert (await turn_done(caller)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
+            assert (await answered(caller)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
 
     play(story())
 
 
-def test_a_tool_with_side_effects_waits_until_the_user_has_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_tool_with_side_effects_waits_until_the_user_has_finished(tmp_path: Path, goes_on: bool, calls: int) -> None:
     done: list[str] = []
 
     def send(text: str) -> str:
@@ -126,16 +125,19 @@ def test_a_tool_with_side_effects_waits_until_the_user_has_finished(tmp_path: Pa
 
     def script(items: Sequence[Item]) -> Sequence[Step]:
         said = " ".join(item.text for item in items if item.kind == "user")
-        return ["It is sent."] if items[-1].kind == "output" else [Call("send", f'{{"text": "{said}"}}')]
+        return ["It is sent."] if items[-1].kind == "output" else [Call("send", f'{{"text": "{said}"}}')] * calls
 
     def prepare(parts: RealtimeStoryParts) -> None:
         parts.tools = [Tool.of(send)]
 
     async def story() -> None:
         async with ring(tmp_path, script, PAUSED, habits=QUICK, prepare=prepare) as caller:
-            await hesitate(caller, 0.8)
-            assert done == []
-            await turn_done(caller)
-            assert done == [" ".join(PAUSED)], "once, with all the words"
+            if goes_on:
+                await hesitate(caller, 0.8)
+                assert done == []
+                await turn_done(caller)
+            else:
+                await answered(caller)
+            assert done == [" ".join(PAUSED) if goes_on else PAUSED[0]], "once, with all the words"
 
     play(story())
