@@ -193,8 +193,16 @@ async def call_of(engine: str, folder: Path, says: asyncio.Event) -> None:
         await asyncio.Event().wait()
 
 
-async def nothing_runs_on(before: set[asyncio.Task[Any]]) -> None:
-    """What is over ends at once, and at the latest after the last words."""
+async def hung_up(engine: str, folder: Path, again_after_s: float | None = None) -> None:
+    """The call is cut off, once or twice; after its last words at the latest nothing of it runs on."""
+    before, says = asyncio.all_tasks(), asyncio.Event()
+    talking = asyncio.create_task(call_of(engine, folder, says))
+    await says.wait()
+    talking.cancel()
+    if again_after_s is not None:
+        await asyncio.sleep(again_after_s)
+        talking.cancel()
+    await asyncio.wait([talking])
     await asyncio.sleep(2.0)
     assert asyncio.all_tasks() == before
 
@@ -203,18 +211,7 @@ async def nothing_runs_on(before: set[asyncio.Task[Any]]) -> None:
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.5])
 def test_a_call_that_is_cut_off_while_it_ends_ends_all_the_same(tmp_path: Path, engine: str, after_s: float) -> None:
     """Such as a hang-up in the moment in which the server ends the session by itself."""
-
-    async def story() -> None:
-        before, says = asyncio.all_tasks(), asyncio.Event()
-        talking = asyncio.create_task(call_of(engine, tmp_path, says))
-        await says.wait()
-        talking.cancel()
-        await asyncio.sleep(after_s)
-        talking.cancel()
-        await asyncio.wait([talking])
-        await nothing_runs_on(before)
-
-    play(story())
+    play(hung_up(engine, tmp_path, after_s))
 
 
 @pytest.mark.parametrize("engine", ["sandwich", "realtime"])
@@ -223,16 +220,7 @@ def test_a_machine_that_stands_still_while_a_call_ends_leaves_nothing_running(
 ) -> None:
     """When it goes on, the second for the ending is over before anything was done."""
     monkeypatch.setattr(voice_session, "GONE_S", -1.0)
-
-    async def story() -> None:
-        before, says = asyncio.all_tasks(), asyncio.Event()
-        talking = asyncio.create_task(call_of(engine, tmp_path, says))
-        await says.wait()
-        talking.cancel()
-        await asyncio.wait([talking])
-        await nothing_runs_on(before)
-
-    play(story())
+    play(hung_up(engine, tmp_path))
 
 
 @pytest.mark.parametrize("engine", ["sandwich", "realtime"])

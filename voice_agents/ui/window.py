@@ -161,7 +161,6 @@ class Window:
         except asyncio.CancelledError:  # the window is gone: it is answered all the same, but not if it has to wait
             waiting.add_done_callback(lambda _: saying.cancel())
             raise
-        waiting.cancel()
         taken = self._taken(saying, text)
         if saying.done() or self._tasks is None:
             await taken
