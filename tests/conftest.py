@@ -132,7 +132,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
 
 
-class Groups(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist says nothing of its types
+class Groups(LoadScopeScheduling):  # pytest-xdist says nothing of its types
     """Hands out tests one by one, groups to one worker each.
 
     pytest-xdist's own groups (``--dist loadgroup``) do nothing with pytest 9.2: it no longer lets a test be renamed.

@@ -53,7 +53,7 @@ class PostgresServer:
         """An empty database."""
         name = f"talk_{secrets.token_hex(6)}"
         with psycopg.connect(self.url().url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type, unused-ignore]
+            connection.execute(f"CREATE DATABASE {name}")  # pyrefly: ignore[no-matching-overload]
         return self.url(name)
 
     def make(self) -> None:

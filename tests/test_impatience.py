@@ -109,7 +109,7 @@ class Told:
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
-        super().connection_lost(exc)  # type: ignore[misc]
+        super().connection_lost(exc)  # pyrefly: ignore[missing-attribute]
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ def serving(body: Any, status: int = 200) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
@@ -93,7 +93,7 @@ def test_one_whose_list_never_ends_is_left_alone() -> None:
                     self.wfile.write(b" ")
                     endless.wait(0.02)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -254,7 +254,7 @@ def test_a_call_that_means_the_same_has_the_same_effect() -> None:
     assert box.effect("by_schema", {"q": "x", "a": 1}) == box.effect("by_schema", '{"a": 1, "q": "x"}')
 
 
-def untyped(word) -> str:  # type: ignore[no-untyped-def]
+def untyped(word) -> str:  # pyrefly: ignore[implicit-any-parameter]
     """Say it."""
     return str(word)
 
@@ -269,7 +269,7 @@ def unsendable(lock: threading.Lock) -> str:
     return str(lock)
 
 
-def unfindable(word: Nowhere) -> str:  # type: ignore[name-defined]  # noqa: F821
+def unfindable(word: Nowhere) -> str:  # pyrefly: ignore[unknown-name]  # noqa: F821
     """Say it."""
     return str(word)
 

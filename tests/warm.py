@@ -149,7 +149,7 @@ def _be(request: Request) -> None:
     cast(TextIOWrapper, sys.stdout).reconfigure(write_through=True)
     code = _ran(request["arguments"])
     with suppress(KeyboardInterrupt):
-        threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter's end does
+        threading._shutdown()  # pyrefly: ignore[missing-attribute]  # as the interpreter's end does
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

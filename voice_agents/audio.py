@@ -118,7 +118,7 @@ class Resampler:
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
-        self._stream = None
+        self._stream: soxr.ResampleStream | None = None
         if source_rate != target_rate:
             self._stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="int16", quality="LQ")
 

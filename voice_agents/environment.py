@@ -33,7 +33,7 @@ _WORDS_OF_WEBSOCKETS = ("WEBSOCKETS_SERVER", "WEBSOCKETS_USER_AGENT")
 _NUMBERS_OF_TRACES = re.compile(r"OTEL_(?:BSP_\w+|\w+_LIMIT|EXPORTER_OTLP(?:_TRACES)?_TIMEOUT)", re.ASCII)
 _PLAIN_NAME = re.compile(r"[\w-]*", re.ASCII)
 _HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
-_SHORTER = dict(pair.split(":") for pair in _CODES.split())
+_SHORTER = dict(pair.split(":") for pair in str(_CODES).split())
 """ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
 
 

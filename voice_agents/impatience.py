@@ -82,7 +82,7 @@ class _Impatient(_UntilRead):
     def send_400_response(self, msg: str) -> None:
         """uvicorn also says so when it has answered already, which h11 refuses: that was a traceback for every drop."""
         try:
-            super().send_400_response(msg)  # type: ignore[misc]
+            super().send_400_response(msg)  # pyrefly: ignore[missing-attribute]
         except Exception:
             self.transport.close()
         if self.cycle is not None:  # whoever still works on this request has nobody to answer
@@ -144,7 +144,7 @@ class _ImpatientSocket(_UntilRead):
             self._closed_by_app = self._closed_by_app or not self.close_sent
         if self.close_sent and not self._closed_by_app:
             raise ClientDisconnected
-        await super().send(message)  # type: ignore[misc]
+        await super().send(message)  # pyrefly: ignore[missing-attribute]
         self.handshake_complete = self.handshake_complete or self.close_sent
 
     def send_receive_event_to_app(self) -> None:
@@ -152,7 +152,7 @@ class _ImpatientSocket(_UntilRead):
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames):
             self._refuse(_NOT_UTF8, "A text frame has to be UTF-8.")
         else:
-            super().send_receive_event_to_app()  # type: ignore[misc]
+            super().send_receive_event_to_app()  # pyrefly: ignore[missing-attribute]
 
     def _refuse(self, code: int, reason: str) -> None:
         """Close, and read on until the client has closed, too: what it has sent by then would cut what it is told."""

@@ -30,7 +30,7 @@ class _Finder(MetaPathFinder):
                 if hasattr(module, _WRITES):  # of a gradio that does so
                     setattr(module, _WRITES, lambda *_: None)
 
-            spec.loader.exec_module = load_without  # type: ignore[method-assign]
+            spec.loader.exec_module = load_without
         return spec
 
 

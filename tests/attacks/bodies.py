@@ -231,7 +231,7 @@ async def unread(house: Targets, outcome: Outcome) -> None:
 
     async def one(request: str) -> None:
         async with house.app.wire.open() as (_, writer):
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.transport.pause_reading()  # pyrefly: ignore[missing-attribute]
             writer.write(request.encode())
             await asyncio.sleep(3.0 if house.short else 60.0)
         outcome.tried += 1

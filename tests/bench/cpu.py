@@ -68,7 +68,7 @@ class App:
     ) -> None:
         self._talking.cancel()
         await asyncio.wait([self._talking])
-        asyncio.get_running_loop().remove_reader(self._process.stdout)  # type: ignore[arg-type]
+        asyncio.get_running_loop().remove_reader(self._process.stdout)  # pyrefly: ignore[bad-argument-type]
 
     async def ask(self, speech: Pcm) -> None:
         """Say this, and hear the answer to its end."""
@@ -95,7 +95,7 @@ class App:
         result.append((cpu_s(self._process.pid) - cpu) / (time.monotonic() - began))
 
     def _take(self) -> None:
-        told = os.read(self._process.stdout.fileno(), 4096)  # type: ignore[union-attr]
+        told = os.read(self._process.stdout.fileno(), 4096)  # pyrefly: ignore[missing-attribute]
         self.done += told.count(b"d")
         self._failed = self._failed or b"f" in told or not told
         self._news.set()
@@ -129,10 +129,11 @@ async def app(
     if speculation is not Speculation.CAREFUL:  # another checkout may not know the option
         command += ["--speculation", speculation]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, cwd=package) as process:  # type: ignore[call-overload]  # noqa: ASYNC220
+    with subprocess.Popen(command, **pipes, cwd=package) as process:  # noqa: ASYNC220
         async with App(process, RATES[kind], hiss) as running:
             await asyncio.sleep(SETTLES_S)
             yield running
+        assert process.stdin is not None
         process.stdin.close()
 
 

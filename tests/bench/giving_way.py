@@ -192,7 +192,7 @@ async def conversation(
             parts.stt = stt
             return stt
 
-        parts.speech_to_text = speech_to_text  # type: ignore[method-assign]
+        parts.speech_to_text = speech_to_text
 
     def knows_too(parts: RealtimeStoryParts) -> None:
         prepare(parts)
@@ -203,7 +203,7 @@ async def conversation(
             parts.server = server
             return server
 
-        parts.realtime = realtime  # type: ignore[method-assign]
+        parts.realtime = realtime
 
     opened: Any = (
         call(folder, lambda _: [STORY], turns=turns, prepare=knows)

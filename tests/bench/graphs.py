@@ -49,10 +49,10 @@ async def first_token_s(agent: VoiceAgent, conversation: Conversation) -> float:
         await asyncio.sleep(AHEAD_S)
         began = time.perf_counter()
         turn.ask("Hello?")
-        async for output in turn.stream():
-            if isinstance(output, Token):
-                took_s = time.perf_counter() - began
-                break
+        outputs = aiter(turn.stream())
+        while not isinstance(await anext(outputs), Token):
+            pass
+        took_s = time.perf_counter() - began
         await turn.discard()
     return took_s
 

@@ -128,7 +128,7 @@ class RecordedPage(PageLine):
     """Over the page's own port, as its player plays it."""
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
+        super().__init__(*args)  # pyrefly: ignore[bad-argument-type]
         self.user: list[Piece] = []
         self.user_rate, self.agent_rate = self.rate, self._caller.output_rate
 

@@ -126,7 +126,7 @@ class Call:
                 due += WORD_S / SPEED
         except asyncio.CancelledError as cancelled:
             reason = str(cancelled.args[0]) if cancelled.args else "client_cancelled"
-            status = {"status": "cancelled", "status_details": {"type": "cancelled", "reason": reason}}  # type: ignore[dict-item]
+            status = {"status": "cancelled", "status_details": {"type": "cancelled", "reason": reason}}
         self._say("response.done", response={"id": response, **status, "output": [message]})
 
     def _say(self, kind: str, **values: Any) -> None:

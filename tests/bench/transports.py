@@ -135,17 +135,17 @@ class PageLine(Line):
         self.rate = caller.input_rate
 
     @property
-    def sounds(self) -> list[float]:  # type: ignore[override]
+    def sounds(self) -> list[float]:  # pyrefly: ignore[bad-override]
         now = asyncio.get_running_loop().time()
         pieces = self._caller.pieces
         return [it.at + len(it.pcm) / self._caller.output_rate for it in pieces if it.at + FRAME_S <= now]
 
     @property
-    def dips(self) -> list[float]:  # type: ignore[override]
+    def dips(self) -> list[float]:  # pyrefly: ignore[bad-override]
         return self._caller.dips
 
     @property
-    def hushed(self) -> Sequence[float]:  # type: ignore[override]
+    def hushed(self) -> Sequence[float]:  # pyrefly: ignore[bad-override]
         return self._caller.clears
 
     @property
@@ -206,7 +206,7 @@ async def measure(dial: Callable[..., object], url: str, pid: int, calls: int, t
 
     async def one(number: int) -> None:
         await asyncio.sleep(0.37 * number)
-        async with dial(url, Conversation()) as line:  # type: ignore[attr-defined]
+        async with dial(url, Conversation()) as line:  # pyrefly: ignore[bad-context-manager]
             await asyncio.sleep(1.0)
             began = time.monotonic()
             await converse(line, turns, number, figures)

@@ -71,10 +71,9 @@ async def is_carried_on(page: VoicePage, gone: AppProcess, other: AppProcess, an
     await page.page.evaluate("window.stillTheSame = true")
     assert await in_use(gone) == 1
     killed = time.monotonic()
-    if stop:
-        ending = asyncio.create_task(gone.stop())
-    else:
-        await gone.kill()
+    ending = asyncio.create_task(gone.stop() if stop else gone.kill())
+    if not stop:
+        await ending
     await page.shows("Reconnecting")
     await page.shows("Listening")
     said(f"from the {'SIGTERM' if stop else 'kill'} until it listens again", killed)

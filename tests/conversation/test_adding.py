@@ -50,7 +50,8 @@ def test_it_adds_as_langgraph_does(seed: int) -> None:
         state = dice.getstate()
         if ids == [None]:
             continue
-        theirs = add_messages(theirs, changes(dice, number, ids))
+        added: Any = add_messages(theirs, changes(dice, number, ids))
+        theirs = added
         dice.setstate(state)
         ours = add(ours, changes(dice, number, ids))
         assert without_own_ids(ours) == without_own_ids(theirs)

@@ -348,7 +348,7 @@ async def test_a_model_that_does_not_let_go_holds_up_nobody(history: History) ->
     release = asyncio.Event()
 
     class Stubborn(asyncio.Event):
-        async def wait(self) -> bool:  # type: ignore[override]
+        async def wait(self) -> bool:  # pyrefly: ignore[bad-override]
             while not release.is_set():
                 with suppress(asyncio.CancelledError):
                     await release.wait()

@@ -231,13 +231,13 @@ async def test_a_bad_request_is_told_what_is_wrong(server: OfflineServer, body: 
     "rest", [[], [{"role": "user", "content": "hello?"}], [{"role": "tool", "tool_call_id": "other", "content": "x"}]]
 )
 async def test_a_call_without_its_answer_is_not_accepted(client: AsyncOpenAI, rest: list[Any]) -> None:
-    messages = [*FLIP, {"role": "assistant", "content": None, "tool_calls": [CALL]}, *rest]
+    messages: Any = [*FLIP, {"role": "assistant", "content": None, "tool_calls": [CALL]}, *rest]
     with pytest.raises(openai.BadRequestError, match="tool"):
         await client.chat.completions.create(model="any", messages=messages)
 
 
 async def test_the_dangling_call_is_named(client: AsyncOpenAI) -> None:
-    messages = [*FLIP, {"role": "assistant", "content": None, "tool_calls": [CALL]}, *HELLO]
+    messages: Any = [*FLIP, {"role": "assistant", "content": None, "tool_calls": [CALL]}, *HELLO]
     with pytest.raises(openai.BadRequestError) as refused:
         await client.chat.completions.create(model="any", messages=messages)
     assert "must be followed by tool messages responding to each 'tool_call_id'" in refused.value.message

@@ -35,7 +35,7 @@ def test_the_most_urgent_comes_first_and_else_who_came_first(workers: Workers) -
     put_off = workers.submit(Urgency.PARTIAL, lambda: over.wait(WAIT_S))  # so that one thread is left for the rest
     holding: Future[object] = workers.submit(Urgency.FINAL, lambda: answered.wait(WAIT_S))
     jobs: list[Future[object]] = [
-        workers.submit(urgency, lambda name=name: order.append(name))  # type: ignore[misc]
+        workers.submit(urgency, lambda name=name: order.append(name))
         for urgency, name in (
             (Urgency.PAUSE, "pause"),
             (Urgency.FIRST_SOUND, "first sound"),

@@ -25,7 +25,7 @@ from voice_agents.providers.standby import FailoverTimes
 WORD = 6000
 """Samples of a word: a quarter of a second."""
 PIECES = ("One two three,", "four five.", "Six seven eight nine ten eleven twelve.")
-WORDS = " ".join(PIECES).split()
+WORDS: list[str] = [*" ".join(PIECES).split()]
 BROKEN = ProviderUnavailable(Role.TTS, "First", "First broke off. Please try again.")
 
 

@@ -40,7 +40,7 @@ async def test_a_server_that_does_not_say_goodbye_keeps_no_socket_of_who_is_in_a
         protocol = ServerProtocol()
         protocol.receive_data(await reader.readuntil(b"\r\n\r\n"))
         [request] = protocol.events_received()
-        protocol.send_response(protocol.accept(request))  # type: ignore[arg-type]  # the first event is the request
+        protocol.send_response(protocol.accept(request))  # pyrefly: ignore[bad-argument-type]  # the first event is the request
         writer.writelines(protocol.data_to_send())
         while await reader.read(1024):
             goodbye.set()

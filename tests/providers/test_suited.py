@@ -278,4 +278,4 @@ def test_who_wants_short_names_of_calls_gets_them_and_nobody_is_mixed_up() -> No
     ids = [call["id"] or "" for message in sent if isinstance(message, AIMessage) for call in message.tool_calls]
     assert [message.tool_call_id for message in sent if isinstance(message, ToolMessage)] == ids
     assert all(len(id) == 9 and id.isalnum() for id in ids) and ids[1] == "123456789" and strict(sent)
-    assert talk[1].tool_calls[0]["id"] == "call_1", "memory stays as it is"  # type: ignore[attr-defined]
+    assert talk[1].tool_calls[0]["id"] == "call_1", "memory stays as it is"  # pyrefly: ignore[missing-attribute]

@@ -359,10 +359,8 @@ def test_a_timer_speaks_up_by_itself_and_is_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["stt", "chat", "chat mid-answer", "tts"])
 def test_a_failing_provider_costs_one_turn_and_one_plain_sentence(tmp_path: Path, where: str) -> None:
     down = ProviderUnavailable(Role.CHAT, "fake", "The model is down.")
-    answers: list[Sequence[Step]] = {
-        "chat": [[down]],
-        "chat mid-answer": [["This much was said.", down]],
-    }.get(where, [])  # type: ignore[assignment]
+    said: dict[str, Sequence[Step]] = {"chat": [down], "chat mid-answer": ["This much was said.", down]}
+    answers = [said[where]] if where in said else []
 
     def script(_messages: list[BaseMessage]) -> Sequence[Step]:
         return answers.pop(0) if answers else ["All is well."]

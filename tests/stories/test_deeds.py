@@ -62,7 +62,7 @@ def test_who_goes_on_before_the_answer_sounds_has_it_done_once(
     tmp_path: Path, tool: Call, model: object, after_s: float
 ) -> None:
     async def story() -> None:
-        async with call(tmp_path, model(tool), WORDS) as caller:  # type: ignore[operator]
+        async with call(tmp_path, model(tool), WORDS) as caller:  # pyrefly: ignore[not-callable]
             caller.say(0)
             await caller.until(ToolReturned)
             caller.voice.first_audio_s = 1.0
@@ -96,7 +96,7 @@ def test_a_note_that_is_being_written_is_written_and_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     async def story() -> None:
-        async with call(tmp_path, obedient(NOTE), WORDS) as caller:  # type: ignore[arg-type]
+        async with call(tmp_path, obedient(NOTE), WORDS) as caller:  # pyrefly: ignore[bad-argument-type]
             notes = caller.parts.store.notes(caller.session.conversation.owner)
             write_notes_slowly(monkeypatch)
             caller.say(0)
@@ -118,7 +118,7 @@ def test_a_note_that_is_being_written_is_written_and_known(
 
 def test_what_was_done_for_a_turn_that_is_left_unanswered_is_remembered(tmp_path: Path) -> None:
     async def story() -> None:
-        async with call(tmp_path, obedient(TIMER), WORDS) as caller:  # type: ignore[arg-type]
+        async with call(tmp_path, obedient(TIMER), WORDS) as caller:  # pyrefly: ignore[bad-argument-type]
             caller.say(0)
             await caller.until(ToolReturned)
             caller.voice.first_audio_s = 1.0
@@ -148,7 +148,7 @@ def realtime(tool: Call, *, forgets: bool) -> object:
 def test_a_realtime_server_that_asks_again_has_it_done_once(tmp_path: Path, tool: Call, forgets: bool) -> None:
     async def story() -> None:
         habits = Habits(first_audio_s=0.6)
-        async with ring(tmp_path, realtime(tool, forgets=forgets), WORDS, habits=habits) as caller:  # type: ignore[arg-type]
+        async with ring(tmp_path, realtime(tool, forgets=forgets), WORDS, habits=habits) as caller:  # pyrefly: ignore[bad-argument-type]
             caller.say(0)
             await caller.until(ToolReturned)
             await asyncio.sleep(0.1)
@@ -169,7 +169,7 @@ def test_a_note_that_is_being_written_is_written_and_known_to_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     async def story() -> None:
-        async with ring(tmp_path, realtime(NOTE, forgets=False), WORDS) as caller:  # type: ignore[arg-type]
+        async with ring(tmp_path, realtime(NOTE, forgets=False), WORDS) as caller:  # pyrefly: ignore[bad-argument-type]
             write_notes_slowly(monkeypatch)
             caller.say(0)
             await caller.until(ToolCalled)
@@ -188,7 +188,7 @@ def test_a_note_that_is_being_written_is_written_and_known_to_the_server(
 
 def test_the_next_turn_may_have_the_same_done_again(tmp_path: Path) -> None:
     async def story() -> None:
-        async with call(tmp_path, obedient(NOTE), WORDS) as caller:  # type: ignore[arg-type]
+        async with call(tmp_path, obedient(NOTE), WORDS) as caller:  # pyrefly: ignore[bad-argument-type]
             for count in (1, 2):
                 caller.say(0)
                 await caller.until(SpeechEnded, count)
@@ -233,4 +233,4 @@ def slow_to_speak(parts: StoryParts) -> None:
         voice.opening_s = 5.0
         return voice
 
-    parts.text_to_speech = slow  # type: ignore[method-assign]
+    parts.text_to_speech = slow

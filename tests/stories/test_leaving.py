@@ -231,7 +231,7 @@ def test_a_slow_disk_is_waited_for_by_the_program_and_not_by_the_session(
 
     async def slow(self: Store, *args: object) -> str:
         await asyncio.sleep(3.0)
-        return await save(self, *args)  # type: ignore[arg-type]
+        return await save(self, *args)  # pyrefly: ignore[bad-argument-type]
 
     async def story() -> None:
         loop = asyncio.get_running_loop()
@@ -258,7 +258,7 @@ def test_a_conversation_that_is_opened_again_at_once_knows_what_is_still_being_s
 
     async def slow(self: Store, *args: object) -> str:
         await asyncio.sleep(1.5)
-        return await save(self, *args)  # type: ignore[arg-type]
+        return await save(self, *args)  # pyrefly: ignore[bad-argument-type]
 
     def count(messages: list[BaseMessage]) -> list[Step]:
         return [f"I know {sum(message.type == 'human' for message in messages)}."]

@@ -293,7 +293,7 @@ def test_speech_is_connected_to_when_there_is_something_to_hear_or_to_say(tmp_pa
         entered: list[str] = []
 
         def watch(kind: type) -> None:
-            enter = kind.__aenter__  # type: ignore[attr-defined]
+            enter = kind.__aenter__
 
             async def counted(self: object) -> object:
                 entered.append(kind.__name__)

@@ -28,7 +28,7 @@ def asking(text: str) -> object:
 
 async def answered(folder: Path, text: str, word: str, left_s: float, **habits: float) -> list[str]:
     """What the user said, on disk; the word was said so long before the end of what the agent says."""
-    async with call(folder, asking(text), ["hello there", word]) as caller:  # type: ignore[arg-type]
+    async with call(folder, asking(text), ["hello there", word]) as caller:  # pyrefly: ignore[bad-argument-type]
         caller.say(0)
         first = await caller.until(AgentAudio)
         for name, value in habits.items():

@@ -44,7 +44,7 @@ def dial(
     """A caller of an agent that is this graph, whose model answers as the script says."""
 
     def prepare(parts: StoryParts) -> None:
-        parts.graph = OwnGraph(graph(parts.model))  # type: ignore[assignment]
+        parts.graph = OwnGraph(graph(parts.model))  # pyrefly: ignore[bad-assignment]
 
     return call(folder, script, WORDS, conversation=conversation, prepare=prepare)
 
@@ -69,7 +69,7 @@ def test_a_spoken_turn_and_a_restart(tmp_path: Path, name: str) -> None:
         async with dial(tmp_path, GRAPHS[name], counting, conversation) as caller:
             caller.say(0)
             done = await turn_done(caller)
-            answer = counting([])[0].replace("number 0", f"number {number}")  # type: ignore[union-attr]
+            answer = counting([])[0].replace("number 0", f"number {number}")  # pyrefly: ignore[missing-attribute]
             assert done.heard_text.split() == answer.split()
             assert caller.text(1).split() == answer.split()
             texts = await caller.texts()

@@ -124,10 +124,10 @@ def silent(caller: Caller, times: int) -> None:
         speech = opened()
         if left[0]:
             left[0] -= 1
-            speech.send = lambda text: None  # type: ignore[method-assign]
+            speech.send = lambda text: None
         return speech
 
-    caller.voice.open = open_silent  # type: ignore[method-assign]
+    caller.voice.open = open_silent
 
 
 @pytest.mark.parametrize("times", [1, 2])

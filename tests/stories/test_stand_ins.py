@@ -240,7 +240,7 @@ def connected(server: StandIn, model: str) -> Callable[[StoryParts], None]:
         chat = ChatModel(Endpoint(Provider.OPENAI, "http://127.0.0.1:9/v1", model, "key"))
         chat._present.http._transport = httpx2.MockTransport(server)
         chat._present.http._mounts = {}
-        parts.chat = lambda: chat  # type: ignore[method-assign,assignment,return-value]
+        parts.chat = lambda: chat  # pyrefly: ignore[bad-assignment]
 
     return prepare
 

@@ -176,7 +176,7 @@ def test_a_realtime_server_that_stalls_is_named_within_eight_seconds(tmp_path: P
     async def story() -> None:
         async with ring(tmp_path, realtime_echo, ["what time is it"], habits=habits) as caller:
             if stall == "hears no end":
-                caller.server._speech_stopped = lambda: None  # type: ignore[method-assign]
+                caller.server._speech_stopped = lambda: None
             await caller.speak(0)
             spoken_at = asyncio.get_running_loop().time()
             notice = await caller.until(Notice)

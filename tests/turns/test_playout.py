@@ -53,7 +53,7 @@ class Speaker:
 
 
 def filled(seconds: float, now: float = 0.0, **options: float) -> Playout:
-    playout = Playout(**options)  # type: ignore[arg-type]
+    playout = Playout(**options)  # pyrefly: ignore[bad-argument-type]
     playout.begin(now)
     playout.add(ramp(round(seconds * RATE)))
     playout.finish()

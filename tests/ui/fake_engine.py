@@ -198,7 +198,7 @@ class FakeSession:
         try:
             if self._looks_at_the_clock:
                 called = {"name": "current_time", "args": {"place": "Tokyo"}, "call_id": f"c{turn}"}
-                self._out.put(ToolCalled(turn=turn, at=0, **called))  # type: ignore[arg-type]
+                self._out.put(ToolCalled(turn=turn, at=0, **called))
                 await asyncio.sleep(0.3)
                 self._out.put(ToolReturned(turn=turn, at=0, call_id=f"c{turn}", result=CLOCK))
             for word in words:

@@ -170,7 +170,7 @@ async def test_it_is_exported_as_text_and_as_data(house: House) -> None:
     async with opened(house, talk) as page:
         for format, holds in (("md", "**You:** What time is it?"), ("json", '"user": "What time is it?"')):
             await page.asks(do="export", of=talk.id, format=format)
-            assert holds in (await page.until(lambda message, it=format: message.get("format") == it))["text"]  # type: ignore[misc]
+            assert holds in (await page.until(lambda message, it=format: message.get("format") == it))["text"]
 
 
 async def test_what_cannot_be_done_is_said_in_a_sentence(house: House) -> None:
@@ -216,7 +216,7 @@ async def test_a_long_transcript_is_read_backwards(house: House, count: int) -> 
         while True:
             before = min(line["id"] for line in lines)
             await page.asks(do="earlier", before=before)
-            earlier = await page.until(lambda message, it=before: message.get("before") == it)  # type: ignore[misc]
+            earlier = await page.until(lambda message, it=before: message.get("before") == it)
             if not earlier["lines"]:
                 break
             lines = earlier["lines"] + lines

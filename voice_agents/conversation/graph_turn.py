@@ -117,7 +117,7 @@ async def _follow(
     )
     paused = False
     try:
-        async with aclosing(steps):  # type: ignore[type-var]
+        async with aclosing(steps):
             async for values in steps:
                 paused = paused or INTERRUPT in values
                 messages = values.get(MESSAGES)
@@ -239,7 +239,7 @@ def _with_unfinished(messages: Sequence[AnyMessage], fork: Fork) -> Sequence[Any
     """With what some tasks wrote in a step that others did not come to the end of."""
     for channel, value in fork.unfinished:
         if channel == MESSAGES:
-            messages = add_messages(list(messages), value)  # type: ignore[assignment,arg-type]
+            messages = add_messages(list(messages), value)  # pyrefly: ignore[bad-assignment]
     return messages
 
 

@@ -128,13 +128,14 @@ class Leases:
 
     async def _write(self, connection: AsyncConnection[Any], tokens: Mapping[str, str], where: str = "") -> None:
         """These leases are ours, under the sign of life we have now."""
-        await connection.execute(
+        upsert = (
             "INSERT INTO leases SELECT conversation, token, %s, %s, %s FROM unnest(%s::text[], %s::text[])"
             " AS t (conversation, token)"
             " ON CONFLICT (conversation) DO UPDATE SET token = excluded.token, instance = excluded.instance,"
-            f" pid = excluded.pid, started = excluded.started {where}",
-            (self._instance, *self._line, list(tokens), list(tokens.values())),
+            f" pid = excluded.pid, started = excluded.started {where}"
         )
+        ours = (self._instance, *self._line, list(tokens), list(tokens.values()))
+        await connection.execute(upsert.encode(), ours)
 
     async def _tell(self, connection: AsyncConnection[Any], what: str, which: str) -> None:
         await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, f"{what} {which} {self._instance}"))

@@ -61,7 +61,7 @@ class OwnGraph:
         self._lasting = [
             name
             for name, channel in graph.builder.channels.items()
-            if name != "messages" and not isinstance(channel, EphemeralValue | UntrackedValue)
+            if name != "messages" and not isinstance(channel, (EphemeralValue, UntrackedValue))
         ]
         self._may_end = {(): _may_end(graph)} | {
             tuple(path.split("|")): _may_end(inner)
@@ -107,18 +107,20 @@ def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, 
     """
     last, length, before, since = messages, len(messages), ids, set[str | None]()
 
+    merge: Callable[[Any, Any], Any] = add_messages
+
     def add(left: Any, right: Any) -> Any:
         nonlocal last, length, before
-        new = right if isinstance(right, list) else [right]
+        new: Any = right if isinstance(right, list) else [right]
         ours = left is last and len(left) == length  # else somebody has written into the list
         if not ours or any(isinstance(message, RemoveMessage) for message in new):
-            merged: Any = add_messages(left, right)
+            merged = merge(left, right)
             before = {message.id for message in merged}
             since.clear()
         else:
-            added: Any = add_messages([], new)
+            added = merge([], new)
             there = any(message.id in before or message.id in since for message in added)
-            merged = add_messages(left, added) if there else [*left, *added]
+            merged = merge(left, added) if there else [*left, *added]
             since.update(message.id for message in added)
         last, length = merged, len(merged)
         return merged

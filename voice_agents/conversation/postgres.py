@@ -219,10 +219,10 @@ async def _keep_only(connection: _Connection, conversation_id: str, checkpoint_i
         ("checkpoint_blobs", "version", version),
     ):
         await connection.execute(
-            f"DELETE FROM {table} WHERE thread_id = %s AND {column} <> %s", (conversation_id, newest)
+            f"DELETE FROM {table} WHERE thread_id = %s AND {column} <> %s".encode(), (conversation_id, newest)
         )
 
 
-def _named(sql: str) -> str:
-    """``:name`` as psycopg writes it."""
-    return _NAME.sub(r"%(\1)s", sql)
+def _named(sql: str) -> bytes:
+    """``:name`` as psycopg writes it; as bytes, for text has to be literal."""
+    return _NAME.sub(r"%(\1)s", sql).encode()

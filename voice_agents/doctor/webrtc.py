@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -23,24 +24,24 @@ RATE = 48_000
 FRAME = RATE // 50
 
 
-class FedMicrophone(AudioStreamTrack):  # type: ignore[misc]
+class FedMicrophone(AudioStreamTrack):
     """Sends what it is given in real time, and silence like a browser when it has nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting = EMPTY
+        self._unsent = EMPTY
         self._sent = 0
         self._started = 0.0
 
     def say(self, pcm: Pcm) -> None:
         """Samples at 48 kHz to send next."""
-        self._waiting = np.concatenate([self._waiting, pcm])
+        self._unsent = np.concatenate([self._unsent, pcm])
 
     async def recv(self) -> av.AudioFrame:
         loop = asyncio.get_running_loop()
         self._started = self._started or loop.time()
         await asyncio.sleep(max(0.0, self._started + self._sent / RATE - loop.time()))
-        chunk, self._waiting = self._waiting[:FRAME], self._waiting[FRAME:]
+        chunk, self._unsent = self._unsent[:FRAME], self._unsent[FRAME:]
         samples = np.pad(chunk, (0, FRAME - len(chunk)))
         frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, Fraction(1, RATE)
@@ -93,7 +94,7 @@ class RtcCaller:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: builtins.type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._close()
 

@@ -61,7 +61,7 @@ class Chat(Protocol):
         """Nothing is connected yet."""
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         """Close it."""
 

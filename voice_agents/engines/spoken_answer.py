@@ -168,7 +168,7 @@ class SpokenAnswer:
         """A model that hesitates lets go of what can be spoken meanwhile."""
         hesitates = self._hesitates
         try:
-            async with aclosing(outputs()) as stream:  # type: ignore[type-var]
+            async with aclosing(outputs()) as stream:
                 async for output in stream:
                     self._take(output)
                     self._wait(ALOUD_AFTER_S)

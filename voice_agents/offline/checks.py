@@ -123,7 +123,7 @@ def _read_through(checked: Any, value: Any, place: tuple[str | int, ...]) -> Non
     is_late = hasattr(checked, "__next__")
     if is_late and not isinstance(_path(place, value)[1], list):
         raise _invalid_type(_path(place, value)[0], "Input should be a valid list")
-    if not isinstance(checked, dict | list) and not is_late:
+    if not isinstance(checked, (dict, list)) and not is_late:
         return
     try:
         for at, inner in checked.items() if isinstance(checked, dict) else enumerate(checked):

@@ -115,7 +115,7 @@ class Piper:
         found: list[tuple[int, int]] = []
         for (position, _), size in zip(waiting, sizes, strict=True):
             at = letters[min(len(letters) - 1, round(done / sum(sizes) * len(letters)))]
-            near = min(begins, key=lambda begin, at=at: abs(begin - at))  # type: ignore[misc]
+            near = min(begins, key=lambda begin, at=at: abs(begin - at))
             if position >= 0:
                 found.append((position, len(symbols) + (near if abs(near - at) <= 2 else at)))
             done += size

@@ -140,12 +140,12 @@ class Tasks(asyncio.TaskGroup):
             await asyncio.wait(self._running)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         for task in tuple(self._running):
             task.cancel()
-        is_own = isinstance(error, asyncio.CancelledError)
-        await super().__aexit__(*((kind, error, trace) if is_own else (None, None, None)))
+        is_own = isinstance(exc, asyncio.CancelledError)
+        await super().__aexit__(*((et, exc, tb) if is_own else (None, None, None)))
 
 
 async def serve(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class _Request(CompletionCreateParamsBase, total=False):
-    messages: Required[list[Annotated[ChatCompletionMessageParam, Field(discriminator="role")]]]  # type: ignore[misc]
+    messages: Required[list[Annotated[ChatCompletionMessageParam, Field(discriminator="role")]]]
     stream: bool | None
 
 

@@ -310,7 +310,9 @@ class _PlainChat(ChatOpenAI):
         asked_s = _asked_to_wait_s(error)
         return max(self._timeouts.retry_s, asked_s) if asked_s <= self._timeouts.retry_after_max_s else None
 
-    def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
         if chunk.get("choices") is None and chunk.get("usage") is None:
             if is_sign_of_life(chunk):
                 return None
@@ -319,7 +321,7 @@ class _PlainChat(ChatOpenAI):
             # Azure's asynchronous content filter leaves it out; who does not stream calls it a message
             choice["delta"] = choice.get("delta") or choice.pop("message", None) or {}
             listed(choice["delta"])
-        converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)
+        converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if converted is not None and any(
             choice["delta"].get(name) for choice in chunk.get("choices") or () for name in _THOUGHTS
         ):
@@ -371,7 +373,7 @@ async def _in_time(
     """
     clock = asyncio.get_running_loop().time
     first_by = clock() + timeouts.first_s
-    async with aclosing(chunks):  # type: ignore[type-var]
+    async with aclosing(chunks):
         while True:
             try:
                 async with asyncio.timeout_at(first_by if given.nothing else clock() + timeouts.chunk_s):

@@ -50,14 +50,14 @@ class ConnectionState(Enum):
 class ConnectionListener(Protocol):
     """Hears of every change of a client's connection. Called in the event loop; must not block."""
 
-    def __call__(self, state: ConnectionState, error: ProviderError | None) -> None:
+    def __call__(self, state: ConnectionState, error: ProviderError | None, /) -> None:
         """``error`` is why the connection was lost (RECONNECTING), given up (FAILED) or is not used (REPLACED)."""
 
 
 class PartialListener(Protocol):
     """Hears the current hypothesis of the utterance that is not committed yet."""
 
-    def __call__(self, text: str, *, committed: bool = False) -> None:
+    def __call__(self, text: str, /, *, committed: bool = False) -> None:
         """``text`` replaces the last partial.
 
         ``committed``: it is about the utterance before, whose final words have not come yet; who has no such thing to
@@ -76,7 +76,7 @@ class SpeechToText(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
     def send_audio(self, pcm: Pcm) -> None:
@@ -141,7 +141,7 @@ class TextToSpeech(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
     def open(self) -> SpeechStream:

@@ -167,7 +167,7 @@ async def _asked(function: Callable[[Any], T | Awaitable[T]], argument: Any, rol
     try:
         async with asyncio.timeout(TIMEOUT_S):
             if inspect.iscoroutinefunction(function):
-                return await function(argument)  # type: ignore[no-any-return]
+                return await function(argument)
             result = await asyncio.to_thread(function, argument)
             return await result if inspect.isawaitable(result) else result
     except ProviderError:

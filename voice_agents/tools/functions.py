@@ -185,7 +185,7 @@ def _as_data(value: Any) -> Any:
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)
 
 
 def _inner(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ class _Uncompressed:
         if self.scope["raw_path"].endswith(self.path):
             kept = [(name, value) for name, value in self.headers if name.lower() != _WISH]
             self.headers[:] = kept
-        super().handle_websocket_upgrade(*event)  # type: ignore[misc]
+        super().handle_websocket_upgrade(*event)  # pyrefly: ignore[missing-attribute]
 
 
 def uncompressed(protocol: type[Any], path: str) -> type[Any]:

@@ -108,7 +108,7 @@ class MonoFrame:
         return pcm
 
 
-class CallHandler(AsyncStreamHandler):  # type: ignore[misc]
+class CallHandler(AsyncStreamHandler):
     """One connection. Audio leaves through a :class:`Playback`, so ``emit`` only waits for the end of the call.
 
     A page that has said ``turns_down`` is told over the data channel how loud to play, since some 100 ms of sound wait

@@ -42,7 +42,7 @@ class Wishes:
         least, most = PATIENCE_S
         return replace(
             self.defaults,
-            silence_s=float(min(most, max(least, patience))) if number else self.defaults.silence_s,  # type: ignore[type-var,arg-type]
+            silence_s=float(min(most, max(least, patience))) if number else self.defaults.silence_s,
             mode=TurnMode(mode) if mode in tuple(TurnMode) else self.defaults.mode,
             language=language if isinstance(language, str) and language in LANGUAGES else self.defaults.language,
             interruptions=(

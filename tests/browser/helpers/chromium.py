@@ -76,7 +76,7 @@ async def chromium(
         browser = None if all_flags else _shared.get(asyncio.get_running_loop())
         if browser is None:
             browser = await stack.enter_async_context(_launched(all_flags))
-        still = {"reduced_motion": "reduce", **context}
+        still: dict[str, Any] = {"reduced_motion": "reduce", **context}
         fresh = await browser.new_context(permissions=["microphone"], **still)
         stack.push_async_callback(fresh.close)
         for script in (() if microphone else (_MICROPHONE,)) + (_RECORDER,):

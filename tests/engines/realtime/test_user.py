@@ -64,7 +64,7 @@ async def marks(
     sound = np.concatenate([silence(0.5, INPUT_RATE), speech, silence(WAITED_S, INPUT_RATE)])
     for start in range(0, len(sound), INPUT_RATE // 50):
         user.push(sound[start : start + INPUT_RATE // 50])
-    nobody.on_released = handled.set  # type: ignore[method-assign]
+    nobody.on_released = handled.set
     user.release()
     await handled.wait()
     hearing.cancel()

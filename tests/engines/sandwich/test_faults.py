@@ -154,9 +154,9 @@ async def test_a_drip_is_told_once_and_the_conversation_goes_on(
         async with live(engine) as somebody:
             for turn in (1, 2):
                 somebody.say()
-                await somebody.until(lambda turn=turn: bool(len(somebody.sound(turn))))  # type: ignore[misc]
+                await somebody.until(lambda turn=turn: bool(len(somebody.sound(turn))))
                 somebody.session.interrupt()
-                await somebody.until(lambda turn=turn: len(somebody.all(TurnDone)) == turn)  # type: ignore[misc]
+                await somebody.until(lambda turn=turn: len(somebody.all(TurnDone)) == turn)
             [sentence] = somebody.sentences
             assert says in sentence and "slow" in sentence
 

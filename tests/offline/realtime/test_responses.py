@@ -121,7 +121,7 @@ async def test_a_written_answer_has_no_sound(server: OfflineServer, voice: FakeV
 
 
 async def test_function_calls_come_without_arguments_first_and_may_be_several(server: OfflineServer) -> None:
-    server.services.brain = ScriptedBrain(CALLS, ANSWER)  # type: ignore[assignment]
+    server.services.brain = ScriptedBrain(CALLS, ANSWER)  # pyrefly: ignore[bad-assignment]
     async with calling(server) as caller:
         await caller.configure(tools=[TIME, DICE])
         await caller.ask("what time is it and roll a die")
@@ -144,7 +144,7 @@ async def test_function_calls_come_without_arguments_first_and_may_be_several(se
             await caller.tell("conversation.item.create", item=output)
         await caller.tell("response.create")
         await caller.done()
-        asked = server.services.brain.asked  # type: ignore[attr-defined]
+        asked = server.services.brain.asked  # pyrefly: ignore[missing-attribute]
         assert asked[0][1] == {"get_time", "roll_dice"}
         assert [(message.role, message.text or message.tool_calls[0].name) for message in asked[1][0][1:]] == [
             ("user", "what time is it and roll a die"),
@@ -156,7 +156,7 @@ async def test_function_calls_come_without_arguments_first_and_may_be_several(se
 
 
 async def test_one_call_at_a_time_when_asked_so(server: OfflineServer) -> None:
-    server.services.brain = ScriptedBrain(CALLS)  # type: ignore[assignment]
+    server.services.brain = ScriptedBrain(CALLS)  # pyrefly: ignore[bad-assignment]
     async with calling(server) as caller:
         await caller.configure(tools=[TIME, DICE], parallel_tool_calls=False)
         await caller.ask("both please")
@@ -294,7 +294,7 @@ async def test_answers_beside_the_conversation_are_not_offered(server: OfflineSe
 
 
 async def test_a_call_that_was_cut_short_is_not_remembered(server: OfflineServer, brain: ScriptedBrain) -> None:
-    server.services.brain = calls = ScriptedBrain(CALLS, ANSWER)  # type: ignore[assignment]
+    server.services.brain = calls = ScriptedBrain(CALLS, ANSWER)  # pyrefly: ignore[bad-assignment]
     server.services.pace.realtime_first_audio_s = 30.0
     async with calling(server) as caller:
         await caller.ask("what time is it")

@@ -72,7 +72,7 @@ def answer_of(events: list[Any]) -> tuple[str, Pcm]:
 async def test_a_whole_conversation_by_voice(talk: AsyncRealtimeConnection) -> None:
     transcription: Any = {"model": "whisper-1", "language": "en"}
     await talk.session.update(
-        session={"type": "realtime", "tools": [TIME], "audio": {"input": {"transcription": transcription}}}  # type: ignore[list-item]
+        session={"type": "realtime", "tools": [TIME], "audio": {"input": {"transcription": transcription}}}  # pyrefly: ignore[bad-argument-type]
     )
     await until(talk, "session.updated")
 
@@ -133,7 +133,7 @@ async def test_speech_interrupts_the_answer(talk: AsyncRealtimeConnection) -> No
 @pytest.mark.parametrize("eagerness", ["high", "auto"])
 async def test_semantic_detection_by_voice(talk: AsyncRealtimeConnection, eagerness: Any) -> None:
     audio: Any = {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": eagerness}}}
-    await talk.session.update(session={"type": "realtime", "tools": [TIME], "audio": audio})  # type: ignore[list-item]
+    await talk.session.update(session={"type": "realtime", "tools": [TIME], "audio": audio})  # pyrefly: ignore[bad-argument-type]
     await until(talk, "session.updated")
     await say(talk, np.concatenate([flite("what time is it in tokyo", "awb"), np.zeros(16_000, dtype=np.int16)]))
     call = await until(talk, "response.function_call_arguments.done")

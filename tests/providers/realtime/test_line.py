@@ -126,7 +126,10 @@ def test_a_socket_that_takes_nothing_any_more_is_replaced() -> None:
     async def story() -> None:
         told: list[tuple[float, ConnectionState, ProviderError | None]] = []
         client = RealtimeClient(
-            endpoint("http://x"), CONFIG, past=lambda: [], on_connection=lambda *news: told.append((now(), *news))
+            endpoint("http://x"),
+            CONFIG,
+            past=lambda: [],
+            on_connection=lambda state, error: told.append((now(), state, error)),
         )
         connector = Full()
         client._line._way = replace(client._line._way, connector=cast(Connector, connector))

@@ -181,9 +181,9 @@ def test_a_connection_lost_while_a_tool_runs_gets_its_result(tmp_path: Path) -> 
 
             async def call(name: str, arguments: object) -> object:
                 await asyncio.sleep(2.0)
-                return await original(name, arguments)  # type: ignore[arg-type]
+                return await original(name, arguments)  # pyrefly: ignore[bad-argument-type]
 
-            toolbox.call = call  # type: ignore[method-assign, assignment]
+            toolbox.call = call  # pyrefly: ignore[bad-assignment]
             caller.session.send_text("what is six times seven")
             await caller.until(ToolCalled)
             caller.server.drop()

@@ -34,7 +34,7 @@ def test_several_tools_of_one_response_run_at_once_and_the_server_is_asked_once(
     )
 
     async def story() -> None:
-        async with ring(tmp_path, script) as caller:  # type: ignore[arg-type]
+        async with ring(tmp_path, script) as caller:  # pyrefly: ignore[bad-argument-type]
             caller.session.send_text("what is six times seven")
             done = await turn_done(caller)
             assert [event.name for event in caller.all(ToolCalled)] == ["calculate", "convert_units", "no_such_tool"]
@@ -71,16 +71,16 @@ def test_a_slow_tool_is_announced_and_a_cut_one_is_answered_once(tmp_path: Path)
 
     async def story() -> None:
         script = calls_then_says(Call("calculate", '{"expression": "1+1"}'), Call("roll_dice"))
-        async with ring(tmp_path, script, ["never mind"]) as caller:  # type: ignore[arg-type]
+        async with ring(tmp_path, script, ["never mind"]) as caller:  # pyrefly: ignore[bad-argument-type]
             runner = caller.session.toolbox
             original = runner.call
 
             async def call(name: str, arguments: object) -> object:
                 if name == "calculate":
                     await slow()
-                return await original(name, arguments)  # type: ignore[arg-type]
+                return await original(name, arguments)  # pyrefly: ignore[bad-argument-type]
 
-            runner.call = call  # type: ignore[method-assign, assignment]
+            runner.call = call  # pyrefly: ignore[bad-assignment]
             caller.session.send_text("add")
             notice = await caller.until(Notice)
             assert "calculate" in notice.text

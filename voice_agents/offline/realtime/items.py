@@ -208,7 +208,7 @@ def parse_item(given: dict[str, Any], path: str) -> Item:
 
 
 def _part(given: dict[str, Any], path: str, role: Role) -> ContentPart:
-    kind = given.get("type")
+    kind: Any = given.get("type")
     offered = {"user": ("input_text", "input_audio"), "system": ("input_text",), "assistant": ("output_text",)}[role]
     if kind not in offered:
         raise invalid_value(kind, f"{path}.type", [repr(name) for name in offered])

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.elevenlabs.http import proxy_error, status_error
@@ -67,6 +67,6 @@ async def _opened(connecting: connect, endpoint: Endpoint, role: Role) -> Client
         raise ProviderTimeout(role, name, late) from error
     except InvalidProxy:
         raise proxy_error(endpoint, role) from None  # the address may hold a password
-    except (OSError, InvalidHandshake, InvalidMessage, InvalidURI, EOFError) as error:
+    except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
         unreachable = why_gone(endpoint, f"{name} cannot be reached for {role.value}. Trying again.")
         raise ProviderUnavailable(role, name, unreachable) from error

@@ -90,14 +90,14 @@ class Connector:
         return await self._client.realtime.connect(
             model=self._endpoint.model,
             extra_headers={"api-key": self._endpoint.api_key} if azure_key else {},
-            websocket_connection_options=options,  # type: ignore[arg-type]  # the SDK types only some of them
+            websocket_connection_options=options,  # pyrefly: ignore[bad-argument-type]  # the SDK types only some of them
         ).enter()
 
     async def _checked_token(self) -> str:
         assert self._token is not None
         try:
             token = await self._token()
-        except (OSError, TimeoutError):
+        except OSError:
             raise
         except Exception as error:
             raise self._sentences.token() from error
