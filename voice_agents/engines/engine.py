@@ -315,6 +315,8 @@ class RealtimeEngine(Engine):
         if not settings.replaces(Role.REALTIME):
             self._endpoint = replace(self._endpoint, stand_in=lambda: None)
         self._token = token
+        self.writes = True
+        """The server writes what users say, as far as is known."""
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Every session has a connection of its own."""

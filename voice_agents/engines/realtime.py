@@ -11,7 +11,7 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.server_patience import ServerPatience
+from voice_agents.engines.server_patience import ServerPatience, Writing
 from voice_agents.engines.server_turns import DeafServer, ServerTurns
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, UserTranscript
@@ -54,7 +54,7 @@ PAST_BUDGET = 24_000
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
-class RealtimeParts(SessionParts, Protocol):
+class RealtimeParts(SessionParts, Writing, Protocol):
     """Makes the parts of one Realtime session, so that a test (or a user of the package) can bring other ones."""
 
     @property
@@ -113,7 +113,7 @@ class RealtimeBackend:
         self._spoke_of_loss = False
         """That the connection is lost was said aloud, if it could be."""
         self._leaving = False
-        self._patience = ServerPatience(host)
+        self._patience = ServerPatience(host, parts)
         self._turns = ServerTurns(host, self.floor, self._client, self._answer, self._patience)
 
     # The connection

@@ -8,7 +8,7 @@ pause; who goes on before anything was heard adds to the same turn.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from voice_agents.alarm import Alarm
 from voice_agents.session.turn import Turn
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
     from voice_agents.session.voice_session import VoiceSession
 
 
+class Writing(Protocol):
+    """What is known of a server, in all its sessions."""
+
+    writes: bool
+    """It writes what users say; one that had written nothing when the patience was over is not waited for any more."""
+
+
 class ServerPatience:
     """One per session. While a turn is held, its tools with side effects wait, too."""
 
-    def __init__(self, host: VoiceSession) -> None:
+    def __init__(self, host: VoiceSession, server: Writing) -> None:
         self._host = host
+        self._server = server
         self._endpointer = Endpointer(_begun_early(host.turns))
         self._alarm = Alarm(host.tasks.guard)
         self._held: Turn | None = None
         """The turn whose answer must not sound yet."""
-        self._last: Turn | None = None
-        """The last one a server took."""
-        self._writes = True
-        """The server writes what was said; one that wrote nothing of a whole turn is not waited for any more."""
 
     def configure(self) -> None:
         """The host's ``turns`` are others now."""
@@ -54,6 +58,7 @@ class ServerPatience:
 
     def words(self, turn: Turn) -> None:
         """More is known of what was said in a turn."""
+        self._server.writes = self._server.writes or bool(turn.user.shown)
         if turn in (self._held, self._host.coming):
             self._endpointer.partial(turn.user.shown)
         if turn is self._held:
@@ -66,10 +71,7 @@ class ServerPatience:
         self.end()
         if turn.typed or turn.read or self._host.turns.detection is not TurnDetection.SERVER_VAD:
             return
-        if self._last is not None and self._last is not turn:
-            self._writes = bool(self._last.user.shown)
-        self._last = turn
-        if not (turn.user.shown or self._writes):
+        if not (turn.user.shown or self._server.writes):
             return
         self.voice_stopped()
         self._endpointer.partial(turn.user.shown)
@@ -82,13 +84,21 @@ class ServerPatience:
         if turn is not None:
             turn.deeds.allow()
 
+    def _over(self) -> None:
+        """The patience is; who had written nothing until then is not waited for the next time."""
+        if self._held is not None:
+            self._server.writes = bool(self._held.user.shown)
+        self.end()
+
     def _hold(self, turn: Turn) -> None:
         host, deadline = self._host, self._endpointer.deadline
+        if turn.user.known and not turn.user.shown:  # nobody will ever know them
+            deadline = None
         certain_at = host.clock() if deadline is None else host.microphone.time_of(deadline)
         if certain_at > host.clock():
             self._held = turn
             turn.deeds.forbid()
-            self._alarm.set(certain_at, self.end)
+            self._alarm.set(certain_at, self._over)
         elif self._held is None:
             return
         else:

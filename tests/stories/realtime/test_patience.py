@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,8 +47,8 @@ def sounded(caller: RealtimeCaller, start: float, end: float) -> bool:
     return any(start < played.at < end and np.any(played.pcm) for played in caller.played)
 
 
-@pytest.mark.parametrize("transcript_after_s", [0.05, 2.0, None])
-def test_who_pauses_within_a_sentence_is_not_spoken_over(tmp_path: Path, transcript_after_s: float | None) -> None:
+@pytest.mark.parametrize("transcript_after_s", [0.05, 2.0, math.inf])
+def test_who_pauses_within_a_sentence_is_not_spoken_over(tmp_path: Path, transcript_after_s: float) -> None:
     habits = Habits(first_audio_s=0.1, transcript_after_s=transcript_after_s)
 
     async def story() -> None:
@@ -55,7 +56,7 @@ def test_who_pauses_within_a_sentence_is_not_spoken_over(tmp_path: Path, transcr
             assert not sounded(caller, *await hesitate(caller, 0.8))
             await turn_done(caller)
             assert len(caller.all(TurnDone)) == 1, "it is one turn"
-            if transcript_after_s is not None:
+            if transcript_after_s < math.inf:
                 assert (await caller.texts())[0] == (Speaker.USER, " ".join(PAUSED))
 
     play(story())
@@ -93,14 +94,35 @@ def test_who_does_not_go_on_is_answered_after_twice_the_patience(tmp_path: Path)
     play(story())
 
 
-def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path, calls: int) -> None:
+    habits = Habits(first_audio_s=0.1, transcript_after_s=math.inf)
+    parts: list[RealtimeStoryParts] = []
+
+    def same_server(made: RealtimeStoryParts) -> None:
+        parts.append(made)
+        made.writes = parts[0].writes
+
+    async def story() -> None:
+        async with ring(tmp_path, echo, PAUSED, habits=habits, prepare=same_server) as caller:
+            assert (await answered(caller)).latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
+            if calls == 1:
+                caller.say(1)
+                assert (await turn_done(caller, 2)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
+        if calls == 2:
+            async with ring(tmp_path, echo, PAUSED, habits=habits, prepare=same_server) as caller:
+                assert (await answered(caller)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
+
+    play(story())
+
+
+def test_words_that_nobody_will_write_are_not_waited_for(tmp_path: Path) -> None:
     habits = Habits(first_audio_s=0.1, transcript_after_s=None)
 
     async def story() -> None:
-        async with ring(tmp_path, echo, ["what time is it in tokyo", "and in paris"], habits=habits) as caller:
-            assert (await answered(caller)).latency.voice_to_voice == pytest.approx(1.0, abs=0.03)
-            caller.say(1)
-            assert (await turn_done(caller, 2)).latency.voice_to_voice == pytest.approx(0.6, abs=0.03)
+        async with ring(tmp_path, echo, PAUSED, habits=habits) as caller:
+            latency = (await answered(caller)).latency
+            assert latency.voice_to_voice == pytest.approx(0.8, abs=0.03), "until it is told that they are lost"
 
     play(story())
 
