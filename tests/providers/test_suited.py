@@ -5,15 +5,28 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import httpx2
 import openai
 import pytest
 from hypothesis import given
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from tests.chance import SEEDS
+from voice_agents.providers.chat import ChatModel
 from voice_agents.providers.suited import LEFT_OUT, RefusedWords, Takes
+from voice_agents.settings import Endpoint, Provider
 
 RULES = SystemMessage("Be kind.")
 
@@ -50,6 +63,33 @@ TALKS: dict[str, list[BaseMessage]] = {
 @pytest.mark.parametrize("talk", TALKS.values(), ids=TALKS.keys())
 def test_roles_take_turns(talk: list[BaseMessage]) -> None:
     assert strict(Takes().suited([RULES, *talk]))
+
+
+IN_PARTS: list[str | dict[Any, Any]] = [
+    {"type": "text", "text": "look"},
+    {"type": "image_url", "image_url": {"url": "data:,"}},
+]
+OPENAIS_CALL = {"id": "4", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+BROKEN = {"name": "look", "args": "{", "id": "5", "error": None, "type": "invalid_tool_call"}
+MESSAGES: list[BaseMessage] = [
+    RULES, HumanMessage("a"), AIMessage("b"), HumanMessage("c", name="Ann"), AIMessage("d", name="Bob"), called("1"),
+    ToolMessage("x", tool_call_id="1"), HumanMessage(IN_PARTS), AIMessage(["e", "f"]), HumanMessage(""), AIMessage(""),
+    HumanMessage("g", additional_kwargs={"name": "Cid"}), HumanMessage("h", additional_kwargs={"facts": {"turn": 1}}),
+    AIMessage("i", additional_kwargs={"interrupted": True}), AIMessage("", additional_kwargs={"audio": {"id": "1"}}),
+    AIMessage("", additional_kwargs={"tool_calls": [OPENAIS_CALL]}), AIMessage("j", invalid_tool_calls=[BROKEN]),
+    AIMessage("k", additional_kwargs={"function_call": {"name": "look", "arguments": "{}"}}), HumanMessage("l", id="7"),
+    AIMessageChunk(content="m"), HumanMessageChunk(content="n"), AIMessage("o", response_metadata={"model": "m"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "o3"])
+async def test_what_is_sent_of_a_message_is_what_langchain_sends(model: str) -> None:
+    theirs = ChatOpenAI(model=model, api_key=SecretStr("key"))
+    chance = random.Random(1)
+    async with ChatModel(Endpoint(Provider.OPENAI, "http://127.0.0.1:9/v1", model, "key")) as chat:
+        for _ in range(50):
+            some = chance.sample(MESSAGES, chance.randint(1, len(MESSAGES)))
+            assert chat.model._get_request_payload(some)["messages"] == theirs._get_request_payload(some)["messages"]  # type: ignore[attr-defined]
 
 
 @given(SEEDS)

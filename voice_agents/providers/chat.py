@@ -36,7 +36,7 @@ from voice_agents.providers.names import agent_name, inside
 from voice_agents.providers.sockets import proxy_to, staying_at, tls
 from voice_agents.providers.standby import FailoverTimes
 from voice_agents.providers.streamed_calls import StreamedCalls, listed
-from voice_agents.providers.suited import RefusedWords, Takes
+from voice_agents.providers.suited import RefusedWords, Takes, sent_as_text
 from voice_agents.settings import FIRST_WORD_S, OPENAI_URL, Endpoint, Provider
 
 logger = logging.getLogger(__name__)
@@ -291,9 +291,14 @@ class _PlainChat(ChatOpenAI):
         if given.nothing:
             raise self._silent(given.finish_reason)
 
-    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def _get_request_payload(self, input_: Any, **kwargs: Any) -> dict[str, Any]:
         """With the reasoning effort that is set, and without what this server does not take."""
-        request = super()._get_request_payload(*args, **kwargs)
+        messages = input_ if isinstance(input_, list) else self._convert_input(input_).to_messages()
+        texts = [sent_as_text(message) for message in messages]
+        others = [message for message, text in zip(messages, texts, strict=True) if text is None]
+        request = super()._get_request_payload(others, **kwargs)
+        written = iter(request["messages"])
+        request["messages"] = [next(written) if text is None else text for text in texts]
         if self._endpoint.reasoning_effort:
             request.setdefault("reasoning_effort", self._endpoint.reasoning_effort)
         return self._takes.trimmed(request)

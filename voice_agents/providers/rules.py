@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TypeVar
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 M = TypeVar("M", bound=BaseMessage)
 T = TypeVar("T")
@@ -19,15 +20,29 @@ def valid(messages: Sequence[M]) -> list[M | ToolMessage]:
 
     A run that was killed leaves calls without answers, which every provider refuses.
     """
-    results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
+    kinds = [kind_of(type(message)) for message in messages]
+    results = {
+        message.tool_call_id: message
+        for message, kind in zip(messages, kinds, strict=True)
+        if kind is ToolMessage and isinstance(message, ToolMessage)
+    }
     repaired: list[M | ToolMessage] = []
-    for message in messages:
-        if isinstance(message, ToolMessage):
+    for message, kind in zip(messages, kinds, strict=True):
+        if kind is ToolMessage:
             continue
         repaired.append(message)
-        if isinstance(message, AIMessage):
+        if kind is AIMessage and isinstance(message, AIMessage) and message.tool_calls:
             repaired += answered(message, results)
     return repaired
+
+
+@cache
+def kind_of(message: type[BaseMessage]) -> type[BaseMessage]:
+    """Whose message it is, chunks and all: one of the four, or BaseMessage. To ask each message of a thousand turns
+    what it is an instance of takes five times as long.
+    """
+    kinds = (HumanMessage, AIMessage, ToolMessage, SystemMessage)
+    return next((kind for kind in kinds if issubclass(message, kind)), BaseMessage)
 
 
 def answered(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[ToolMessage]:
