@@ -98,6 +98,19 @@ def test_last_speech_moves_on_while_the_user_speaks() -> None:
     assert activity.last_speech == last + 1024
 
 
+@pytest.mark.parametrize("step", [320, 480, 960])
+def test_how_far_a_voice_is_heard_waits_for_no_chunk_to_fill(step: int) -> None:
+    activity = VoiceActivity(Scripted())
+    activity.feed(np.concatenate([silence(1, RATE), tone(8000)]))
+    for _ in range(10):
+        activity.feed(tone(step))
+        assert activity.heard_until is not None and activity.position - activity.heard_until < 64
+    before = activity.heard_until
+    activity.feed(silence(0.02, RATE))
+    assert before is not None and activity.heard_until is not None
+    assert activity.heard_until - before < 64, "silence is not heard"
+
+
 @given(seed=SEEDS)
 @settings(max_examples=5)
 def test_the_cutting_of_the_microphones_samples_changes_nothing(seed: int) -> None:

@@ -184,6 +184,11 @@ class MicrophoneInput:
         """When the last speech sample arrived; None: none ever did."""
         return None if self.voice.last_speech is None else self.time_of(self.voice.last_speech)
 
+    @property
+    def heard_until(self) -> float | None:
+        """As :attr:`speech_end`, with what no chunk of the detector is full of yet."""
+        return None if self.voice.heard_until is None else self.time_of(self.voice.heard_until)
+
     def words(self, text: str) -> None:
         """All words of the turn that is open, so far: they tell whether it sounds complete."""
         if self._endpointer is not None:

@@ -227,7 +227,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
         ducked = self.floor.state is FloorState.AGENT_DUCKED
         if ducked or self.microphone.voice.speaking:
             self._own_loudness.hear(pcm)
-        if ducked and (until := self.microphone.speech_end) is not None:
+        if ducked and (until := self.microphone.heard_until) is not None:
             voice, now, soft = self.microphone.voice, self.clock(), self._own_loudness.softer
             if voice.speaking and voice.pauses:
                 self.act(self.floor.voice_faded(now, odds=voice.word_odds, soft=soft))

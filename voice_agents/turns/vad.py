@@ -302,6 +302,19 @@ class VoiceActivity:
         return self._detector.last_speech
 
     @property
+    def heard_until(self) -> int | None:
+        """As :attr:`last_speech`, and on into the samples that wait for their chunk to fill, where those are as loud:
+        for who must not wait for the chunk.
+        """
+        whole = len(self._rest) // FRAME * FRAME
+        if not (self._detector.speaking and self._detector.likely and whole):
+            return self.last_speech
+        limit = _power(self._detector.noise_db + _ABOVE_FLOOR_DB)
+        powers = mean_squares(self._rest[:whole], FRAME)
+        loud = [number for number, power in enumerate(powers, 1) if power > limit]
+        return self._position - len(self._rest) + loud[-1] * FRAME if loud else self.last_speech
+
+    @property
     def likely(self) -> bool:
         """As :attr:`SpeechDetector.likely`."""
         return self._detector.likely
