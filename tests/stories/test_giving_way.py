@@ -7,10 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.stories.caller import OUTPUT_RATE, AnyCaller, Caller, turn_done
+from tests.stories.caller import OUTPUT_RATE, AnyCaller, Caller, StoryParts, call, turn_done
 from tests.stories.clock import play
+from tests.stories.fakes import FIRST_LABEL
 from tests.stories.realtime.caller import RealtimeCaller
 from tests.stories.realtime.items import Habits
 from tests.stories.test_both import LONG, QUESTION, long_answer, talk, texts
@@ -18,6 +20,7 @@ from voice_agents.audio import Pcm
 from voice_agents.conversation.history import Speaker
 from voice_agents.events import AgentAudio, AgentDucked, AgentPaused, AgentResumed, Interrupted, ToolCalled
 from voice_agents.settings import Interruptions, TurnSettings
+from voice_agents.turns.vad import VoiceActivity
 
 WORDS = ["what time is it", "mm-hmm", "yeah", "stop", "no wait what about tomorrow then", ""]
 MURMUR, YEAH, STOP, SENTENCE, NOISE = range(1, len(WORDS))
@@ -188,6 +191,45 @@ def test_words_silence_the_agent_soon_and_cut_its_answer(
             said = [text for role, text in await texts(caller) if role is Speaker.USER]
             assert said == [WORDS[QUESTION], WORDS[words]]
             assert (await texts(caller))[1][1].split() == cut.heard_text.split()
+
+    play(story())
+
+
+class HangsOver:
+    """A voice model that takes the moment after a sound for speech, too, until it is clearly over."""
+
+    CHUNKS = 4
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def probability(self, chunk: Pcm) -> float:
+        loud = int(np.abs(chunk.astype(np.int32)).max()) >= FIRST_LABEL
+        self._left = self.CHUNKS if loud else max(0, self._left - 1)
+        return 0.99 if self._left else 0.01
+
+    def reset(self) -> None:
+        self._left = 0
+
+
+def is_word(_: Pcm, over: bool = False) -> float:
+    """Nobody knows what a voice is that goes on; one that is over was a word."""
+    return 1.0 if over else -2.0
+
+
+def test_a_word_that_falls_silent_all_at_once_silences_the_agent_too(tmp_path: Path) -> None:
+    async def story() -> None:
+        def prepare(parts: StoryParts) -> None:
+            parts.voice_activity = lambda: VoiceActivity(HangsOver(), is_word)  # type: ignore[method-assign]
+
+        async with call(tmp_path, lambda _: [LONG], WORDS, prepare=prepare) as caller:
+            await speaking(caller)
+            caller.stt.partial_delay_s = 2.0
+            began = asyncio.get_running_loop().time()
+            caller.say(STOP, 0.2)
+            paused = await caller.until(AgentPaused)
+            assert paused.at - began < 0.45, "before any words of it are known"
+            await caller.until(Interrupted)
 
     play(story())
 

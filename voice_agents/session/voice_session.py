@@ -257,6 +257,8 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
         self.coming.voice_s += voice_s
         self.backend.notice(UserSign.STOPPED, voice_s=voice_s)
+        word_odds, soft = self.microphone.voice.word_odds, self._own_loudness.softer
+        self.act(self.floor.voice_faded(self.clock(), odds=word_odds, soft=soft))  # it may have stopped all at once
         noticed = at if self.backend.ends_turns else self.clock()  # a server has its time from now on
         self.act(self.floor.user_stopped(noticed))
 
