@@ -50,7 +50,7 @@ def longest_gap_s(caller: AnyCaller[Any, Any], turn: int) -> float:
 
 
 @pytest.mark.parametrize("sound", [MURMUR, YEAH, NOISE])
-@pytest.mark.parametrize("length_s", [0.15, 0.22])
+@pytest.mark.parametrize("length_s", [0.15, 0.19])
 def test_a_short_murmur_or_noise_leaves_a_dip_and_no_gap(
     tmp_path: Path, engine: str, sound: int, length_s: float
 ) -> None:
