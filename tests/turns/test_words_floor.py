@@ -531,7 +531,7 @@ def test_nothing_becomes_quieter_that_is_not_heard_yet() -> None:
     assert floor.user_started(20.0) == [PAUSE]
 
 
-@pytest.mark.parametrize(("odds", "after_s"), [(2.0, 0.22), (1.2, 0.25), (0.1, 0.31), (-0.1, 0.35), (-2.0, 0.65)])
+@pytest.mark.parametrize(("odds", "after_s"), [(2.5, 0.22), (1.7, 0.25), (0.5, 0.31), (0.1, 0.35), (-2.0, 0.65)])
 def test_how_a_voice_sounds_says_how_long_it_is_given(odds: float, after_s: float) -> None:
     floor, asked = ducked(), list[float]()
 

@@ -73,10 +73,10 @@ TALKING = (FloorState.AGENT_SPEAKING, *UNDECIDED)
 AGENT_STATES = (FloorState.THINKING, *TALKING)
 
 
-LOOKS = ((0.22, 1.5), (0.25, 1.0), (0.28, 0.5), (0.31, 0.0), (0.35, -0.2), (0.39, -0.2), (0.44, -0.2), (0.49, -0.2))
+LOOKS = ((0.22, 2.0), (0.25, 1.5), (0.28, 0.8), (0.31, 0.4), (0.35, 0.0), (0.39, -0.2), (0.44, -0.2), (0.49, -0.2))
 """A voice that goes on for so long while the agent speaks silences it if it sounds so much like the beginning of a
 sentence (:mod:`voice_agents.turns.prosody`): seconds, and the logarithm of the odds."""
-WORD, SOFT_WORD, MURMUR = -0.5, 0.8, -0.7
+WORD, SOFT_WORD, MURMUR = -0.45, 0.8, -0.7
 """... and so does one that has fallen silent again, if the odds that it was a word are so, or so where it was soft, as
 murmurs are; below the third it surely was one."""
 MURMUR_S = 0.65
