@@ -50,7 +50,7 @@ _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
 _SAFE_DB = 2.0
 """Sound that is not looked at closely yet must differ by so much more: it is measured before its filter."""
-QUIET_PIECE_S, SPEECH_PIECE_S = 0.1, 0.06
+QUIET_PIECE_S, SPEECH_PIECE_S = 0.2, 0.06
 """What may wait is handled in pieces of these lengths: each waking up costs more than what is done in it."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
