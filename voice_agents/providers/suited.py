@@ -254,7 +254,7 @@ def _refusal(error: Exception) -> tuple[int, str] | None:
     return None if other else (status, text)
 
 
-_TEXT = {HumanMessage: "user", AIMessage: "assistant"}
+_TEXT: dict[type[BaseMessage], str] = {HumanMessage: "user", AIMessage: "assistant"}
 _BESIDE_TEXT = frozenset(("name", "tool_calls", "function_call", "audio"))
 """What LangChain sends of ``additional_kwargs``."""
 
