@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import pytest
+from gradio.routes import App as GradioApp
 
 from tests.forked import start_python
+from voice_agents.settings import Settings
+from voice_agents.ui.app import App
 from voice_agents.ui.serving import why_not_served
 
 ROOT = Path(__file__).parents[2]
@@ -63,3 +67,11 @@ def test_a_port_that_another_program_took_is_named_as_the_reason_and_only_then()
     assert f"port {port} of 127.0.0.1: another program took it just now" in taken
     assert "another program" not in free
     assert "lines above" in free
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gradio 5 about gradio 6
+async def test_the_page_is_put_together_without_servers_that_are_thrown_away() -> None:
+    with patch.object(GradioApp, "create_app", Mock(wraps=GradioApp.create_app)) as make:
+        page = App(Settings().with_offline("http://127.0.0.1:1"), ()).page()
+        assert not make.called
+        assert GradioApp.create_app(page.blocks).routes, "for the one that is launched it is as it was"

@@ -227,6 +227,7 @@ def serve_page(app: App, settings: Settings, address: Address, share: bool, stop
             enable_monitoring=False,
             max_file_size=1,  # byte: nothing in this page is uploaded
             ssr_mode=False,
+            ssl_verify=False,  # of its own http:// address, which it asks once: no certificates are read for that
             app_kwargs={
                 "lifespan": behind_the_door,
                 "middleware": [only_own_sources()],

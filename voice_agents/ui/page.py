@@ -31,6 +31,7 @@ from voice_agents.ui.icons import icon
 from voice_agents.ui.identity import is_identity
 from voice_agents.ui.models import Models
 from voice_agents.ui.quiet import keep_gradio_quiet
+from voice_agents.ui.serving import no_server_yet
 from voice_agents.ui.sheets import page_sheets
 from voice_agents.ui.socket import admitted, serve_window
 from voice_agents.ui.theme import HEAD, START, scripts, static_routes, theme
@@ -52,6 +53,7 @@ class Page:
     desk: Desk
 
 
+@no_server_yet()
 def build_page(
     settings: Settings,
     registry: SessionRegistry,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
 import uvicorn
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
+from gradio.routes import App as GradioApp
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -20,6 +23,21 @@ from voice_agents.transports.page_call import PATH as CALL_PATH
 from voice_agents.transports.uncompressed import uncompressed
 
 LOOK_EVERY_S = 0.005
+
+
+@contextmanager
+def no_server_yet() -> Iterator[None]:
+    """While a page is put together.
+
+    gradio 5.50.0 makes its server when that begins, when it ends and when it gets its queue, and throws all three away
+    when it is launched. Each has a hundred routes: a twelfth of a second of the start.
+    """
+    make = GradioApp.create_app
+    GradioApp.create_app = staticmethod(lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        GradioApp.create_app = staticmethod(make)
 
 
 def limit_connections() -> None:
