@@ -36,10 +36,10 @@ ONE_SERVER = (
 """Files whose tests share a server, a recogniser or speech that takes long to begin; what takes longest comes first."""
 REAL_TIME = {
     "tests/browser/test_api_in_the_browser.py": "voices in real time",
-    "tests/browser/test_app_page.py": "voices in real time",
     "tests/engines/test_two_engines_live.py": "voices in real time",
     "tests/transports/api/test_live.py": "voices in real time",
     "tests/transports/api/test_live_figures.py": "voices in real time",
+    "tests/browser/test_app_page.py": "voices in real time",  # its sound is judged: when the other row is at its end
     "tests/browser/test_always_connects.py": "sounds in real time",
     "tests/browser/test_conversations.py": "sounds in real time",
     "tests/browser/test_demo_page.py": "sounds in real time",
@@ -48,7 +48,8 @@ REAL_TIME = {
 }
 """Files in which real voices and ears take part in a call, or the sound of one is judged as an ear would: two rows.
 
-The second needs little of the machine: in its calls voices are tones. Two at once are what two cores can do.
+The second needs little of the machine: in its calls voices are tones. Two at once are what two cores can do. They run
+in this order.
 """
 LATER_PAGES = {
     "tests/browser/test_other_pages.py",
@@ -129,7 +130,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first (``--no-loadscope-reorder``), in processes that have not stepped back yet."""
     first = list(dict.fromkeys([*NICENESS, *ONE_SERVER]))
     first.insert(WORKERS, first.pop(first.index("later pages")))
-    items.sort(key=lambda item: first.index(name) if (name := group(item.nodeid)) in first else len(first))
+    places = {name: place for place, name in enumerate([*first, *REAL_TIME])}
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        return places.get(group(item.nodeid), len(places)), places.get(item.nodeid.partition("::")[0], len(places))
+
+    items.sort(key=place)
 
 
 class Groups(LoadScopeScheduling):  # pytest-xdist says nothing of its types
