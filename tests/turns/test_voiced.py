@@ -17,8 +17,8 @@ from voice_agents.offline.tts import VOICES, Voice
 from voice_agents.turns.voiced import RATE, VoicedWords, VoiceHabit
 
 ANSWERS = (
-    *list(TOPICS.values())[:2],
     "In Tokyo it is 3:45 in the afternoon, on Wednesday, the 25th of November 2026.",
+    *list(TOPICS.values())[:2],
     "Hello Anna, nice to meet you! What can I do for you today? I can tell the time, calculate, and set timers.",
 )
 
