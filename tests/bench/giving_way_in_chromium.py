@@ -123,8 +123,7 @@ async def interrupt(kind: Kind, way: str, voices: Sequence[str], times: int) -> 
     """One call with so many interruptions."""
     found = Yields()
     with fixed_delays(PROVIDERS[kind]) as provider, serving(provider, kind) as (url, _):
-        async with chromium() as context:
-            await context.add_init_script(WAYS[way] + LEVELS)
+        async with chromium(scripts=[WAYS[way] + LEVELS]) as context:
             page = VoicePage(await context.new_page(), kind.value)
             await page.open(url)
             await page.record()

@@ -47,9 +47,7 @@ MODEL_S = 60.0
 
 @asynccontextmanager
 async def a_page(url: str, script: str = "", flags: tuple[str, ...] = ()) -> AsyncIterator[VoicePage]:
-    async with chromium(flags=flags) as context:
-        if script:
-            await context.add_init_script(script)
+    async with chromium(flags=flags, scripts=[script] if script else ()) as context:
         page = VoicePage(await context.new_page())
         await page.open(url)
         yield page

@@ -98,8 +98,7 @@ def served() -> Iterator[str]:
 async def test_it_falls_silent_and_keeps_what_was_heard_within_a_word(
     interrupt: Callable[[VoicePage], Awaitable[float]], interruptions: str, served: str, shared_browser: None
 ) -> None:
-    async with chromium() as context:
-        await context.add_init_script(WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD + NOTES_WHAT_IS_PRESSED)
+    async with chromium(scripts=[WITHOUT_WEBRTC + LISTENS_TO_WHAT_IS_TOLD + NOTES_WHAT_IS_PRESSED]) as context:
         page = VoicePage(await context.new_page())
         await page.open(served)
         await page.open_settings()

@@ -47,10 +47,8 @@ async def two_instances(postgres: PostgresServer, folder: Path) -> AsyncIterator
 @asynccontextmanager
 async def in_a_call(address: str, place: str, *scripts: str) -> AsyncIterator[VoicePage]:
     """A page that nginx sends to the instance of this name, and its call."""
-    async with chromium(viewport={"width": 1280, "height": 900}) as context:
+    async with chromium(scripts=scripts, viewport={"width": 1280, "height": 900}) as context:
         await context.add_cookies([{"name": "voice_agents_at", "value": place, "url": address}])
-        for script in scripts:
-            await context.add_init_script(script)
         page = VoicePage(await context.new_page())
         await page.open(address)
         await page.record()

@@ -54,9 +54,7 @@ AT_LEAST_EIGHT_SECONDS = re.compile(r"^(0:0[89]|0:[1-5]\d|[1-9]\d*:\d\d)$")
 @asynccontextmanager
 async def called(demo: AppProcess, *scripts: str) -> AsyncIterator[VoicePage]:
     """A call over the page's own port, in a browser where nothing can be played."""
-    async with chromium() as context:
-        for script in (NO_DEVICE, KEEPS_WHAT_IS_SENT, *scripts):
-            await context.add_init_script(script)
+    async with chromium(scripts=(NO_DEVICE, KEEPS_WHAT_IS_SENT, *scripts)) as context:
         page = VoicePage(await context.new_page())
         await page.open(demo.url)
         await page.record()
@@ -105,8 +103,7 @@ async def test_where_the_microphone_cannot_be_read_either_typed_words_are_answer
 
 
 async def test_over_webrtc_the_same_line_is_shown(shared_demo: AppProcess) -> None:
-    async with chromium() as context:
-        await context.add_init_script(NO_DEVICE)
+    async with chromium(scripts=[NO_DEVICE]) as context:
         page = VoicePage(await context.new_page())
         await page.open(shared_demo.url)
         await page.record()

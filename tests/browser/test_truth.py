@@ -34,9 +34,7 @@ INSECURE = "Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: ()
 @asynccontextmanager
 async def a_page(url: str, *scripts: str) -> AsyncIterator[VoicePage]:
     """The page in a browser in which these scripts ran before its own."""
-    async with chromium(viewport={"width": 1280, "height": 900}) as context:
-        for script in scripts:
-            await context.add_init_script(script)
+    async with chromium(scripts=scripts, viewport={"width": 1280, "height": 900}) as context:
         page = VoicePage(await context.new_page())
         await page.open(url)
         yield page
