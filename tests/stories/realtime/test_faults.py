@@ -111,7 +111,7 @@ def test_a_connection_lost_in_the_middle_of_the_answer_goes_on_where_it_was(tmp_
         return ["and so it ends."] if begun else [LONG]
 
     async def story() -> None:
-        async with ring(tmp_path, script, ["tell me a story"], habits=Habits(word_gap_s=0.3)) as caller:
+        async with ring(tmp_path, script, ["what's the weather like today"], habits=Habits(word_gap_s=0.3)) as caller:
             caller.say(0)
             await caller.until(AgentAudio)
             await asyncio.sleep(3.0)
@@ -121,7 +121,7 @@ def test_a_connection_lost_in_the_middle_of_the_answer_goes_on_where_it_was(tmp_
             warnings = [notice for notice in caller.all(Notice) if notice.level == "warning"]
             assert len(warnings) == 1
             told = [item.text for item in caller.server.items if item.kind in ("user", "assistant")]
-            assert told[0] == "tell me a story" and told[1].startswith("word0")
+            assert told[0] == "what's the weather like today" and told[1].startswith("word0")
             await goes_on(caller, 2)
             assert not caller.all(Failed)
 
