@@ -7,16 +7,19 @@ from collections.abc import Sequence
 
 from voice_agents.turns.endings import TABLES, Completeness
 from voice_agents.turns.endings.judging import words_of
-from voice_agents.turns.endings.likelihood import likelihood
+from voice_agents.turns.endings.likelihood import kind_of, likelihood
 from voice_agents.turns.tongue import ENGLISH, language_of
 
 __all__ = ["Completeness", "completeness"]
 
-_COMPLETE_FROM, _PLAIN_FROM, _OPEN_BELOW = 0.8, 0.1, -1.5
+_COMPLETE_FROM, _PLAIN_FROM, _SHORT_FROM = 0.8, 0.1, -0.6
 """Logarithms of odds, chosen with corpora that nothing was learned from (``tests.bench.endings``): higher ones let more
-whole sentences wait, lower ones cut more people off who pause. The second is for plain questions and commands, ..."""
-_PLAIN = range(4, 8)
-"""... which have so many words: people who write for a machine to read say more at once than those who talk to one."""
+whole sentences wait, lower ones cut more people off who pause. The others are for plain questions and commands, ..."""
+_PLAIN, _SHORT = range(4, 8), 4
+"""... which have so many words, or just these: who writes for a machine to read says more at once than who talks to
+one, so "what day is it" is seldom whole in what was learned."""
+_OPEN_BELOW, _FEW_OPEN_BELOW = -1.5, -2.5
+"""The second for at most :data:`_SHORT` words."""
 
 
 def completeness(text: str, language: str = "", *, usually: str = ENGLISH) -> Completeness:
@@ -36,7 +39,7 @@ def _english(text: str) -> Completeness:
     if not words:
         return Completeness.UNKNOWN
     core = _core(words)
-    if " ".join(words) in _WHOLE_PHRASES or (not core and words[-2:] in _GREETINGS):
+    if {" ".join(words), " ".join(core)} & _WHOLE_PHRASES or (not core and words[-2:] in _GREETINGS):
         return Completeness.COMPLETE
     if _is_open(text.rstrip(), words, core):
         return Completeness.OPEN
@@ -44,11 +47,28 @@ def _english(text: str) -> Completeness:
         return Completeness.COMPLETE
     odds = likelihood([word for word in words if word not in _FILLERS])
     asked = text.rstrip().endswith("?") and len(words) >= _FEWEST_ASKED
-    plain = core[0] in _QUESTIONS | _COMMANDS and len(core) in _PLAIN
-    if (asked or odds > (_PLAIN_FROM if plain else _COMPLETE_FROM)) and not _is_number(words[-1]):
+    if (asked or odds > _whole_from(core)) and not _is_number(words[-1]):
         return Completeness.COMPLETE
     switched = words[-1] in _PARTICLES and _WITH_PARTICLES.intersection(words)
-    return Completeness.OPEN if odds < _OPEN_BELOW and not switched else Completeness.UNKNOWN
+    open_below = _FEW_OPEN_BELOW if len(words) <= _SHORT else _OPEN_BELOW
+    return Completeness.OPEN if odds < open_below and not switched else Completeness.UNKNOWN
+
+
+def _whole_from(core: list[str]) -> float:
+    """The odds from which on these words are taken for all."""
+    if core[0] not in _QUESTIONS | _COMMANDS:
+        return _COMPLETE_FROM
+    if len(core) + ("'s" in core[0]) == _SHORT and _stands(core):
+        return _SHORT_FROM
+    return _PLAIN_FROM if len(core) in _PLAIN else _COMPLETE_FROM
+
+
+def _stands(core: list[str]) -> bool:
+    """Not "is there a bakery", "is it true that" and "what my brother said", which mostly go on."""
+    if core[0] not in _NEED_NO_MORE and _INDEFINITE.intersection(core[-3:-1]):
+        return False
+    told = core[0].startswith("wh") and "'" not in core[0] and kind_of(core[1]) in "DI"
+    return not told and kind_of(core[-1]) not in "PCDA"
 
 
 def _core(words: Sequence[str]) -> list[str]:
@@ -156,6 +176,9 @@ _COMMANDS = words_of(
     "make note open order play put read remember remind roll say send set show start stop switch take tell throw toss "
     "translate turn wake write"
 )
+_NEED_NO_MORE = words_of("explain flip roll say sing stop tell throw toss")
+"""... after "a": "tell me a joke" is whole, "is there a bakery" mostly is not."""
+_INDEFINITE = words_of("a an any some")
 _DONE_TO_SOMETHING = words_of("cancel close delete flip open pause read repeat resume roll stop throw toss")
 """... and nothing more is needed: "read my notes"."""
 _BEFORE_BEGINNING = words_of(
@@ -237,20 +260,17 @@ _NEEDS = (
 )
 """How a command begins, and what it is not whole without."""
 _WHOLE_PHRASES = frozenset(
-    {
-        "bye",
-        "goodbye",
-        "hello",
-        "hi",
-        "how are you",
-        "never mind",
-        "no",
-        "no thank you",
-        "no thanks",
-        "stop",
-        "thank you",
-        "thanks",
-        "yes",
-        "yes please",
-    }
+    phrase.strip()
+    for phrase in """
+    bye, goodbye, good night, hello, hi, how are you, how are you doing, see you later, see you soon, see you tomorrow
+    have a nice day, have a good day, thank you, thanks, thank you very much, thanks a lot, you're welcome
+    yes, yes please, no, no thank you, no thanks, never mind, not yet, not now, not really, nothing, stop, me too
+    that's right, that's wrong, that's correct, that's it, that's all, sounds good, that sounds good, let's go
+    go on, go ahead, say that again, say it again, one more time, tell me more, call me back, turn it on, turn it off
+    why not, how come, what else, what's new, what happened, what did you say, what can you do
+    who are you, what's your name, what's my name, what time is it, what's the weather like, help me, can you help me
+    are you there, can you hear me, i changed my mind, i love you
+    """.replace("\n", ",").split(",")
+    if phrase.strip()
 )
+"""What people say to each other and to assistants as it stands; not "okay", "sure" or "I see", which begin more."""
