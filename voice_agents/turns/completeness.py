@@ -68,7 +68,7 @@ def _stands(core: list[str]) -> bool:
     if core[0] not in _NEED_NO_MORE and _INDEFINITE.intersection(core[-3:-1]):
         return False
     told = core[0].startswith("wh") and "'" not in core[0] and kind_of(core[1]) in "DI"
-    return not told and kind_of(core[-1]) not in "PCDA"
+    return not told and (core[-1] == "that" or kind_of(core[-1]) not in "PCDA")
 
 
 def _core(words: Sequence[str]) -> list[str]:
@@ -84,6 +84,8 @@ def _is_open(text: str, words: list[str], core: list[str]) -> bool:
     if text.endswith(("...", "…", "-", "—", "–", ",", ":")) or words[-1] in _NEVER_LAST | _FILLERS or not core:
         return True
     if any(f" {' '.join(words)}".endswith(f" {phrase}") for phrase in _OPEN_PHRASES):
+        return True
+    if words[-1] == "that" and words[-2:-1] and words[-2] in _BEFORE_THAT and not core[0].startswith("wh"):
         return True
     if words[-1] == "then" and len(core) >= _FEWEST_CHAINED:
         return True
@@ -153,6 +155,10 @@ _TAKES_BACK = words_of("no wait sorry actually rather")
 """At the end of words: "at seven no", which another word follows ..."""
 _SAID_ITSELF = words_of("say said am i'm so very rather")
 """... but not after these: "I'd rather wait"."""
+_BEFORE_THAT = words_of(
+    "me him her us them is was thing think say said says sure chance hope believe possible told find true likely clear "
+    "certain sad glad good bad important"
+)
 _FEWEST_ASKED = 3
 """Words of which a question mark makes a question; full stops prove nothing: half sentences get them, too."""
 _FEWEST_CHAINED = 5
