@@ -72,6 +72,8 @@ def test_words_that_were_shown_stay_when_the_user_goes_on_and_then_types(tmp_pat
             await turn_done(caller, 2)
             said = [text for role, text in await caller.texts() if role is Speaker.USER]
             assert said[0].startswith("my dog is called rex and") and said[1].startswith("what is my dog")
+            finals = {event.turn: event.text for event in caller.all(UserTranscript) if event.final}
+            assert list(finals.values()) == said, "the page is told what is kept"
 
     play(story())
 

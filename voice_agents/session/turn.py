@@ -135,6 +135,7 @@ class UserWords:
         """The turn was not over: what is being said goes on with it."""
         self.pieces += [*later.aside, *later.pieces]
         self.partial = later.partial
+        self.told = False
 
     # The pieces of a server
 

@@ -18,7 +18,7 @@ whole sentences wait, lower ones cut more people off who pause. The others are f
 _PLAIN, _SHORT = range(4, 8), 4
 """... which have so many words, or just these: who writes for a machine to read says more at once than who talks to
 one, so "what day is it" is seldom whole in what was learned."""
-_OPEN_BELOW, _FEW_OPEN_BELOW = -1.5, -2.5
+_OPEN_BELOW, _FEW_OPEN_BELOW = -1.5, -1.8
 """The second for at most :data:`_SHORT` words."""
 
 
