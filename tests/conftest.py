@@ -138,7 +138,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-class Groups(LoadScopeScheduling):  # pytest-xdist says nothing of its types
+class Groups(LoadScopeScheduling):
     """Hands out tests one by one, groups to one worker each.
 
     pytest-xdist's own groups (``--dist loadgroup``) do nothing with pytest 9.2: it no longer lets a test be renamed.

@@ -20,7 +20,7 @@ from voice_agents.pasted import Reduce, is_own_network, pasted, with_scheme
 PLAIN_HTTP = "ALLOW_PLAIN_HTTP"
 """Set to 1, hosts of one's own network may be asked over http."""
 
-_CODES = """
+_CODES: str = """
 afr:af ara:ar aze:az bel:be bul:bg ben:bn bos:bs cat:ca ces:cs cze:cs cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el
 eng:en spa:es est:et eus:eu baq:eu fas:fa per:fa fin:fi fra:fr fre:fr gle:ga glg:gl guj:gu heb:he hin:hi hrv:hr hun:hu
 hye:hy arm:hy ind:id isl:is ice:is ita:it jpn:ja kat:ka geo:ka kaz:kk khm:km kan:kn kor:ko lao:lo lit:lt lav:lv mkd:mk
@@ -33,7 +33,7 @@ _WORDS_OF_WEBSOCKETS = ("WEBSOCKETS_SERVER", "WEBSOCKETS_USER_AGENT")
 _NUMBERS_OF_TRACES = re.compile(r"OTEL_(?:BSP_\w+|\w+_LIMIT|EXPORTER_OTLP(?:_TRACES)?_TIMEOUT)", re.ASCII)
 _PLAIN_NAME = re.compile(r"[\w-]*", re.ASCII)
 _HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
-_SHORTER = dict(pair.split(":") for pair in str(_CODES).split())
+_SHORTER = dict(pair.split(":") for pair in _CODES.split())
 """ISO 639-2 and 639-3 in the shorter form, which is the only one that OpenAI's transcription takes."""
 
 

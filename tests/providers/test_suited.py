@@ -89,7 +89,7 @@ async def test_what_is_sent_of_a_message_is_what_langchain_sends(model: str) -> 
     async with ChatModel(Endpoint(Provider.OPENAI, "http://127.0.0.1:9/v1", model, "key")) as chat:
         for _ in range(50):
             some = chance.sample(MESSAGES, chance.randint(1, len(MESSAGES)))
-            assert chat.model._get_request_payload(some)["messages"] == theirs._get_request_payload(some)["messages"]  # type: ignore[attr-defined]
+            assert chat.model._get_request_payload(some)["messages"] == theirs._get_request_payload(some)["messages"]  # pyrefly: ignore[missing-attribute]
 
 
 @given(SEEDS)

@@ -220,7 +220,7 @@ def is_word(_: Pcm, over: bool = False) -> float:
 def test_a_word_that_falls_silent_all_at_once_silences_the_agent_too(tmp_path: Path) -> None:
     async def story() -> None:
         def prepare(parts: StoryParts) -> None:
-            parts.voice_activity = lambda: VoiceActivity(HangsOver(), is_word)  # type: ignore[method-assign]
+            parts.voice_activity = lambda: VoiceActivity(HangsOver(), is_word)
 
         async with call(tmp_path, lambda _: [LONG], WORDS, prepare=prepare) as caller:
             await speaking(caller)

@@ -106,8 +106,7 @@ def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, 
     a thousand turns takes longer than the rest of a step. What only comes to what there is, is put at its end.
     """
     last, length, before, since = messages, len(messages), ids, set[str | None]()
-
-    merge: Callable[[Any, Any], Any] = add_messages
+    merge: Callable[[Any, Any], Any] = add_messages  # its own types name every kind of message there is
 
     def add(left: Any, right: Any) -> Any:
         nonlocal last, length, before

@@ -315,7 +315,7 @@ class RealtimeEngine(Engine):
         if not settings.replaces(Role.REALTIME):
             self._endpoint = replace(self._endpoint, stand_in=lambda: None)
         self._token = token
-        self.writes = True
+        self.transcribes = True
         """The server writes what users say, as far as is known."""
 
     async def _start(self, stack: AsyncExitStack) -> None:

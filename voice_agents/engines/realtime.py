@@ -11,7 +11,7 @@ from voice_agents.alarm import Alarm
 from voice_agents.audio import Pcm
 from voice_agents.conversation.history import HistoryEntry, Speaker
 from voice_agents.engines.server_answer import RealtimeConnection, ServerAnswer
-from voice_agents.engines.server_patience import ServerPatience, Writing
+from voice_agents.engines.server_patience import ServerPatience
 from voice_agents.engines.server_turns import DeafServer, ServerTurns
 from voice_agents.errors import NOTHING_HEARD, ProviderError, Role
 from voice_agents.events import Notice, ProviderUsed, UserTranscript
@@ -54,8 +54,12 @@ PAST_BUDGET = 24_000
 ANNOUNCE = "[This is not the user: a timer has fired. Say to the user: {}]"
 
 
-class RealtimeParts(SessionParts, Writing, Protocol):
+class RealtimeParts(SessionParts, Protocol):
     """Makes the parts of one Realtime session, so that a test (or a user of the package) can bring other ones."""
+
+    transcribes: bool
+    """The server writes what users say, as far as is known from all sessions; one that had written nothing when the
+    patience was over is not waited for any more."""
 
     @property
     def instructions(self) -> str:

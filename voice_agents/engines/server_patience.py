@@ -8,7 +8,7 @@ pause; who goes on before anything was heard adds to the same turn.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from voice_agents.alarm import Alarm
 from voice_agents.session.turn import Turn
@@ -16,22 +16,16 @@ from voice_agents.settings import Speculation, TurnDetection, TurnSettings
 from voice_agents.turns.endpointing import Endpointer
 
 if TYPE_CHECKING:
+    from voice_agents.engines.realtime import RealtimeParts
     from voice_agents.session.voice_session import VoiceSession
-
-
-class Writing(Protocol):
-    """What is known of a server, in all its sessions."""
-
-    writes: bool
-    """It writes what users say; one that had written nothing when the patience was over is not waited for any more."""
 
 
 class ServerPatience:
     """One per session. While a turn is held, its tools with side effects wait, too."""
 
-    def __init__(self, host: VoiceSession, server: Writing) -> None:
+    def __init__(self, host: VoiceSession, parts: RealtimeParts) -> None:
         self._host = host
-        self._server = server
+        self._parts = parts
         self._endpointer = Endpointer(_begun_early(host.turns))
         self._alarm = Alarm(host.tasks.guard)
         self._held: Turn | None = None
@@ -58,7 +52,7 @@ class ServerPatience:
 
     def words(self, turn: Turn) -> None:
         """More is known of what was said in a turn."""
-        self._server.writes = self._server.writes or bool(turn.user.shown)
+        self._parts.transcribes = self._parts.transcribes or bool(turn.user.shown)
         if turn in (self._held, self._host.coming):
             self._endpointer.partial(turn.user.shown)
         if turn is self._held:
@@ -71,7 +65,7 @@ class ServerPatience:
         self.end()
         if turn.typed or turn.read or self._host.turns.detection is not TurnDetection.SERVER_VAD:
             return
-        if not (turn.user.shown or self._server.writes):
+        if not (turn.user.shown or self._parts.transcribes):
             return
         self.voice_stopped()
         self._endpointer.partial(turn.user.shown)
@@ -87,7 +81,7 @@ class ServerPatience:
     def _over(self) -> None:
         """The patience is; who had written nothing until then is not waited for the next time."""
         if self._held is not None:
-            self._server.writes = bool(self._held.user.shown)
+            self._parts.transcribes = bool(self._held.user.shown)
         self.end()
 
     def _hold(self, turn: Turn) -> None:

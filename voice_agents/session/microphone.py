@@ -187,7 +187,7 @@ class MicrophoneInput:
     @property
     def heard_until(self) -> float | None:
         """As :attr:`speech_end`, with what no chunk of the detector is full of yet."""
-        return None if self.voice.heard_until is None else self.time_of(self.voice.heard_until)
+        return None if (until := self.voice.heard_until) is None else self.time_of(until)
 
     def words(self, text: str) -> None:
         """All words of the turn that is open, so far: they tell whether it sounds complete."""

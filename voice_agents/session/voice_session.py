@@ -224,15 +224,20 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     @override
     def on_slice(self, raw: Pcm, pcm: Pcm) -> None:
         self.backend.hear(raw, pcm)
-        ducked = self.floor.state is FloorState.AGENT_DUCKED
-        if ducked or self.microphone.voice.speaking:
+        voice, ducked = self.microphone.voice, self.floor.state is FloorState.AGENT_DUCKED
+        if ducked or voice.speaking:
             self._own_loudness.hear(pcm)
-        if ducked and (until := self.microphone.heard_until) is not None:
-            voice, now, soft = self.microphone.voice, self.clock(), self._own_loudness.softer
-            if voice.speaking and voice.pauses:
-                self.act(self.floor.voice_faded(now, odds=voice.word_odds, soft=soft))
-            elif voice.speaking:
-                self.act(self.floor.voice_goes_on(until, now, odds=voice.sentence_odds, soft=soft))
+        if not (ducked and voice.speaking):
+            return
+        if voice.pauses:
+            self._voice_faded()
+        elif (until := self.microphone.heard_until) is not None:
+            soft = self._own_loudness.softer
+            self.act(self.floor.voice_goes_on(until, self.clock(), odds=voice.sentence_odds, soft=soft))
+
+    def _voice_faded(self) -> None:
+        odds, soft = self.microphone.voice.word_odds, self._own_loudness.softer
+        self.act(self.floor.voice_faded(self.clock(), odds=odds, soft=soft))
 
     @override
     def on_sound(self) -> None:
@@ -257,8 +262,7 @@ class VoiceSession(Session, MicrophoneListener, SpeakerListener):
     def on_voice_stopped(self, at: float, voice_s: float) -> None:
         self.coming.voice_s += voice_s
         self.backend.notice(UserSign.STOPPED, voice_s=voice_s)
-        word_odds, soft = self.microphone.voice.word_odds, self._own_loudness.softer
-        self.act(self.floor.voice_faded(self.clock(), odds=word_odds, soft=soft))  # it may have stopped all at once
+        self._voice_faded()  # it may have stopped all at once
         noticed = at if self.backend.ends_turns else self.clock()  # a server has its time from now on
         self.act(self.floor.user_stopped(noticed))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from voice_agents.turns.endings import TABLES, Completeness
 from voice_agents.turns.endings.judging import words_of
-from voice_agents.turns.endings.likelihood import kind_of, likelihood
+from voice_agents.turns.endings.likelihood import FILLERS, kind_of, likelihood
 from voice_agents.turns.tongue import ENGLISH, language_of
 
 __all__ = ["Completeness", "completeness"]
@@ -45,7 +45,7 @@ def _english(text: str) -> Completeness:
         return Completeness.OPEN
     if _SUM.search(" ".join(core)) or (len(core) == 3 and core[0] in _DONE_TO_SOMETHING):
         return Completeness.COMPLETE
-    odds = likelihood([word for word in words if word not in _FILLERS])
+    odds = likelihood([word for word in words if word not in FILLERS])
     asked = text.rstrip().endswith("?") and len(words) >= _FEWEST_ASKED
     if (asked or odds > _whole_from(core)) and not _is_number(words[-1]):
         return Completeness.COMPLETE
@@ -81,11 +81,11 @@ def _core(words: Sequence[str]) -> list[str]:
 
 def _is_open(text: str, words: list[str], core: list[str]) -> bool:
     """Certainly: whatever these words are, another one follows."""
-    if text.endswith(("...", "…", "-", "—", "–", ",", ":")) or words[-1] in _NEVER_LAST | _FILLERS or not core:
+    if text.endswith(("...", "…", "-", "—", "–", ",", ":")) or words[-1] in _NEVER_LAST | FILLERS or not core:
         return True
     if any(f" {' '.join(words)}".endswith(f" {phrase}") for phrase in _OPEN_PHRASES):
         return True
-    if words[-1] == "that" and words[-2:-1] and words[-2] in _BEFORE_THAT and not core[0].startswith("wh"):
+    if words[-1] == "that" and _BEFORE_THAT.intersection(words[-2:-1]) and not core[0].startswith("wh"):
         return True
     if words[-1] == "then" and len(core) >= _FEWEST_CHAINED:
         return True
@@ -168,7 +168,6 @@ _LONGEST_CONDITION = 6
 _CONDITIONS = words_of("if when because since although while unless after before whenever once")
 _LINKS = words_of("is are was were do does did can could will would should have has")
 """After "when" they make a question of it."""
-_FILLERS = words_of("um uh uhm er erm hmm")
 _PARTICLES = words_of("in on over")
 _WITH_PARTICLES = words_of(
     "turn turned switch switched put come go goes going went hold move carry log keep later now start"

@@ -55,7 +55,7 @@ def limit_connections() -> None:
     vars(http_server)["uvicorn"] = SimpleNamespace(Config=limited)
 
 
-class PatientServer(http_server.Server):  # gradio says nothing of its types
+class PatientServer(http_server.Server):
     """Is waited for as long as it is starting: gradio gives up after five seconds, while it starts all the same."""
 
     def run_in_thread(self) -> None:

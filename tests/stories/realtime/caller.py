@@ -52,7 +52,7 @@ class RealtimeStoryParts:
     habits: Habits = field(default_factory=Habits)
     instructions: str = "Be kind."
     voice: str = "marin"
-    writes: bool = True
+    transcribes: bool = True
     deaf: bool = False
     """Our own detector hears nothing."""
     server: FakeRealtime | None = None

@@ -101,7 +101,7 @@ def test_a_server_that_writes_no_words_is_waited_for_once(tmp_path: Path, calls:
 
     def same_server(made: RealtimeStoryParts) -> None:
         parts.append(made)
-        made.writes = parts[0].writes
+        made.transcribes = parts[0].transcribes
 
     async def story() -> None:
         async with ring(tmp_path, echo, PAUSED, habits=habits, prepare=same_server) as caller:

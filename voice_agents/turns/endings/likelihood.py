@@ -22,8 +22,9 @@ SIZE = 1 << 16
 """Weights; traits that share one are rare enough."""
 LONGEST = 40
 """Of more words, the last ones are looked at."""
+FILLERS = words_of("um uh uhm er erm hmm")
 _KINDS = {
-    "F": words_of("um uh er erm hmm"),
+    "F": FILLERS,
     "P": words_of(
         "to for with from at about by in on near under over after before into between during without through around "
         "until till of"
