@@ -6,7 +6,7 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -169,6 +169,113 @@ async def test_the_model_is_told_what_was_wrong(called: AnyTool, arguments: dict
     assert told in answer.text
 
 
+class Colour(Enum):
+    RED = "red"
+
+
+ITSELF: list[Any] = []
+ITSELF.append(ITSELF)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Colour.RED, '"red"'),
+        ({"colour": Colour.RED}, '{"colour": "red"}'),
+        ("grün".encode(), "grün"),
+        ([b"ab"], '["ab"]'),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        (ITSELF, "[[...]]"),
+    ],
+)
+async def test_whatever_it_returns_is_told(value: Any, told: str) -> None:
+    def give() -> Any:
+        """Give it."""
+        return value
+
+    assert await result(give) == ToolResult(told)
+
+
+@pytest.mark.parametrize("of_langchain", [False, True])
+async def test_of_a_long_result_the_model_is_told_the_beginning(of_langchain: bool) -> None:
+    def read() -> str:
+        """Read it all."""
+        return "word " * 100_000
+
+    answer = await result(tool(read) if of_langchain else read)
+    assert len(answer.text) < 50_000
+    assert answer.text.startswith("word word") and answer.text.endswith("(460000 more characters are left out)")
+
+
+def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+def left() -> None:
+    raise SystemExit(2)
+
+
+@pytest.mark.parametrize("breaks", [cancelled, left])
+@pytest.mark.parametrize("kind", ["async", "sync", "of LangChain"])
+async def test_a_tool_that_ends_what_is_not_its_own_has_failed(kind: str, breaks: Callable[[], None]) -> None:
+    async def act() -> str:
+        """Do it."""
+        breaks()
+        return "done"
+
+    def act_at_once() -> str:
+        """Do it."""
+        breaks()
+        return "done"
+
+    answer = await result({"async": act, "sync": act_at_once, "of LangChain": tool(act_at_once)}[kind])
+    assert answer.error and answer.uncertain
+
+
+async def test_who_is_cancelled_meanwhile_is_cancelled() -> None:
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        """Hang."""
+        begun.set()
+        await asyncio.Event().wait()
+
+    work = asyncio.create_task(result(hang))
+    await begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+
+
+@pytest.mark.parametrize("of_langchain", [False, True])
+async def test_what_is_wrong_with_an_answer_is_not_wrong_with_the_arguments(of_langchain: bool) -> None:
+    def pay(amount: int) -> str:
+        """Pay; the bank's answer cannot be read."""
+        return Fee.model_validate({"amount": "?"}).model_dump_json()
+
+    paying = tool(pay) if of_langchain else pay
+    answer = await result(paying, amount=5)
+    assert answer.error and answer.uncertain and "arguments" not in answer.text
+    answer = await result(paying, amount="five")
+    assert answer.error and not answer.uncertain and "amount" in answer.text
+
+
+def test_what_an_argument_is_for_stands_beside_it() -> None:
+    def pay(amount: Annotated[int, "In euros."], tip: Annotated[int, Field(ge=0), "On top."] = 0) -> str:
+        """Pay."""
+        return f"{amount} {tip}"
+
+    assert only(pay).parameters["properties"] == only(tool(pay)).parameters["properties"]
+    assert only(pay).parameters["properties"]["amount"]["description"] == "In euros."
+
+
+async def test_a_tool_of_langchain_can_be_given_another_name_and_more_time() -> None:
+    made = Tool.of(add, name="sum_up", timeout_s=60, side_effects=False)
+    assert (made.name, made.description, made.timeout_s, made.side_effects) == ("sum_up", "Add two numbers.", 60, False)
+    assert await Toolbox([made]).call("sum_up", {"a": 1, "b": 2}) == ToolResult("3")
+    assert not Tool.of(safe, timeout_s=60).side_effects
+
+
 async def test_what_returns_nothing_is_told_as_done() -> None:
     async def ring() -> None:
         """Ring the bell."""
@@ -269,6 +376,17 @@ def unsendable(lock: threading.Lock) -> str:
     return str(lock)
 
 
+def one_by_one(count: int) -> Iterator[int]:
+    """Count."""
+    yield from range(count)
+
+
+async def later(count: int) -> AsyncIterator[int]:
+    """Count."""
+    for number in range(count):
+        yield number
+
+
 def unfindable(word: Nowhere) -> str:  # pyrefly: ignore[unknown-name]  # noqa: F821
     """Say it."""
     return str(word)
@@ -319,6 +437,9 @@ def named(name: str) -> Callable[[], str]:
         ([unsendable], "unsendable has an argument of a type"),
         ([unfindable], "Nowhere"),
         ([of_a_graph], "agent="),
+        ([one_by_one], "yields"),
+        ([later], "yields"),
+        ([tool(one_by_one)], "yields"),
         ([lambda: ""], "Tool.of"),
         ([named("x" * 65)], "1 to 64"),
         ([named("größe")], "1 to 64"),

@@ -203,10 +203,12 @@ async def test_a_call_without_arguments_is_one(arguments: Any) -> None:
         assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("now", {})]
 
 
-async def test_arguments_that_are_no_object_are_told_to_the_model_and_not_guessed() -> None:
-    async with asking((called(piece(0, "c", "weather", '{"place": "Ro')), *END)) as asked:
+@pytest.mark.parametrize("arguments", ['{"place": "Ro', '{"place": ', '{"place": "Rome", ', "[1]", "Rome"])
+async def test_arguments_that_are_no_object_are_told_to_the_model_and_not_guessed(arguments: str) -> None:
+    async with asking((called(piece(0, "c", "weather", arguments)), *END)) as asked:
         whole = await asked.ask(tools=[weather])
-        assert len(whole.tool_calls) + len(whole.invalid_tool_calls) == 1
+        assert whole.tool_calls == []
+        assert [call["name"] for call in whole.invalid_tool_calls] == ["weather"]
 
 
 async def test_null_for_what_is_optional_is_not_given() -> None:

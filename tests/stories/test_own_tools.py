@@ -18,8 +18,8 @@ from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits, Item
 from tests.stories.realtime.items import Step as RealtimeStep
 from voice_agents.conversation.history import History, Speaker
-from voice_agents.events import ToolCalled, ToolReturned
-from voice_agents.tools import AnyTool, as_tools
+from voice_agents.events import ToolCalled, ToolReturned, TurnDone
+from voice_agents.tools import AnyTool, Tool, as_tools
 
 PAY = Call("pay", '{"amount": 5}')
 WORDS = ["pay five", "please"]
@@ -140,5 +140,41 @@ def test_what_broke_half_way_is_not_tried_again_in_this_turn(tmp_path: Path, eng
             await turn_done(caller)
             assert tried == [5]
             assert caller.all(ToolReturned)[0].error
+
+    play(story())
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+@pytest.mark.parametrize("side_effects", [True, False])
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, SystemExit, BaseException])
+def test_whatever_a_tool_raises_the_conversation_goes_on(
+    tmp_path: Path, engine: str, side_effects: bool, kind: type[BaseException]
+) -> None:
+    async def story() -> None:
+        async def pay(amount: int) -> str:
+            """Pay."""
+            raise kind
+
+        till = Tool.of(pay, side_effects=side_effects)
+        async with dial(engine, tmp_path, [till], [[PAY], ["I could not."]]) as caller:
+            caller.say(0)
+            await turn_done(caller)
+            assert [event.error for event in caller.all(ToolReturned)] == [True]
+            assert caller.all(TurnDone)[0].heard_text.strip() == "I could not."
+
+    play(story())
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+def test_arguments_that_are_no_object_are_refused_in_the_same_words(tmp_path: Path, engine: str) -> None:
+    async def story() -> None:
+        till = Till()
+        async with dial(engine, tmp_path, [till.pay], [[Call("pay", "[5]")], [PAY], ["It is paid."]]) as caller:
+            caller.say(0)
+            await turn_done(caller)
+            assert [event.result for event in caller.all(ToolReturned)] == [
+                "The arguments must be a JSON object.",
+                "Paid 5.",
+            ]
 
     play(story())

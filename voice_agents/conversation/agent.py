@@ -47,7 +47,7 @@ from voice_agents.conversation.turn import (
 )
 from voice_agents.prompts import system_prompt
 from voice_agents.providers.chat import REMARK, RETRACTED
-from voice_agents.tools import Toolbox
+from voice_agents.tools import MALFORMED, Toolbox
 
 __all__ = [
     "AgentOutput",
@@ -295,7 +295,7 @@ def _with_own_ids(message: AIMessage, id: str, record: Record) -> AIMessage:
     """
     used = {call["id"] for answer in record.answers if answer.message for call in answer.message.tool_calls}
     malformed = [
-        ToolCall(name=call["name"] or "", args={"malformed": call["args"]}, id=call["id"], type="tool_call")
+        ToolCall(name=call["name"] or "", args={MALFORMED: call["args"]}, id=call["id"], type="tool_call")
         for call in message.invalid_tool_calls
     ]
     calls: list[ToolCall] = []

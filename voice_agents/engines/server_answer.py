@@ -24,7 +24,7 @@ from voice_agents.providers.realtime.events import AudioDelta, RealtimeEvent, Re
 from voice_agents.providers.rules import CANCELLED
 from voice_agents.session.turn import SpeechStep, ToolStep, Turn
 from voice_agents.session.waiting import Excuses, apology, delay, still_waiting
-from voice_agents.tools import ToolResult
+from voice_agents.tools import MALFORMED, ToolResult
 from voice_agents.turns.voiced import VoicedWords, VoiceHabit
 
 if TYPE_CHECKING:
@@ -477,12 +477,12 @@ def _voiced(speech: SpeechStep) -> VoicedWords:
 
 
 def _step(call: ToolCall) -> ToolStep:
-    """Arguments that are no JSON object are kept under ``malformed``."""
+    """Arguments that are no JSON object are kept as they are."""
     try:
         args = json.loads(call.arguments or "{}")
     except ValueError:
         args = None
-    known = args if isinstance(args, dict) else {"malformed": call.arguments}
+    known = args if isinstance(args, dict) else {MALFORMED: call.arguments}
     return ToolStep(call.call_id, call.name, known, arguments=call.arguments)
 
 

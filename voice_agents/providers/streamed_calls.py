@@ -131,6 +131,9 @@ class StreamedCalls:
 
 
 def _arguments(call: _GrowingCall) -> str:
-    """JSON text of an object, if it can be made of what came; else that, which the tool refuses."""
+    """JSON text of an object, if it can be made of what came; else that, which the tool refuses.
+
+    LangChain would close the brackets of arguments that were cut off, and have half of them done.
+    """
     known = made_of(call.arguments)
-    return call.arguments if known is None else json.dumps(known)
+    return f"no JSON object: {call.arguments}" if known is None else json.dumps(known)

@@ -7,11 +7,12 @@ from voice_agents.tools.chance import Chance
 from voice_agents.tools.clock import Clock
 from voice_agents.tools.foreign import as_tools
 from voice_agents.tools.notes import Notes, NoteTools
-from voice_agents.tools.registry import AnyTool, Tool, Toolbox, ToolError, ToolResult
+from voice_agents.tools.registry import MALFORMED, AnyTool, Tool, Toolbox, ToolError, ToolResult
 from voice_agents.tools.timers import Timer, TimerBook, Timers
 from voice_agents.tools.units import convert_units
 
 __all__ = [
+    "MALFORMED",
     "AnyTool",
     "Notes",
     "Timer",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from typing import Any, get_args
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from voice_agents.errors import ConfigurationError
-from voice_agents.tools.functions import called, checked_name, plain_schema
-from voice_agents.tools.registry import AnyTool, Tool, ToolError, ToolResult
+from voice_agents.tools.functions import called, check_returns, checked_name, is_langchain_tool, plain_schema
+from voice_agents.tools.registry import AnyTool, Tool, ToolError, ToolResult, explain
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def _as_tool(tool: AnyTool) -> Tool:
         checked_name(tool.name)
         return tool
     if is_langchain_tool(tool):
-        return _of_langchain(tool)
+        return of_langchain(tool)
     if callable(tool) and not isinstance(tool, type):
         return Tool.of(tool)
     raise ConfigurationError(
@@ -40,13 +41,11 @@ def _as_tool(tool: AnyTool) -> Tool:
     )
 
 
-def is_langchain_tool(tool: object) -> bool:
-    """Without loading LangChain: nobody has a tool of its who has not loaded it."""
-    module = sys.modules.get("langchain_core.tools.base")
-    return module is not None and isinstance(tool, module.BaseTool)
+def of_langchain(tool: Any) -> Tool:
+    """A tool of LangChain as a :class:`Tool`, which checks its arguments itself.
 
-
-def _of_langchain(tool: Any) -> Tool:
+    Raises ConfigurationError for what no model could call.
+    """
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
     name = checked_name(tool.name)
@@ -55,6 +54,9 @@ def _of_langchain(tool: Any) -> Tool:
             f"The tool {name} takes {', '.join(injected)} from the state of a LangGraph graph: give it to a graph of "
             "your own (agent=...), or take these arguments out."
         )
+    for function in (getattr(tool, "func", None), getattr(tool, "coroutine", None)):
+        if function is not None:
+            check_returns(function, name)
     try:
         declared = convert_to_openai_tool(tool)["function"]
     except Exception as error:  # LangChain and pydantic have many, and none says which tool
@@ -102,7 +104,12 @@ async def _called(tool: Any, request: dict[str, Any]) -> Any:
     try:
         return await (called(tool.invoke, {"input": request}) if blocks else tool.ainvoke(request))
     except ToolException as error:
-        raise ToolError(str(error) or f"The tool {tool.name} could not do it.") from error
+        raise ToolError(str(error)) from error
+    except ValidationError as error:
+        schema = tool.args_schema
+        if error.title != (getattr(schema, "model_config", {}).get("title") or getattr(schema, "__name__", "")):
+            raise  # of what the tool did, not of what it was to do
+        raise ToolError(explain(tool.name, error)) from error
 
 
 def _result(name: str, answer: Any) -> ToolResult:

@@ -8,13 +8,16 @@ import functools
 import inspect
 import json
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor, Future
-from typing import Any
+from enum import Enum
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
+from pydantic.fields import FieldInfo
 
 from voice_agents.errors import ConfigurationError
 
@@ -23,6 +26,12 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 _NOT_SCHEMA = ("default", "examples", "enum", "const")
 """What stands under these in a JSON schema is a value, whatever it looks like."""
+
+
+def is_langchain_tool(tool: object) -> bool:
+    """Without loading LangChain: nobody has a tool of its who has not loaded it."""
+    module = sys.modules.get("langchain_core.tools.base")
+    return module is not None and isinstance(tool, module.BaseTool)
 
 
 def checked_name(name: str) -> str:
@@ -53,6 +62,7 @@ def arguments_of(function: Callable[..., Any], name: str) -> tuple[type[BaseMode
 
     Raises ConfigurationError when a model could not know what to send.
     """
+    check_returns(function, name)
     if (method := getattr(function, "__func__", None)) is not None:
         return _arguments_of_method(method, name)
     return _arguments(function, name, skip_self=False)
@@ -70,7 +80,7 @@ def _arguments(function: Callable[..., Any], name: str, *, skip_self: bool) -> t
     for parameter in parameters:
         _check(parameter, name)
         fields[parameter.name] = (
-            parameter.annotation,
+            _described(parameter.annotation),
             ... if parameter.default is parameter.empty else parameter.default,
         )
     try:
@@ -81,11 +91,33 @@ def _arguments(function: Callable[..., Any], name: str, *, skip_self: bool) -> t
             )
             schema = model.model_json_schema()
     except Exception as error:  # pydantic has many, and none says which tool
+        if isinstance(error, PydanticUserError) and error.code == "typed-dict-version":
+            raise ConfigurationError(
+                f"The tool {name} takes a TypedDict: before Python 3.12 it must be that of typing_extensions (from "
+                "typing_extensions import TypedDict)."
+            ) from error
         raise ConfigurationError(
             f"The tool {name} has an argument of a type that no model can send ({type(error).__name__}): use str, int, "
             "float, bool, lists, dicts, enums, or pydantic models of these."
         ) from error
     return model, plain_schema(schema)
+
+
+def check_returns(function: Callable[..., Any], name: str) -> None:
+    """Raises ConfigurationError for a generator: what it does begins when somebody asks for its first value."""
+    inner = _inner(function)
+    for one in (inner, getattr(inner, "__call__", None)):  # noqa: B004 - not whether it can be called, but how
+        if inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one):
+            raise ConfigurationError(f"The tool {name} yields its results: let it return them, such as in a list.")
+
+
+def _described(annotation: Any) -> Any:
+    """With the text of ``Annotated[int, "How many."]`` as the description, as LangChain reads it."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    if any(isinstance(mark, FieldInfo) and mark.description for mark in marks):
+        return annotation
+    text = next((mark for mark in marks if isinstance(mark, str)), None)
+    return annotation if text is None else Annotated[annotation, Field(description=text)]
 
 
 def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
@@ -160,11 +192,6 @@ async def called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
     return await result if inspect.isawaitable(result) else result
 
 
-def is_sync(function: Callable[..., Any]) -> bool:
-    """It blocks, so it has a thread of its own, which nobody can stop."""
-    return not _is_async(function)
-
-
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(_inner(function), "__call__", None)  # noqa: B004 - not whether it can be called, but how
@@ -172,20 +199,30 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def as_text(result: Any) -> str:
-    """What a model is told that a tool returned: text as it is, anything else as JSON."""
-    if isinstance(result, str):
-        return result
+    """What a model is told that a tool returned: text as it is, else JSON, or what Python prints where it is none."""
+    if isinstance(result, (str, bytes)):
+        return result if isinstance(result, str) else _as_data(result)
     if result is None:
         return "Done."
-    return json.dumps(result, ensure_ascii=False, default=_as_data)
+    try:
+        return json.dumps(result, ensure_ascii=False, default=_as_data)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, or a list that holds itself
+        return str(result)
 
 
 def _as_data(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case bytes():
+            return value.decode(errors="replace")
+        case Enum():
+            return value.value
+        case set() | frozenset():
+            return sorted(value, key=str)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)
+    return str(value)
 
 
 def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,10 +246,10 @@ def _fulfil(future: Future[Any], fn: Callable[..., Any], args: Any, kwargs: Any)
         return
     try:
         result = fn(*args, **kwargs)
-    except StopIteration as error:  # no future takes one
-        future.set_exception(RuntimeError(str(error)))
-    except BaseException as error:
-        future.set_exception(error)
+    except Exception as error:
+        future.set_exception(RuntimeError(str(error)) if isinstance(error, StopIteration) else error)
+    except BaseException as error:  # such as sys.exit(): the tool is to end, not the program
+        future.set_exception(RuntimeError(repr(error)))
     else:
         future.set_result(result)
 

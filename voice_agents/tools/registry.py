@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,7 @@ from voice_agents.tools.functions import (
     called,
     checked_name,
     description_of,
+    is_langchain_tool,
     name_of,
 )
 
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 """How long a tool may take if it does not say."""
+LONGEST = 40_000
+"""Characters of a result that the model is told: more than one result may fill what it can read, for good."""
+MALFORMED = "malformed"
+"""In the place of arguments that are no JSON object: they stand there as the model wrote them."""
 
 
 class ToolError(Exception):
@@ -66,7 +71,7 @@ class Tool:
     @classmethod
     def of(
         cls,
-        function: ToolFunction,
+        function: AnyTool,
         *,
         side_effects: bool = True,
         name: str = "",
@@ -77,10 +82,23 @@ class Tool:
         """Derive name, description (the docstring) and schema (the annotations) from a typed function.
 
         The function may be async, or block: then it runs in a thread. What it returns is told to the model, text as it
-        is and anything else as JSON; it raises :class:`ToolError` to say why it cannot. One that only looks something
-        up says ``side_effects=False``: it may be asked twice, and is dropped when the user interrupts. Raises
-        ConfigurationError for a function that a model could not call.
+        is and anything else as JSON, 40,000 characters at most; it raises :class:`ToolError` to say why it cannot. One
+        that only looks something up says ``side_effects=False``: it may be asked twice, and is dropped when the user
+        interrupts. A tool of LangChain may stand in the function's place. Raises ConfigurationError for what a model
+        could not call.
         """
+        if is_langchain_tool(function):
+            from voice_agents.tools.foreign import of_langchain  # which makes a Tool
+
+            made = of_langchain(function)
+            return replace(
+                made,
+                name=checked_name(name or made.name),
+                description=description or made.description,
+                side_effects=side_effects and made.side_effects,
+                timeout_s=timeout_s,
+                meanwhile=meanwhile,
+            )
         name = checked_name(name or name_of(function))
         arguments, parameters = arguments_of(function, name)
         description = description or description_of(function, name)
@@ -166,17 +184,33 @@ class Toolbox:
             return ToolResult(f"There is no tool called {name}. The tools are: {names}.", error=True)
         try:
             checked = tool.checked(_mapping(arguments))
-            async with asyncio.timeout(tool.timeout_s if self._timeout_s is None else self._timeout_s):
-                return _told(await called(tool.function, checked))
         except ValidationError as error:
-            return ToolResult(_explain(name, error), error=True)
+            return ToolResult(explain(name, error), error=True)
         except ToolError as error:
             return ToolResult(str(error), error=True)
+        return await self._done(tool, checked)
+
+    async def _done(self, tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
+        try:
+            async with asyncio.timeout(tool.timeout_s if self._timeout_s is None else self._timeout_s):
+                return _told(await called(tool.function, arguments))
+        except ToolError as error:
+            return ToolResult(str(error) or f"The tool {tool.name} could not do it.", error=True)
         except TimeoutError:
-            return ToolResult(f"The tool {name} took too long and was stopped.", error=True, uncertain=True)
-        except Exception:
-            logger.exception("Tool %s failed", name)
-            return ToolResult(f"The tool {name} failed because of an internal error.", error=True, uncertain=True)
+            return ToolResult(f"The tool {tool.name} took too long and was stopped.", error=True, uncertain=True)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # also sys.exit(), or a task of its own that was cancelled
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
+            logger.exception("Tool %s failed", tool.name)
+            return ToolResult(f"The tool {tool.name} failed because of an internal error.", error=True, uncertain=True)
+
+
+def _cancelled() -> bool:
+    """Somebody wants this task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def effect_of(name: str, arguments: str) -> str:
@@ -190,12 +224,18 @@ def canonical(arguments: Mapping[str, Any]) -> str:
 
 
 def _told(result: Any) -> ToolResult:
-    return result if isinstance(result, ToolResult) else ToolResult(as_text(result))
+    told = result if isinstance(result, ToolResult) else ToolResult(as_text(result))
+    if len(told.text) <= LONGEST:
+        return told
+    rest = len(told.text) - LONGEST
+    return replace(told, text=f"{told.text[:LONGEST]} ... ({rest} more characters are left out)")
 
 
 def _mapping(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(arguments, str):
-        return dict(arguments)
+        if arguments.keys() != {MALFORMED}:
+            return dict(arguments)
+        arguments = str(arguments[MALFORMED])
     try:
         parsed = json.loads(arguments or "{}")
     except ValueError:
@@ -205,7 +245,8 @@ def _mapping(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
     return parsed
 
 
-def _explain(name: str, error: ValidationError) -> str:
+def explain(name: str, error: ValidationError) -> str:
+    """What is wrong with the arguments that a model sent, for the model."""
     problems = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
