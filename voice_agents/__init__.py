@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from voice_agents.engines.engine import Engine, RealtimeEngine, SandwichEngine
     from voice_agents.errors import ConfigurationError, ProviderError, VoiceAgentError
     from voice_agents.providers.interfaces import (
+        ConnectionState,
+        PatientSpeechToText,
         SpeechChunk,
         SpeechStream,
         SpeechToText,
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "AgentParts": "conversation.agent",
     "ConfigurationError": "errors",
+    "ConnectionState": "providers.interfaces",
     "Conversation": "conversation.model",
     "Engine": "engines.engine",
+    "PatientSpeechToText": "providers.interfaces",
     "PlainRecogniser": "providers.plain",
     "PlainVoice": "providers.plain",
     "ProviderError": "errors",
@@ -54,8 +58,10 @@ _HOMES = {
 __all__ = [
     "AgentParts",
     "ConfigurationError",
+    "ConnectionState",
     "Conversation",
     "Engine",
+    "PatientSpeechToText",
     "PlainRecogniser",
     "PlainVoice",
     "ProviderError",

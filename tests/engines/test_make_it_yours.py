@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tests.engines.live import live, remembered
 from tests.quick_engines import QuickRecogniser, ToneVoice
 from tests.stories.caller import LoudnessModel
-from voice_agents import SandwichEngine, Settings
+from voice_agents import SandwichEngine, Settings, SpeechChunk
 from voice_agents.errors import ConfigurationError
 from voice_agents.events import ToolCalled, ToolReturned
 from voice_agents.offline.brain import Brain, FunctionCall, Message, Reply
@@ -97,6 +98,51 @@ async def test_own_voice_and_recogniser(tmp_path: Path) -> None:
         assert somebody.heard(1) == "what can you do"
         assert done.heard_text.startswith("You said what can you do.")
         assert np.abs(somebody.sound(1)).max() > 7000
+
+
+class WordlessSpeech:
+    """A tone for each piece, in one chunk, without a word of where its words are."""
+
+    def __init__(self) -> None:
+        self._texts: asyncio.Queue[str] = asyncio.Queue()
+
+    def send(self, text: str) -> None:
+        self._texts.put_nowait(text)
+
+    def finish(self) -> None:
+        self._texts.put_nowait("")
+
+    def cancel(self) -> None:
+        self._texts.put_nowait("")
+
+    async def __aiter__(self) -> AsyncIterator[SpeechChunk]:
+        while text := await self._texts.get():
+            yield SpeechChunk(np.full(500 * len(text.split()), 8000, np.int16))
+
+
+class WordlessVoice:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        pass
+
+    def open(self) -> WordlessSpeech:
+        return WordlessSpeech()
+
+    def set_voice(self, voice: str) -> None:
+        pass
+
+
+async def test_what_a_voice_without_times_says_is_remembered(tmp_path: Path) -> None:
+    async with served(tmp_path) as settings:
+        engine = SandwichEngine(settings, text_to_speech=lambda on_connection: WordlessVoice())
+        async with engine, live(engine) as somebody:
+            done = await somebody.turn("hello")
+            assert done.heard_text == somebody.written(1).strip()
+            assert [entry.text for entry in await remembered(engine, somebody.session.conversation)][1:] == [
+                done.heard_text
+            ]
 
 
 async def test_settings_need_nothing_that_is_brought(tmp_path: Path) -> None:

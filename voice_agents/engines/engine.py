@@ -19,6 +19,7 @@ from voice_agents.engines.sandwich import Chat, SandwichBackend
 from voice_agents.engines.server_answer import RealtimeConnection
 from voice_agents.errors import ConfigurationError, Role
 from voice_agents.prompts import system_prompt
+from voice_agents.providers.brought import brought_recognisers, brought_voices
 from voice_agents.providers.chat import ChatModel, ChatTimeouts
 from voice_agents.providers.elevenlabs.speech_timing import STAND_IN_VOICE, TtsTimeouts
 from voice_agents.providers.elevenlabs.stt import ElevenLabsStt, SttTimeouts
@@ -179,8 +180,9 @@ class SandwichEngine(Engine):
             )
         else:
             self._own_graph = OwnGraph(agent, speculative=speculative)
-        self._speech_to_text = speech_to_text or _recognisers(settings, self._timeouts)
-        self._text_to_speech = text_to_speech or _voices(settings, self._timeouts)
+        hears, speaks = speech_to_text, text_to_speech
+        self._speech_to_text = brought_recognisers(hears) if hears else _recognisers(settings, self._timeouts)
+        self._text_to_speech = brought_voices(speaks) if speaks else _voices(settings, self._timeouts)
         self._chat_endpoint = settings.endpoint(Role.CHAT) if self._own_graph is None else None
         self._names = {
             Role.STT: "The recogniser" if speech_to_text else speech_name(settings.endpoint(Role.STT)),

@@ -68,7 +68,8 @@ class PartialListener(Protocol):
 class SpeechToText(Protocol):
     """A streaming recogniser: audio goes in all the time, a commit asks for the words since the last commit.
 
-    What goes wrong is a ProviderError of the role speech-to-text, whose message is shown to the user.
+    What goes wrong is a ProviderError of the role speech-to-text, whose message is shown to the user; of anything else
+    that is raised only the kind is, the log has the rest.
 
     Entering starts to connect in the background and returns at once; leaving closes every socket and task.
     """
@@ -110,7 +111,8 @@ class PatientSpeechToText(SpeechToText, Protocol):
 class SpeechChunk:
     """The next samples of a stream (int16 mono, 24 kHz) and the words that became known with them.
 
-    Words come in order, each once, never before the chunk in which they begin.
+    Words come in order, each once, never before the chunk in which they begin. Of a voice that tells none their places
+    are estimated from its sound.
     """
 
     pcm: Pcm
@@ -120,7 +122,8 @@ class SpeechChunk:
 class SpeechStream(Protocol):
     """The spoken form of one turn. Iterate it while sending; the iteration ends after ``finish`` or ``cancel``.
 
-    Raises ProviderError out of the iteration when the rest cannot be spoken.
+    Raises ProviderError out of the iteration when the rest cannot be spoken: the answer is then read, and the message
+    is shown to the user.
     """
 
     def send(self, text: str) -> None:

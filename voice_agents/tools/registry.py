@@ -71,7 +71,7 @@ class Tool:
     @classmethod
     def of(
         cls,
-        function: AnyTool,
+        function: Any,
         *,
         side_effects: bool = True,
         name: str = "",
