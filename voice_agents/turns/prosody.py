@@ -37,10 +37,6 @@ _PITCH_WINDOW, _SHORTEST_PERIOD, _LONGEST_PERIOD = 640, 40, 267
 """In samples: 60 to 400 Hz."""
 _VOICED, _OCTAVE_ERROR, _FEWEST_PITCHES, _PITCH_ENDS = 0.6, 6.0, 6, 5
 
-MEASURES = ("change", "brightness", "begins", "ends", "loudness varies", "pitch rises", "deepest dip")
-"""dB rms per 50 ms; dB of high against low bands; the spectrum's centre of gravity in the first and in the last third,
-in bands; dB standard deviation; semitones from the beginning to the end; dB below both its sides."""
-
 _Values = NDArray[np.float64]
 
 
@@ -97,7 +93,13 @@ def _weights() -> _Values:
 
 
 def measures(pcm: Pcm) -> _Values:
-    """What is weighed: shape (7,), in the order of :data:`MEASURES`."""
+    """What is weighed, shape (7,).
+
+    How much it changes (dB rms per 50 ms), its brightness (dB of high against low bands), where its spectrum has its
+    centre of gravity in the first and in the last third (in bands), how much its loudness varies (dB standard
+    deviation), by how much its pitch rises from the beginning to the end (semitones), and its deepest dip (dB below
+    both its sides).
+    """
     windows = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float64), _WINDOW)[::_HOP]
     bands = np.abs(np.fft.rfft(windows * np.hanning(_WINDOW), _FFT)) ** 2 @ _filters().T
     level_db = 10 * np.log10(bands.sum(axis=1) + _FLOOR)

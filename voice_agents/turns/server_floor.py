@@ -58,7 +58,7 @@ class ServerFloor(Floor):
 
     @property
     def confirmed(self) -> bool:
-        """See :class:`Floor`."""
+        """The server has taken what the user says now for speech."""
         return self._confirmed
 
     @property
@@ -92,7 +92,7 @@ class ServerFloor(Floor):
         return self._resume(at)
 
     def user_started(self, at: float, began: float | None = None) -> list[FloorAction]:
-        """See :class:`Floor`."""
+        """Our detector noticed a voice, whose first sample arrived at ``began``: the agent gives way, or holds back."""
         self._voice = True
         actions: list[FloorAction] = []
         if self._pause is not None:

@@ -95,7 +95,7 @@ class WordsFloor(Floor):
         return self._false_alarm(at) if at >= self._give_up_due(pause) else []
 
     def user_started(self, at: float, began: float | None = None) -> list[FloorAction]:
-        """See :class:`Floor`."""
+        """Our detector noticed a voice, whose first sample came at ``began``: a turn begins, or the agent gives way."""
         began = at if began is None else began
         self._voice, self._overruled = True, False
         if self._state is FloorState.LISTENING:

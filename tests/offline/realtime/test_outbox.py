@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from voice_agents.offline.realtime.events import MAX_WAITING, Outbox
+from voice_agents.offline.realtime.events import MAX_WAITING, EventOutbox
 from voice_agents.offline.sockets import VendorSocket
 
 
@@ -34,8 +34,8 @@ def socket() -> SlowSocket:
 
 
 @pytest.fixture
-async def outbox(socket: SlowSocket) -> AsyncIterator[Outbox]:
-    box = Outbox(cast(VendorSocket, socket))
+async def outbox(socket: SlowSocket) -> AsyncIterator[EventOutbox]:
+    box = EventOutbox(cast(VendorSocket, socket))
     sender = asyncio.create_task(box.run())
     yield box
     sender.cancel()
@@ -47,7 +47,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_answer_waits_for_a_client_that_does_not_take_it(outbox: Outbox, socket: SlowSocket) -> None:
+async def test_an_answer_waits_for_a_client_that_does_not_take_it(outbox: EventOutbox, socket: SlowSocket) -> None:
     for number in range(MAX_WAITING + 1):
         outbox.put({"type": "response.output_audio.delta", "delta": str(number)})
     room = asyncio.create_task(outbox.room())
@@ -62,7 +62,7 @@ async def test_an_answer_waits_for_a_client_that_does_not_take_it(outbox: Outbox
     assert [message["delta"] for message in socket.sent] == [str(number) for number in range(MAX_WAITING + 1)]
 
 
-async def test_nothing_waits_while_the_client_takes_all(outbox: Outbox, socket: SlowSocket) -> None:
+async def test_nothing_waits_while_the_client_takes_all(outbox: EventOutbox, socket: SlowSocket) -> None:
     socket.take(100)
     for _ in range(20):
         outbox.put({"type": "session.updated"})

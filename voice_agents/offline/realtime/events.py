@@ -16,7 +16,7 @@ MAX_WAITING = 4
 """Events waiting to be sent, above which an answer that is being made waits."""
 
 
-class Outbox:
+class EventOutbox:
     """Events for one socket, which takes them in its own time."""
 
     def __init__(self, socket: VendorSocket) -> None:

@@ -17,7 +17,7 @@ from voice_agents.offline.brain import FunctionCall, Message, Reply
 from voice_agents.offline.chat import tokens
 from voice_agents.offline.checks import SERVER_ERROR
 from voice_agents.offline.realtime.config import PCM, SessionConfig
-from voice_agents.offline.realtime.events import Event, Outbox, new_id
+from voice_agents.offline.realtime.events import Event, EventOutbox, new_id
 from voice_agents.offline.realtime.items import (
     CallItem,
     ContentPart,
@@ -52,7 +52,7 @@ class Response:
         services: Services,
         config: SessionConfig,
         conversation: ConversationItems,
-        outbox: Outbox,
+        outbox: EventOutbox,
         on_done: Callable[[Response], None],
         taken: float,
     ) -> None:

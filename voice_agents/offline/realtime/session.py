@@ -28,7 +28,7 @@ from voice_agents.offline.checks import (
 )
 from voice_agents.offline.faults import FaultKind, Service
 from voice_agents.offline.realtime.config import SessionConfig
-from voice_agents.offline.realtime.events import Event, Outbox, check, error_event, new_id
+from voice_agents.offline.realtime.events import Event, EventOutbox, check, error_event, new_id
 from voice_agents.offline.realtime.hearing import InputBuffer
 from voice_agents.offline.realtime.items import ContentPart, ConversationItems, Item, MessageItem, decoded, parse_item
 from voice_agents.offline.realtime.response import Response
@@ -52,7 +52,7 @@ class RealtimeSession:
         self._services = services
         self._config = SessionConfig.initial(model, new_id("sess"))
         self._conversation = ConversationItems()
-        self._outbox = Outbox(socket)
+        self._outbox = EventOutbox(socket)
         self._buffer = InputBuffer(services.recogniser, self._config.detection)
         self._turn_item_id: str | None = None
         """Of the turn the client was told of."""
