@@ -55,7 +55,8 @@ def test_every_setting_is_explained() -> None:
 
 def test_no_diagram_breaks_at_a_semicolon() -> None:
     """In a sequence diagram it ends the message."""
-    written = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    pages = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/architecture.md"))
+    written = "\n".join(pages)
     diagrams = re.findall(r"```mermaid\n(.*?)```", written, re.DOTALL)
     assert len(diagrams) == 5
     assert [diagram for diagram in diagrams if ";" in diagram] == []
