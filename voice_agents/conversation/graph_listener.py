@@ -30,10 +30,14 @@ class Writing:
 
     key: str
     path: Path
+    call: int
+    """How many calls of models its node made before."""
     spoken: bool
     """It is told while it is written."""
     text: str = ""
     message_id: str | None = None
+    written: bool = False
+    """It is whole, or was broken off."""
     landed: bool = False
     """It is in the conversation."""
 
@@ -60,6 +64,8 @@ class GraphRecord:
     """By the id of a message in the conversation, the key its text was told under."""
     tools: dict[str, ToolDone] = field(default_factory=dict)
     """By call id."""
+    order: dict[str, int] = field(default_factory=dict)
+    """By key or call id, as the how manieth thing it was told or asked for."""
 
 
 class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
@@ -98,8 +104,13 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._in_tool: set[UUID] = set()
-        """Runs that are a tool's, or belong to one."""
+        """Runs that are a tool's or decide where to go on, or belong to one."""
         self._models: dict[UUID, Writing] = {}
+        self._calls: dict[str, int] = {}
+        """Of models, by the task of a node that made them."""
+        self._floor = threading.Lock()
+        self._speaking: Writing | None = None
+        """Of nodes that work side by side one speaks, and the others wait until it has written all."""
         self._tools: dict[UUID, ToolDone] = {}
 
     # What the conversation holds now
@@ -119,12 +130,18 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             elif isinstance(message, ToolMessage):
                 self._finish(message.tool_call_id, message.name or "tool", message.text, message.status == "error")
 
+    def on_step(self) -> None:
+        """All nodes so far are over: what models wrote in them is in the conversation now, or was none of it."""
+        for said in self.record.said:
+            if said.message_id is not None and not said.landed:
+                self._graph.distrust(said.path, said.call)
+
     def _landed(self, message: AIMessage, id: str) -> None:
         if message.text:
             said = self._source(message, id)
             if said is not None:
                 said.landed = True
-                self._graph.trust(said.path)
+                self._graph.trust(said.path, said.call)
             key = said.key if said is not None else id
             self.record.keys[id] = key
             told = self.record.told.get(key, "")
@@ -153,8 +170,10 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """A node begins: it may belong to a tool that is at work."""
-        self._belongs(run_id, parent_run_id)
+        """A node begins: it may belong to a tool that is at work. Or an edge: what it asks a model is no answer."""
+        path = _path(kwargs.get("metadata") or {})
+        if not self._belongs(run_id, parent_run_id) and self._graph.is_edge(path, kwargs.get("name")):
+            self._in_tool.add(run_id)
 
     def on_chat_model_start(
         self,
@@ -171,9 +190,10 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         inner = self._belongs(run_id, parent_run_id)
         if inner or _is_structured(kwargs):
             return
-        path = _path(metadata or {})
-        spoken = TAG_NOSTREAM not in (tags or ()) and self._graph.answers(path)
-        said = Writing(str(run_id), path, spoken)
+        path, task = _path(metadata or {}), str((metadata or {}).get("langgraph_checkpoint_ns"))
+        call = self._calls[task] = self._calls.get(task, -1) + 1
+        spoken = TAG_NOSTREAM not in (tags or ()) and self._graph.answers(path, call)
+        said = Writing(str(run_id), path, call, spoken)
         self._models[run_id] = said
         self.record.said.append(said)
 
@@ -194,7 +214,11 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         text = str(chunk.text)
         said.text += text
         if said.spoken:
-            self._say(said.key, text)
+            with self._floor:
+                if self._speaking is None:
+                    self._speaking = said
+                if self._speaking is said:
+                    self._say_rest(said)
 
     def on_llm_end(
         self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
@@ -216,10 +240,35 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if said is None:
             return
         said.message_id = message.id
+        for made in message.tool_calls:
+            self._in_order(made["id"] or "")
         if not said.text:  # it does not stream
             said.text = str(message.text)
-            if said.spoken:
-                self._say(said.key, said.text)
+        self._pass_on(said)
+
+    def on_llm_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """A model broke off: what it wrote stays said."""
+        if (said := self._models.pop(run_id, None)) is not None:
+            self._pass_on(said)
+
+    def _pass_on(self, said: Writing) -> None:
+        """It has written all: who waited may speak."""
+        with self._floor:
+            said.written = True
+            if self._speaking not in (None, said):
+                return
+            self._speaking = None
+            for waiting in self.record.said:
+                if waiting.spoken:
+                    self._say_rest(waiting)
+                    if waiting.text and not waiting.written:
+                        self._speaking = waiting
+                        return
+
+    def _say_rest(self, said: Writing) -> None:
+        self._say(said.key, said.text[len(self.record.told.get(said.key, "")) :])
 
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
@@ -259,6 +308,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def _start(self, name: str, args: Mapping[str, Any], call_id: str) -> ToolDone:
         if call_id not in self.record.tools:
             self.record.tools[call_id] = ToolDone(name, args, call_id)
+            self._in_order(call_id)
             deed = deed_of(self._deeds, name, args)
             if deed is None or deed.call_id == call_id:  # else it was told for the call that did it
                 self._tell(ToolStarted(name, args, call_id))
@@ -277,7 +327,11 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def _say(self, key: str, text: str) -> None:
         if text and not self.over:
             self.record.told[key] = self.record.told.get(key, "") + text
+            self._in_order(key)
             self._tell(Token(text, key))
+
+    def _in_order(self, key: str) -> None:
+        self.record.order.setdefault(key, len(self.record.order))
 
     def _tell(self, output: AgentOutput) -> None:
         if self.over:

@@ -123,8 +123,10 @@ async def _follow(
                 messages = values.get(MESSAGES)
                 if messages is not None:
                     listener.on_messages(messages)
+                    listener.on_step()
                     left.messages = messages if graph.adds else _joined(left.messages, messages)
         left.finished = True
+        listener.on_step()
     except VoiceAgentError:
         raise
     except Exception as error:
@@ -217,8 +219,29 @@ def _kept(
     for key, text in record.told.items():
         if key not in keys and (words := heard.get(key, "")).strip():
             marks = {} if same(words, text) and _whole(record, key) else {INTERRUPTED: True}
-            kept.append(AIMessage(words, id=new_id(), additional_kwargs=marks))
-    return valid(kept)
+            message = AIMessage(words, id=new_id(), additional_kwargs=marks)
+            record.keys[message.id or ""] = key
+            kept.append(message)
+    return valid(_in_order(kept, record))
+
+
+def _in_order(messages: Sequence[AnyMessage], record: GraphRecord) -> list[AnyMessage]:
+    """As they were told; a tool's result stands behind its call, what was not told behind what stood before it."""
+    groups: list[list[AnyMessage]] = []
+    told: list[int] = []
+    calls: dict[str, list[AnyMessage]] = {}
+    for message in messages:
+        if isinstance(message, ToolMessage) and message.tool_call_id in calls:
+            calls[message.tool_call_id].append(message)
+            continue
+        groups.append([message])
+        made = [call["id"] or "" for call in message.tool_calls] if isinstance(message, AIMessage) else []
+        calls |= dict.fromkeys(made, groups[-1])
+        marks = [record.keys.get(message.id or "", message.id or ""), *made]
+        at = [record.order[mark] for mark in marks if mark in record.order]
+        told.append(min(at, default=told[-1] if told else -1))
+    order = sorted(range(len(groups)), key=told.__getitem__)
+    return [message for number in order for message in groups[number]]
 
 
 def _done_again(left: _Run) -> Sequence[AnyMessage]:

@@ -9,11 +9,13 @@ from typing import Any
 from langchain_core.messages import AnyMessage, RemoveMessage
 from langgraph.channels import BinaryOperatorAggregate, EphemeralValue, UntrackedValue
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import END
+from langgraph.graph import END, START
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 
 from voice_agents.conversation.graph_tools import guarded
+from voice_agents.conversation.message_rows import MESSAGES
+from voice_agents.conversation.node_code import may_write
 from voice_agents.conversation.store import State
 from voice_agents.errors import ConfigurationError
 
@@ -63,12 +65,15 @@ class OwnGraph:
             for name, channel in graph.builder.channels.items()
             if name != "messages" and not isinstance(channel, (EphemeralValue, UntrackedValue))
         ]
-        self._may_end = {(): _may_end(graph)} | {
-            tuple(path.split("|")): _may_end(inner)
+        graphs = {(): graph} | {
+            tuple(path.split("|")): inner
             for path, inner in graph.get_subgraphs(recurse=True)
             if isinstance(inner, CompiledStateGraph)
         }
-        self._trusted: set[Path] = set()
+        self._may_answer = {path: _may_answer(one) for path, one in graphs.items()}
+        self._edges = {path: _edges(one) for path, one in graphs.items()}
+        self._trusted: set[tuple[Path, int]] = set()
+        self._distrusted: set[tuple[Path, int]] = set()
 
     def with_memory(
         self, saver: BaseCheckpointSaver[Any], messages: list[AnyMessage], ids: Set[str | None]
@@ -90,15 +95,25 @@ class OwnGraph:
         """What else than the messages the next turn is to know."""
         return {name: state[name] for name in self._lasting if name in state}
 
-    def answers(self, path: Path) -> bool:
-        """Surely what this node's model writes gets into the conversation."""
-        if path in self._trusted:
+    def answers(self, path: Path, call: int) -> bool:
+        """Surely what this node's model writes gets into the conversation, called after ``call`` other calls in it."""
+        if (path, call) in self._trusted:
             return True
-        return all(self._may_end.get(path[:depth], {}).get(name, True) for depth, name in enumerate(path))
+        if (path, call) in self._distrusted:
+            return False
+        return all(self._may_answer.get(path[:depth], {}).get(name, True) for depth, name in enumerate(path))
 
-    def trust(self, path: Path) -> None:
+    def trust(self, path: Path, call: int) -> None:
         """What this node's model wrote got into the conversation."""
-        self._trusted.add(path)
+        self._trusted.add((path, call))
+
+    def distrust(self, path: Path, call: int) -> None:
+        """What this node's model wrote did not get into the conversation."""
+        self._distrusted.add((path, call))
+
+    def is_edge(self, path: Path, name: str | None) -> bool:
+        """What has this name in this node is no part of it, but decides where to go on after it."""
+        return bool(path) and (path[-1], name) in self._edges.get(path[:-1], ())
 
 
 def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, Any], Any]:
@@ -127,8 +142,15 @@ def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, 
     return add
 
 
-def _may_end(graph: AnyGraph) -> Mapping[str, bool]:
-    """By node: whether the graph may be over after it, as far as its edges tell."""
+def _edges(graph: AnyGraph) -> Set[tuple[str, str]]:
+    """The functions that decide where to go on: the node after which, and their name."""
+    return {(node, name) for node, branches in graph.builder.branches.items() for name in branches}
+
+
+def _may_answer(graph: AnyGraph) -> Mapping[str, bool]:
+    """By node: whether the graph may be over after it, as far as its edges tell, and it may write an answer."""
+    if MESSAGES not in graph.channels:  # what it is about goes on to somebody who may answer
+        return dict.fromkeys(graph.builder.nodes, False)
     builder = graph.builder
     targets: dict[str, set[str]] = {name: set() for name in builder.nodes}
     for start, end in builder.edges:
@@ -141,10 +163,11 @@ def _may_end(graph: AnyGraph) -> Mapping[str, bool]:
             targets.setdefault(start, set()).update(branch.ends.values() if branch.ends else [END])
     for name, node in builder.nodes.items():
         targets[name].update(node.ends or ())
-    return {name: _reaches_end(name, targets) for name in builder.nodes}
+    mute = {name for name, node in builder.nodes.items() if not may_write(node.runnable, MESSAGES)}
+    return {START: False} | {name: name not in mute and _reaches_end(name, targets, mute) for name in builder.nodes}
 
 
-def _reaches_end(name: str, targets: Mapping[str, set[str]]) -> bool:
+def _reaches_end(name: str, targets: Mapping[str, set[str]], mute: Set[str]) -> bool:
     seen: set[str] = set()
     left = [name]
     while left:
@@ -153,5 +176,5 @@ def _reaches_end(name: str, targets: Mapping[str, set[str]]) -> bool:
         following = targets.get(here, set())
         if END in following or not following:
             return True
-        left += [one for one in following - seen if one.endswith(_HOOKS)]
+        left += [one for one in following - seen if one in mute or one.endswith(_HOOKS)]
     return False
