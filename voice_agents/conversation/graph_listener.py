@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.constants import TAG_NOSTREAM
@@ -106,6 +106,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._in_tool: set[UUID] = set()
         """Runs that are a tool's or decide where to go on, or belong to one."""
         self._models: dict[UUID, Writing] = {}
+        self._asked_for_data: set[UUID] = set()
+        self._data: set[str | None] = set()
+        """The ids of what they wrote: no words for anybody."""
         self._calls: dict[str, int] = {}
         """Of models, by the task of a node that made them."""
         self._floor = threading.Lock()
@@ -127,6 +130,8 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             self._since.add(message.id)
             if isinstance(message, AIMessage):
                 self._landed(message, message.id)
+            elif isinstance(message, HumanMessage):
+                self._landed_as_users(message, message.id)
             elif isinstance(message, ToolMessage):
                 self._finish(message.tool_call_id, message.name or "tool", message.text, message.status == "error")
 
@@ -136,8 +141,18 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             if said.message_id is not None and not said.landed:
                 self._graph.distrust(said.path, said.call)
 
+    def on_last(self, message: AnyMessage) -> None:
+        """The graph is over, and this is its last message: it is said although no model has put it into words.
+
+        A tool's result that is to be handed on as it is (``return_direct``); a worker's that its graph keeps as if a
+        user had said it, if there is no other answer.
+        """
+        direct = isinstance(message, ToolMessage) and message.status == "success"
+        if direct or (isinstance(message, HumanMessage) and not self.record.told):
+            self._say(message.id or "", message.text)
+
     def _landed(self, message: AIMessage, id: str) -> None:
-        if message.text:
+        if message.text and id not in self._data:
             said = self._source(message, id)
             if said is not None:
                 said.landed = True
@@ -150,7 +165,14 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         for call in message.tool_calls:
             self._start(call["name"], call["args"], call["id"] or new_id())
 
-    def _source(self, message: AIMessage, id: str) -> Writing | None:
+    def _landed_as_users(self, message: HumanMessage, id: str) -> None:
+        """A graph keeps what a worker wrote as if a user had said it: if it was told, it is the agent's."""
+        said = self._source(message, id)
+        if said is not None and said.key in self.record.told:
+            said.landed = True
+            self.record.keys[id] = said.key
+
+    def _source(self, message: AnyMessage, id: str) -> Writing | None:
         """The call of a model that wrote this message: it, or one made of it."""
         waiting = [said for said in self.record.said if not said.landed]
         same = (said for said in waiting if said.message_id == id)
@@ -189,6 +211,7 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         """A model begins to write: an answer, unless it works for a tool, a structured result or with ``nostream``."""
         inner = self._belongs(run_id, parent_run_id)
         if inner or _is_structured(kwargs):
+            self._asked_for_data.add(run_id)
             return
         path, task = _path(metadata or {}), str((metadata or {}).get("langgraph_checkpoint_ns"))
         call = self._calls[task] = self._calls.get(task, -1) + 1
@@ -238,6 +261,8 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._written.add(message.id)
         said = self._models.pop(run_id, None)
         if said is None:
+            if run_id in self._asked_for_data:
+                self._data.add(message.id)
             return
         said.message_id = message.id
         for made in message.tool_calls:

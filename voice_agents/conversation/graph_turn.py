@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolCall, ToolMessage
 from langgraph.errors import GraphRecursionError
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
@@ -20,7 +20,7 @@ from voice_agents.conversation.graph_listener import GraphListener, GraphRecord
 from voice_agents.conversation.graph_tools import DOING, Doing
 from voice_agents.conversation.history import History
 from voice_agents.conversation.message_rows import MESSAGES
-from voice_agents.conversation.messages import INTERRUPTED, Record, cut, same, tool_message
+from voice_agents.conversation.messages import BY_AGENT, INTERRUPTED, Record, cut, same, tool_message
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.own_graph import OwnGraph
 from voice_agents.conversation.question import Question
@@ -45,6 +45,8 @@ class _Run:
     """The conversation it began with, as the graph was given it."""
     messages: Sequence[AnyMessage] = ()
     """After the last step that was over."""
+    asked: object = ""
+    """The user's words, as the graph was given them."""
     done: Sequence[AnyMessage] = ()
     """What it was told of tools in answers to the same words that were taken back."""
     fork: Fork = field(default_factory=lambda: Fork({}))
@@ -91,11 +93,21 @@ class GraphTurn(AgentTurn):
         else:
             changes.append(cast(AnyMessage, RemoveMessage(id=REMOVE_ALL_MESSAGES)))
         for message in _kept(left, messages, left.listener.record, heard):
-            changes.append(words if message.id == words.id else message)  # with what is kept beside them
+            changes.append(_asked(message, words, left) if isinstance(message, HumanMessage) else message)
         state = self._history.storable(self._graph.lasting(left.fork.state))
         if left.finished:
             left.copies.give_back(left.lent)
         await self._history.extend(self._conversation, changes, state, key=words.id)
+
+
+def _asked(message: HumanMessage, words: AnyMessage, left: _Run) -> AnyMessage:
+    """The user's words, with what is kept beside them, unless the graph has changed them; or what it has written."""
+    if message.id == words.id:
+        changed = message.content != left.asked
+        return words.model_copy(update={"content": message.content}) if changed else words
+    if message.id in left.lent.ids:
+        return message
+    return message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, BY_AGENT: True}})
 
 
 async def _follow(
@@ -136,7 +148,15 @@ async def _follow(
             "The agent's graph waits for a person's decision (interrupt), which a voice conversation cannot give it: "
             "what it was about to do is dropped. Let it ask in its answer instead."
         )
+    structured = left.fork.state.get("structured_response") is not None
+    if not structured and len(left.messages) > len(before) + len(new):
+        listener.on_last(left.messages[-1])
     if not listener.record.told:
+        if structured:
+            raise AgentFailed(
+                "The agent's graph answers with data (`structured_response`), which cannot be spoken: leave out its "
+                "`response_format`, or add a node that puts it into words."
+            )
         raise AgentFailed("The agent's graph ended without an answer: none of its nodes added one to `messages`.")
 
 
@@ -160,6 +180,7 @@ async def _know(question: Question, left: _Run, tell: Tell) -> None:
     left.done = Record(deeds=left.doing.deeds).done_before()
     for message in left.done:
         message.id = message.id or new_id()
+    left.asked = question.words.content
     left.messages = [*left.lent.copies, question.words.model_copy(), *left.done]
 
 
@@ -206,7 +227,7 @@ def _kept(
     keys: set[str] = set()
     done_again = _done_again(left)
     for message in messages:
-        if message in done_again:
+        if message in done_again or (isinstance(message, HumanMessage) and message.id in record.keys):
             continue
         if message.id in known or not isinstance(message, AIMessage):
             kept.append(message)
@@ -255,7 +276,8 @@ def _done_again(left: _Run) -> Sequence[AnyMessage]:
 
 
 def _whole(record: GraphRecord, key: str) -> bool:
-    return any(said.key == key and said.message_id is not None for said in record.said)
+    """No model wrote it, or one that came to its end."""
+    return all(said.message_id is not None for said in record.said if said.key == key)
 
 
 def _with_unfinished(messages: Sequence[AnyMessage], fork: Fork) -> Sequence[AnyMessage]:

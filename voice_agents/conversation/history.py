@@ -17,7 +17,7 @@ from voice_agents.conversation.copies import same_messages
 from voice_agents.conversation.deeds import Deeds
 from voice_agents.conversation.facts import TurnFacts
 from voice_agents.conversation.message_rows import MESSAGES, Stored
-from voice_agents.conversation.messages import INTERRUPTED, storable
+from voice_agents.conversation.messages import BY_AGENT, INTERRUPTED, storable
 from voice_agents.conversation.model import Conversation, new_id
 from voice_agents.conversation.store import Overtaken, State, Store
 from voice_agents.errors import InvalidInput, StorageFailed
@@ -335,7 +335,7 @@ def _entry(
     message: AnyMessage, calls: Mapping[str, Mapping[str, Any]], facts: TurnFacts | None, position: int
 ) -> HistoryEntry | None:
     match message:
-        case HumanMessage():
+        case HumanMessage() if not message.additional_kwargs.get(BY_AGENT):
             id = message.id or ""
             return HistoryEntry(role=Speaker.USER, text=message.text, facts=facts, id=id, position=position)
         case AIMessage() if text := message.text:

@@ -15,6 +15,9 @@ from voice_agents.tools import ToolResult
 INTERRUPTED = "interrupted"
 """Key in ``additional_kwargs`` of an AIMessage whose text breaks off where the user stopped hearing it."""
 
+BY_AGENT = "by_agent"
+"""Key in ``additional_kwargs`` of a HumanMessage that a graph has written: a summary, a critique, a worker's result."""
+
 FRAME = 16
 """Characters' worth of tokens by which providers mark where a message begins, whose it is and where it ends."""
 
