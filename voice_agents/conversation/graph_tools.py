@@ -7,11 +7,16 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
+from types import CellType, FunctionType, MethodType
 from typing import Any
 
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
@@ -90,10 +95,16 @@ def guarded(graph: CompiledStateGraph[Any, Any, Any, Any]) -> CompiledStateGraph
 
 def _guarded_node(node: Any) -> Any:
     match node.bound:
-        case ToolNode() if node.bound._awrap_tool_call is not None or node.bound._wrap_tool_call is None:
+        case ToolNode():
             bound: Any = copy.copy(node.bound)
-            bound._awrap_tool_call = _once(node.bound._awrap_tool_call)
+            around = node.bound._awrap_tool_call
+            if node.bound._wrap_tool_call is not None and (around is None or blocks_only(around)):
+                around = _in_a_thread(node.bound._wrap_tool_call)
+            bound._awrap_tool_call = _once(around)
             bound.func, bound.afunc = bound._func, bound._afunc  # else they are those of the node that was copied
+        case RunnableCallable(func=func, afunc=afunc) if func is not None and afunc is not None and blocks_only(afunc):
+            bound = copy.copy(node.bound)
+            bound.afunc = partial(run_in_executor, None, func)
         case CompiledStateGraph():
             bound = guarded(node.bound)
         case _:
@@ -103,6 +114,49 @@ def _guarded_node(node: Any) -> Any:
     return node.copy(
         {"bound": bound, "subgraphs": [bound] if isinstance(bound, CompiledStateGraph) else node.subgraphs}
     )
+
+
+_NOT_ASYNC = (AgentMiddleware.awrap_model_call, AgentMiddleware.awrap_tool_call)
+
+
+def blocks_only(function: Any) -> bool:
+    """It leads to middleware that wraps calls only where they block: what LangChain has in its place just fails."""
+    left, seen = [function], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if getattr(one, "__func__", None) in _NOT_ASYNC:
+            return True
+        if isinstance(one, FunctionType | MethodType):
+            left += [cell.cell_contents for cell in one.__closure__ or () if callable(_content(cell))]
+            left.append(getattr(one, "__wrapped__", None))
+    return False
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet set
+        return None
+
+
+def _in_a_thread(wrapped: Callable[[ToolCallRequest, Any], Answer]) -> Callable[..., Awaitable[Answer]]:
+    """Middleware that blocks, around a call that does not."""
+
+    async def call(request: ToolCallRequest, execute: Execute) -> Answer:
+        loop = asyncio.get_running_loop()
+
+        def wait(asked: ToolCallRequest) -> Answer:
+            async def run() -> Answer:
+                return await execute(asked)
+
+            return asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+        return await run_in_executor(None, wrapped, request, wait)
+
+    return call
 
 
 def _once(wrapped: Callable[[ToolCallRequest, Any], Awaitable[Answer]] | None) -> Any:

@@ -126,6 +126,7 @@ async def _follow(
         stream_mode="values",
         output_keys=[MESSAGES],
         durability="exit",
+        context=graph.context,
     )
     paused = False
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Set
-from typing import Any
+from typing import Any, is_typeddict
 
 from langchain_core.messages import AnyMessage, RemoveMessage
 from langgraph.channels import BinaryOperatorAggregate, EphemeralValue, UntrackedValue
@@ -37,12 +37,14 @@ class OwnGraph:
     (``model.with_config(tags=["nostream"])``), what a model writes inside a tool, and structured output.
     """
 
-    def __init__(self, graph: object, *, speculative: bool = True) -> None:
+    def __init__(self, graph: object, *, speculative: bool = True, context: object = None) -> None:
         """Raises ConfigurationError for anything that is no compiled graph with ``messages`` in its state.
 
         ``speculative``: it may be run on words of which it is not certain that they are all, and its run thrown away.
         Tools that say that they have no side effects run then, all others wait (see :mod:`.deeds`); False for a graph
         whose nodes do something in the world without a tool.
+
+        ``context``: what its nodes find in ``runtime.context``; by default its ``context_schema`` without arguments.
         """
         self.speculative = speculative
         if isinstance(graph, StateGraph):
@@ -57,6 +59,13 @@ class OwnGraph:
                 "The state of the agent's graph has no `messages`: begin with langgraph.graph.MessagesState, or add "
                 "`messages: Annotated[list, add_messages]`."
             )
+        if graph.interrupt_before_nodes or graph.interrupt_after_nodes:
+            raise ConfigurationError(
+                "The agent's graph was compiled with interrupt_before or interrupt_after: it would wait for a person "
+                "who looks into it. Compile it without them, and let it ask in its answer."
+            )
+        self.context = _context(graph) if context is None else context
+        """What its nodes find in ``runtime.context``."""
         self._graph = guarded(graph)
         self.adds = isinstance(graph.channels["messages"], BinaryOperatorAggregate)
         """What nodes write is added to the ``messages`` there are; else it takes their place."""
@@ -114,6 +123,28 @@ class OwnGraph:
     def is_edge(self, path: Path, name: str | None) -> bool:
         """What has this name in this node is no part of it, but decides where to go on after it."""
         return bool(path) and (path[-1], name) in self._edges.get(path[:-1], ())
+
+
+def _context(graph: AnyGraph) -> Any:
+    """As its ``context_schema`` makes it without being told anything."""
+    schema = graph.context_schema
+    if schema is None:
+        return None
+    needed = sorted(getattr(schema, "__required_keys__", ())) if is_typeddict(schema) else []
+    try:
+        made = schema()
+    except Exception as error:  # as many as there are ways to say what is missing
+        raise _no_context(str(error)) from error
+    if needed:
+        raise _no_context(", ".join(needed))
+    return made
+
+
+def _no_context(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The context_schema of the agent's graph has no value for everything ({what}): hand one over, "
+        "SandwichEngine(settings, agent=graph, context=...), or give its fields defaults."
+    )
 
 
 def _adding(messages: list[AnyMessage], ids: Set[str | None]) -> Callable[[Any, Any], Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
@@ -148,6 +148,7 @@ class SandwichEngine(Engine):
         *,
         agent: object = None,
         speculative: bool = True,
+        context: object = None,
         tools: Iterable[AnyTool] = (),
         standard_tools: bool = True,
         speech_to_text: SpeechToTextFactory | None = None,
@@ -162,13 +163,15 @@ class SandwichEngine(Engine):
         ``speculative``: False for an agent whose graph does something in the world without a tool, such as a node that
         sends a mail: else it may be begun before it is certain that the user has finished (``SPECULATION``).
 
+        ``context``: what the graph's nodes find in ``runtime.context``, if it has a ``context_schema``.
+
         ``tools``: as :class:`~voice_agents.engines.engine.Engine` takes them.
 
         ``speech_to_text``, ``text_to_speech``: make one for each session; the settings need none for that role.
         """
         super().__init__(settings, tools, with_standard_tools=standard_tools)
         self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
-        self._speculative = speculative
+        self._of_graphs: dict[str, Any] = {"speculative": speculative, "context": context}
         self._own_graph: OwnGraph | None = None
         self._agent_factory: AgentFactory | None = None
         if agent is None or callable(agent):
@@ -179,7 +182,7 @@ class SandwichEngine(Engine):
                 "graph, agent=lambda parts: create_agent(parts.model, parts.tools)."
             )
         else:
-            self._own_graph = OwnGraph(agent, speculative=speculative)
+            self._own_graph = OwnGraph(agent, **self._of_graphs)
         hears, speaks = speech_to_text, text_to_speech
         self._speech_to_text = brought_recognisers(hears) if hears else _recognisers(settings, self._timeouts)
         self._text_to_speech = brought_voices(speaks) if speaks else _voices(settings, self._timeouts)
@@ -206,7 +209,7 @@ class SandwichEngine(Engine):
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools)
         made = self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions)))
-        return OwnGraph(made, speculative=self._speculative)
+        return OwnGraph(made, **self._of_graphs)
 
     @property
     def graph(self) -> Graph | OwnGraph:
