@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +29,7 @@ from voice_agents.errors import (
     Role,
 )
 from voice_agents.providers.answer_filter import AnswerFilter
+from voice_agents.providers.blocking import iterated
 from voice_agents.providers.chat_errors import content_filtered, provider_error
 from voice_agents.providers.completions import PlainCompletions, is_sign_of_life
 from voice_agents.providers.failover_chat import Ask, FailoverChat
@@ -66,7 +67,8 @@ MOST_LESSONS = 4
 MOST_HALVES = 2
 """How often a conversation is shortened for a server that answers nothing to it."""
 _NO_CLIENT = object()
-"""For calls that block, which nobody makes. LangChain would make one, and load certificates for it for 50 ms."""
+"""Calls that block are made by the event loop, too. LangChain would make a client for them, and load certificates for
+it for 50 ms."""
 REMARK = "remark"
 """In an answer's ``response_metadata``: a plain sentence about how it came about, or why it is not whole."""
 RETRACTED = "retracted"
@@ -89,13 +91,14 @@ class ChatModel:
         self._endpoint = endpoint
         self._timeouts = timeouts or ChatTimeouts()
         self._lines = {endpoint: _Line(endpoint, self._timeouts)}
-        model = self._lines[endpoint].model
-        model.hand_over_to(self._answer)
-        self.model: BaseChatModel = model
+        self._model = self._lines[endpoint].model
+        self._model.hand_over_to(self._answer)
+        self.model: BaseChatModel = self._model
         self._failover = FailoverChat(_remark, failover)
         self._warming: set[asyncio.Task[Any] | None] = set()
 
     async def __aenter__(self) -> Self:
+        self._model.belongs_to(asyncio.get_running_loop())
         return self
 
     async def __aexit__(
@@ -211,15 +214,24 @@ class _PlainChat(ChatOpenAI):
     _timeouts: ChatTimeouts = PrivateAttr()
     _answers: Ask = PrivateAttr()
     _refused: RefusedWords = PrivateAttr(default_factory=RefusedWords)
+    _loop: asyncio.AbstractEventLoop = PrivateAttr()
 
     def hand_over_to(self, answers: Ask) -> None:
         """Once, before use: answers every call."""
         self._answers = answers
 
+    def belongs_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Once, before use: its connections are in this event loop."""
+        self._loop = loop
+
     def answer_for(self, endpoint: Endpoint, timeouts: ChatTimeouts) -> None:
         """Once, before use."""
         self._endpoint, self._timeouts = endpoint, timeouts
         self._answers = self.answer
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        """For a function that blocks its thread, as nodes of many graphs do."""
+        return iterated(lambda: self._answers(*args, **kwargs), self._loop)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         async with aclosing(self._answers(*args, **kwargs)) as chunks:
