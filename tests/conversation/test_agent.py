@@ -85,7 +85,7 @@ async def test_a_tool_is_announced_run_and_its_result_answered(history: History)
     [
         (("broken", "{}", "c"), "internal error"),
         (("quick", '{"wrong": 1}', "c"), "wrong"),
-        (("quick", "{word}", "c"), "quick"),
+        (("quick", "{word}", "c"), "not valid JSON"),
         (("missing", "{}", "c"), "missing"),
     ],
 )
