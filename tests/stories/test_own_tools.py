@@ -18,7 +18,7 @@ from tests.stories.realtime.caller import ring
 from tests.stories.realtime.items import Habits, Item
 from tests.stories.realtime.items import Step as RealtimeStep
 from voice_agents.conversation.history import History, Speaker
-from voice_agents.events import ToolCalled, ToolReturned, TurnDone
+from voice_agents.events import Notice, ToolCalled, ToolReturned, TurnDone
 from voice_agents.tools import AnyTool, Tool, as_tools
 
 PAY = Call("pay", '{"amount": 5}')
@@ -176,5 +176,17 @@ def test_arguments_that_are_no_object_are_refused_in_the_same_words(tmp_path: Pa
                 "The arguments must be a JSON object.",
                 "Paid 5.",
             ]
+
+    play(story())
+
+
+@pytest.mark.parametrize("engine", ["sandwich", "realtime"])
+def test_what_a_tool_says_meanwhile_is_told(tmp_path: Path, engine: str) -> None:
+    async def story() -> None:
+        paying = Tool.of(Till(4.0).pay, meanwhile="The bank is slow today.")
+        async with dial(engine, tmp_path, [paying], [[PAY], ["It is paid."]]) as caller:
+            caller.say(0)
+            await turn_done(caller)
+            assert [notice.text for notice in caller.all(Notice)] == ["The bank is slow today."]
 
     play(story())

@@ -443,8 +443,10 @@ class ServerAnswer:
         self._running = []
 
     def _announce_tools(self) -> None:
-        names = ", ".join(step.name.replace("_", " ") for step in self._running if step.result is None)
-        self._host.tell.emit(Notice, level="info", text=f"Still working on it: {names}.")
+        names = [step.name for step in self._running if step.result is None]
+        text = " ".join(filter(None, map(self._host.toolbox.meanwhile, names)))
+        text = text or f"Still working on it: {', '.join(name.replace('_', ' ') for name in names)}."
+        self._host.tell.emit(Notice, level="info", text=text)
 
     # Everything ends
 
