@@ -33,6 +33,15 @@ async def think(state: Any) -> str:
     return str((await thinker().ainvoke(state["messages"])).text)
 
 
+def talks(model: Any) -> Any:
+    """The node that answers."""
+
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        return await answer(model, state)
+
+    return talk
+
+
 def asking_at_the_start(model: Any) -> Any:
     """The edge that leads to the first node asks a model."""
 
@@ -40,11 +49,8 @@ def asking_at_the_start(model: Any) -> Any:
         await think(state)
         return "talk"
 
-    async def talk(state: MessagesState) -> dict[str, Any]:
-        return await answer(model, state)
-
     graph = StateGraph(MessagesState)
-    graph.add_node("talk", talk)
+    graph.add_node("talk", talks(model))
     graph.add_node("nobody", lambda state: {})
     graph.add_conditional_edges(START, choose)
     return graph.compile()
@@ -53,15 +59,12 @@ def asking_at_the_start(model: Any) -> Any:
 def grading_at_the_end(model: Any) -> Any:
     """The edge behind the answer asks a model whether it is good enough."""
 
-    async def talk(state: MessagesState) -> dict[str, Any]:
-        return await answer(model, state)
-
     async def grade(state: MessagesState) -> Literal["talk", "__end__"]:
         await think(state)
         return "__end__"
 
     graph = StateGraph(MessagesState)
-    graph.add_node("talk", talk)
+    graph.add_node("talk", talks(model))
     graph.add_edge(START, "talk")
     graph.add_conditional_edges("talk", grade)
     return graph.compile()
@@ -74,12 +77,9 @@ def classifying(model: Any) -> Any:
         await think(state)
         return {"note": "talk"}
 
-    async def talk(state: Notes) -> dict[str, Any]:
-        return await answer(model, state)
-
     graph = StateGraph(Notes)
     graph.add_node("classify", classify)
-    graph.add_node("talk", talk)
+    graph.add_node("talk", talks(model))
     graph.add_edge(START, "classify")
     graph.add_conditional_edges("classify", lambda state: state["note"])
     return graph.compile()
@@ -92,12 +92,9 @@ def sending_on(model: Any) -> Any:
         await think(state)
         return Command(goto="talk")
 
-    async def talk(state: MessagesState) -> dict[str, Any]:
-        return await answer(model, state)
-
     graph = StateGraph(MessagesState)
     graph.add_node("route", route)
-    graph.add_node("talk", talk)
+    graph.add_node("talk", talks(model))
     graph.add_edge(START, "route")
     return graph.compile()
 
@@ -105,13 +102,10 @@ def sending_on(model: Any) -> Any:
 def taking_notes(model: Any) -> Any:
     """Behind the answer it is written down what is to be remembered."""
 
-    async def talk(state: Notes) -> dict[str, Any]:
-        return await answer(model, state)
-
     async def note(state: Notes) -> dict[str, Any]:
         return {"note": await think(state)}
 
-    return in_a_row(Notes, talk=talk, note=note)
+    return in_a_row(Notes, talk=talks(model), note=note)
 
 
 def asking_a_worker(model: Any) -> Any:

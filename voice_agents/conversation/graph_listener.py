@@ -193,8 +193,9 @@ class GraphListener(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
         """A node begins: it may belong to a tool that is at work. Or an edge: what it asks a model is no answer."""
-        path = _path(kwargs.get("metadata") or {})
-        if not self._belongs(run_id, parent_run_id) and self._graph.is_edge(path, kwargs.get("name")):
+        if self._belongs(run_id, parent_run_id):
+            return
+        if self._graph.is_edge(_path(kwargs.get("metadata") or {}), kwargs.get("name")):
             self._in_tool.add(run_id)
 
     def on_chat_model_start(

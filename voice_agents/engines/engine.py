@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from voice_agents.collector import leave_out_what_is_loaded
 from voice_agents.conversation.agent import AgentParts, Graph, OwnGraph, agent_graph, session_tools
@@ -171,7 +172,7 @@ class SandwichEngine(Engine):
         """
         super().__init__(settings, tools, with_standard_tools=standard_tools)
         self._timeouts = timeouts or SandwichTimeouts(chat=ChatTimeouts(first_s=settings.chat_first_word_s))
-        self._of_graphs: dict[str, Any] = {"speculative": speculative, "context": context}
+        self._as_own_graph = partial(OwnGraph, speculative=speculative, context=context)
         self._own_graph: OwnGraph | None = None
         self._agent_factory: AgentFactory | None = None
         if agent is None or callable(agent):
@@ -182,7 +183,7 @@ class SandwichEngine(Engine):
                 "graph, agent=lambda parts: create_agent(parts.model, parts.tools)."
             )
         else:
-            self._own_graph = OwnGraph(agent, **self._of_graphs)
+            self._own_graph = self._as_own_graph(agent)
         hears, speaks = speech_to_text, text_to_speech
         self._speech_to_text = brought_recognisers(hears) if hears else _recognisers(settings, self._timeouts)
         self._text_to_speech = brought_voices(speaks) if speaks else _voices(settings, self._timeouts)
@@ -209,7 +210,7 @@ class SandwichEngine(Engine):
             return agent_graph(chat.model, self._settings.instructions)
         tools = session_tools(self._tools)
         made = self._agent_factory(AgentParts(chat.model, tools, system_prompt(self._settings.instructions)))
-        return OwnGraph(made, **self._of_graphs)
+        return self._as_own_graph(made)
 
     @property
     def graph(self) -> Graph | OwnGraph:

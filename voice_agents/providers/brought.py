@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self
 
+from typing_extensions import override
+
 from voice_agents.audio import EMPTY, Pcm, is_pcm
 from voice_agents.errors import ProviderError, ProviderTimeout, ProviderUnavailable, Role
 from voice_agents.providers.interfaces import (
@@ -59,16 +61,22 @@ def brought_recognisers(make: SpeechToTextFactory) -> SpeechToTextFactory:
     return made
 
 
-class BroughtVoice:
-    """A :class:`~voice_agents.providers.interfaces.TextToSpeech` around the one that was brought."""
+class Brought:
+    """What was brought (``inner``): one that could not be entered says why as soon as it is asked for something."""
 
-    def __init__(self, inner: TextToSpeech) -> None:
+    _role: Role
+    _name: str
+
+    def __init__(self, inner: Any) -> None:
         self._inner = inner
         self._error: ProviderError | None = None
-        self._habit = VoiceHabit()
 
     async def __aenter__(self) -> Self:
-        self._error = await _entered(self._inner, Role.TTS, VOICE)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self._inner.__aenter__()
+        except Exception as error:
+            self._error = _told(error, self._role, self._name)
         return self
 
     async def __aexit__(
@@ -76,6 +84,16 @@ class BroughtVoice:
     ) -> None:
         if self._error is None:
             await self._inner.__aexit__(kind, error, trace)
+
+
+class BroughtVoice(Brought):
+    """A :class:`~voice_agents.providers.interfaces.TextToSpeech` around the one that was brought."""
+
+    _role, _name = Role.TTS, VOICE
+
+    def __init__(self, inner: TextToSpeech) -> None:
+        super().__init__(inner)
+        self._habit = VoiceHabit()
 
     def open(self) -> SpeechStream:
         """A new stream, for one turn."""
@@ -193,27 +211,24 @@ class BroughtSpeech:
         return found
 
 
-class BroughtRecogniser:
+class BroughtRecogniser(Brought):
     """A :class:`~voice_agents.providers.interfaces.SpeechToText` around the one that was brought."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self._error: ProviderError | None = None
+    _role, _name = Role.STT, RECOGNISER
+
+    def __init__(self, inner: SpeechToText) -> None:
+        super().__init__(inner)
         self._deaf = False
         """It could not take the sound since the last commit, which was logged."""
         self._asked: set[asyncio.Task[str]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._error = await _entered(self._inner, Role.STT, RECOGNISER)
-        return self
-
+    @override
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for words in self._asked:
             words.cancel()
-        if self._error is None:
-            await self._inner.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
 
     def send_audio(self, pcm: Pcm) -> None:
         """Hand it on."""
@@ -285,16 +300,6 @@ async def _words(answer: Any, error: ProviderError | None) -> str:
     except Exception as failed:
         raise _told(failed, Role.STT, RECOGNISER) from failed
     return text
-
-
-async def _entered(inner: Any, role: Role, name: str) -> ProviderError | None:
-    """Why it could not be entered."""
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            await inner.__aenter__()
-    except Exception as error:
-        return _told(error, role, name)
-    return None
 
 
 def _told(error: Exception, role: Role, name: str) -> ProviderError:
